@@ -1,0 +1,274 @@
+"""Make a host or a namespace a MAG or an LMA, and undo it.
+
+The *service bridge* carries the OpenFlow pipeline, the access ports (MAG) or the core port (LMA), and the tunnels.
+With the userspace datapath an *underlay bridge* is needed as well: Open vSwitch sends its tunnel packets through it,
+so the node's IPv6 addresses move from the underlay port to that bridge. What was there before is kept in the database
+of Open vSwitch, which is where :func:`tear_down` finds it, also after a restart.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from ipaddress import IPv6Interface
+from typing import Any, Literal
+
+from ovs_setup import OvsSetupError
+from ovs_setup.vswitch import OpenVSwitch, OvsError
+from ryu_pmipls.domain.profile import Lma, Mag, Profile
+
+Node = Lma | Mag
+Datapath = Literal["netdev", "system"]
+
+SERVICE_BRIDGE = "br-pm"
+UNDERLAY_BRIDGE = "br-u"
+#: Names of tunnel ports begin so (``ovs_setup.tunnel``).
+TUNNEL_PREFIX = "t-"
+
+#: Where the service bridge's row keeps the state before the set-up.
+_RECORD = "ryu-pmipls"
+#: Its entry that says for which ovs-vswitchd process :func:`hasten_reconnection` has been done.
+_HASTENED = "ryu-pmipls-hastened"
+_INACTIVITY_PROBE = 5000  # ms of silence after which the switch asks whether the RMS is there
+_MAX_BACKOFF = 1000  # ms between attempts to reach the RMS: a restarted RMS is found again within about that time
+_FORWARDING = "net/ipv6/conf/all/forwarding"
+
+
+@dataclass(frozen=True)
+class _Before:
+    """What :func:`set_up` found on things that are not its own, and changes."""
+
+    node: str
+    underlay_port: str | None
+    addresses: list[str]  # of the underlay port, as 2001:db8::1/64
+    routes: list[str]  # through the underlay port, in the notation of ip-route(8)
+    sysctls: dict[str, str]  # path below /proc/sys -> value
+    down: list[str]  # ports that were not up
+
+
+def set_up(ovs: OpenVSwitch, profile: Profile, node: Node, datapath: Datapath, underlay_port: str | None) -> None:
+    """Make ``ovs`` the switch of ``node``.
+
+    ``datapath`` "netdev" (userspace) needs ``underlay_port``, the interface towards the other nodes, with the node's
+    address on it (in a lab the profile's address will do); "system" (kernel) uses none. May be run again at any time:
+    that mends what has changed and leaves the rest, OpenFlow rules and connection included, as it is.
+    Everything is checked first: ``OvsSetupError`` names what is missing, and nothing has been changed then.
+    """
+    if datapath == "system":
+        underlay_port = None
+    elif underlay_port is None:
+        raise OvsSetupError("the netdev datapath needs an underlay port: the interface towards the other nodes")
+    if not ovs.running():
+        raise OvsSetupError(f"Open vSwitch does not run (no daemons' pid files in {ovs.run_directory})")
+    ports = [*_service_ports(node), *([] if underlay_port is None else [underlay_port])]
+    links = _links(ovs)
+    missing = [port for port in ports if port not in links]
+    if missing:
+        raise OvsSetupError(f"{node.name}: there is no interface {', '.join(missing)}")
+    known = _recorded(ovs)
+    if known is not None:
+        _refuse_other_set_up(known, node, underlay_port)
+    else:
+        _refuse_foreign_bridges(ovs)
+    before = _observe(ovs, node, underlay_port, ports, links, known)
+    addresses = _underlay_addresses(profile, node, before)
+    _configure_switch(ovs, profile, node, datapath, before, links)
+    try:
+        _refuse_unusable(ovs, ports)
+        _configure_host(ovs, node, before, addresses, ports)
+    except OvsSetupError:
+        if known is None:
+            tear_down(ovs, profile, node)
+        raise
+
+
+def tear_down(ovs: OpenVSwitch, profile: Profile, node: Node) -> None:
+    """Undo :func:`set_up`: bridges and tunnels go, addresses, routes and kernel settings are as before.
+
+    Nothing happens where no set-up was made; ``OvsSetupError`` where it was made for another node.
+    """
+    before = _recorded(ovs)
+    if before is None:
+        return
+    if before.node != node.name:
+        raise OvsSetupError(f"this is the switch of {before.node}, not of {node.name}")
+    # The bridges hold the record of what was before: they go last, so that a failed attempt can be repeated.
+    for path, value in before.sysctls.items():
+        with suppress(OvsError):  # the interface may have gone
+            _set_sysctl(ovs, path, value)
+    if before.underlay_port is not None and before.underlay_port in _links(ovs):
+        _assign(ovs, before.underlay_port, before.addresses, before.routes)
+    for port in before.down:
+        with suppress(OvsError):
+            ovs.execute("ip", "link", "set", port, "down")
+    ovs.vsctl("--if-exists", "del-br", SERVICE_BRIDGE, "--", "--if-exists", "del-br", UNDERLAY_BRIDGE)
+
+
+def hasten_reconnection(ovs: OpenVSwitch) -> bool:
+    """Whether the RMS is connected; if so, make the switch look for it every second once it has gone.
+
+    Open vSwitch 3.1 uses the settings of the controller's row only when a configuration change finds the connection
+    up, and waits for up to 8 s otherwise. So call this now and then (agents do); it changes something just once.
+    """
+    connected = ovs.vsctl("get", "controller", SERVICE_BRIDGE, "is_connected") == "true"
+    if connected:
+        ovs.vsctl("set", "bridge", SERVICE_BRIDGE, f"external_ids:{_HASTENED}={ovs.vswitchd_pid()}")
+    return connected
+
+
+def _service_ports(node: Node) -> tuple[str, ...]:
+    return node.access_ports if isinstance(node, Mag) else (node.core.port,)
+
+
+def _links(ovs: OpenVSwitch) -> dict[str, Any]:
+    """Interfaces by name, with their addresses, as ``ip -json address show`` tells them."""
+    return {link["ifname"]: link for link in json.loads(ovs.execute("ip", "-json", "address", "show"))}
+
+
+def _recorded(ovs: OpenVSwitch) -> _Before | None:
+    for bridge in ovs.rows("Bridge", "name", "external_ids"):
+        if bridge["name"] == SERVICE_BRIDGE and _RECORD in bridge["external_ids"]:
+            return _Before(**json.loads(bridge["external_ids"][_RECORD]))
+    return None
+
+
+def _refuse_other_set_up(known: _Before, node: Node, underlay_port: str | None) -> None:
+    """What a second run cannot change without taking the first one back."""
+    if known.node != node.name:
+        raise OvsSetupError(f"this is the switch of {known.node} already; undo that first")
+    if known.underlay_port != underlay_port:
+        raise OvsSetupError(f"{node.name} is set up with underlay port {known.underlay_port}; undo that first")
+
+
+def _refuse_foreign_bridges(ovs: OpenVSwitch) -> None:
+    for bridge in ovs.vsctl("list-br").split():
+        if bridge in (SERVICE_BRIDGE, UNDERLAY_BRIDGE):
+            raise OvsSetupError(f"there is a bridge {bridge} that was not made by this set-up; remove it first")
+
+
+def _observe(
+    ovs: OpenVSwitch,
+    node: Node,
+    underlay_port: str | None,
+    ports: list[str],
+    links: dict[str, Any],
+    known: _Before | None,
+) -> _Before:
+    """The state before the set-up; what an earlier run recorded wins."""
+    paths = [_FORWARDING, *(f"net/ipv6/conf/{port}/disable_ipv6" for port in ports)]
+    recorded = {} if known is None else known.sysctls
+    sysctls = {path: recorded.get(path) or ovs.execute("sysctl", "-n", path) for path in paths}
+    if known is not None:
+        return replace(known, sysctls=known.sysctls | sysctls)
+    return _Before(
+        node=node.name,
+        underlay_port=underlay_port,
+        addresses=[] if underlay_port is None else _global_addresses(links[underlay_port]),
+        routes=[] if underlay_port is None else _routes(ovs, underlay_port),
+        sysctls=sysctls,
+        down=[port for port in ports if "UP" not in links[port]["flags"]],
+    )
+
+
+def _global_addresses(link: dict[str, Any]) -> list[str]:
+    return [
+        f"{entry['local']}/{entry['prefixlen']}"
+        for entry in link["addr_info"]
+        if entry["family"] == "inet6" and entry["scope"] == "global"
+    ]
+
+
+def _routes(ovs: OpenVSwitch, port: str) -> list[str]:
+    """Routes an administrator made; the kernel itself makes those of addresses and of router advertisements."""
+    routes = []
+    for route in json.loads(ovs.execute("ip", "-6", "-json", "route", "show", "dev", port)):
+        if route.get("protocol") not in ("kernel", "ra"):
+            via = f"via {route['gateway']} " if "gateway" in route else ""
+            routes.append(f"{route['dst']} {via}metric {route['metric']}")
+    return routes
+
+
+def _underlay_addresses(profile: Profile, node: Node, before: _Before) -> list[str]:
+    """What the underlay bridge is to have: the addresses of its port, and the node's own."""
+    if before.underlay_port is None or node.address in [IPv6Interface(address).ip for address in before.addresses]:
+        return before.addresses
+    if profile.lab is None:
+        raise OvsSetupError(f"{node.name}: {before.underlay_port} does not have the address {node.address}")
+    return [*before.addresses, f"{node.address}/{profile.lab.underlay_prefix_length}"]
+
+
+def _configure_switch(
+    ovs: OpenVSwitch, profile: Profile, node: Node, datapath: Datapath, before: _Before, links: dict[str, Any]
+) -> None:
+    """Bridges, ports and controller, in one transaction."""
+    record = json.dumps(json.dumps(asdict(before)))
+    steps = [
+        ["--may-exist", "add-br", SERVICE_BRIDGE],
+        ["set", "bridge", SERVICE_BRIDGE, f"datapath_type={datapath}", "fail_mode=secure", "protocols=OpenFlow13"],
+        ["set", "bridge", SERVICE_BRIDGE, f"other_config:datapath-id={node.datapath_id:016x}"],
+        # Otherwise the address is a random one, or changes with the ports.
+        ["set", "bridge", SERVICE_BRIDGE, _hardware_address(links[_service_ports(node)[0]])],
+        ["set", "bridge", SERVICE_BRIDGE, f"external_ids:{_RECORD}={record}"],
+    ]
+    for number, port in enumerate(_service_ports(node), start=1):
+        steps.append(["--may-exist", "add-port", SERVICE_BRIDGE, port])
+        steps.append(["set", "interface", port, f"ofport_request={number}"])
+    if before.underlay_port is not None:
+        steps.append(["--may-exist", "add-br", UNDERLAY_BRIDGE])
+        steps.append(["set", "bridge", UNDERLAY_BRIDGE, "datapath_type=netdev", "fail_mode=standalone"])
+        steps.append(["set", "bridge", UNDERLAY_BRIDGE, _hardware_address(links[before.underlay_port])])
+        steps.append(["--may-exist", "add-port", UNDERLAY_BRIDGE, before.underlay_port])
+    controller = f"tcp:[{profile.rms.address}]:{profile.rms.openflow.port}"
+    if _controllers(ovs) != [controller]:  # setting the same one again would break the connection
+        steps.append(["set-controller", SERVICE_BRIDGE, controller])
+    options = (f"inactivity_probe={_INACTIVITY_PROBE}", f"max_backoff={_MAX_BACKOFF}", "connection_mode=out-of-band")
+    steps.append(["set", "controller", SERVICE_BRIDGE, *options])
+    ovs.vsctl(*(word for step in steps for word in ("--", *step)))
+
+
+def _hardware_address(link: dict[str, Any]) -> str:
+    return f'other_config:hwaddr="{link["address"]}"'
+
+
+def _controllers(ovs: OpenVSwitch) -> list[str]:
+    if SERVICE_BRIDGE not in ovs.vsctl("list-br").split():
+        return []
+    return ovs.vsctl("get-controller", SERVICE_BRIDGE).split()
+
+
+def _refuse_unusable(ovs: OpenVSwitch, ports: list[str]) -> None:
+    """Raise when the switch could not make a bridge in that datapath, or not open a port."""
+    interfaces = {row["name"]: row for row in ovs.rows("Interface", "name", "ofport", "error")}
+    for name in (SERVICE_BRIDGE, UNDERLAY_BRIDGE, *ports):
+        if name in interfaces and interfaces[name]["ofport"] in ([], -1):
+            reason = interfaces[name]["error"] or f"the reason is in {ovs.log}"
+            raise OvsSetupError(f"Open vSwitch cannot use {name}: {reason}")
+
+
+def _configure_host(ovs: OpenVSwitch, node: Node, before: _Before, addresses: list[str], ports: list[str]) -> None:
+    """Kernel settings, addresses and routes. The kernel is to take no part in what the switch forwards."""
+    _set_sysctl(ovs, _FORWARDING, "0")
+    for port in ports:
+        # The kernel sees the packets of a userspace switch's ports too; it must neither answer nor speak there.
+        _set_sysctl(ovs, f"net/ipv6/conf/{port}/disable_ipv6", "1")
+        ovs.execute("ip", "link", "set", port, "up")
+    if before.underlay_port is not None:
+        # IPv4 stays on the underlay port; without these two the kernel would take each such packet twice.
+        _set_sysctl(ovs, f"net/ipv4/conf/{UNDERLAY_BRIDGE}/rp_filter", "1")
+        _set_sysctl(ovs, f"net/ipv4/conf/{UNDERLAY_BRIDGE}/arp_ignore", "1")
+        _assign(ovs, UNDERLAY_BRIDGE, addresses, before.routes)
+    _set_sysctl(ovs, f"net/ipv6/conf/{SERVICE_BRIDGE}/accept_ra", "0")
+    _assign(ovs, SERVICE_BRIDGE, [] if isinstance(node, Mag) else [str(node.core.address)], [])
+
+
+def _assign(ovs: OpenVSwitch, device: str, addresses: list[str], routes: list[str]) -> None:
+    ovs.execute("ip", "link", "set", device, "up")
+    for address in addresses:
+        ovs.execute("ip", "-6", "address", "replace", address, "dev", device, "nodad")
+    for route in routes:
+        ovs.execute("ip", "-6", "route", "replace", *route.split(), "dev", device)
+
+
+def _set_sysctl(ovs: OpenVSwitch, path: str, value: str) -> None:
+    ovs.execute("sysctl", "-qw", f"{path}={value}")

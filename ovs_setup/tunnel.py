@@ -1,0 +1,122 @@
+"""Tunnels between MAGs and LMAs: one port of the service bridge per peer, named after it (RFC 5213, section 5.6.1).
+
+``srv6`` is IPv6 in IPv6 (RFC 2473) with a segment routing header of one segment; ``gre`` is IPv6 in GRE over IPv6
+(RFC 2784, RFC 5845). In both, the Ethernet header is left behind, and comes back zeroed at the other end.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from ipaddress import IPv6Address
+from typing import Literal
+
+from ovs_setup import OvsSetupError
+from ovs_setup.node import SERVICE_BRIDGE, TUNNEL_PREFIX, UNDERLAY_BRIDGE
+from ovs_setup.vswitch import OpenVSwitch, OvsError
+
+Encapsulation = Literal["gre", "srv6"]
+
+#: First Open vSwitch with SRv6 tunnels, in the userspace datapath only.
+_SRV6_SINCE = (3, 2, 0)
+_GRE_OPTIONS = {"packet_type": "legacy_l3", "key": "flow"}
+
+
+@dataclass(frozen=True)
+class Tunnel:
+    """A tunnel port; ``port`` is its OpenFlow port number, -1 when Open vSwitch could not make it (``error``)."""
+
+    peer: str
+    local: IPv6Address
+    remote: IPv6Address
+    encapsulation: Encapsulation
+    port: int
+    error: str
+
+
+def encapsulation(ovs: OpenVSwitch, wanted: Literal["auto", "srv6", "gre"]) -> Encapsulation:
+    """The encapsulation to use here: for "auto" ``srv6`` where Open vSwitch has it, else ``gre``.
+
+    ``OvsSetupError`` when "srv6" is wanted and cannot be had.
+    """
+    userspace = ovs.vsctl("get", "bridge", SERVICE_BRIDGE, "datapath_type") == "netdev"
+    able = userspace and ovs.version() >= _SRV6_SINCE
+    if wanted == "srv6" and not able:
+        version = ".".join(map(str, ovs.version()))
+        raise OvsSetupError(f"srv6 tunnels need Open vSwitch 3.2 and its userspace datapath; here is {version}")
+    if wanted == "auto":
+        return "srv6" if able else "gre"
+    return wanted
+
+
+def add_tunnel(
+    ovs: OpenVSwitch, peer: str, local: IPv6Address, remote: IPv6Address, encapsulation: Encapsulation
+) -> None:
+    """Make the tunnel to ``peer``, or correct the one there is; ``OvsSetupError`` when Open vSwitch refuses it."""
+    name = TUNNEL_PREFIX + peer
+    options = {"local_ip": str(local), "remote_ip": str(remote)} | (_GRE_OPTIONS if encapsulation == "gre" else {})
+    ovs.vsctl(
+        *("--may-exist", "add-port", SERVICE_BRIDGE, name),
+        *("--", "clear", "interface", name, "options"),
+        *("--", "set", "interface", name, f"type={encapsulation}"),
+        *(f'options:{key}="{value}"' for key, value in options.items()),
+    )
+    made = next(tunnel for tunnel in tunnels(ovs) if tunnel.peer == peer)
+    if made.error or made.port < 0:
+        raise OvsSetupError(f"tunnel to {peer}: {made.error or 'Open vSwitch gave it no OpenFlow port'}")
+
+
+def remove_tunnel(ovs: OpenVSwitch, peer: str) -> None:
+    """Remove the tunnel to ``peer``, if there is one."""
+    ovs.vsctl("--if-exists", "del-port", SERVICE_BRIDGE, TUNNEL_PREFIX + peer)
+
+
+def tunnels(ovs: OpenVSwitch) -> list[Tunnel]:
+    """The tunnels there are, by name."""
+    found = []
+    for row in ovs.rows("Interface", "name", "type", "options", "ofport", "error"):
+        if row["name"].startswith(TUNNEL_PREFIX) and row["type"] in ("gre", "srv6"):
+            tunnel = Tunnel(
+                peer=row["name"].removeprefix(TUNNEL_PREFIX),
+                local=IPv6Address(row["options"]["local_ip"]),
+                remote=IPv6Address(row["options"]["remote_ip"]),
+                encapsulation=row["type"],
+                port=row["ofport"] if isinstance(row["ofport"], int) else -1,
+                error=row["error"] or "",
+            )
+            found.append(tunnel)
+    return sorted(found, key=lambda tunnel: tunnel.peer)
+
+
+def warm_up(ovs: OpenVSwitch, remote: IPv6Address, timeout: float) -> bool:
+    """Tell Open vSwitch the link-layer address behind which ``remote`` is; whether it was found within ``timeout`` s.
+
+    The userspace datapath drops what it should send while it does not know that address, and forgets the address
+    :func:`neighbour_lifetime` seconds after it was told.
+    """
+    deadline = time.monotonic() + timeout
+    userspace = UNDERLAY_BRIDGE in ovs.vsctl("list-br").split()
+    while True:
+        wait = min(max(deadline - time.monotonic(), 0.1), 1.0)
+        try:
+            route = json.loads(ovs.execute("ip", "-6", "-json", "route", "get", str(remote)))[0]
+            # Makes the kernel resolve the address of the next hop; a kernel datapath needs no more than that.
+            ovs.execute("ping", "-6", "-q", "-c", "1", "-W", f"{wait:.1f}", "-I", route["dev"], str(remote))
+            if userspace:
+                next_hop = route.get("gateway", str(remote))
+                entry = json.loads(ovs.execute("ip", "-6", "-json", "neighbour", "show", next_hop, "dev", route["dev"]))
+                # Open vSwitch learns from passing advertisements only now and then: those its flow cache handles are
+                # not looked at. So it is told.
+                ovs.appctl("tnl/neigh/set", route["dev"], next_hop, entry[0]["lladdr"])
+        except (OvsError, LookupError):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.05)
+        else:
+            return True
+
+
+def neighbour_lifetime(ovs: OpenVSwitch) -> int:
+    """Seconds for which the userspace datapath keeps the address of a neighbour it does not use."""
+    return int(ovs.appctl("tnl/neigh/aging"))

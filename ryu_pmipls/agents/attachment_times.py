@@ -1,0 +1,102 @@
+"""How long an attachment takes at the MAG, step by step: what the protocol adds to a handoff."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from ipaddress import IPv6Address
+from pathlib import Path
+from typing import Any
+
+from ryu_pmipls.mobility import Advertise, Effect, Send
+from ryu_pmipls.wire import (
+    BindingAcknowledgement,
+    BindingUpdate,
+    Handoff,
+    HandoffIndicator,
+    Message,
+    MobileNodeLinkLayerIdentifier,
+    RouteAdjust,
+)
+
+LOG = logging.getLogger(__name__)
+
+_UNSPECIFIED = IPv6Address("::")
+
+
+class AttachmentTimes:
+    """Records, for each attachment at ``mag``, when what happened, as a line of JSON in the log and in ``file``.
+
+    A line has ``event`` ("attachment"), ``mag``, ``mobile_node``, ``solicited`` (when the router solicitation came,
+    in seconds since 1970) and ``milliseconds`` after that of ``pbu_sent``, ``pba_received``, ``ra_sent``,
+    ``route_adjust_sent`` and ``route_adjust_acknowledged``; each the first of its kind. The acknowledgement of the
+    RMS, which says that the routes are in force, completes a line. ``names`` are those of the mobile nodes, by
+    link-layer address.
+    """
+
+    def __init__(self, mag: str, names: Mapping[bytes, str], file: Path | None = None) -> None:
+        self._mag = mag
+        self._names = names
+        self._file = file
+        self._solicited: dict[bytes, float] = {}
+        self._steps: dict[bytes, dict[str, float]] = {}
+
+    def solicited(self, link_layer_address: bytes, now: float) -> None:
+        """A router solicitation came in."""
+        if link_layer_address in self._names:
+            self._solicited[link_layer_address] = now
+
+    def observe(self, what: Message | Effect, now: float) -> None:
+        """A message came in, or an effect was carried out."""
+        if isinstance(what, Advertise):
+            self._step(what.link_layer_address, "ra_sent", now, after="pba_received")
+        elif isinstance(what, Send):
+            self._sent(what.message, now)
+        elif isinstance(what, (BindingAcknowledgement, RouteAdjust)):
+            self._received(what, now)
+
+    def _sent(self, message: Message, now: float) -> None:
+        node = _mobile_node(message)
+        if isinstance(message, BindingUpdate):
+            if message.lifetime == 0:
+                self._steps.pop(node, None)
+            elif message.option(HandoffIndicator) != HandoffIndicator(Handoff.RE_REGISTRATION):
+                if "pba_received" in self._steps.get(node, ()):
+                    del self._steps[node]  # attached once more before the RMS had answered
+                self._steps.setdefault(node, {}).setdefault("pbu_sent", now)
+        elif isinstance(message, RouteAdjust) and message.new_mag != _UNSPECIFIED:
+            self._step(node, "route_adjust_sent", now, after="pba_received")
+
+    def _received(self, message: BindingAcknowledgement | RouteAdjust, now: float) -> None:
+        node = _mobile_node(message)
+        if isinstance(message, BindingAcknowledgement):
+            self._step(node, "pba_received", now, after="pbu_sent")
+        elif message.new_mag != _UNSPECIFIED and "route_adjust_sent" in self._steps.get(node, ()):
+            self._step(node, "route_adjust_acknowledged", now, after="route_adjust_sent")
+            self._write(node, self._steps.pop(node))
+
+    def _step(self, node: bytes, name: str, now: float, after: str) -> None:
+        steps = self._steps.get(node, {})
+        if after in steps:
+            steps.setdefault(name, now)
+
+    def _write(self, node: bytes, steps: Mapping[str, float]) -> None:
+        start = self._solicited.get(node, steps["pbu_sent"])
+        line: dict[str, Any] = {
+            "event": "attachment",
+            "mag": self._mag,
+            "mobile_node": self._names[node],
+            "solicited": start,
+            "milliseconds": {name: round((time - start) * 1000, 3) for name, time in steps.items()},
+        }
+        text = json.dumps(line)
+        LOG.info("%s", text)
+        if self._file is not None:
+            with self._file.open("a", encoding="utf-8") as file:
+                file.write(text + "\n")
+
+
+def _mobile_node(message: Message) -> bytes:
+    option = message.option(MobileNodeLinkLayerIdentifier)
+    return b"" if option is None else option.identifier

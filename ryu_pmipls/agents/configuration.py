@@ -1,0 +1,56 @@
+"""From the domain's profile to what the machines have to know."""
+
+from __future__ import annotations
+
+from ryu_pmipls.domain.profile import Lma, Mag, Profile
+from ryu_pmipls.mobility import AnchorConfig, GatewayConfig, MobileNodePolicy, PrefixPool
+from ryu_pmipls.wire import Encapsulation
+
+
+def gateway_config(profile: Profile, mag: Mag, encapsulation: Encapsulation) -> GatewayConfig:
+    """The configuration of a MAG, which has a tunnel to every LMA."""
+    timers = profile.timers
+    return GatewayConfig(
+        address=mag.address,
+        rms=profile.rms.address,
+        lmas=tuple(lma.address for lma in profile.lmas),
+        mobile_nodes=_policies(profile),
+        encapsulation=encapsulation,
+        binding_lifetime=timers.binding_lifetime,
+        initial_bindack_timeout=timers.initial_bindack_timeout,
+        max_bindack_timeout=timers.max_bindack_timeout,
+        tunnel_request_timeout=timers.tunnel_request_timeout,
+        adjust_timeout=timers.adjust_timeout,
+        adjust_tries=timers.adjust_tries,
+        min_delay_before_bce_delete=timers.min_delay_before_bce_delete,
+        timestamp_validity_window=timers.timestamp_validity_window,
+    )
+
+
+def anchor_config(profile: Profile, lma: Lma, encapsulation: Encapsulation) -> AnchorConfig:
+    """The configuration of an LMA, which hands out its own slice of the home prefix pool."""
+    timers = profile.timers
+    return AnchorConfig(
+        address=lma.address,
+        rms=profile.rms.address,
+        mags=tuple(mag.address for mag in profile.mags),
+        pool=PrefixPool(profile.home_prefix_pool, profile.lmas.index(lma), len(profile.lmas)),
+        mobile_nodes=_policies(profile),
+        encapsulation=encapsulation,
+        binding_lifetime=timers.binding_lifetime,
+        timestamp_validity_window=timers.timestamp_validity_window,
+        min_delay_before_bce_delete=timers.min_delay_before_bce_delete,
+        max_delay_before_new_bce_assign=timers.max_delay_before_new_bce_assign,
+    )
+
+
+def _policies(profile: Profile) -> tuple[MobileNodePolicy, ...]:
+    return tuple(
+        MobileNodePolicy(
+            identifier=node.identifier.encode(),
+            link_layer_address=node.link_layer_address,
+            anchor=profile.anchor_of(node).address,
+            prefixes=() if node.prefix is None else (node.prefix,),
+        )
+        for node in profile.mobile_nodes
+    )

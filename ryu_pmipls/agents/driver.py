@@ -1,0 +1,172 @@
+"""Runs a mobility machine: its messages, its timer, and its effects."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from ipaddress import IPv6Address
+from typing import Any
+
+from ovs_setup import OvsSetupError
+from ryu_pmipls.agents.tunnel_ends import TunnelEnds
+from ryu_pmipls.clock import SteadyClock
+from ryu_pmipls.mobility import (
+    Advertise,
+    BuildTunnel,
+    Effect,
+    LocalMobilityAnchor,
+    MobileAccessGateway,
+    RemoveTunnel,
+    Report,
+    Send,
+)
+from ryu_pmipls.signalling import Endpoint, RateLimiter
+from ryu_pmipls.wire import Message
+
+LOG = logging.getLogger(__name__)
+
+#: Seconds after which background work that failed is tried again.
+_RETRY_DELAY = 5.0
+#: Lines of one kind that are logged in the interval of a ``RateLimiter``; a stranger can cause any number.
+_LOG_BURST = 20
+
+
+class Driver:
+    """Gives ``machine`` what comes in and carries out what it wants done.
+
+    ``advertise`` carries out the effect of that name. ``observe(what, now)`` is told of every message that comes in
+    and every effect. Whatever fails is logged and counted in ``counters["failed"]``, and the node goes on.
+    """
+
+    def __init__(
+        self,
+        machine: MobileAccessGateway | LocalMobilityAnchor,
+        endpoint: Endpoint,
+        tunnels: TunnelEnds,
+        clock: SteadyClock,
+        counters: Counter[str],
+        advertise: Callable[[Advertise], None] | None = None,
+        observe: Callable[[Message | Effect, float], None] | None = None,
+    ) -> None:
+        self.machine = machine
+        self.clock = clock
+        self.counters = counters
+        self._endpoint = endpoint
+        self._tunnels = tunnels
+        self._advertise = advertise
+        self._observe = observe
+        self._limiter = RateLimiter(burst=_LOG_BURST)
+        self._timer: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Serve until SIGTERM or SIGINT; then close the endpoint. Bindings stay: traffic outlives this process."""
+        loop = asyncio.get_running_loop()
+        stopped = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopped.set)
+        loop.add_reader(self._endpoint, self._receive)
+        self.background(self._tunnels.keep_warm)
+        try:
+            await stopped.wait()
+        finally:
+            loop.remove_reader(self._endpoint)
+            self._endpoint.close()
+            if self._timer is not None:
+                self._timer.cancel()
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def background(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Have ``work``, which does not end, done beside; begun again when it fails."""
+        self._spawn(self._repeat(work))
+
+    def happen(self, event: Callable[..., None], *arguments: object) -> None:
+        """Let an event of the machine happen now, with all that follows from it."""
+        self._guard(event, *arguments, self.clock.now())
+        for effect in self.machine.effects():
+            self._guard(self._perform, effect)
+        self._set_timer()
+
+    def failed(self, what: str, error: Exception) -> None:
+        """Count and log an error: in a line when Open vSwitch or the kernel says no, else as the fault it is here."""
+        self.counters["failed"] += 1
+        if isinstance(error, (OvsSetupError, OSError)):
+            if self._limiter.passes(what):
+                LOG.error("%s: %s", what, error)
+        else:
+            LOG.error("%s", what, exc_info=error)
+
+    def _guard(self, function: Callable[..., None], *arguments: object) -> None:
+        try:
+            function(*arguments)
+        except Exception as error:
+            self.failed(function.__qualname__, error)
+
+    def _receive(self) -> None:
+        for message, source in self._endpoint.drain():
+            if self._observe is not None:
+                self._guard(self._observe, message, self.clock.now())
+            self.happen(self.machine.receive, message, source)
+
+    def _perform(self, effect: Effect) -> None:
+        if isinstance(effect, Send):
+            self._endpoint.send(effect.message, effect.destination)
+        elif isinstance(effect, BuildTunnel):
+            self._spawn(self._build(effect.peer))
+        elif isinstance(effect, RemoveTunnel):
+            self._spawn(self._remove(effect.peer))
+        elif isinstance(effect, Report):
+            self._log(effect)
+        elif self._advertise is not None:
+            self._advertise(effect)
+        if self._observe is not None:
+            self._observe(effect, self.clock.now())
+
+    def _log(self, report: Report) -> None:
+        self.counters[report.kind] += 1
+        if self._limiter.passes(report.kind):
+            LOG.info("%s: %s", report.kind, report.text)
+
+    async def _build(self, peer: IPv6Address) -> None:
+        try:
+            await self._tunnels.build(peer)
+        except Exception as error:
+            self.failed(f"building the tunnel to {peer}", error)
+            self.happen(self.machine.tunnel_failed, peer)
+        else:
+            LOG.info("tunnel to %s: up", peer)
+            self.happen(self.machine.tunnel_built, peer)
+
+    async def _remove(self, peer: IPv6Address) -> None:
+        try:
+            await self._tunnels.remove(peer)
+        except Exception as error:
+            self.failed(f"removing the tunnel to {peer}", error)
+
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        deadline = self.machine.deadline()
+        if deadline is None:
+            self._timer = None
+        else:
+            delay = max(0.0, deadline - self.clock.now())
+            self._timer = asyncio.get_running_loop().call_later(delay, self.happen, self.machine.handle_timer)
+
+    async def _repeat(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        while True:
+            try:
+                await work()
+            except Exception as error:
+                self.failed(work.__qualname__, error)
+                await asyncio.sleep(_RETRY_DELAY)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -1,0 +1,89 @@
+"""Which links are up, as the kernel tells it (rtnetlink(7))."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_NETLINK_ROUTE = 0
+_RTMGRP_LINK = 1
+_RTM_NEWLINK, _RTM_DELLINK, _RTM_GETLINK = 16, 17, 18
+_NLM_F_REQUEST, _NLM_F_DUMP = 0x1, 0x300
+_IFLA_IFNAME = 3
+_IFF_UP, _IFF_LOWER_UP = 0x1, 0x10000
+
+_HEADER = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, port
+_LINK = struct.Struct("=BxHiII")  # ifinfomsg: family, hardware type, index, flags, change
+_ATTRIBUTE = struct.Struct("=HH")  # length, type
+
+
+@dataclass(frozen=True)
+class Link:
+    """An interface; ``up`` says that it is switched on and has a carrier, ``gone`` that it was removed."""
+
+    name: str
+    index: int
+    up: bool
+    gone: bool = False
+
+
+class LinkMonitor:
+    """Tells the state of all interfaces of this network namespace: first as it is, then each change."""
+
+    def __init__(self) -> None:
+        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, _NETLINK_ROUTE)
+        self._socket.bind((0, _RTMGRP_LINK))
+        self._ask()
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def links(self) -> Iterator[Link]:
+        """What the kernel has told since the last call; the last word on a link counts."""
+        while True:
+            try:
+                data = self._socket.recv(1 << 16)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno != errno.ENOBUFS:
+                    raise
+                self._ask()  # changes were lost
+            else:
+                yield from parse_links(data)
+
+    def _ask(self) -> None:
+        length = _HEADER.size + _LINK.size
+        request = _HEADER.pack(length, _RTM_GETLINK, _NLM_F_REQUEST | _NLM_F_DUMP, 0, 0)
+        self._socket.send(request + _LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0))
+
+
+def parse_links(data: bytes) -> Iterator[Link]:
+    """The links that a datagram of rtnetlink is about."""
+    while len(data) >= _HEADER.size:
+        length, kind, *_ = _HEADER.unpack_from(data)
+        if kind in (_RTM_NEWLINK, _RTM_DELLINK):
+            _, _, index, flags, _ = _LINK.unpack_from(data, _HEADER.size)
+            attributes = dict(_attributes(data[_HEADER.size + _LINK.size : length]))
+            name = attributes[_IFLA_IFNAME].rstrip(b"\0").decode()
+            gone = kind == _RTM_DELLINK
+            up = not gone and flags & _IFF_UP != 0 and flags & _IFF_LOWER_UP != 0
+            yield Link(name, index, up, gone)
+        data = data[_aligned(length) :]
+
+
+def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
+    while len(data) >= _ATTRIBUTE.size:
+        length, kind = _ATTRIBUTE.unpack_from(data)
+        yield kind, data[_ATTRIBUTE.size : length]
+        data = data[_aligned(length) :]
+
+
+def _aligned(length: int) -> int:
+    return (max(length, _ATTRIBUTE.size) + 3) & ~3

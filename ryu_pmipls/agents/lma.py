@@ -1,0 +1,56 @@
+"""The LMA agent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from dataclasses import replace
+
+from ovs_setup import tunnel
+from ovs_setup.node import SERVICE_BRIDGE
+from ovs_setup.vswitch import OpenVSwitch
+from ryu_pmipls.agents.configuration import anchor_config
+from ryu_pmipls.agents.core_gateway import CoreGatewayResolver
+from ryu_pmipls.agents.cpu import Cpu
+from ryu_pmipls.agents.driver import Driver
+from ryu_pmipls.agents.load_report import LoadMeter, tunnel_counters
+from ryu_pmipls.agents.reconnection import keep_hastened
+from ryu_pmipls.agents.tunnel_ends import TunnelEnds
+from ryu_pmipls.clock import SteadyClock
+from ryu_pmipls.domain.profile import Lma, Profile
+from ryu_pmipls.mobility import LocalMobilityAnchor
+from ryu_pmipls.signalling import Endpoint, Role
+from ryu_pmipls.wire import CoreGateway, Encapsulation, Option, Timestamp
+
+
+async def serve(profile: Profile, lma: Lma, ovs: OpenVSwitch, cpu: Cpu) -> None:
+    """Be ``lma`` until SIGTERM; ``cpu`` is what its switch runs on.
+
+    ``OvsSetupError`` when there is no switch set up here, ``OSError`` when sockets cannot be opened.
+    """
+    encapsulation = tunnel.encapsulation(ovs, profile.tunnel.type)
+    counters: Counter[str] = Counter()
+    clock = SteadyClock()
+    machine = LocalMobilityAnchor(anchor_config(profile, lma, Encapsulation[encapsulation.upper()]))
+    mags = {mag.name: mag.address for mag in profile.mags}
+    peers = {address: name for name, address in mags.items()}
+    endpoint = Endpoint(profile, Role.LMA, lma.address, counters)
+    driver = Driver(machine, endpoint, TunnelEnds(ovs, lma.address, peers, encapsulation), clock, counters)
+    gateway = CoreGatewayResolver(SERVICE_BRIDGE, lma.core.gateway)
+    meter = LoadMeter(mags, profile.load_sharing.window)
+
+    async def report_load() -> None:
+        while True:
+            await asyncio.sleep(profile.load_sharing.report_interval)
+            counted = await asyncio.to_thread(tunnel_counters, ovs)
+            now = clock.now()
+            options: tuple[Option, ...] = (Timestamp.of(now),)
+            if gateway.link_layer_address is not None:
+                options += (CoreGateway(gateway.link_layer_address),)
+            for info in meter.report(cpu.utilisation(), counted, now):
+                endpoint.send(replace(info, options=options + info.options), profile.rms.address)
+
+    driver.background(gateway.watch)
+    driver.background(report_load)
+    driver.background(lambda: keep_hastened(ovs))
+    await driver.run()

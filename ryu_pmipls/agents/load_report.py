@@ -1,0 +1,52 @@
+"""Load_info: what an LMA tells the RMS of its load (draft section 3.2)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from ipaddress import IPv6Address
+
+from ovs_setup.node import SERVICE_BRIDGE, TUNNEL_PREFIX
+from ovs_setup.vswitch import OpenVSwitch
+from ryu_pmipls.loadsharing.window import CounterWindow
+from ryu_pmipls.wire import LoadInfo, LoadInfoPart, MagLoad, split_load_info
+from ryu_pmipls.wire.load_info import MAXIMUM_MAGS
+
+_PORT = re.compile(r"port\s+\"?([^\s\":]+)\"?:\s+rx pkts=(\d+), bytes=(\d+)")
+
+
+def tunnel_counters(ovs: OpenVSwitch) -> dict[str, tuple[int, int]]:
+    """Peer -> packets and octets that came out of its tunnel since that was made; ``OvsSetupError`` if unknown.
+
+    A peer whose port has no counters is left out: unknown is not zero.
+    """
+    text = ovs.ofctl("--names", "dump-ports", SERVICE_BRIDGE)
+    return {
+        name.removeprefix(TUNNEL_PREFIX): (int(packets), int(octets))
+        for name, packets, octets in _PORT.findall(text)
+        if name.startswith(TUNNEL_PREFIX)
+    }
+
+
+class LoadMeter:
+    """Counts the packets from every MAG (name -> address) over a sliding window of ``window`` seconds."""
+
+    def __init__(self, mags: Mapping[str, IPv6Address], window: float) -> None:
+        self._mags = mags
+        self._windows = {name: CounterWindow(window) for name in mags}
+        self._number = 0
+
+    def report(self, cpu: float, counters: Mapping[str, tuple[int, int]], now: float) -> list[LoadInfo]:
+        """The messages that tell the load at ``now``: one, or more when there are many MAGs (erratum E5)."""
+        loads = []
+        for name, (packets, octets) in counters.items():
+            window = self._windows.get(name)
+            if window is None:
+                continue
+            window.add(packets, octets, now)
+            count = window.count()
+            if count is not None:
+                loads.append(MagLoad(self._mags[name], count.packets))
+        self._number = (self._number + 1) % 2**32
+        part = (LoadInfoPart(self._number, 0, 1),) if len(loads) > MAXIMUM_MAGS else ()
+        return split_load_info(LoadInfo(cpu, sum(load.packets for load in loads), tuple(loads), part))

@@ -1,0 +1,73 @@
+"""The MAG agent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from pathlib import Path
+
+from ovs_setup import tunnel
+from ovs_setup.vswitch import OpenVSwitch
+from ryu_pmipls.agents.attachment import AccessNetwork
+from ryu_pmipls.agents.attachment_times import AttachmentTimes
+from ryu_pmipls.agents.configuration import gateway_config
+from ryu_pmipls.agents.driver import Driver
+from ryu_pmipls.agents.reconnection import keep_hastened
+from ryu_pmipls.agents.tunnel_ends import TunnelEnds
+from ryu_pmipls.clock import SteadyClock
+from ryu_pmipls.domain.profile import Mag, Profile
+from ryu_pmipls.mobility import Advertise, MobileAccessGateway
+from ryu_pmipls.signalling import Endpoint, Role
+from ryu_pmipls.wire import Encapsulation
+
+#: Octets that a tunnel adds to a packet: the IPv6 header, and GRE with a key (RFC 5845) or a segment routing header
+#: with one segment (RFC 8754).
+TUNNEL_OVERHEAD: dict[tunnel.Encapsulation, int] = {"gre": 40 + 8, "srv6": 40 + 24}
+#: Seconds between unsolicited router advertisements (RFC 4861, section 6.2.1: MaxRtrAdvInterval).
+_ADVERTISEMENT_INTERVAL = 600.0
+
+
+async def serve(profile: Profile, mag: Mag, ovs: OpenVSwitch, events: Path | None = None) -> None:
+    """Be ``mag`` until SIGTERM; attachments are recorded in the file ``events``.
+
+    ``OvsSetupError`` when there is no switch set up here, ``OSError`` when sockets cannot be opened.
+    """
+    encapsulation = tunnel.encapsulation(ovs, profile.tunnel.type)
+    counters: Counter[str] = Counter()
+    clock = SteadyClock()
+    names = {node.link_layer_address: node.name for node in profile.mobile_nodes}
+    times = AttachmentTimes(mag.name, names, events)
+    machine = MobileAccessGateway(gateway_config(profile, mag, Encapsulation[encapsulation.upper()]))
+    peers = {lma.address: lma.name for lma in profile.lmas}
+
+    def attached(link_layer_address: bytes, port: int) -> None:
+        times.solicited(link_layer_address, clock.now())
+        driver.happen(machine.attach, link_layer_address, port)
+
+    def detached(port: int) -> None:
+        driver.happen(machine.detach, port)
+
+    async def advertise_again() -> None:
+        while True:
+            await asyncio.sleep(_ADVERTISEMENT_INTERVAL)
+            for entry in machine.bindings:
+                lifetime = int(entry.expires - clock.now())
+                if entry.prefixes and lifetime > 0:
+                    access.advertise(Advertise(entry.port, entry.policy.link_layer_address, entry.prefixes, lifetime))
+
+    mtu = profile.tunnel.underlay_mtu - TUNNEL_OVERHEAD[encapsulation]
+    access = AccessNetwork(ovs, mag.access_ports, names, mtu, attached, detached, counters)
+    driver = Driver(
+        machine,
+        Endpoint(profile, Role.MAG, mag.address, counters),
+        TunnelEnds(ovs, mag.address, peers, encapsulation),
+        clock,
+        counters,
+        advertise=access.advertise,
+        observe=times.observe,
+    )
+    driver.happen(machine.start)
+    driver.background(access.watch)
+    driver.background(advertise_again)
+    driver.background(lambda: keep_hastened(ovs))
+    await driver.run()

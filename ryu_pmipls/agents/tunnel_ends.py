@@ -1,0 +1,60 @@
+"""A node's ends of the tunnels, in Open vSwitch. What blocks runs in threads."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Mapping
+from ipaddress import IPv6Address
+
+from ovs_setup import OvsSetupError, tunnel
+from ovs_setup.vswitch import OpenVSwitch
+
+LOG = logging.getLogger(__name__)
+
+_WARM_UP_TIMEOUT = 3.0  # seconds
+#: Tunnels are warmed up again this often while Open vSwitch remembers a neighbour.
+_WARM_UPS_PER_LIFETIME = 3
+
+
+class TunnelEnds:
+    """The ends at ``local`` of tunnels to ``peers`` (address -> name, after which the port is called)."""
+
+    def __init__(
+        self,
+        ovs: OpenVSwitch,
+        local: IPv6Address,
+        peers: Mapping[IPv6Address, str],
+        encapsulation: tunnel.Encapsulation,
+    ) -> None:
+        self._ovs = ovs
+        self._local = local
+        self._peers = peers
+        self._encapsulation = encapsulation
+        self._built: set[IPv6Address] = set()
+        self._locks: defaultdict[IPv6Address, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def build(self, peer: IPv6Address) -> None:
+        """Build this end and see to it that not even the first packet is lost; ``OvsSetupError`` if that fails."""
+        name = self._peers[peer]
+        async with self._locks[peer]:
+            await asyncio.to_thread(tunnel.add_tunnel, self._ovs, name, self._local, peer, self._encapsulation)
+            if not await asyncio.to_thread(tunnel.warm_up, self._ovs, peer, _WARM_UP_TIMEOUT):
+                raise OvsSetupError(f"tunnel to {name}: {peer} does not answer on the underlay")
+            self._built.add(peer)
+
+    async def remove(self, peer: IPv6Address) -> None:
+        """Remove this end, if there is one; ``OvsSetupError`` if that fails."""
+        async with self._locks[peer]:
+            self._built.discard(peer)
+            await asyncio.to_thread(tunnel.remove_tunnel, self._ovs, self._peers[peer])
+
+    async def keep_warm(self) -> None:
+        """For ever: a tunnel that was idle must not lose packets when an uplink is moved to it."""
+        while True:
+            lifetime = await asyncio.to_thread(tunnel.neighbour_lifetime, self._ovs)
+            await asyncio.sleep(lifetime / _WARM_UPS_PER_LIFETIME)
+            for peer in sorted(self._built):
+                if not await asyncio.to_thread(tunnel.warm_up, self._ovs, peer, _WARM_UP_TIMEOUT):
+                    LOG.warning("tunnel to %s: %s does not answer on the underlay", self._peers[peer], peer)

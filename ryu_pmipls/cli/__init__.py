@@ -1,0 +1,60 @@
+"""``pmipls``: the command line. Each command's code is imported only when that command is used."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import click
+
+from ryu_pmipls import __version__
+from ryu_pmipls.domain.profile import ProfileError
+
+#: Commands that live with what they operate: name -> module and attribute.
+_COMMANDS = {
+    "check": "ryu_pmipls.cli.profile:check",
+    "show": "ryu_pmipls.cli.profile:show",
+    "lab": "ryu_pmipls.lab.cli:lab",
+    "demo": "ryu_pmipls.lab.demo:demo",
+    "mag": "ryu_pmipls.agents.cli:mag",
+    "lma": "ryu_pmipls.agents.cli:lma",
+}
+#: A module with a list `commands`: the clients of the RMS's REST interface.
+_REST_COMMANDS = "ryu_pmipls.rest.cli"
+
+
+class _UserError(click.ClickException):
+    """What the person at the keyboard can put right: one message, exit code 2."""
+
+    exit_code = 2
+
+
+class _Pmipls(click.Group):
+    def list_commands(self, context: click.Context) -> list[str]:
+        return [*_COMMANDS, *_rest_commands()]
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in _COMMANDS:
+            return _rest_commands().get(name)
+        module, attribute = _COMMANDS[name].split(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except ProfileError as error:
+            raise _UserError(str(error)) from None
+
+
+def _rest_commands() -> dict[str, click.Command]:
+    return {command.name: command for command in import_module(_REST_COMMANDS).commands}
+
+
+@click.command(cls=_Pmipls, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="pmipls")
+def main() -> None:
+    """Proxy Mobile IPv6 with load sharing on Open vSwitch.
+
+    PROFILE is a YAML file or the name of a shipped profile; by default $PMIPLS_PROFILE, else two-lma.
+    """

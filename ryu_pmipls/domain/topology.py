@@ -1,0 +1,118 @@
+"""The domain as a graph, as tables, and as a picture: everything here follows from the profile alone."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import networkx as nx
+from rich.table import Table
+
+from ryu_pmipls.domain.profile import Endpoint, Profile, format_link_layer
+
+
+class NodeKind(str, Enum):
+    """What a node of the graph is (attribute ``kind`` of every node)."""
+
+    RMS = "rms"
+    LMA = "lma"
+    MAG = "mag"
+    MOBILE_NODE = "mobile node"
+    UNDERLAY = "underlay"
+    CORE = "core"
+    CORRESPONDENT = "correspondent node"
+
+
+class LinkKind(str, Enum):
+    """What an edge of the graph is (attribute ``kind`` of every edge)."""
+
+    UNDERLAY = "underlay"  # a node's link to the network that carries tunnels and signalling
+    CORE = "core"  # an LMA's link to the network of the correspondent nodes
+    ACCESS = "access"  # where a mobile node starts
+    TUNNEL = "tunnel"  # MAG to LMA, one for every pair
+    CONTROL = "control"  # RMS to MAG or LMA: OpenFlow and signalling
+
+
+UNDERLAY = "underlay"
+CORE = "core"
+RMS = "rms"
+
+
+def graph(profile: Profile) -> nx.MultiGraph:
+    """The domain's graph: names as nodes, :class:`NodeKind` and :class:`LinkKind` as attribute ``kind``.
+
+    Mobile nodes are where they first attach: at the MAGs in turn, in the order of the profile.
+    """
+    domain = nx.MultiGraph(name=profile.domain)
+    domain.add_node(UNDERLAY, kind=NodeKind.UNDERLAY)
+    domain.add_node(CORE, kind=NodeKind.CORE)
+    domain.add_node(RMS, kind=NodeKind.RMS)
+    domain.add_edge(RMS, UNDERLAY, kind=LinkKind.UNDERLAY)
+    for lma in profile.lmas:
+        domain.add_node(lma.name, kind=NodeKind.LMA)
+        domain.add_edge(lma.name, CORE, kind=LinkKind.CORE)
+    for mag in profile.mags:
+        domain.add_node(mag.name, kind=NodeKind.MAG)
+        for lma in profile.lmas:
+            domain.add_edge(mag.name, lma.name, kind=LinkKind.TUNNEL)
+    for switch in (*(mag.name for mag in profile.mags), *(lma.name for lma in profile.lmas)):
+        domain.add_edge(switch, UNDERLAY, kind=LinkKind.UNDERLAY)
+        domain.add_edge(RMS, switch, kind=LinkKind.CONTROL)
+    for index, node in enumerate(profile.mobile_nodes):
+        domain.add_node(node.name, kind=NodeKind.MOBILE_NODE)
+        domain.add_edge(node.name, profile.mags[index % len(profile.mags)].name, kind=LinkKind.ACCESS)
+    if profile.lab is not None:
+        domain.add_node(profile.lab.correspondent.name, kind=NodeKind.CORRESPONDENT)
+        domain.add_edge(profile.lab.correspondent.name, CORE, kind=LinkKind.CORE)
+    return domain
+
+
+def describe(profile: Profile) -> list[Table]:
+    """The domain as tables: its settings, LMAs, MAGs and mobile nodes."""
+    sharing, rms, signalling = profile.load_sharing, profile.rms, profile.signalling
+    transport = "Mobility Headers in IPv6" if signalling.transport == "raw" else f"UDP port {signalling.udp_port}"
+    settings = _table(f"Domain {profile.domain}", "setting", "value")
+    settings.add_row("home prefix pool", str(profile.home_prefix_pool))
+    settings.add_row("tunnels", f"{profile.tunnel.type}, {len(profile.mags)} x {len(profile.lmas)}")
+    settings.add_row("RMS", str(rms.address))
+    settings.add_row("OpenFlow, REST", f"{_endpoint(rms.openflow)}, {_endpoint(rms.rest)}")
+    settings.add_row("signalling", transport)
+    settings.add_row(
+        "overload",
+        f"CPU >= {sharing.cpu_threshold:.0%} {sharing.combine} more than {sharing.packet_threshold} packets "
+        f"in {sharing.window:g} s",
+    )
+    settings.add_row("policy", f"{sharing.policy}, evaluated every {sharing.evaluation_interval:g} s")
+
+    lmas = _table("Local Mobility Anchors", "name", "LMAA", "datapath id", "core port", "core address", "lab CPU")
+    quotas = {} if profile.lab is None else profile.lab.lma_cpu
+    for lma in profile.lmas:
+        quota = f"{quotas[lma.name]:.0%}" if lma.name in quotas else "-"
+        core = lma.core
+        lmas.add_row(lma.name, str(lma.address), f"{lma.datapath_id:#x}", core.port, str(core.address), quota)
+
+    mags = _table("Mobile Access Gateways", "name", "Proxy-CoA", "datapath id", "access ports")
+    for mag in profile.mags:
+        mags.add_row(mag.name, str(mag.address), f"{mag.datapath_id:#x}", " ".join(mag.access_ports))
+
+    nodes = _table("Mobile nodes", "name", "identifier", "link-layer address", "anchor", "home network prefix")
+    for node in profile.mobile_nodes:
+        prefix = "from the pool" if node.prefix is None else str(node.prefix)
+        nodes.add_row(
+            node.name,
+            node.identifier,
+            format_link_layer(node.link_layer_address),
+            profile.anchor_of(node).name,
+            prefix,
+        )
+    return [settings, lmas, mags, nodes]
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _endpoint(endpoint: Endpoint) -> str:
+    return f"[{endpoint.host}]:{endpoint.port}" if ":" in endpoint.host else f"{endpoint.host}:{endpoint.port}"

@@ -1,0 +1,1 @@
+"""A PMIPv6 domain inside one machine: network namespaces, real Open vSwitch, measured capacities and traffic."""

@@ -1,0 +1,2 @@
+class LabError(Exception):
+    """The lab cannot do what was asked. Its text says why and, where there is one, what to do instead."""

@@ -1,0 +1,426 @@
+"""A lab's life: up, down, what runs in it, and moving mobile nodes about."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from ipaddress import IPv6Address
+from pathlib import Path
+
+import psutil
+from pyroute2 import NetlinkError
+
+from ovs_setup import OvsSetupError
+from ovs_setup.cgroup import CpuGroup
+from ovs_setup.node import hasten_reconnection, set_up
+from ovs_setup.vswitch import OpenVSwitch
+from ryu_pmipls.domain.profile import PROFILE_VARIABLE, Endpoint, Lma, Mag, Profile, load_profile
+from ryu_pmipls.lab import namespaces, processes, remains
+from ryu_pmipls.lab.errors import LabError
+from ryu_pmipls.lab.network import LinkChange, Network
+from ryu_pmipls.lab.plan import RMS, UNDERLAY_PORT, AccessPort, cpu_group, plan, settings
+from ryu_pmipls.lab.remains import Progress, Remains, say_nothing
+
+#: What a lab is made with; apart from Python.
+_PROGRAMS = ("ip", "nsenter", "ovs-vswitchd", "ovsdb-server", "ovs-vsctl", "ovs-ofctl", "iperf3")
+#: The profile of a lab, in its directory.
+_PROFILE_COPY = "profile.yaml"
+_RMS_TIMEOUT = 30.0  # seconds until the RMS listens, and then until all switches are connected
+_SETTLING = 0.5  # seconds for which a process must live to count as started
+
+
+@dataclass(frozen=True)
+class SwitchNodeStatus:
+    """A MAG or an LMA: process id of its agent (None: not running), and whether its switch runs."""
+
+    name: str
+    role: str  # MAG or LMA
+    agent: int | None
+    switch: bool
+
+
+@dataclass(frozen=True)
+class MobileNodeStatus:
+    """A mobile node: the access port it is attached to, and its global addresses."""
+
+    name: str
+    access_port: AccessPort | None
+    addresses: tuple[IPv6Address, ...]
+
+
+@dataclass(frozen=True)
+class LabStatus:
+    prefix: str
+    directory: Path
+    rms: int | None  # process id of the RMS that the lab started
+    switches: tuple[SwitchNodeStatus, ...]
+    mobile_nodes: tuple[MobileNodeStatus, ...]
+
+
+class Lab:
+    """The lab of a profile, up or not. Errors are ``LabError``; a wrong name's error gives the names there are."""
+
+    def __init__(self, profile: Profile, profile_path: Path) -> None:
+        self.profile = profile
+        self.plan = plan(profile)
+        self.network = Network(self.plan)
+        self.directory = remains.directory(self.plan.prefix)
+        self._profile_path = profile_path
+        self._copy = self.directory / _PROFILE_COPY
+        self._children: list[subprocess.Popen[bytes]] = []
+
+    @classmethod
+    def find(cls, prefix: str | None = None) -> Lab:
+        """The lab with that prefix, or the only one there is."""
+        there = [name for name in remains.prefixes() if remains.recorded(name)]
+        if not there:
+            raise LabError("no lab is up; 'pmipls lab up' starts one")
+        if prefix is None and len(there) > 1:
+            raise LabError(f"several labs are up: name one with --prefix; allowed: {', '.join(there)}")
+        if prefix is not None and prefix not in there:
+            raise LabError(f"no lab has the prefix {prefix!r}; allowed: {', '.join(there)}")
+        path = remains.directory(prefix or there[0]) / _PROFILE_COPY
+        if not path.exists():
+            raise LabError("setting up the lab was interrupted; 'pmipls lab down' removes what is left of it")
+        return cls(load_profile(path), path)
+
+    # --- life -------------------------------------------------------------------------------------------------
+
+    def up(self, rms: bool = True, agents: bool = True, progress: Progress = say_nothing) -> None:
+        """Create the lab; when that fails, remove what was made of it and say why."""
+        self._check_machine(rms)
+        remains.record(self.plan.prefix, self._remains())
+        try:
+            shutil.copyfile(self._profile_path, self._copy)
+            (self.directory / "log").mkdir()
+            progress("namespaces and links")
+            self.network.build()
+            child = self._launch_rms() if rms else None
+            progress(f"Open vSwitch on {', '.join(self.plan.switches)}")
+            with ThreadPoolExecutor(4) as pool:
+                list(pool.map(OpenVSwitch.start, self._openvswitches))
+                if child is not None:
+                    # First the RMS: a switch that does not find it waits longer and longer before it tries again.
+                    progress("Route Management Server")
+                    self._await_listener(child)
+                progress("bridges, ports, CPU quotas")
+                list(pool.map(self._set_up_switch, self._switch_nodes))
+            if agents:
+                progress("agents")
+                self.start_agents()
+            if child is not None:
+                progress("switches find the Route Management Server")
+                self._await_connections(child)
+        except BaseException as failure:
+            self.down()
+            if isinstance(failure, (OvsSetupError, NetlinkError, OSError)):
+                raise LabError(f"the lab could not be set up: {failure}") from failure
+            raise
+
+    def down(self, progress: Progress = say_nothing) -> None:
+        """Remove the lab whatever state it is in; when there is none, do nothing."""
+        remains.remove(self.plan.prefix, progress)
+        self._reap()
+
+    def running(self) -> bool:
+        """Whether the lab is up, or there is something left of it."""
+        return remains.recorded(self.plan.prefix)
+
+    def status(self) -> LabStatus:
+        self._require_running()
+        attachments = self.network.attachments()
+        return LabStatus(
+            prefix=self.plan.prefix,
+            directory=self.directory,
+            rms=self._pid(RMS),
+            switches=tuple(
+                SwitchNodeStatus(node.name, role, self._pid(node.name), self.openvswitch(node.name).running())
+                for role, nodes in (("MAG", self.profile.mags), ("LMA", self.profile.lmas))
+                for node in nodes
+            ),
+            mobile_nodes=tuple(
+                MobileNodeStatus(node, attachments.get(node), self.network.addresses(node))
+                for node in self.plan.mobile_nodes
+            ),
+        )
+
+    # --- processes --------------------------------------------------------------------------------------------
+
+    def start_rms(self) -> None:
+        """Start the RMS and return when all switches have found it; ``LabError`` if one runs already, or it ends."""
+        self._require_running()
+        if self._pid(RMS) is not None:
+            raise LabError("the RMS is running already; 'pmipls lab rms stop' ends it")
+        self._check_ports()
+        child = self._launch_rms()
+        self._await_listener(child)
+        self._await_connections(child)
+
+    def stop_rms(self) -> None:
+        """End the RMS that the lab started, for another to take over."""
+        self._require_running()
+        self._stop(RMS)
+
+    def start_agents(self) -> None:
+        """Start the agents of all MAGs and LMAs that have none; ``LabError`` with its last words when one ends."""
+        self._require_running()
+        started = []
+        for node in self._switch_nodes:
+            if self._pid(node.name) is None:
+                started.append((node.name, self._launch_agent(node)))
+        deadline = time.monotonic() + _SETTLING
+        while time.monotonic() < deadline:
+            for name, child in started:
+                self._refuse_death(f"the agent of {name}", name, child)
+            time.sleep(0.05)
+
+    def start_agent(self, name: str) -> None:
+        """Start the agent of one MAG or LMA."""
+        self._require_running()
+        child = self._launch_agent(self._switch_node(name))
+        time.sleep(_SETTLING)
+        self._refuse_death(f"the agent of {name}", name, child)
+
+    def stop_agent(self, name: str) -> None:
+        """End the agent of one MAG or LMA; its switch goes on."""
+        self._require_running()
+        self._stop(self._switch_node(name).name)
+
+    def process(self, name: str) -> psutil.Process | None:
+        """The process of an agent, or of the RMS (``rms``), when it runs."""
+        return processes.find(self._mark(name))
+
+    def log(self, name: str) -> Path:
+        """The log of an agent, or of the RMS (``rms``)."""
+        return self.directory / "log" / f"{name}.log"
+
+    # --- nodes ------------------------------------------------------------------------------------------------
+
+    def namespace(self, node: str) -> str:
+        """The network namespace of a node."""
+        return self.plan.namespace(node)
+
+    def command(self, node: str, argv: list[str]) -> list[str]:
+        """A command line that runs ``argv`` on a node."""
+        self._require_running()
+        return namespaces.command(self.namespace(node), argv)
+
+    def execute(self, node: str, argv: list[str], timeout: float | None = None) -> subprocess.CompletedProcess[str]:
+        """Run a command on a node and wait for it; its output is in the result, whatever its exit status."""
+        return subprocess.run(
+            self.command(node, argv),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout,
+            check=False,
+        )
+
+    def launch(self, node: str, argv: list[str], log: Path) -> subprocess.Popen[bytes]:
+        """Start a command on a node in the background; it ends with the lab."""
+        return processes.start(self._mark(f"{node}/{Path(argv[0]).name}"), argv, log, self.namespace(node))
+
+    def openvswitch(self, node: str) -> OpenVSwitch:
+        """The Open vSwitch of a MAG or an LMA."""
+        name = self._switch_node(node).name
+        return OpenVSwitch(self.directory / name, self.namespace(name))
+
+    def address(self, mobile_node: str) -> IPv6Address:
+        """A global address of a mobile node; ``LabError`` when it has formed none."""
+        self._require_mobile_node(mobile_node)
+        addresses = self.network.addresses(mobile_node)
+        if not addresses:
+            raise LabError(f"{mobile_node} has no global address; 'pmipls lab attach {mobile_node} MAG' gives it one")
+        return addresses[0]
+
+    # --- the access network -----------------------------------------------------------------------------------
+
+    def attach(self, mobile_node: str, mag: str) -> LinkChange:
+        """Join a detached mobile node to a free access port of a MAG."""
+        attached = self._attachment(mobile_node)
+        if attached is not None:
+            raise LabError(f"{mobile_node} is attached to {attached.mag}; 'pmipls lab handoff' moves it")
+        return self.network.attach(mobile_node, self._free_port(mag))
+
+    def detach(self, mobile_node: str) -> AccessPort:
+        """Take a mobile node's link down; returns the access port it was attached to."""
+        attached = self._require_attached(mobile_node)
+        self.network.detach(mobile_node)
+        return attached
+
+    def handoff(self, mobile_node: str, mag: str) -> LinkChange:
+        """Move an attached mobile node to another MAG: link down here, link up there, router solicitation."""
+        attached = self._require_attached(mobile_node)
+        if attached.mag == mag:
+            raise LabError(f"{mobile_node} is attached to {mag} already")
+        return self.network.attach(mobile_node, self._free_port(mag))
+
+    def _attachment(self, mobile_node: str) -> AccessPort | None:
+        self._require_running()
+        self._require_mobile_node(mobile_node)
+        return self.network.attachments().get(mobile_node)
+
+    def _require_attached(self, mobile_node: str) -> AccessPort:
+        attached = self._attachment(mobile_node)
+        if attached is None:
+            raise LabError(f"{mobile_node} is not attached; 'pmipls lab attach {mobile_node} MAG' attaches it")
+        return attached
+
+    def _free_port(self, mag: str) -> AccessPort:
+        ports = [access for access in self.plan.access_ports if access.mag == mag]
+        if not ports:
+            raise LabError(f"no MAG is called {mag!r}; there are: {', '.join(node.name for node in self.profile.mags)}")
+        taken = self.network.attachments()
+        free = [access for access in ports if access not in taken.values()]
+        if not free:
+            there = ", ".join(node for node, access in taken.items() if access in ports)
+            raise LabError(f"all {len(ports)} access ports of {mag} are taken (by {there})")
+        return free[0]
+
+    # --- setting up -------------------------------------------------------------------------------------------
+
+    def _check_machine(self, rms: bool) -> None:
+        if os.geteuid() != 0:
+            raise LabError("a lab needs root: it makes network namespaces and CPU groups")
+        missing = [program for program in _PROGRAMS if shutil.which(program) is None]
+        if missing:
+            raise LabError(f"not installed: {', '.join(missing)}; './run setup' installs them")
+        if self.running():
+            return  # which is what claiming the prefix will say
+        for node in self.plan.nodes:
+            if (Path("/run/netns") / self.plan.namespace(node)).exists():
+                raise LabError(f"there is a network namespace {self.plan.namespace(node)} that is not this lab's")
+        underlay = self.plan.host_address
+        for port, addresses in psutil.net_if_addrs().items():
+            for entry in addresses:
+                if entry.family == socket.AF_INET6 and _strip(entry.address) in underlay.network:
+                    raise LabError(
+                        f"rms.address: {underlay.network} is in use on this host (interface {port} has "
+                        f"{entry.address}); give this lab another rms.address and subnet, or end the other one"
+                    )
+        if rms:
+            self._check_ports()
+
+    def _check_ports(self) -> None:
+        for place, endpoint in (("openflow", self.profile.rms.openflow), ("rest", self.profile.rms.rest)):
+            try:
+                _try_to_listen(endpoint)
+            except OSError as error:
+                raise LabError(
+                    f"rms.{place}: [{endpoint.host}]:{endpoint.port} cannot be listened on: {error.strerror}; "
+                    "end what uses it, or have no RMS started (--no-rms)"
+                ) from None
+
+    def _remains(self) -> Remains:
+        return Remains(
+            namespaces=self.plan.namespaces,
+            host_ports=(self.plan.host_port,),
+            cpu_groups=tuple(cpu_group(self.plan.prefix, name) for name in settings(self.profile).lma_cpu),
+        )
+
+    def _set_up_switch(self, node: Mag | Lma) -> None:
+        switch = self.openvswitch(node.name)
+        set_up(switch, self.profile, node, "netdev", UNDERLAY_PORT)
+        quota = settings(self.profile).lma_cpu.get(node.name)
+        if quota is not None:
+            # Only now: setting up is not what the quota is to slow down.
+            group = CpuGroup(cpu_group(self.plan.prefix, node.name))
+            group.create(quota)
+            group.add(switch.vswitchd_pid())
+
+    def _launch_agent(self, node: Mag | Lma) -> subprocess.Popen[bytes]:
+        role = "mag" if isinstance(node, Mag) else "lma"
+        argv = [sys.executable, "-m", "ryu_pmipls.cli", role, node.name, "--profile", str(self._copy)]
+        argv += ["--run-directory", str(self.directory / node.name)]
+        if node.name in settings(self.profile).lma_cpu:
+            argv += ["--cpu-group", cpu_group(self.plan.prefix, node.name)]
+        return self._launch(node.name, argv, self.namespace(node.name))
+
+    def _launch_rms(self) -> subprocess.Popen[bytes]:
+        return self._launch(RMS, [str(Path(sys.executable).with_name("ryu-manager")), "ryu_pmipls.rms"], None)
+
+    def _launch(self, name: str, argv: list[str], namespace: str | None) -> subprocess.Popen[bytes]:
+        environment = {PROFILE_VARIABLE: str(self._copy)}
+        child = processes.start(self._mark(name), argv, self.log(name), namespace, environment)
+        self._children.append(child)
+        return child
+
+    def _await_listener(self, child: subprocess.Popen[bytes]) -> None:
+        wanted = {self.profile.rms.openflow.port, self.profile.rms.rest.port}
+        self._await(child, f"listen on ports {sorted(wanted)}", lambda: wanted <= processes.listening_ports(child.pid))
+
+    def _await_connections(self, child: subprocess.Popen[bytes]) -> None:
+        self._await(child, "have all switches connected", lambda: all(map(hasten_reconnection, self._openvswitches)))
+
+    def _await(self, rms: subprocess.Popen[bytes], what: str, condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + _RMS_TIMEOUT
+        while not condition():
+            self._refuse_death("the RMS", RMS, rms)
+            if time.monotonic() > deadline:
+                words = processes.last_lines(self.log(RMS))
+                raise LabError(f"after {_RMS_TIMEOUT:.0f} s the RMS does not {what}; its last words:\n{words}")
+            time.sleep(0.1)
+
+    def _refuse_death(self, what: str, name: str, child: subprocess.Popen[bytes]) -> None:
+        status = child.poll()
+        if status is not None:
+            words = processes.last_lines(self.log(name))
+            raise LabError(f"{what} ended with status {status}; its last words:\n{words}")
+
+    def _stop(self, name: str) -> None:
+        process = self.process(name)
+        if process is not None:
+            processes.stop([process])
+        self._reap()
+
+    def _reap(self) -> None:
+        self._children = [child for child in self._children if child.poll() is None]
+
+    def _mark(self, name: str) -> str:
+        return f"{self.plan.prefix}:{name}"
+
+    def _pid(self, name: str) -> int | None:
+        process = self.process(name)
+        return None if process is None else process.pid
+
+    @property
+    def _openvswitches(self) -> list[OpenVSwitch]:
+        return [self.openvswitch(name) for name in self.plan.switches]
+
+    @property
+    def _switch_nodes(self) -> tuple[Mag | Lma, ...]:
+        return (*self.profile.lmas, *self.profile.mags)
+
+    def _switch_node(self, name: str) -> Mag | Lma:
+        for node in self._switch_nodes:
+            if node.name == name:
+                return node
+        raise LabError(f"no MAG or LMA is called {name!r}; there are: {', '.join(self.plan.switches)}")
+
+    def _require_mobile_node(self, name: str) -> None:
+        if name not in self.plan.mobile_nodes:
+            raise LabError(f"no mobile node is called {name!r}; there are: {', '.join(self.plan.mobile_nodes)}")
+
+    def _require_running(self) -> None:
+        if not self.running():
+            raise LabError(f"the lab with prefix {self.plan.prefix!r} is not up; 'pmipls lab up' starts it")
+
+
+def _strip(address: str) -> IPv6Address:
+    return IPv6Address(address.partition("%")[0])
+
+
+def _try_to_listen(endpoint: Endpoint) -> None:
+    family = socket.AF_INET6 if ":" in endpoint.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((endpoint.host, endpoint.port))
+        listener.listen()

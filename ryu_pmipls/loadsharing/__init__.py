@@ -1,0 +1,34 @@
+"""Who carries how much, and which uplink moves where: pure decisions, with time as an argument."""
+
+from ryu_pmipls.loadsharing.journal import Answer, Journal, Outcome, Record
+from ryu_pmipls.loadsharing.load_list import LmaLoad, LmaState, LoadList, LoadSnapshot, MagTraffic, OverloadRule, Source
+from ryu_pmipls.loadsharing.policies import (
+    Alarm,
+    Decision,
+    DraftPolicy,
+    Policy,
+    StaticPolicy,
+    Uplinks,
+    make_policy,
+)
+
+__all__ = [
+    "Alarm",
+    "Answer",
+    "Decision",
+    "DraftPolicy",
+    "Journal",
+    "LmaLoad",
+    "LmaState",
+    "LoadList",
+    "LoadSnapshot",
+    "MagTraffic",
+    "Outcome",
+    "OverloadRule",
+    "Policy",
+    "Record",
+    "Source",
+    "StaticPolicy",
+    "Uplinks",
+    "make_policy",
+]

@@ -1,0 +1,27 @@
+"""The RFC 5213 machines of MAG and LMA: messages, events and the time in, effects and a deadline out."""
+
+from ryu_pmipls.mobility.binding_cache import BindingCacheEntry
+from ryu_pmipls.mobility.config import AnchorConfig, GatewayConfig, MobileNodePolicy
+from ryu_pmipls.mobility.effects import Advertise, BuildTunnel, Effect, RemoveTunnel, Report, Send
+from ryu_pmipls.mobility.lma import LocalMobilityAnchor
+from ryu_pmipls.mobility.mag import MobileAccessGateway
+from ryu_pmipls.mobility.prefix_pool import PrefixPool
+from ryu_pmipls.mobility.update_list import BindingState, BindingUpdateEntry
+
+__all__ = [
+    "Advertise",
+    "AnchorConfig",
+    "BindingCacheEntry",
+    "BindingState",
+    "BindingUpdateEntry",
+    "BuildTunnel",
+    "Effect",
+    "GatewayConfig",
+    "LocalMobilityAnchor",
+    "MobileAccessGateway",
+    "MobileNodePolicy",
+    "PrefixPool",
+    "RemoveTunnel",
+    "Report",
+    "Send",
+]

@@ -1,0 +1,156 @@
+"""The LMA's binding cache, and how a request finds its entry in it (RFC 5213, sections 5.1 and 5.4.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum, auto
+from ipaddress import IPv6Address, IPv6Network
+
+from ryu_pmipls.mobility.registration import Registration
+from ryu_pmipls.wire import MobileNodeIdentifier
+from ryu_pmipls.wire.codepoints import BindingStatus, Handoff
+
+
+@dataclass(eq=False)
+class BindingCacheEntry:
+    """One mobility session: one interface of a mobile node.
+
+    ``timestamp`` (1/65536 s) is that of the last PBU accepted, 0 when it was ordered by ``sequence``;
+    ``lifetime`` is in units of 4 s, ``expires`` in seconds since 1970; ``link_layer_identifier`` is empty when unknown.
+    A ``leaving`` entry was de-registered and waits for its deletion.
+    """
+
+    identifier: MobileNodeIdentifier
+    prefixes: tuple[IPv6Network, ...]
+    care_of_address: IPv6Address
+    access_technology: int
+    link_layer_identifier: bytes
+    timestamp: int
+    sequence: int
+    lifetime: int
+    expires: float
+    link_local: IPv6Address | None = None
+    leaving: bool = False
+
+
+class Verdict(Enum):
+    """What the lookup found."""
+
+    UPDATE = auto()
+    CREATE = auto()
+    WAIT = auto()  # for the de-registration of the node's only session
+    REFUSE = auto()
+
+
+@dataclass(frozen=True)
+class Match:
+    """``entry`` with UPDATE, ``status`` with REFUSE."""
+
+    verdict: Verdict
+    entry: BindingCacheEntry | None = None
+    status: BindingStatus | None = None
+
+
+CREATE = Match(Verdict.CREATE)
+WAIT = Match(Verdict.WAIT)
+
+
+class BindingCache:
+    """Entries by mobile node and by prefix; a prefix is in one entry at most."""
+
+    def __init__(self) -> None:
+        self._by_node: dict[MobileNodeIdentifier, list[BindingCacheEntry]] = {}
+        self._by_prefix: dict[IPv6Network, BindingCacheEntry] = {}
+        self._load: dict[IPv6Address, int] = {}
+
+    def __iter__(self) -> Iterator[BindingCacheEntry]:
+        for entries in self._by_node.values():
+            yield from entries
+
+    def of(self, identifier: MobileNodeIdentifier) -> list[BindingCacheEntry]:
+        """The sessions of a mobile node."""
+        return self._by_node.get(identifier, [])
+
+    def holds(self, prefix: IPv6Network) -> bool:
+        return prefix in self._by_prefix
+
+    @property
+    def prefix_count(self) -> int:
+        return len(self._by_prefix)
+
+    def load(self, care_of_address: IPv6Address) -> int:
+        """How many sessions a MAG has."""
+        return self._load.get(care_of_address, 0)
+
+    def add(self, entry: BindingCacheEntry) -> None:
+        """Add an entry, none of whose prefixes is held."""
+        self._by_node.setdefault(entry.identifier, []).append(entry)
+        self._by_prefix.update(dict.fromkeys(entry.prefixes, entry))
+        self._count(entry.care_of_address, 1)
+
+    def move(self, entry: BindingCacheEntry, care_of_address: IPv6Address) -> None:
+        """Give an entry another Proxy-CoA."""
+        self._count(entry.care_of_address, -1)
+        entry.care_of_address = care_of_address
+        self._count(care_of_address, 1)
+
+    def remove(self, entry: BindingCacheEntry) -> None:
+        """Remove an entry; its prefixes are free."""
+        self._by_node[entry.identifier].remove(entry)
+        if not self._by_node[entry.identifier]:
+            del self._by_node[entry.identifier]
+        for prefix in entry.prefixes:
+            del self._by_prefix[prefix]
+        self._count(entry.care_of_address, -1)
+
+    def _count(self, care_of_address: IPv6Address, change: int) -> None:
+        self._load[care_of_address] = self._load.get(care_of_address, 0) + change
+
+    def lookup(self, request: Registration) -> Match:
+        """Find the session that a request is about (RFC 5213, sections 5.4.1.1 to 5.4.1.3)."""
+        if request.prefixes:
+            return self._by_prefixes(request)
+        if request.link_layer_identifier:
+            return self._by_link_layer_identifier(request)
+        return self._by_only_session(request, (Handoff.BETWEEN_INTERFACES, Handoff.BETWEEN_MAGS))
+
+    def _by_prefixes(self, request: Registration) -> Match:
+        holders = [self._by_prefix[prefix] for prefix in request.prefixes if prefix in self._by_prefix]
+        if not holders:
+            return CREATE
+        if any(entry.identifier != request.identifier for entry in holders):
+            return Match(Verdict.REFUSE, status=BindingStatus.NOT_AUTHORIZED_FOR_HOME_NETWORK_PREFIX)
+        entry = holders[0]
+        if set(entry.prefixes) != set(request.prefixes):
+            return Match(Verdict.REFUSE, status=BindingStatus.BCE_PBU_PREFIX_SET_DO_NOT_MATCH)
+        same_technology = entry.access_technology == request.access_technology
+        same_link_layer = entry.link_layer_identifier == request.link_layer_identifier
+        if (
+            (request.link_layer_identifier and same_link_layer and same_technology)
+            or request.handoff == Handoff.BETWEEN_INTERFACES
+            or (
+                not request.link_layer_identifier
+                and same_link_layer
+                and same_technology
+                and request.handoff == Handoff.BETWEEN_MAGS
+            )
+            or (entry.care_of_address == request.care_of_address and same_technology)
+        ):
+            return Match(Verdict.UPDATE, entry)
+        return CREATE
+
+    def _by_link_layer_identifier(self, request: Registration) -> Match:
+        for entry in self.of(request.identifier):
+            if (entry.identifier, entry.access_technology, entry.link_layer_identifier) == request.session:
+                return Match(Verdict.UPDATE, entry)
+        return self._by_only_session(request, (Handoff.BETWEEN_INTERFACES,))
+
+    def _by_only_session(self, request: Registration, handoffs: tuple[Handoff, ...]) -> Match:
+        entries = self.of(request.identifier)
+        if len(entries) == 1:
+            if request.handoff in handoffs:
+                return Match(Verdict.UPDATE, entries[0])
+            if request.handoff == Handoff.UNKNOWN:
+                return Match(Verdict.UPDATE, entries[0]) if entries[0].leaving else WAIT
+        return CREATE

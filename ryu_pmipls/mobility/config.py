@@ -1,0 +1,65 @@
+"""What the machines have to know beforehand. All times are in seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv6Address, IPv6Network
+
+from ryu_pmipls.mobility.prefix_pool import PrefixPool
+from ryu_pmipls.wire.codepoints import AccessTechnology, Encapsulation
+
+
+@dataclass(frozen=True)
+class MobileNodePolicy:
+    """A mobile node's policy profile (RFC 5213, section 6.2); MAGs and LMAs of a domain hold the same.
+
+    ``identifier`` is the NAI, ``anchor`` the LMAA, ``prefixes`` the home network prefixes that are fixed
+    for this node (none: the LMA assigns one). Without ``enabled`` the network does not provide mobility to it.
+    """
+
+    identifier: bytes
+    link_layer_address: bytes
+    anchor: IPv6Address
+    prefixes: tuple[IPv6Network, ...] = ()
+    access_technology: int = AccessTechnology.IEEE_802_3
+    enabled: bool = True
+
+
+@dataclass(frozen=True)
+class GatewayConfig:
+    """Configuration of a MAG; ``address`` is its Proxy-CoA, ``lmas`` are the LMAAs to have tunnels to."""
+
+    address: IPv6Address
+    rms: IPv6Address
+    lmas: tuple[IPv6Address, ...]
+    mobile_nodes: tuple[MobileNodePolicy, ...] = ()
+    encapsulation: int = Encapsulation.GRE
+    binding_lifetime: float = 3600.0
+    initial_bindack_timeout: float = 1.0
+    max_bindack_timeout: float = 32.0
+    tunnel_request_timeout: float = 1.0
+    adjust_timeout: float = 1.0
+    adjust_tries: int = 3
+    min_delay_before_bce_delete: float = 10.0
+    timestamp_validity_window: float = 0.3
+
+
+@dataclass(frozen=True)
+class AnchorConfig:
+    """Configuration of an LMA; ``address`` is its LMAA, ``mags`` are the Proxy-CoAs that it may serve.
+
+    ``pool`` is the part of the domain's home prefix pool that this LMA hands out. ``binding_lifetime`` is the
+    longest that is granted, ``max_bindings_per_mag`` bounds the binding cache.
+    """
+
+    address: IPv6Address
+    rms: IPv6Address
+    mags: tuple[IPv6Address, ...]
+    pool: PrefixPool
+    mobile_nodes: tuple[MobileNodePolicy, ...] = ()
+    encapsulation: int = Encapsulation.GRE
+    binding_lifetime: float = 3600.0
+    timestamp_validity_window: float = 0.3
+    min_delay_before_bce_delete: float = 10.0
+    max_delay_before_new_bce_assign: float = 1.5
+    max_bindings_per_mag: int = 10000

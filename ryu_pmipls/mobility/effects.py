@@ -1,0 +1,58 @@
+"""What a machine wants done: the caller carries the effects out, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv6Address, IPv6Network
+from typing import Any, Union
+
+from ryu_pmipls.wire import Message
+
+
+@dataclass(frozen=True)
+class Send:
+    """Send ``message`` from this node's address to ``destination``."""
+
+    message: Message
+    destination: IPv6Address
+
+
+@dataclass(frozen=True)
+class BuildTunnel:
+    """Build this end of the tunnel to ``peer``; then call ``tunnel_built`` or ``tunnel_failed``."""
+
+    peer: IPv6Address
+
+
+@dataclass(frozen=True)
+class RemoveTunnel:
+    """Remove whatever there is of this end of the tunnel to ``peer``."""
+
+    peer: IPv6Address
+
+
+@dataclass(frozen=True)
+class Advertise:
+    """Send a router advertisement to a mobile node (RFC 5213, section 6.9.1.2).
+
+    ``port`` is the OpenFlow port; ``lifetime`` is in seconds, of the prefixes; 0 withdraws them.
+    """
+
+    port: int
+    link_layer_address: bytes
+    prefixes: tuple[IPv6Network, ...]
+    lifetime: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """Something for the log. ``kind`` is a short slug, fit for a counter's label."""
+
+    kind: str
+    text: str
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+# An alias that is evaluated, so it has to be spelled for Python 3.10 and mypy alike.
+Effect = Union[Send, BuildTunnel, RemoveTunnel, Advertise, Report]  # noqa: UP007

@@ -1,0 +1,89 @@
+"""What MAG and LMA have in common: effects, timers, tunnels, and the way in for messages."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from ipaddress import IPv6Address
+from typing import Any
+
+from ryu_pmipls.mobility.effects import BuildTunnel, Effect, RemoveTunnel, Report, Send
+from ryu_pmipls.mobility.timers import Timers
+from ryu_pmipls.mobility.tunnels import TunnelAction, TunnelEvent, Tunnels, TunnelState
+from ryu_pmipls.wire import Message
+
+
+class Machine(ABC):
+    """A protocol machine without sockets, threads and clocks.
+
+    ``now`` is in seconds since 1970 and never goes back. After every call the caller carries out ``effects()``
+    and calls ``handle_timer`` when ``deadline()`` has come.
+    """
+
+    #: message type -> handler(message, source, now)
+    _receivers: Mapping[type[Message], Callable[[Any, IPv6Address, float], None]]
+
+    def __init__(self, peers: Iterable[IPv6Address]) -> None:
+        self._effects: list[Effect] = []
+        self._timers = Timers()
+        self._tunnels = Tunnels(peers)
+
+    def effects(self) -> list[Effect]:
+        """What has to be done since the last call, in order."""
+        effects, self._effects = self._effects, []
+        return effects
+
+    def deadline(self) -> float | None:
+        """When ``handle_timer`` wants to be called."""
+        return self._timers.deadline()
+
+    def handle_timer(self, now: float) -> None:
+        """Do what is due; nothing if it is too early."""
+        self._timers.run(now)
+
+    def receive(self, message: Message, source: IPv6Address, now: float) -> None:
+        """Take a message from a peer; what is out of place is reported and has no effect."""
+        self.handle_timer(now)
+        receiver = self._receivers.get(type(message))
+        if receiver is None:
+            self._report("unexpected-message", f"{type(message).__name__} from {source} is not for this node")
+        else:
+            receiver(message, source, now)
+
+    @property
+    def tunnels(self) -> Mapping[IPv6Address, TunnelState]:
+        """The state of the tunnel to every peer, for display."""
+        return self._tunnels.states
+
+    def tunnel_built(self, peer: IPv6Address, now: float) -> None:
+        """The tunnel to ``peer`` stands at this end; ``KeyError`` for an unknown peer."""
+        self._tunnel(peer, TunnelEvent.BUILT, now)
+
+    def tunnel_failed(self, peer: IPv6Address, now: float) -> None:
+        """The tunnel to ``peer`` could not be built at this end; ``KeyError`` for an unknown peer."""
+        self._report("tunnel-failed", f"the tunnel to {peer} could not be built")
+        self._tunnel(peer, TunnelEvent.FAILED, now)
+
+    def _tunnel(self, peer: IPv6Address, event: TunnelEvent, now: float) -> None:
+        action = self._tunnels.advance(peer, event)
+        if action is TunnelAction.BUILD:
+            self._effects.append(BuildTunnel(peer))
+        elif action is TunnelAction.CONFIRM:
+            self._tunnel_up(peer, now)
+        elif action is TunnelAction.REMOVE:
+            self._effects.append(RemoveTunnel(peer))
+            self._tunnel_lost(peer, now)
+
+    @abstractmethod
+    def _tunnel_up(self, peer: IPv6Address, now: float) -> None:
+        """The tunnel stands at this end, or the peer asks again for one that does."""
+
+    @abstractmethod
+    def _tunnel_lost(self, peer: IPv6Address, now: float) -> None:
+        """The tunnel has gone at this end."""
+
+    def _send(self, message: Message, destination: IPv6Address) -> None:
+        self._effects.append(Send(message, destination))
+
+    def _report(self, kind: str, text: str, **details: Any) -> None:
+        self._effects.append(Report(kind, text, details))

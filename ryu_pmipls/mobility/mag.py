@@ -1,0 +1,447 @@
+"""The Mobile Access Gateway (RFC 5213, section 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum, auto
+from ipaddress import IPv6Address, IPv6Network
+
+from ryu_pmipls.mobility.config import GatewayConfig
+from ryu_pmipls.mobility.effects import Advertise
+from ryu_pmipls.mobility.machine import Machine
+from ryu_pmipls.mobility.registration import LIFETIME_UNIT, UNSPECIFIED, network
+from ryu_pmipls.mobility.timers import delays
+from ryu_pmipls.mobility.tunnels import TunnelEvent
+from ryu_pmipls.mobility.update_list import BindingState, BindingUpdateEntry, Request
+from ryu_pmipls.wire import (
+    AccessTechnologyType,
+    Attachment,
+    BindingAcknowledgement,
+    BindingUpdate,
+    HandoffIndicator,
+    HomeNetworkPrefix,
+    LoadAdjust,
+    MobileNodeIdentifier,
+    MobileNodeLinkLayerIdentifier,
+    Option,
+    RouteAdjust,
+    Timestamp,
+    TunnelAck,
+    TunnelRequest,
+    TunnelStatus,
+)
+from ryu_pmipls.wire.codepoints import BindingAcknowledgementFlag, BindingStatus, Handoff, TunnelStatusCode
+
+#: The longest wait between two Tnl_request, in seconds.
+MAX_TUNNEL_REQUEST_TIMEOUT = 32.0
+#: The part of its lifetime after which a binding is refreshed; the rest is for retransmissions.
+REFRESH_AFTER = 0.75
+
+
+class Reaction(Enum):
+    """What a MAG does when a registration is refused."""
+
+    GIVE_UP = auto()  # until the mobile node attaches again
+    BAR = auto()  # until an administrator acts, which is a restart
+    ASK_FOR_ANY = auto()  # register again, with whatever prefix the LMA assigns
+    TRY_AGAIN = auto()  # the next retransmission, with its new timestamp, may do better
+
+
+#: RFC 5213, section 6.9.1.2; what is not here makes the MAG give up.
+REACTIONS: dict[int, Reaction] = {
+    BindingStatus.PROXY_REG_NOT_ENABLED: Reaction.BAR,
+    BindingStatus.NOT_AUTHORIZED_FOR_HOME_NETWORK_PREFIX: Reaction.ASK_FOR_ANY,
+    BindingStatus.TIMESTAMP_MISMATCH: Reaction.TRY_AGAIN,
+    BindingStatus.TIMESTAMP_LOWER_THAN_PREV_ACCEPTED: Reaction.TRY_AGAIN,
+}
+
+
+@dataclass(eq=False)
+class Adjustment:
+    """A Route_adjust that the RMS has not acknowledged yet."""
+
+    message: RouteAdjust
+    delays: Iterator[float]
+
+
+class MobileAccessGateway(Machine):
+    """A MAG: binding update list, its end of the tunnels, and what it tells the RMS and hears from it."""
+
+    def __init__(self, config: GatewayConfig) -> None:
+        super().__init__(config.lmas)
+        self._receivers = {
+            BindingAcknowledgement: self._binding_acknowledgement,
+            TunnelAck: self._tunnel_ack,
+            LoadAdjust: self._load_adjust,
+            RouteAdjust: self._route_adjust,
+        }
+        self.config = config
+        self._policies = {node.link_layer_address: node for node in config.mobile_nodes}
+        self._entries: dict[bytes, BindingUpdateEntry] = {}
+        self._barred: set[bytes] = set()
+        self._pending: dict[int, BindingUpdateEntry] = {}  # by the sequence number of the last PBU
+        self._sequence = 0
+        self._last_ticks = 0
+        self._adjustments: dict[IPv6Address, Adjustment] = {}
+        self._tunnel_delays: dict[IPv6Address, Iterator[float]] = {}
+        self._uplinks = {lma: lma for lma in config.lmas}
+        self._last_load_adjust: LoadAdjust | None = None
+
+    @property
+    def bindings(self) -> tuple[BindingUpdateEntry, ...]:
+        """The binding update list, to be read only."""
+        return tuple(self._entries.values())
+
+    @property
+    def uplinks(self) -> dict[IPv6Address, IPv6Address]:
+        """Anchor -> the LMA that carries the uplink of the mobile nodes anchored there."""
+        return dict(self._uplinks)
+
+    # Tunnels (draft section 3.1)
+
+    def start(self, now: float) -> None:
+        """The MAG starts: it asks every LMA for a tunnel, until each has answered (erratum E40)."""
+        for lma in self.config.lmas:
+            self._restart_requests(lma)
+            self._request_tunnel(lma, now)
+
+    def _restart_requests(self, lma: IPv6Address) -> None:
+        self._tunnel_delays[lma] = delays(self.config.tunnel_request_timeout, MAX_TUNNEL_REQUEST_TIMEOUT)
+
+    def _request_tunnel(self, lma: IPv6Address, now: float) -> None:
+        self._send(TunnelRequest(self.config.address), lma)
+        self._timers.set(self._request_tunnel, lma, now + next(self._tunnel_delays[lma]))
+
+    def _tunnel_ack(self, message: TunnelAck, source: IPv6Address, now: float) -> None:
+        status = message.option(TunnelStatus)
+        if source not in self._tunnels or message.lma != source:
+            # The acknowledgement names the LMA, whatever the draft calls the field (erratum E10).
+            self._report("unknown-lma", f"Tnl_ack of {message.lma} from {source} refused", lma=message.lma)
+        elif status is not None and status.encapsulation != self.config.encapsulation:
+            self._report("encapsulation-mismatch", f"{source} encapsulates in another way", lma=source)
+        elif status is not None and status.status != TunnelStatusCode.ACCEPTED:
+            self._report("tunnel-refused", f"{source} refuses a tunnel: status {status.status}", lma=source)
+        else:
+            self._timers.cancel(self._request_tunnel, source)
+            self._tunnel(source, TunnelEvent.WANTED, now)
+
+    def _tunnel_up(self, peer: IPv6Address, now: float) -> None:
+        """Nothing to do: the LMA built its end first."""
+
+    def _tunnel_lost(self, peer: IPv6Address, now: float) -> None:
+        self._restart_requests(peer)
+        self._timers.set(self._request_tunnel, peer, now + next(self._tunnel_delays[peer]))
+
+    # Uplinks (draft section 3.2)
+
+    def _load_adjust(self, message: LoadAdjust, source: IPv6Address, now: float) -> None:
+        """Note which LMA carries an uplink; the RMS itself changes the switch."""
+        if source != self.config.rms:
+            self._report("not-from-rms", f"Load_adjust from {source} refused")
+            return
+        timestamp = message.option(Timestamp)
+        if timestamp is None:
+            self._apply(message)
+        elif message == self._last_load_adjust:
+            self._send(message, source)
+        elif self._is_stale(timestamp, now):
+            self._report("stale-load-adjust", f"Load_adjust of {timestamp.seconds:.3f} ignored")
+        elif self._apply(message):
+            self._last_load_adjust = message
+            self._send(message, source)
+
+    def _is_stale(self, timestamp: Timestamp, now: float) -> bool:
+        """Whether it was overtaken, or is no retransmission of the RMS any more but a replay (erratum E45)."""
+        if self._last_load_adjust is not None:
+            last = self._last_load_adjust.option(Timestamp)
+            if last is not None and timestamp.ticks <= last.ticks:
+                return True
+        window = self.config.timestamp_validity_window
+        patience = sum(delays(self.config.adjust_timeout, tries=self.config.adjust_tries))
+        return not now - patience - window <= timestamp.seconds <= now + window
+
+    def _apply(self, message: LoadAdjust) -> bool:
+        old, new = message.old_lma, message.new_lma
+        anchors = [anchor for anchor, carrier in self._uplinks.items() if carrier == old]
+        if new not in self._tunnels:
+            fault = f"{new} is no LMA of this MAG"
+        elif not self._tunnels.is_up(new):
+            fault = f"there is no tunnel to {new}"
+        elif not anchors:
+            fault = f"no uplink goes to {old}"  # errata E33 and E34
+        else:
+            self._uplinks.update(dict.fromkeys(anchors, new))
+            self._report("uplink-moved", f"from {old} to {new}", old=old, new=new)
+            return True
+        self._report("load-adjust-refused", f"Load_adjust from {old} to {new}: {fault}", old=old, new=new)
+        return False
+
+    # Attachment
+
+    def attach(self, link_layer_address: bytes, port: int, now: float) -> None:
+        """A router solicitation of ``link_layer_address`` came in by OpenFlow port ``port``."""
+        self.handle_timer(now)
+        policy = self._policies.get(link_layer_address)
+        if policy is None:
+            self._report("unknown-mobile-node", f"{link_layer_address.hex(':')} on port {port} gets nothing", port=port)
+            return
+        if not policy.enabled or link_layer_address in self._barred:
+            self._report("barred-mobile-node", f"{policy.identifier!r} on port {port} gets nothing", port=port)
+            return
+        entry = self._entries.get(link_layer_address)
+        if entry is None or entry.state is BindingState.DEREGISTERING:
+            if entry is not None:
+                self._forget(entry)
+            entry = self._entries[link_layer_address] = BindingUpdateEntry(policy, port)
+            self._register(entry, policy.prefixes, now)
+        elif entry.port != port:
+            # Nothing tells whether the node was elsewhere in between: an attachment like any other.
+            entry.port = port
+            self._register(entry, entry.prefixes or policy.prefixes, now)
+        elif entry.prefixes:
+            self._advertise(entry, now)
+
+    def detach(self, port: int, now: float) -> None:
+        """The link of OpenFlow port ``port`` is down."""
+        # Timers that are due have to wait: a refresh for a node that has gone would take it back from where it is.
+        for entry in [entry for entry in self._entries.values() if entry.port == port]:
+            if entry.state is not BindingState.DEREGISTERING:
+                held = entry.prefixes
+                self._withdraw(entry, now, link_is_up=False)
+                # Should the LMA have accepted what was not answered yet, it knows the session without a prefix.
+                self._ask(entry, Handoff.UNKNOWN, 0, held, now)
+
+    # Registration
+
+    def _register(self, entry: BindingUpdateEntry, prefixes: tuple[IPv6Network, ...], now: float) -> None:
+        # Handoff unknown: only a context transfer, which there is none, could tell this MAG whether the interface
+        # is new or comes from another MAG (RFC 5213, section 6.9.1.1). The LMA finds out, and creates at once
+        # what does not exist.
+        self._ask(entry, Handoff.UNKNOWN, self._lifetime, prefixes, now)
+
+    @property
+    def _lifetime(self) -> int:
+        return int(self.config.binding_lifetime // LIFETIME_UNIT)
+
+    def _refresh(self, entry: BindingUpdateEntry, now: float) -> None:
+        self._ask(entry, Handoff.RE_REGISTRATION, self._lifetime, entry.prefixes, now)
+
+    def _ask(
+        self, entry: BindingUpdateEntry, handoff: int, lifetime: int, prefixes: tuple[IPv6Network, ...], now: float
+    ) -> None:
+        self._drop_request(entry)
+        self._timers.cancel(self._refresh, entry)
+        schedule = delays(self.config.initial_bindack_timeout, self.config.max_bindack_timeout)
+        entry.request = Request(handoff, lifetime, prefixes, schedule)
+        self._transmit(entry, now)
+
+    def _transmit(self, entry: BindingUpdateEntry, now: float) -> None:
+        """Send the PBU, each time with a new sequence number and a new timestamp (RFC 5213, section 6.9.4)."""
+        policy, request = entry.policy, entry.request
+        assert request is not None
+        self._pending.pop(request.sequence, None)
+        self._sequence = (self._sequence + 1) % 2**16
+        request.sequence, request.timestamp, request.sent = self._sequence, self._new_ticks(now), now
+        self._pending[request.sequence] = entry
+        prefixes = request.prefixes or (IPv6Network("::/0"),)
+        options: tuple[Option, ...] = (
+            MobileNodeIdentifier(policy.identifier),
+            *(HomeNetworkPrefix(prefix.network_address, prefix.prefixlen) for prefix in prefixes),
+            HandoffIndicator(request.handoff),
+            AccessTechnologyType(policy.access_technology),
+            Timestamp(request.timestamp),
+            MobileNodeLinkLayerIdentifier(policy.link_layer_address),
+        )
+        self._send(BindingUpdate(request.sequence, request.lifetime, options=options), policy.anchor)
+        self._timers.set(self._unanswered, entry, now + next(request.delays))
+
+    def _new_ticks(self, now: float) -> int:
+        self._last_ticks = max(self._last_ticks + 1, Timestamp.of(now).ticks)
+        return self._last_ticks
+
+    def _unanswered(self, entry: BindingUpdateEntry, now: float) -> None:
+        if entry.state is BindingState.DEREGISTERING:
+            self._forget(entry)
+        else:
+            self._transmit(entry, now)
+
+    def _drop_request(self, entry: BindingUpdateEntry) -> None:
+        if entry.request is not None:
+            self._pending.pop(entry.request.sequence, None)
+            self._timers.cancel(self._unanswered, entry)
+            entry.request = None
+
+    def _binding_acknowledgement(self, message: BindingAcknowledgement, source: IPv6Address, now: float) -> None:
+        entry = self._pending.get(message.sequence)
+        if (
+            entry is None
+            or entry.request is None
+            or source != entry.policy.anchor
+            or not message.flags & BindingAcknowledgementFlag.P
+        ):
+            self._report("unmatched-acknowledgement", f"PBA {message.sequence} from {source} ignored")
+        elif entry.request.lifetime == 0:
+            self._forget(entry)
+        elif not self._fits(entry, message):
+            self._report("wrong-acknowledgement", f"PBA {message.sequence} from {source} is not what was asked for")
+            self._barred.add(entry.policy.link_layer_address)
+            self._give_up(entry, now)
+        elif message.status < BindingStatus.REASON_UNSPECIFIED:
+            self._accepted(entry, entry.request, message, now)
+        else:
+            self._refused(entry, entry.request, message.status, now)
+
+    def _fits(self, entry: BindingUpdateEntry, message: BindingAcknowledgement) -> bool:
+        """Whether an acknowledgement repeats what it has to repeat (RFC 5213, section 6.9.1.2)."""
+        policy, request = entry.policy, entry.request
+        expected = (
+            MobileNodeIdentifier(policy.identifier),
+            HandoffIndicator(request.handoff if request else 0),
+            AccessTechnologyType(policy.access_technology),
+            MobileNodeLinkLayerIdentifier(policy.link_layer_address),
+        )
+        return all(message.option(type(option)) == option for option in expected)
+
+    def _accepted(
+        self, entry: BindingUpdateEntry, request: Request, message: BindingAcknowledgement, now: float
+    ) -> None:
+        granted = tuple(
+            dict.fromkeys(network(option) for option in message.all(HomeNetworkPrefix) if option.prefix != UNSPECIFIED)
+        )
+        expires = request.sent + message.lifetime * LIFETIME_UNIT
+        if not granted or expires <= now:
+            self._report("empty-acceptance", f"{entry.policy.identifier!r}: accepted without a prefix or lifetime")
+            self._give_up(entry, now)
+            return
+        lost = tuple(prefix for prefix in entry.prefixes if prefix not in granted)
+        new = tuple(
+            prefix for prefix in granted if prefix not in entry.prefixes or request.handoff != Handoff.RE_REGISTRATION
+        )
+        self._drop_request(entry)
+        if lost:
+            self._withdraw_prefixes(entry, lost, now)
+        entry.prefixes, entry.expires, entry.registered = granted, expires, request.timestamp
+        self._timers.set(self._expire, entry, expires)
+        self._timers.set(self._refresh, entry, request.sent + message.lifetime * LIFETIME_UNIT * REFRESH_AFTER)
+        self._advertise(entry, now)
+        for prefix in new:
+            self._announce(entry, prefix, now)
+            self._report("attached", f"{entry.policy.identifier!r} on port {entry.port}: {prefix}", prefix=prefix)
+
+    def _refused(self, entry: BindingUpdateEntry, request: Request, status: int, now: float) -> None:
+        identifier = entry.policy.identifier
+        self._report("registration-refused", f"{identifier!r}: status {status}", status=status, identifier=identifier)
+        reaction = REACTIONS.get(status, Reaction.GIVE_UP)
+        if reaction is Reaction.TRY_AGAIN:
+            return
+        if reaction is Reaction.ASK_FOR_ANY and request.prefixes:
+            self._withdraw(entry, now)
+            self._register(entry, (), now)
+            return
+        if reaction is Reaction.BAR:
+            self._barred.add(entry.policy.link_layer_address)
+        self._give_up(entry, now)
+
+    def _expire(self, entry: BindingUpdateEntry, now: float) -> None:
+        """No answer came in time: the LMA has forgotten the session, and may give the prefixes away."""
+        self._report("binding-expired", f"{entry.policy.identifier!r}", identifier=entry.policy.identifier)
+        self._withdraw(entry, now)
+        self._register(entry, entry.policy.prefixes, now)
+
+    def _give_up(self, entry: BindingUpdateEntry, now: float) -> None:
+        self._withdraw(entry, now)
+        self._forget(entry)
+
+    def _forget(self, entry: BindingUpdateEntry) -> None:
+        self._drop_request(entry)
+        del self._entries[entry.policy.link_layer_address]
+
+    # Prefixes: to the mobile node, and to the RMS (draft section 3.3)
+
+    def _advertise(self, entry: BindingUpdateEntry, now: float) -> None:
+        address = entry.policy.link_layer_address
+        self._effects.append(Advertise(entry.port, address, entry.prefixes, int(entry.expires - now)))
+
+    def _withdraw(self, entry: BindingUpdateEntry, now: float, link_is_up: bool = True) -> None:
+        """The node holds nothing any more."""
+        self._timers.cancel(self._refresh, entry)
+        self._timers.cancel(self._expire, entry)
+        self._withdraw_prefixes(entry, entry.prefixes, now, link_is_up)
+        entry.prefixes = ()
+
+    def _withdraw_prefixes(
+        self, entry: BindingUpdateEntry, prefixes: tuple[IPv6Network, ...], now: float, link_is_up: bool = True
+    ) -> None:
+        if prefixes and link_is_up:
+            self._effects.append(Advertise(entry.port, entry.policy.link_layer_address, prefixes, 0))
+        for prefix in prefixes:
+            # One tick after the registration that ends: it replaces that one, and loses to any later one
+            # of another MAG, however late this MAG notices that the node has gone.
+            message = self._adjustment(entry, prefix, self.config.address, UNSPECIFIED, entry.registered + 1)
+            self._adjust(message, now, self.config.min_delay_before_bce_delete)
+
+    def _announce(self, entry: BindingUpdateEntry, prefix: IPv6Network, now: float) -> None:
+        # The old MAG is not known here; the RMS knows it (erratum E35).
+        message = self._adjustment(
+            entry,
+            prefix,
+            UNSPECIFIED,
+            self.config.address,
+            entry.registered,
+            Attachment(entry.port, entry.policy.anchor),
+        )
+        self._adjust(message, now)
+
+    def _adjustment(
+        self,
+        entry: BindingUpdateEntry,
+        prefix: IPv6Network,
+        old: IPv6Address,
+        new: IPv6Address,
+        ticks: int,
+        *more: Option,
+    ) -> RouteAdjust:
+        options: tuple[Option, ...] = (
+            Timestamp(ticks),
+            MobileNodeIdentifier(entry.policy.identifier),
+            MobileNodeLinkLayerIdentifier(entry.policy.link_layer_address),
+            *more,
+        )
+        return RouteAdjust(prefix.network_address, old, new, options=options)
+
+    def _adjust(self, message: RouteAdjust, now: float, delay: float = 0.0) -> None:
+        """Tell the RMS, after ``delay``, until it answers; what was told of the prefix before is void."""
+        self._adjustments[message.prefix] = Adjustment(message, self._adjust_delays())
+        if delay > 0:
+            self._timers.set(self._transmit_adjust, message.prefix, now + delay)
+        else:
+            self._transmit_adjust(message.prefix, now)
+
+    def _adjust_delays(self) -> Iterator[float]:
+        return delays(self.config.adjust_timeout, tries=self.config.adjust_tries)
+
+    def _transmit_adjust(self, prefix: IPv6Address, now: float) -> None:
+        adjustment = self._adjustments[prefix]
+        delay = next(adjustment.delays, None)
+        if delay is None:
+            # An RMS that speaks the draft only never answers, and one that is away will come back.
+            self._report("route-adjust-unanswered", f"the RMS does not confirm the route of {prefix}", prefix=prefix)
+            adjustment.delays = self._adjust_delays()
+            delay = self.config.binding_lifetime * REFRESH_AFTER
+        else:
+            self._send(adjustment.message, self.config.rms)
+        self._timers.set(self._transmit_adjust, prefix, now + delay)
+
+    def _route_adjust(self, message: RouteAdjust, source: IPv6Address, now: float) -> None:
+        """The RMS answers a Route_adjust with the same message when the routes are in force (erratum E37)."""
+        adjustment = self._adjustments.get(message.prefix)
+        if source != self.config.rms:
+            self._report("not-from-rms", f"Route_adjust from {source} refused")
+        elif adjustment is not None and _same_change(adjustment.message, message):
+            del self._adjustments[message.prefix]
+            self._timers.cancel(self._transmit_adjust, message.prefix)
+
+
+def _same_change(one: RouteAdjust, other: RouteAdjust) -> bool:
+    return one.new_mag == other.new_mag and one.option(Timestamp) == other.option(Timestamp)

@@ -1,0 +1,111 @@
+"""A Proxy Binding Update as the LMA reads it, and the acknowledgement that answers it (RFC 5213, section 5.3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv6Address, IPv6Network
+
+from ryu_pmipls.wire import (
+    AccessTechnologyType,
+    AlternateCareOfAddress,
+    BindingAcknowledgement,
+    BindingUpdate,
+    HandoffIndicator,
+    HomeNetworkPrefix,
+    LinkLocalAddress,
+    MobileNodeIdentifier,
+    MobileNodeLinkLayerIdentifier,
+    Option,
+    Timestamp,
+)
+from ryu_pmipls.wire.codepoints import BindingStatus
+
+UNSPECIFIED = IPv6Address("::")
+LIFETIME_UNIT = 4  # seconds
+
+
+def network(option: HomeNetworkPrefix) -> IPv6Network:
+    """The prefix of an option; bits beyond its length do not count (RFC 5213, section 8.3)."""
+    return IPv6Network((option.prefix, min(option.length, 128)), strict=False)
+
+
+@dataclass(frozen=True)
+class Registration:
+    """What a PBU asks for. A missing option has the value that the acknowledgement must give it (0, or empty)."""
+
+    message: BindingUpdate
+    source: IPv6Address
+    care_of_address: IPv6Address
+    identifier: MobileNodeIdentifier
+    prefixes: tuple[IPv6Network, ...]
+    handoff: int
+    access_technology: int
+    link_layer_identifier: bytes
+    timestamp: int | None
+    link_local: IPv6Address | None
+
+    @classmethod
+    def of(cls, message: BindingUpdate, source: IPv6Address) -> Registration:
+        """Read a PBU. ``prefixes`` stays empty when the LMA is asked to assign one."""
+        care_of = message.option(AlternateCareOfAddress)
+        handoff = message.option(HandoffIndicator)
+        technology = message.option(AccessTechnologyType)
+        link_layer = message.option(MobileNodeLinkLayerIdentifier)
+        timestamp = message.option(Timestamp)
+        link_local = message.option(LinkLocalAddress)
+        options = message.all(HomeNetworkPrefix)
+        asks = any(option.prefix != UNSPECIFIED for option in options)
+        return cls(
+            message=message,
+            source=source,
+            care_of_address=source if care_of is None else care_of.address,
+            identifier=message.option(MobileNodeIdentifier) or MobileNodeIdentifier(b""),
+            prefixes=tuple(dict.fromkeys(network(option) for option in options)) if asks else (),
+            handoff=0 if handoff is None else handoff.value,
+            access_technology=0 if technology is None else technology.value,
+            link_layer_identifier=b"" if link_layer is None else link_layer.identifier,
+            timestamp=None if timestamp is None else timestamp.ticks,
+            link_local=None if link_local is None else link_local.address,
+        )
+
+    @property
+    def session(self) -> tuple[MobileNodeIdentifier, int, bytes]:
+        """What tells one interface of the mobile node from another."""
+        return self.identifier, self.access_technology, self.link_layer_identifier
+
+    def acceptance(
+        self, prefixes: tuple[IPv6Network, ...], lifetime: int, link_local: IPv6Address | None
+    ) -> BindingAcknowledgement:
+        """The PBA that grants ``prefixes`` for ``lifetime`` (units of 4 s)."""
+        granted = tuple(HomeNetworkPrefix(prefix.network_address, prefix.prefixlen) for prefix in prefixes)
+        return self._acknowledgement(
+            BindingStatus.ACCEPTED, self.message.sequence, lifetime, granted, self.timestamp, link_local
+        )
+
+    def refusal(self, status: int, sequence: int, timestamp: int | None) -> BindingAcknowledgement:
+        """The PBA that refuses, with the prefixes and the link-local address of the request."""
+        asked = self.message.all(HomeNetworkPrefix) or (HomeNetworkPrefix(UNSPECIFIED, 0),)
+        return self._acknowledgement(status, sequence, 0, asked, timestamp, self.link_local)
+
+    def _acknowledgement(
+        self,
+        status: int,
+        sequence: int,
+        lifetime: int,
+        prefixes: tuple[HomeNetworkPrefix, ...],
+        timestamp: int | None,
+        link_local: IPv6Address | None,
+    ) -> BindingAcknowledgement:
+        options: list[Option] = [
+            self.identifier,
+            *prefixes,
+            HandoffIndicator(self.handoff),
+            AccessTechnologyType(self.access_technology),
+        ]
+        if timestamp is not None:
+            options.append(Timestamp(timestamp))
+        if self.link_layer_identifier:
+            options.append(MobileNodeLinkLayerIdentifier(self.link_layer_identifier))
+        if link_local is not None:
+            options.append(LinkLocalAddress(link_local))
+        return BindingAcknowledgement(status, sequence, lifetime, options=tuple(options))

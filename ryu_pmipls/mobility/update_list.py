@@ -1,0 +1,60 @@
+"""The MAG's binding update list (RFC 5213, section 6.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum, auto
+from ipaddress import IPv6Network
+
+from ryu_pmipls.mobility.config import MobileNodePolicy
+
+
+class BindingState(Enum):
+    """Where a mobile node's registration stands."""
+
+    REGISTERING = auto()  # asked for; nothing held yet
+    BOUND = auto()
+    REFRESHING = auto()  # held, and asked for again
+    DEREGISTERING = auto()
+
+
+@dataclass(eq=False)
+class Request:
+    """A PBU that is not answered yet, and how to send it again.
+
+    No ``prefixes``: the LMA shall assign one. ``lifetime`` is in units of 4 s, ``timestamp`` in 1/65536 s;
+    ``sequence``, ``timestamp`` and ``sent`` are those of the last transmission.
+    """
+
+    handoff: int
+    lifetime: int
+    prefixes: tuple[IPv6Network, ...]
+    delays: Iterator[float]
+    sequence: int = 0
+    timestamp: int = 0
+    sent: float = 0.0
+
+
+@dataclass(eq=False)
+class BindingUpdateEntry:
+    """One interface of a mobile node, attached on OpenFlow port ``port``.
+
+    ``prefixes`` are those that it may use until ``expires`` (seconds since 1970); ``registered`` is the timestamp
+    (1/65536 s) of the PBU that was accepted last.
+    """
+
+    policy: MobileNodePolicy
+    port: int
+    prefixes: tuple[IPv6Network, ...] = ()
+    expires: float = 0.0
+    registered: int = 0
+    request: Request | None = None
+
+    @property
+    def state(self) -> BindingState:
+        if self.request is None:
+            return BindingState.BOUND
+        if self.request.lifetime == 0:
+            return BindingState.DEREGISTERING
+        return BindingState.REFRESHING if self.prefixes else BindingState.REGISTERING

@@ -1,0 +1,188 @@
+"""``pmipls load-list`` and its like: what the RMS shows by REST, as tables."""
+
+from __future__ import annotations
+
+import json
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Sequence
+from datetime import datetime, timezone
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from ryu_pmipls.domain.profile import Profile, load_profile
+
+TIMEOUT = 5.0  # s
+
+
+def fetch(base: str, resource: str) -> Any:
+    """The JSON document at ``base``/v1/``resource``; ``ClickException`` when the RMS cannot be asked."""
+    url = f"{base}/v1/{resource}"
+    try:
+        with urllib.request.urlopen(url, timeout=TIMEOUT) as response:
+            return json.load(response)
+    except urllib.error.HTTPError as error:
+        raise click.ClickException(f"{url}: {_message(error)}") from None
+    except (OSError, ValueError) as error:
+        hint = "is the RMS running? start it with: ryu-manager ryu_pmipls.rms"
+        raise click.ClickException(f"{url}: no answer ({error}); {hint}") from None
+
+
+def _message(error: urllib.error.HTTPError) -> str:
+    try:
+        return str(json.load(error)["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        return f"status {error.code}"
+
+
+def base_url(profile: Profile) -> str:
+    """Where the RMS of a domain serves REST."""
+    rest = profile.rms.rest
+    host = f"[{rest.host}]" if ":" in rest.host else rest.host
+    return f"http://{host}:{rest.port}"
+
+
+def _percent(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.0%}"
+
+
+def _number(value: int | None) -> str:
+    return "unknown" if value is None else f"{value:,}".replace(",", " ")
+
+
+def _time(value: float) -> str:
+    return datetime.fromtimestamp(value, timezone.utc).astimezone().strftime("%H:%M:%S.%f")[:-3]
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"
+
+
+def _load_rows(document: Any) -> list[list[str]]:
+    rows = []
+    for load in document["lmas"]:
+        mags = ", ".join(f"{mag['mag']} {_number(mag['packets'])}" for mag in load["mags"])
+        age = "unknown" if load["cpu_age"] is None else f"{load['cpu_age']:.1f}"
+        counts = load["source"] or "none"
+        rows.append([load["lma"], load["state"], _percent(load["cpu"]), _number(load["packets"]), mags, counts, age])
+    return rows
+
+
+def _node_rows(document: Any) -> list[list[str]]:
+    return [
+        [node["name"], node["address"], node["datapath_id"], node["state"], " ".join(sorted(node["ports"]))]
+        for node in document
+    ]
+
+
+def _mag_rows(document: Any) -> list[list[str]]:
+    return [
+        [*row, ", ".join(f"{anchor} by {carrier}" for anchor, carrier in node["uplinks"].items())]
+        for row, node in zip(_node_rows(document), document, strict=True)
+    ]
+
+
+def _tunnel_rows(document: Any) -> list[list[str]]:
+    return [
+        [
+            tunnel["mag"],
+            tunnel["lma"],
+            _yes(tunnel["up"]),
+            _number(tunnel["uplink_packets"]),
+            _number(tunnel["downlink_packets"]),
+        ]
+        for tunnel in document
+    ]
+
+
+def _binding_rows(document: Any) -> list[list[str]]:
+    return [
+        [
+            entry["prefix"],
+            entry["identifier"] or "unknown",
+            entry["mag"],
+            entry["previous_mag"] or "-",
+            entry["anchor"] or "unknown",
+            _time(entry["since"]),
+        ]
+        for entry in document
+    ]
+
+
+def _decision_rows(document: Any) -> list[list[str]]:
+    return [
+        [
+            entry["id"],
+            _time(entry["time"]),
+            entry["mag"],
+            f"{entry['old_lma']} -> {entry['new_lma']}",
+            entry["outcome"],
+            entry["reason"],
+        ]
+        for entry in document
+    ]
+
+
+def _health_rows(document: Any) -> list[list[str]]:
+    rows = [["status", document["status"]], ["domain", document["domain"]], ["bindings", str(document["bindings"])]]
+    rows += [[f"switch {name}", state] for name, state in document["switches"].items()]
+    rows += [[f"alarm at {alarm['lma']}", alarm["reason"]] for alarm in document["alarms"]]
+    return rows + [[f"refused: {reason}", str(count)] for reason, count in document["refused"].items()]
+
+
+def _command(
+    name: str, help_text: str, columns: Sequence[str], rows: Callable[[Any], list[list[str]]]
+) -> click.Command:
+    @click.command(name, help=help_text)
+    @click.option("--profile", metavar="PROFILE", help="Profile that tells where the RMS is (path or shipped name).")
+    @click.option("--url", metavar="URL", help="Where the RMS is, e.g. http://127.0.0.1:8080, in place of a profile.")
+    @click.option("--json", "as_json", is_flag=True, help="Print the JSON document.")
+    def command(profile: str | None, url: str | None, as_json: bool) -> None:
+        document = fetch((url or base_url(load_profile(profile))).rstrip("/"), name)
+        if as_json:
+            click.echo(json.dumps(document, indent=2))
+            return
+        table = Table(*columns)
+        for row in rows(document):
+            table.add_row(*row)
+        # A pipe has no width: nothing is cut short there.
+        Console(width=None if sys.stdout.isatty() else 200).print(table)
+
+    return command
+
+
+_NODE = ("name", "address", "datapath id", "state", "ports")
+
+commands = [
+    _command(
+        "load-list",
+        "The load list: CPU and packets of each LMA in the window, by MAG.",
+        ("LMA", "state", "CPU", "packets", "by MAG", "counted by", "CPU age (s)"),
+        _load_rows,
+    ),
+    _command("lmas", "The LMAs and their switches.", _NODE, _node_rows),
+    _command("mags", "The MAGs, their switches, and which LMA carries their uplinks.", (*_NODE, "uplinks"), _mag_rows),
+    _command(
+        "tunnels",
+        "The tunnels of every MAG and LMA, with the packets that came through.",
+        ("MAG", "LMA", "up", "uplink packets", "downlink packets"),
+        _tunnel_rows,
+    ),
+    _command(
+        "bindings",
+        "Where every mobile node is.",
+        ("prefix", "mobile node", "MAG", "previous MAG", "anchor", "since"),
+        _binding_rows,
+    ),
+    _command(
+        "decisions",
+        "The decisions of load sharing so far, with their outcome.",
+        ("id", "time", "MAG", "uplink", "outcome", "reason"),
+        _decision_rows,
+    ),
+    _command("health", "Whether all is well with the RMS and its switches.", ("what", "how"), _health_rows),
+]

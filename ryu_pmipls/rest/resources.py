@@ -1,0 +1,161 @@
+"""What the RMS shows: its state as JSON documents. Reading only; times are seconds since 1970, ages seconds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ryu_pmipls import __version__
+from ryu_pmipls.domain.profile import Profile, format_link_layer
+from ryu_pmipls.loadsharing import Journal, LoadList, Policy, Record
+from ryu_pmipls.openflow.network import Network
+from ryu_pmipls.openflow.rules import tunnel_port
+from ryu_pmipls.openflow.switch import State, Switch
+from ryu_pmipls.rest.application import RestApplication
+from ryu_pmipls.routing import Binding, BindingTable
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Resources:
+    """The resources of one RMS, over the live objects that hold its state."""
+
+    profile: Profile
+    clock: Callable[[], float]
+    load_list: LoadList
+    policy: Policy
+    journal: Journal
+    bindings: BindingTable
+    network: Network
+    uplinks: Mapping[str, Mapping[str, str]]
+    refused: Mapping[str, int]  # datagrams and messages that were dropped, by reason
+
+    def register(self, application: RestApplication) -> None:
+        """Put every resource at its path."""
+        application.serve("/v1", self.index)
+        application.serve("/v1/health", self.health)
+        application.serve("/v1/load-list", self.loads)
+        application.serve("/v1/lmas", self.lmas)
+        application.serve("/v1/lmas/{name}", self.lma)
+        application.serve("/v1/mags", self.mags)
+        application.serve("/v1/mags/{name}", self.mag)
+        application.serve("/v1/tunnels", self.tunnels)
+        application.serve("/v1/bindings", self.all_bindings)
+        application.serve("/v1/decisions", self.decisions)
+        application.serve("/v1/decisions/{id}", self.decision)
+
+    def index(self) -> Document:
+        names = ["health", "load-list", "lmas", "mags", "tunnels", "bindings", "decisions"]
+        return {"domain": self.profile.domain, "version": __version__, "resources": [f"/v1/{name}" for name in names]}
+
+    def health(self) -> Document:
+        """``ok`` when every switch is connected and reconciled, ``degraded`` otherwise."""
+        switches = {switch.name: switch.state.value for switch in self.network}
+        ready = all(state == State.READY.value for state in switches.values())
+        return {
+            "status": "ok" if ready else "degraded",
+            "domain": self.profile.domain,
+            "version": __version__,
+            "time": self.clock(),
+            "switches": switches,
+            "switch_errors": {switch.name: switch.errors for switch in self.network if switch.errors},
+            "bindings": len(self.bindings),
+            "alarms": [asdict(alarm) for alarm in self.policy.alarms],
+            "refused": dict(self.refused),
+        }
+
+    def loads(self) -> Document:
+        return asdict(self.load_list.snapshot(self.clock()))
+
+    def lmas(self) -> list[Document]:
+        return [self._node(switch) for switch in self.network.lmas.values()]
+
+    def lma(self, name: str) -> Document:
+        switch = self.network.lmas[self.profile.lma(name).name]
+        return self._node(switch) | {"load": asdict(self.load_list.snapshot(self.clock()).lma(name))}
+
+    def mags(self) -> list[Document]:
+        return [
+            self._node(switch) | {"uplinks": dict(self.uplinks[name])} for name, switch in self.network.mags.items()
+        ]
+
+    def mag(self, name: str) -> Document:
+        switch = self.network.mags[self.profile.mag(name).name]
+        bindings = [_binding(binding) for binding in self.bindings.at(name)]
+        return self._node(switch) | {"uplinks": dict(self.uplinks[name]), "bindings": bindings}
+
+    def tunnels(self) -> list[Document]:
+        return [
+            {
+                "mag": mag.name,
+                "lma": lma.name,
+                "up": up,
+                "uplink_packets": _counter(lma, mag, "rx_packets"),
+                "uplink_octets": _counter(lma, mag, "rx_octets"),
+                "downlink_packets": _counter(mag, lma, "rx_packets"),
+                "downlink_octets": _counter(mag, lma, "rx_octets"),
+            }
+            for mag, lma, up in self.network.tunnels()
+        ]
+
+    def all_bindings(self) -> list[Document]:
+        return [_binding(binding) for binding in self.bindings if binding.mag is not None]
+
+    def decisions(self) -> list[Document]:
+        return [_decision(record) for record in self.journal]
+
+    def decision(self, id: str) -> Document:  # the name of the path's variable part
+        if id not in (record.decision.id for record in self.journal):
+            raise KeyError(f"no decision has the id {id}")
+        return _decision(self.journal[id]) | {
+            "snapshot": json.loads(self.journal[id].to_json())["decision"]["snapshot"]
+        }
+
+    def _node(self, switch: Switch) -> Document:
+        node = switch.node
+        return {
+            "name": node.name,
+            "address": str(node.address),
+            "datapath_id": f"{node.datapath_id:016x}",
+            "state": switch.state.value,
+            "ports": dict(switch.ports),
+        }
+
+
+def _counter(at: Switch, peer: Switch, field: str) -> int | None:
+    counters = at.counters.get(tunnel_port(peer.name))
+    value: int | None = None if counters is None else getattr(counters, field)
+    return value
+
+
+def _binding(binding: Binding) -> Document:
+    link_layer = binding.link_layer_address
+    return {
+        "prefix": str(binding.prefix),
+        "identifier": binding.identifier,
+        "link_layer_address": None if link_layer is None else format_link_layer(link_layer),
+        "mag": binding.mag,
+        "previous_mag": binding.previous_mag,
+        "port": binding.port,
+        "anchor": binding.anchor,
+        "since": binding.timestamp / 65536,
+    }
+
+
+def _decision(record: Record) -> Document:
+    decision = record.decision
+    return {
+        "id": decision.id,
+        "time": decision.time,
+        "mag": decision.mag,
+        "old_lma": decision.old_lma,
+        "new_lma": decision.new_lma,
+        "anchors": list(decision.anchors),
+        "predicted_cpu": decision.predicted_cpu,
+        "reason": decision.reason,
+        "outcome": record.outcome.value,
+        "answers": [asdict(answer) for answer in record.answers],
+    }

@@ -1,0 +1,67 @@
+"""Who may say what (erratum E44): the draft leaves it open, so that anybody could divert traffic."""
+
+from __future__ import annotations
+
+from enum import Enum
+from ipaddress import IPv6Address
+
+from ryu_pmipls.domain.profile import Profile
+from ryu_pmipls.wire import (
+    BindingAcknowledgement,
+    BindingUpdate,
+    LoadAdjust,
+    LoadInfo,
+    Message,
+    RouteAdjust,
+    TunnelAck,
+    TunnelRequest,
+)
+
+_UNSPECIFIED = IPv6Address("::")
+
+
+class Role(Enum):
+    """What a node is to the domain."""
+
+    RMS = "rms"
+    LMA = "lma"
+    MAG = "mag"
+
+
+#: (role of the receiver, message) -> roles of those who may send it. Load_adjust and Route_adjust also go back to the
+#: sender, as acknowledgements (erratum E37).
+SENDERS: dict[tuple[Role, type[Message]], frozenset[Role]] = {
+    (Role.LMA, BindingUpdate): frozenset({Role.MAG}),
+    (Role.MAG, BindingAcknowledgement): frozenset({Role.LMA}),
+    (Role.LMA, TunnelRequest): frozenset({Role.MAG}),
+    (Role.MAG, TunnelAck): frozenset({Role.LMA}),
+    (Role.RMS, LoadInfo): frozenset({Role.LMA}),
+    (Role.MAG, LoadAdjust): frozenset({Role.RMS}),
+    (Role.RMS, LoadAdjust): frozenset({Role.MAG}),
+    (Role.LMA, RouteAdjust): frozenset({Role.RMS}),
+    (Role.MAG, RouteAdjust): frozenset({Role.RMS}),
+    (Role.RMS, RouteAdjust): frozenset({Role.MAG, Role.LMA}),
+}
+
+
+class Roles:
+    """The roles of a domain's nodes, seen from a node whose role is ``own``."""
+
+    def __init__(self, profile: Profile, own: Role) -> None:
+        self._own = own
+        self._roles = {profile.rms.address: Role.RMS}
+        self._roles.update((lma.address, Role.LMA) for lma in profile.lmas)
+        self._roles.update((mag.address, Role.MAG) for mag in profile.mags)
+
+    def knows(self, address: IPv6Address) -> bool:
+        """Whether a node of the domain has this address."""
+        return address in self._roles
+
+    def permits(self, message: Message, source: IPv6Address) -> bool:
+        """Whether the node at ``source`` may send ``message`` to this node."""
+        sender = self._roles.get(source)
+        if sender not in SENDERS.get((self._own, type(message)), ()):
+            return False
+        if isinstance(message, RouteAdjust) and sender is Role.MAG:
+            return source == (message.old_mag if message.new_mag == _UNSPECIFIED else message.new_mag)
+        return True

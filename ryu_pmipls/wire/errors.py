@@ -1,0 +1,28 @@
+"""What the codecs raise on octets that they refuse."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+#: Why something received was refused; the names of the counters.
+Reason = Literal[
+    "truncated",  # ends before its own fixed part does
+    "length",  # its length fields and the octets received disagree
+    "checksum",  # the checksum is wrong
+    "payload-proto",  # Payload Proto is not 59 (RFC 6275, section 9.2)
+    "unknown-type",  # a Mobility Header type that is not spoken here: answer with a Binding Error, status 2
+    "unknown-inner-type",  # a type inside the Mobility Header type that is not spoken here
+    "option-length",  # an option runs past the end, or has a length that its type does not allow
+    "value",  # a field holds a value that is not allowed
+    "source",  # the sender is not the node that the message names
+    "hop-limit",  # neighbour discovery from off the link (RFC 4861, section 6.1)
+]
+REASONS: tuple[Reason, ...] = get_args(Reason)
+
+
+class WireError(Exception):
+    """Received octets are refused; ``reason`` is one of ``REASONS``, the text says what is wrong where."""
+
+    def __init__(self, reason: Reason, text: str) -> None:
+        super().__init__(text)
+        self.reason: Reason = reason

@@ -1,0 +1,352 @@
+"""Descriptions of octet layouts, and what is compiled from them.
+
+A layout is a sequence of fields. All but the last have a fixed width and go through one prebuilt ``struct``; the last
+may be a *tail*, which takes what the enclosing length leaves. Every field says how to turn what ``struct`` gives into
+what the message object holds (its decoder) and back (its encoder); ``None`` means that they are the same. Both raise
+``ValueError`` for a value that the field cannot hold.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import IntEnum, IntFlag
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address
+from operator import attrgetter
+from struct import Struct
+from struct import error as StructError  # noqa: N812
+from typing import Any, ClassVar
+
+Converter = Callable[[Any], Any]
+
+#: Addresses are immutable and come again and again, and to make one is the dearest step of parsing.
+_ipv6 = lru_cache(maxsize=4096)(IPv6Address)
+
+_UNSIGNED = {1: "B", 2: "H", 4: "I", 8: "Q"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Field:
+    """One field: the attribute that holds it, what ``struct`` calls it, its width, and words for the reference."""
+
+    name: str
+    octets: int = 0
+    text: str = ""
+
+    #: What the reference calls this kind of field.
+    kind: ClassVar[str]
+
+    @property
+    def code(self) -> str:
+        return f"{self.octets}s"
+
+    def decoder(self) -> Converter | None:
+        return None
+
+    def encoder(self) -> Converter | None:
+        return None
+
+
+@dataclass(frozen=True)
+class Reserved:
+    """Octets that are sent as zero and ignored on receipt."""
+
+    octets: int
+
+    @property
+    def code(self) -> str:
+        return f"{self.octets}x"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Number(Field):
+    """An unsigned number, ``shift`` bits left of the end of its octets; the bits to its right are reserved.
+
+    ``values`` lists the numbers that have names; others stay plain ``int``.
+    """
+
+    values: type[IntEnum] | None = None
+    shift: int = 0
+    maximum: int | None = None
+
+    kind = "number"
+
+    @property
+    def code(self) -> str:
+        return _UNSIGNED[self.octets]
+
+    def decoder(self) -> Converter | None:
+        if self.values is not None:
+            named: dict[int, int] = {member.value: member for member in self.values}
+            return lambda raw: named.get(raw, raw)
+        return None if self._plain else lambda raw: self._checked(raw >> self.shift)
+
+    def encoder(self) -> Converter | None:
+        return None if self._plain else lambda value: self._checked(value) << self.shift
+
+    @property
+    def _plain(self) -> bool:
+        return self.maximum is None and not self.shift
+
+    def _checked(self, value: int) -> int:
+        if self.maximum is not None and value > self.maximum:
+            raise ValueError(f"{self.name} is {value}, more than {self.maximum}")
+        return value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flags(Field):
+    """Single bits; those without a name are reserved."""
+
+    values: type[IntFlag]
+
+    kind = "flags"
+
+    @property
+    def code(self) -> str:
+        return _UNSIGNED[self.octets]
+
+    def decoder(self) -> Converter:
+        values, known = self.values, sum(self.values)
+        return lambda raw: values(raw & known)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counter(Field):
+    """A count of 32 bits that stays at its largest value instead of wrapping (erratum E16)."""
+
+    octets: int = 4
+
+    kind = "count"
+    code = "I"
+
+    def encoder(self) -> Converter:
+        return lambda value: min(value, 0xFFFFFFFF)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fraction(Field):
+    """IEEE 754 binary32 from 0 to 1 (erratum E9)."""
+
+    octets: int = 4
+
+    kind = "fraction"
+    code = "f"
+
+    def decoder(self) -> Converter:
+        return self._checked
+
+    def encoder(self) -> Converter:
+        return self._checked
+
+    def _checked(self, value: float) -> float:
+        if not 0 <= value <= 1:  # NaN compares false, so it is refused too
+            raise ValueError(f"{self.name} is {value}, not from 0 to 1")
+        return value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ipv6(Field):
+    """An IPv6 address."""
+
+    octets: int = 16
+
+    kind = "IPv6 address"
+
+    def decoder(self) -> Converter:
+        return _ipv6
+
+    def encoder(self) -> Converter:
+        return attrgetter("packed")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinkLayer(Field):
+    """An Ethernet address."""
+
+    octets: int = 6
+
+    kind = "link-layer address"
+
+    def encoder(self) -> Converter:
+        return self._checked
+
+    def _checked(self, value: bytes) -> bytes:
+        if len(value) != self.octets:
+            raise ValueError(f"{self.name} has {len(value)} octets, not {self.octets}")
+        return value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ipv4(Field):
+    """An IPv4 address."""
+
+    octets: int = 4
+
+    kind = "IPv4 address"
+
+    def decoder(self) -> Converter:
+        return IPv4Address
+
+    def encoder(self) -> Converter:
+        return attrgetter("packed")
+
+
+class Tail(Field, ABC):
+    """The last field of a layout, which takes the octets that are left: n times ``step``, or one of ``allowed``."""
+
+    allowed: ClassVar[tuple[int, ...]] = ()
+
+    @property
+    def step(self) -> int:
+        return 1
+
+    def fits(self, octets: int) -> bool:
+        """Whether the field can be that long."""
+        return octets in self.allowed if self.allowed else octets % self.step == 0
+
+    @abstractmethod
+    def decode(self, data: bytes) -> Any:
+        """What the message object holds for these octets."""
+
+    @abstractmethod
+    def encode(self, value: Any) -> bytes:
+        """The octets for what the message object holds."""
+
+
+class Octets(Tail):
+    """Any number of octets."""
+
+    kind = "octets"
+
+    def decode(self, data: bytes) -> bytes:
+        return data
+
+    def encode(self, value: bytes) -> bytes:
+        return value
+
+
+class OptionalNumber(Tail):
+    """Four octets, or none when the attribute is ``None``."""
+
+    kind = "number, optional"
+    allowed = (0, 4)
+
+    def decode(self, data: bytes) -> int | None:
+        return int.from_bytes(data, "big") if data else None
+
+    def encode(self, value: int | None) -> bytes:
+        if value is None:
+            return b""
+        if not 0 <= value < 2**32:
+            raise ValueError(f"{self.name} is {value}, not a number of 32 bits")
+        return value.to_bytes(4, "big")
+
+
+class EitherAddress(Tail):
+    """An IPv4 or an IPv6 address."""
+
+    kind = "IPv4 or IPv6 address"
+    allowed = (4, 16)
+
+    def decode(self, data: bytes) -> IPv4Address | IPv6Address:
+        return IPv6Address(data) if len(data) == 16 else IPv4Address(data)
+
+    def encode(self, value: IPv4Address | IPv6Address) -> bytes:
+        return value.packed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repeated(Tail):
+    """Any number of records of one class, whose class attribute ``layout`` describes them."""
+
+    record: type[Any]
+
+    kind = "records"
+
+    @property
+    def step(self) -> int:
+        return self._layout.octets
+
+    @property
+    def _layout(self) -> Layout:
+        layout: Layout = self.record.layout
+        return layout
+
+    def decode(self, data: bytes) -> tuple[Any, ...]:
+        return tuple(self.record(**values) for values in self._layout.parse_all(data))
+
+    def encode(self, value: tuple[Any, ...]) -> bytes:
+        return b"".join(map(self._layout.build, value))
+
+
+class Layout:
+    """Fields in the order of the wire, compiled.
+
+    ``octets`` is the width of all but the tail.
+    """
+
+    def __init__(self, *fields: Field | Reserved) -> None:
+        self.fields = fields
+        last = fields[-1] if fields else None
+        self.tail = last if isinstance(last, Tail) else None
+        fixed = [field for field in fields if field is not self.tail]
+        named = [field for field in fixed if isinstance(field, Field)]
+        self._struct = Struct("!" + "".join(field.code for field in fixed))
+        self.octets = self._struct.size
+        self._names = tuple(field.name for field in named)
+        self._decoders = [(field.name, decode) for field in named if (decode := field.decoder())]
+        self._encoders = [(index, encode) for index, field in enumerate(named) if (encode := field.encoder())]
+        self._values = _attributes(self._names)
+
+    def fits(self, octets: int) -> bool:
+        """Whether so many octets can hold this layout."""
+        rest = octets - self.octets
+        return rest == 0 if self.tail is None else rest >= 0 and self.tail.fits(rest)
+
+    @property
+    def lengths(self) -> str:
+        """The lengths in octets that fit, for people."""
+        if self.tail is None:
+            return str(self.octets)
+        if self.tail.allowed:
+            return " or ".join(str(self.octets + rest) for rest in self.tail.allowed)
+        return f"{self.octets} or more" if self.tail.step == 1 else f"{self.tail.step}n + {self.octets}"
+
+    def parse(self, data: bytes) -> dict[str, Any]:
+        """The values of ``data``, whose length fits, by attribute; ``ValueError`` for one that is not allowed."""
+        values = self._decoded(self._struct.unpack_from(data))
+        if self.tail is not None:
+            values[self.tail.name] = self.tail.decode(data[self.octets :])
+        return values
+
+    def parse_all(self, data: bytes) -> Iterator[dict[str, Any]]:
+        """The same for records without a tail, one behind the other."""
+        return map(self._decoded, self._struct.iter_unpack(data))
+
+    def _decoded(self, raw: tuple[Any, ...]) -> dict[str, Any]:
+        values = dict(zip(self._names, raw))  # noqa: B905 - as many, and strict would cost as much as all the rest
+        for name, decode in self._decoders:
+            values[name] = decode(values[name])
+        return values
+
+    def build(self, record: object) -> bytes:
+        """The octets of an object's attributes; ``ValueError`` for one that its field cannot hold."""
+        values = self._values(record)
+        for index, encode in self._encoders:
+            values[index] = encode(values[index])
+        try:
+            octets = self._struct.pack(*values)
+        except StructError as error:
+            raise ValueError(f"{record!r}: a number does not fit its field: {error}") from None
+        return octets if self.tail is None else octets + self.tail.encode(getattr(record, self.tail.name))
+
+
+def _attributes(names: tuple[str, ...]) -> Callable[[object], list[Any]]:
+    """What gets the values of those attributes of an object; ``attrgetter`` gives a tuple for two and more only."""
+    if not names:
+        return lambda record: []
+    get = attrgetter(*names)
+    return (lambda record: [get(record)]) if len(names) == 1 else (lambda record: list(get(record)))

@@ -1,0 +1,494 @@
+"""Open vSwitch as MAG and LMA in network namespaces: set-up, undo, restarts, tunnels with real traffic."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import struct
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from ipaddress import IPv6Address
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+from click.testing import CliRunner
+from pyroute2 import netns
+
+from ovs_setup import OvsSetupError
+from ovs_setup import __main__ as command
+from ovs_setup.node import Node, hasten_reconnection, set_up, tear_down
+from ovs_setup.tunnel import add_tunnel, encapsulation, neighbour_lifetime, remove_tunnel, tunnels, warm_up
+from ovs_setup.vswitch import OpenVSwitch, OvsError
+from ryu_pmipls.domain.profile import load_profile
+
+Result = TypeVar("Result")
+PROFILE = load_profile("two-lma")
+CN = "fd00:c0de::1"
+MAG, LMA = PROFILE.mag("mag1"), PROFILE.lma("lma1")
+
+
+def sh(command_line: str) -> str:
+    return subprocess.run(command_line.split(), check=True, capture_output=True, text=True, timeout=20).stdout
+
+
+def within(namespace: str, function: Callable[[], Result]) -> Result:
+    """Call a function in a namespace, in a thread of its own: a namespace belongs to a thread."""
+    results: list[Result] = []
+
+    def body() -> None:
+        netns.setns(namespace, flags=0)
+        results.append(function())
+
+    thread = threading.Thread(target=body)
+    thread.start()
+    thread.join()
+    return results[0]
+
+
+class Place:
+    """A namespace with a private Open vSwitch in it; both go at the end of a test, however it ends."""
+
+    def __init__(self, name: str, directory: Path) -> None:
+        self.name = name
+        self.ovs = OpenVSwitch(directory / name, name)
+        sh(f"ip netns add {name}")
+        self.ip("link set lo up")
+
+    def ip(self, arguments: str) -> str:
+        return sh(f"ip -n {self.name} {arguments}")
+
+    def sysctl(self, path: str) -> str:
+        return self.ovs.execute("sysctl", "-n", path)
+
+    def state(self) -> list[str]:
+        """All that a set-up might change, in lines; link-local addresses come and go by themselves."""
+        texts = (
+            self.ovs.vsctl("list-br"),
+            self.ip("-o -brief link").replace("LOWERLAYERDOWN", "DOWN"),
+            self.ip("-o address"),
+            self.ip("-6 route show"),
+            self.ovs.execute("sysctl", "-a", "-r", r"ipv6\.conf\..*\.(disable_ipv6|forwarding)"),
+        )
+        return sorted(line for text in texts for line in text.splitlines() if "fe80::" not in line)
+
+
+Places = Callable[[str], Place]
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> Iterator[Places]:
+    made: list[Place] = []
+
+    def make(name: str) -> Place:
+        place = Place(name, tmp_path)
+        made.append(place)
+        return place
+
+    yield make
+    for place in made:
+        place.ovs.stop()
+        sh(f"ip netns del {place.name}")
+
+
+@pytest.fixture
+def host(places: Places) -> Place:
+    """A host with the ports of a MAG and of an LMA, whose underlay port ``eth0`` has addresses and a route."""
+    place = places("pos-h")
+    for port in ("acc1", "acc2", "acc3", "core", "eth0"):
+        place.ip(f"link add {port} type veth peer name {port}-x")
+        place.ip(f"link set {port}-x up")
+        # As on a wire: checksums are complete when a frame leaves.
+        place.ovs.execute("ethtool", "-K", f"{port}-x", "tx", "off")
+    place.ip("link set eth0 up")
+    for node in (MAG, LMA):
+        place.ip(f"address add {node.address}/64 dev eth0 nodad")
+    place.ip("address add 192.0.2.1/24 dev eth0")
+    place.ip("route add 2001:db8:f::/48 via fd00:5213::1 dev eth0 metric 77")
+    place.ovs.start()
+    return place
+
+
+def addresses(place: Place, device: str) -> set[str]:
+    lines = place.ip(f"-o -6 address show dev {device} scope global").splitlines()
+    return {line.split()[3] for line in lines}
+
+
+def test_start_is_repeatable_and_stop_leaves_nothing_running(places: Places) -> None:
+    ovs = places("pos-s").ovs
+    assert not ovs.running()
+    with pytest.raises(OvsSetupError, match="does not run"):
+        ovs.vswitchd_pid()
+    ovs.start()
+    pid = ovs.vswitchd_pid()
+    ovs.start()
+    assert ovs.running()
+    assert ovs.vswitchd_pid() == pid
+    assert ovs.version() >= (2, 17, 0)
+    ovs.stop()
+    ovs.stop()
+    assert not ovs.running()
+    assert sorted(path.suffix for path in ovs.run_directory.iterdir() if path.suffix != ".~lock~") == [
+        ".db",
+        ".log",
+        ".log",
+    ]
+
+
+def test_a_failed_command_tells_what_and_why(places: Places) -> None:
+    ovs = places("pos-s").ovs
+    ovs.start()
+    with pytest.raises(OvsError) as caught:
+        ovs.vsctl("list-ports", "nowhere")
+    assert "list-ports nowhere" in caught.value.command
+    assert "no bridge named nowhere" in caught.value.stderr
+    with pytest.raises(OvsError, match="no-such-program"):
+        ovs.execute("no-such-program")
+
+
+def test_the_hosts_own_switch_is_not_started_or_stopped() -> None:
+    for attempt in (OpenVSwitch().start, OpenVSwitch().stop):
+        with pytest.raises(OvsSetupError, match="service manager"):
+            attempt()
+
+
+@pytest.mark.parametrize("daemon", ["ovs-vswitchd", "ovsdb-server"])
+def test_a_killed_daemon_is_noticed_and_started_again(host: Place, daemon: str) -> None:
+    ovs = host.ovs
+    set_up(ovs, PROFILE, MAG, "netdev", "eth0")
+    os.kill(int((ovs.run_directory / f"{daemon}.pid").read_text()), signal.SIGKILL)
+    deadline = time.monotonic() + 5
+    while ovs.running() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not ovs.running()
+    ovs.start()
+    assert ovs.running()
+    assert set(ovs.vsctl("list-br").split()) == {"br-pm", "br-u"}
+    set_up(ovs, PROFILE, MAG, "netdev", "eth0")
+    assert f"{MAG.address}/64" in addresses(host, "br-u")
+    assert "2001:db8:f::/48 via fd00:5213::1 dev br-u metric 77" in host.ip("-6 route show")
+
+
+@pytest.mark.parametrize("node", [MAG, LMA], ids=["mag", "lma"])
+def test_set_up_makes_the_node_and_tear_down_restores_the_host(host: Place, node: Node) -> None:
+    ovs = host.ovs
+    host.ovs.execute("sysctl", "-qw", "net.ipv6.conf.all.forwarding=1")
+    before = host.state()
+    set_up(ovs, PROFILE, node, "netdev", "eth0")
+
+    ports = list(MAG.access_ports) if node is MAG else ["core"]
+    assert set(ovs.vsctl("list-ports", "br-pm").split()) == set(ports)
+    assert [ovs.vsctl("get", "interface", port, "ofport") for port in ports] == [str(n + 1) for n in range(len(ports))]
+    assert ovs.vsctl("get", "bridge", "br-pm", "datapath_id").strip('"') == f"{node.datapath_id:016x}"
+    assert ovs.vsctl("get-controller", "br-pm") == "tcp:[fd00:5213::99]:6653"
+    assert ovs.vsctl("get-fail-mode", "br-pm") == "secure"
+    assert ovs.vsctl("list-ports", "br-u") == "eth0"
+    assert addresses(host, "br-u") == {f"{MAG.address}/64", f"{LMA.address}/64"}
+    assert addresses(host, "eth0") == set()
+    assert addresses(host, "br-pm") == (set() if node is MAG else {str(LMA.core.address)})
+    assert host.sysctl("net.ipv6.conf.all.forwarding") == "0"
+    assert host.sysctl("net.ipv6.conf.br-pm.accept_ra") == "0"
+    assert "actions" not in ovs.ofctl("dump-flows", "br-pm")
+
+    tear_down(ovs, PROFILE, node)
+    assert "\n".join(host.state()) == "\n".join(before)
+    tear_down(ovs, PROFILE, node)
+    assert "\n".join(host.state()) == "\n".join(before)
+
+
+def test_a_second_set_up_changes_nothing(host: Place) -> None:
+    set_up(host.ovs, PROFILE, LMA, "netdev", "eth0")
+    host.ovs.ofctl("add-flow", "br-pm", "cookie=7,actions=drop")
+    before = host.state(), host.ovs.vsctl("--columns=_uuid", "list", "controller"), host.ovs.vsctl("list", "bridge")
+    set_up(host.ovs, PROFILE, LMA, "netdev", "eth0")
+    after = host.state(), host.ovs.vsctl("--columns=_uuid", "list", "controller"), host.ovs.vsctl("list", "bridge")
+    assert after == before
+    assert "cookie=0x7" in host.ovs.ofctl("dump-flows", "br-pm")
+
+
+def test_a_lab_without_addresses_takes_them_from_the_profile(host: Place) -> None:
+    host.ip("-6 address flush dev eth0 scope global")
+    host.ip("-6 route flush dev eth0 metric 77")
+    before = host.state()
+    set_up(host.ovs, PROFILE, MAG, "netdev", "eth0")
+    assert addresses(host, "br-u") == {f"{MAG.address}/64"}
+    tear_down(host.ovs, PROFILE, MAG)
+    assert "\n".join(host.state()) == "\n".join(before)
+    deployed = PROFILE.model_copy(update={"lab": None})
+    with pytest.raises(OvsSetupError, match=f"mag1: eth0 does not have the address {MAG.address}"):
+        set_up(host.ovs, deployed, MAG, "netdev", "eth0")
+    assert "\n".join(host.state()) == "\n".join(before)
+
+
+def test_what_is_missing_is_named_and_nothing_is_changed(host: Place) -> None:
+    host.ip("link del acc2")
+    before = host.state()
+    with pytest.raises(OvsSetupError, match="there is no interface acc2"):
+        set_up(host.ovs, PROFILE, MAG, "netdev", "eth0")
+    with pytest.raises(OvsSetupError, match="there is no interface eth9"):
+        set_up(host.ovs, PROFILE, LMA, "netdev", "eth9")
+    with pytest.raises(OvsSetupError, match="needs an underlay port"):
+        set_up(host.ovs, PROFILE, LMA, "netdev", None)
+    with pytest.raises(OvsSetupError, match="Open vSwitch cannot use br-pm"):
+        set_up(host.ovs, PROFILE, LMA, "system", None)  # a private switch has no kernel datapath
+    host.ovs.vsctl("add-br", "br-other", "--", "add-port", "br-other", "core")
+    with pytest.raises(OvsError, match="br-other"):
+        set_up(host.ovs, PROFILE, LMA, "netdev", "eth0")
+    host.ovs.vsctl("del-br", "br-other", "--", "add-br", "br-pm")
+    with pytest.raises(OvsSetupError, match="a bridge br-pm that was not made by this set-up"):
+        set_up(host.ovs, PROFILE, LMA, "netdev", "eth0")
+    tear_down(host.ovs, PROFILE, LMA)
+    assert host.ovs.vsctl("list-br") == "br-pm"
+    host.ovs.vsctl("del-br", "br-pm")
+    assert "\n".join(host.state()) == "\n".join(before)
+    host.ovs.stop()
+    with pytest.raises(OvsSetupError, match="Open vSwitch does not run"):
+        set_up(host.ovs, PROFILE, LMA, "netdev", "eth0")
+
+
+def test_one_switch_is_one_node(host: Place) -> None:
+    set_up(host.ovs, PROFILE, LMA, "netdev", "eth0")
+    before = host.state()
+    with pytest.raises(OvsSetupError, match="the switch of lma1 already"):
+        set_up(host.ovs, PROFILE, MAG, "netdev", "eth0")
+    with pytest.raises(OvsSetupError, match="underlay port eth0"):
+        set_up(host.ovs, PROFILE, LMA, "netdev", "acc1")
+    with pytest.raises(OvsSetupError, match="the switch of lma1, not of mag1"):
+        tear_down(host.ovs, PROFILE, MAG)
+    assert "\n".join(host.state()) == "\n".join(before)
+
+
+def test_tear_down_works_when_the_ports_have_gone(host: Place) -> None:
+    set_up(host.ovs, PROFILE, LMA, "netdev", "eth0")
+    host.ip("link del core")
+    host.ip("link del eth0")
+    tear_down(host.ovs, PROFILE, LMA)
+    assert host.ovs.vsctl("list-br") == ""
+
+
+class Controller:
+    """As much of an OpenFlow 1.3 controller as a switch needs to count it as connected."""
+
+    def __init__(self, namespace: str, address: IPv6Address) -> None:
+        self._listener = within(namespace, lambda: socket.create_server((str(address), 6653), family=socket.AF_INET6))
+        self._listener.settimeout(10)
+
+    def accept(self) -> socket.socket:
+        connection, _ = self._listener.accept()
+        connection.sendall(struct.pack("!BBHI", 4, 0, 8, 1))  # hello
+        return connection
+
+    def close(self) -> None:
+        self._listener.close()
+
+
+def test_rules_outlive_the_controller_which_is_found_again_within_two_seconds(host: Place, places: Places) -> None:
+    ovs = host.ovs
+    places("pos-r")
+    host.ip("link set eth0-x netns pos-r")
+    sh("ip -n pos-r link set eth0-x up")
+    sh(f"ip -n pos-r address add {PROFILE.rms.address}/64 dev eth0-x nodad")
+    set_up(ovs, PROFILE, MAG, "netdev", "eth0")
+    ovs.ofctl("add-flow", "br-pm", "cookie=7,actions=drop")
+    rules = ovs.ofctl("--no-stats", "dump-flows", "br-pm")
+    assert "cookie=0x7" in rules
+    assert not hasten_reconnection(ovs)
+    with closing(Controller("pos-r", PROFILE.rms.address)) as controller, controller.accept() as connection:
+        deadline = time.monotonic() + 5
+        while not hasten_reconnection(ovs):
+            assert time.monotonic() < deadline
+        set_up(ovs, PROFILE, MAG, "netdev", "eth0")
+        connection.settimeout(0.3)
+        with pytest.raises(TimeoutError):  # had the switch closed the connection, recv() would give b""
+            while connection.recv(4096):
+                pass
+    time.sleep(4)  # without the hastening, Open vSwitch 3.1 now waits for 4 s, then for 8 s
+    assert ovs.ofctl("--no-stats", "dump-flows", "br-pm") == rules
+    with closing(Controller("pos-r", PROFILE.rms.address)) as controller:
+        started = time.monotonic()
+        controller.accept().close()
+        assert time.monotonic() - started < 2
+    assert ovs.ofctl("--no-stats", "dump-flows", "br-pm") == rules
+
+
+class Domain:
+    def __init__(self, places: Places) -> None:
+        self.mag, self.lma, self.mn, self.cn = (places(f"pos-{name}") for name in ("mag", "lma", "mn", "cn"))
+        self._link(self.mag, "eth0", self.lma, "eth0")
+        self._link(self.mag, "acc1", self.mn, "eth0")
+        self._link(self.lma, "core", self.cn, "eth0")
+        for place, node in ((self.mag, MAG.model_copy(update={"access_ports": ("acc1",)})), (self.lma, LMA)):
+            place.ovs.start()
+            set_up(place.ovs, PROFILE, node, "netdev", "eth0")
+        self.mn.ip("address add 2001:db8:100::1/64 dev eth0 nodad")
+        self.mn.ip("route add default via fe80::1 dev eth0")
+        self.mn.ip("neighbour add fe80::1 lladdr 02:00:00:00:00:fe dev eth0")
+        self.cn.ip(f"address add {CN}/64 dev eth0 nodad")
+
+    @staticmethod
+    def _link(a: Place, a_port: str, b: Place, b_port: str) -> None:
+        a.ip(f"link add {a_port} type veth peer name {b_port} netns {b.name}")
+        for place, port in ((a, a_port), (b, b_port)):
+            place.ovs.execute("ethtool", "-K", port, "tx", "off")
+            place.ip(f"link set {port} up")
+
+    def build(self) -> None:
+        """Both ends of the tunnel, and the rules that use it uplink."""
+        kind = encapsulation(self.mag.ovs, "auto")
+        add_tunnel(self.mag.ovs, "lma1", MAG.address, LMA.address, kind)
+        add_tunnel(self.lma.ovs, "mag1", LMA.address, MAG.address, kind)
+        gateway = self.cn.ip("-o link show dev eth0").split("link/ether ")[1].split()[0]
+        self.mag.ovs.ofctl("add-flow", "br-pm", "in_port=acc1,ipv6,actions=output:t-lma1")
+        self.lma.ovs.ofctl(
+            "add-flow",
+            "br-pm",
+            f"in_port=t-mag1,ipv6,actions=set_field:02:00:00:00:00:fd->eth_src,set_field:{gateway}->eth_dst,output:core",
+        )
+
+    def forget_neighbours(self) -> None:
+        for place in (self.mag, self.lma):
+            place.ovs.appctl("tnl/neigh/flush")
+            place.ip("neighbour flush dev br-u")
+
+    def lost(self, packets: int, gap: float) -> int:
+        """How many of so many packets, sent ``gap`` seconds apart, do not come from the mobile node to the other."""
+        receiver, sender = (
+            within(place.name, lambda: socket.socket(socket.AF_INET6, socket.SOCK_DGRAM))
+            for place in (self.cn, self.mn)
+        )
+        received: set[bytes] = set()
+
+        def drain(timeout: float) -> None:
+            receiver.settimeout(timeout)
+            with suppress(TimeoutError, BlockingIOError):
+                while len(received) < packets:
+                    received.add(receiver.recv(100))
+
+        with closing(receiver), closing(sender):
+            receiver.bind((CN, 9000))
+            for number in range(packets):
+                sender.sendto(struct.pack("!I", number), (CN, 9000))
+                time.sleep(gap)
+                drain(0)
+            drain(0.5)
+        return packets - len(received)
+
+
+@pytest.fixture
+def domain(places: Places) -> Domain:
+    """A mobile node, its MAG, an LMA and a correspondent node in a row, with rules but without tunnels."""
+    return Domain(places)
+
+
+def test_a_cold_tunnel_loses_packets_and_a_warm_one_does_not(domain: Domain) -> None:
+    domain.build()
+    for _ in range(3):
+        domain.forget_neighbours()
+        assert domain.lost(20, gap=0) > 0
+        domain.forget_neighbours()
+        assert warm_up(domain.mag.ovs, LMA.address, 2)
+        assert warm_up(domain.lma.ovs, MAG.address, 2)
+        assert domain.lost(200, gap=0.001) == 0
+
+
+def test_warm_up_says_when_the_peer_is_not_there(domain: Domain) -> None:
+    started = time.monotonic()
+    assert not warm_up(domain.mag.ovs, PROFILE.lma("lma2").address, 0.3)
+    assert time.monotonic() - started < 3
+    assert not warm_up(domain.mag.ovs, IPv6Address("2001:db8:ffff::1"), 0)
+
+
+def test_neighbours_that_are_not_used_are_forgotten_and_warm_up_refreshes_them(domain: Domain) -> None:
+    domain.build()
+    ovs = domain.mag.ovs
+    assert neighbour_lifetime(ovs) == 900
+    ovs.appctl("tnl/neigh/aging", "2")
+    assert warm_up(ovs, LMA.address, 2)
+    assert domain.lost(400, gap=0.01) == 0  # for twice the lifetime: use keeps them
+    for _ in range(4):
+        assert warm_up(ovs, LMA.address, 2)
+        time.sleep(1)
+        assert str(LMA.address) in ovs.appctl("tnl/neigh/show")
+    deadline = time.monotonic() + 10
+    while str(LMA.address) in ovs.appctl("tnl/neigh/show"):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    assert warm_up(ovs, LMA.address, 2)
+    assert domain.lost(200, gap=0.001) == 0
+
+
+def test_tunnels_are_made_corrected_listed_and_removed(domain: Domain) -> None:
+    ovs = domain.mag.ovs
+    kind = encapsulation(ovs, "auto")
+    assert kind == ("srv6" if ovs.version() >= (3, 2, 0) else "gre")
+    assert encapsulation(ovs, "gre") == "gre"
+    assert tunnels(ovs) == []
+    far = PROFILE.lma("lma2").address
+    add_tunnel(ovs, "lma2", MAG.address, far, "gre")
+    add_tunnel(ovs, "lma1", MAG.address, LMA.address, "gre")
+    made = tunnels(ovs)
+    assert [(tunnel.peer, tunnel.remote, tunnel.error) for tunnel in made] == [
+        ("lma1", LMA.address, ""),
+        ("lma2", far, ""),
+    ]
+    assert all(tunnel.local == MAG.address and tunnel.encapsulation == "gre" and tunnel.port > 0 for tunnel in made)
+    add_tunnel(ovs, "lma1", MAG.address, LMA.address, "gre")
+    assert tunnels(ovs) == made
+    ovs.vsctl("set", "interface", "t-lma1", "options:remote_ip=fd00::bad", "options:csum=true")
+    add_tunnel(ovs, "lma1", MAG.address, LMA.address, "gre")
+    assert tunnels(ovs) == made
+    assert "csum" not in ovs.vsctl("get", "interface", "t-lma1", "options")
+    with pytest.raises(OvsSetupError, match=r"tunnel to lma3: .*File exists"):
+        add_tunnel(ovs, "lma3", MAG.address, LMA.address, "gre")  # the same end points twice
+    remove_tunnel(ovs, "lma3")
+    remove_tunnel(ovs, "lma1")
+    remove_tunnel(ovs, "lma1")
+    assert [tunnel.peer for tunnel in tunnels(ovs)] == ["lma2"]
+
+
+def test_srv6_is_refused_where_open_vswitch_lacks_it(domain: Domain, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(domain.mag.ovs, "version", lambda: (3, 1, 9))
+    with pytest.raises(OvsSetupError, match=r"srv6 tunnels need Open vSwitch 3.2 .* here is 3.1.9"):
+        encapsulation(domain.mag.ovs, "srv6")
+    assert encapsulation(domain.mag.ovs, "auto") == "gre"
+    monkeypatch.setattr(domain.mag.ovs, "version", lambda: (3, 2, 0))
+    assert encapsulation(domain.mag.ovs, "srv6") == encapsulation(domain.mag.ovs, "auto") == "srv6"
+
+
+def test_ipv4_stays_on_the_underlay_port_and_no_packet_comes_twice(host: Place, places: Places) -> None:
+    places("pos-r")
+    host.ip("link set eth0-x netns pos-r")
+    sh("ip -n pos-r link set eth0-x up")
+    sh("ip -n pos-r address add 192.0.2.2/24 dev eth0-x")
+    sh("ip -n pos-r address add fd00:5213::99/64 dev eth0-x nodad")
+    set_up(host.ovs, PROFILE, MAG, "netdev", "eth0")
+    for address in ("192.0.2.1", str(MAG.address)):
+        answer = sh(f"nsenter --net=/run/netns/pos-r ping -c 4 -i 0.1 -W 2 {address}")
+        assert "4 received" in answer
+        assert "DUP" not in answer
+        assert "duplicates" not in answer
+
+
+def test_command_line(host: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "OpenVSwitch", lambda: host.ovs)
+    before = host.state()
+    run = CliRunner().invoke
+    assert run(command.main, ["mag", "mag1", "--underlay-port", "eth0"]).exit_code == 0
+    assert set(host.ovs.vsctl("list-br").split()) == {"br-pm", "br-u"}
+    assert run(command.main, ["mag", "mag1", "--undo"]).output == "mag1: undone\n"
+    assert "\n".join(host.state()) == "\n".join(before)
+    for arguments, message in (
+        (["lma", "mag1", "--underlay-port", "eth0"], "no LMA is called 'mag1'; there are: lma1, lma2"),
+        (["lma", "lma1"], "needs an underlay port"),
+        (["lma", "lma1", "--profile", "nowhere"], "nowhere: there is no such file"),
+        (["lma", "lma1", "--underlay-port", "eth9"], "there is no interface eth9"),
+    ):
+        result = run(command.main, arguments)
+        assert result.exit_code != 0
+        assert message in result.output
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert "only root" in run(command.main, ["lma", "lma1", "--undo"]).output

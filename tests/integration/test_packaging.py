@@ -1,0 +1,57 @@
+"""What is in the wheel and in the source distribution."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PROFILES = {path.name for path in (ROOT / "topologies").glob("*.yaml")}
+BUILD = "import sys, setuptools.build_meta as backend; getattr(backend, 'build_' + sys.argv[1])(sys.argv[2])"
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of what a build reads, so that nothing is left in the checkout."""
+    tree = tmp_path_factory.mktemp("tree")
+    for name in ("LICENSE", "README.md", "pyproject.toml", "setup.cfg", "setup.py"):
+        shutil.copy(ROOT / name, tree)
+    for name in ("ryu_pmipls", "ovs_setup", "topologies"):
+        shutil.copytree(ROOT / name, tree / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+    return tree
+
+
+def build(kind: str, tree: Path, target: Path) -> Path:
+    done = subprocess.run([sys.executable, "-c", BUILD, kind, target], cwd=tree, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    (built,) = target.iterdir()
+    return built
+
+
+def profiles(names: list[str], prefix: str) -> set[str]:
+    return {name.removeprefix(prefix) for name in names if name.startswith(prefix) and name.endswith(".yaml")}
+
+
+def test_wheel(tree: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(build("wheel", tree, tmp_path)) as wheel:
+        names = wheel.namelist()
+        assert wheel.read("ryu_pmipls.pth") == b"import ryu_pmipls.startup\n"
+    assert profiles(names, "ryu_pmipls/topologies/") == PROFILES
+    assert "ryu_pmipls/py.typed" in names
+    modules = [path for package in ("ryu_pmipls", "ovs_setup") for path in (ROOT / package).rglob("*.py")]
+    assert {str(path.relative_to(ROOT)) for path in modules} == {name for name in names if name.endswith(".py")}
+
+
+def test_wheel_of_the_source_distribution(tree: Path, tmp_path: Path) -> None:
+    with tarfile.open(build("sdist", tree, tmp_path)) as archive:
+        archive.extractall(tmp_path / "unpacked", filter="data")
+    (unpacked,) = (tmp_path / "unpacked").iterdir()
+    (tmp_path / "wheel").mkdir()
+    with zipfile.ZipFile(build("wheel", unpacked, tmp_path / "wheel")) as wheel:
+        assert profiles(wheel.namelist(), "ryu_pmipls/topologies/") == PROFILES

@@ -1,0 +1,315 @@
+"""The RMS with real switches, in a lab whose agents the tests play. Needs root and Open vSwitch."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import signal
+import socket
+import time
+import urllib.error
+import urllib.request
+from collections import Counter
+from collections.abc import Callable, Iterator
+from ipaddress import IPv6Address, IPv6Network
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from ovs_setup.tunnel import add_tunnel, remove_tunnel
+from ryu_pmipls.domain.profile import load_profile
+from ryu_pmipls.lab import namespaces
+from ryu_pmipls.lab.lab import Lab
+from ryu_pmipls.rest.cli import base_url, fetch
+from ryu_pmipls.signalling import Endpoint, Role
+from ryu_pmipls.wire import (
+    Attachment,
+    LoadAdjust,
+    LoadInfo,
+    MagLoad,
+    Message,
+    MobileNodeIdentifier,
+    MobileNodeLinkLayerIdentifier,
+    RouteAdjust,
+    Timestamp,
+    TunnelRequest,
+    build,
+)
+from ryu_pmipls.wire.codepoints import MOBILITY_HEADER
+
+T = TypeVar("T")
+
+BRIDGE = "br-pm"
+NOWHERE = IPv6Address("::")
+LOAD_SHARING = {"window": 2, "report_interval": 1, "evaluation_interval": 0.5, "packet_threshold": 1000}
+
+
+def eventually(condition: Callable[[], T], timeout: float = 10.0) -> T:
+    """What ``condition`` returns as soon as that is true."""
+    deadline = time.monotonic() + timeout
+    while not (value := condition()):
+        assert time.monotonic() < deadline, "it did not come about in time"
+        time.sleep(0.05)
+    return value
+
+
+class Peers:
+    """The agents of all MAGs and LMAs, and what the RMS has told them."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.addresses = {node.name: node.address for node in (*lab.profile.mags, *lab.profile.lmas)}
+        self._endpoints = {node.name: self._open(node.name, Role.MAG) for node in lab.profile.mags}
+        self._endpoints |= {node.name: self._open(node.name, Role.LMA) for node in lab.profile.lmas}
+
+    def _open(self, name: str, role: Role) -> Endpoint:
+        profile, address = self.lab.profile, self.addresses[name]
+        return namespaces.run_in(self.lab.namespace(name), lambda: Endpoint(profile, role, address, Counter()))
+
+    def say(self, name: str, message: Message) -> None:
+        self._endpoints[name].send(message, self.lab.profile.rms.address)
+
+    def heard(self, name: str) -> list[Message]:
+        """What has come since this was asked last; every message is confirmed, as an agent does."""
+        messages = [message for message, _ in self._endpoints[name].drain()]
+        for message in messages:
+            if isinstance(message, LoadAdjust) or (isinstance(message, RouteAdjust) and name.startswith("lma")):
+                self.say(name, message)
+        return messages
+
+    def close(self) -> None:
+        for endpoint in self._endpoints.values():
+            endpoint.close()
+
+
+@pytest.fixture(scope="module")
+def lab(derive_profile: Callable[..., Path]) -> Iterator[Lab]:
+    path = derive_profile("ptr", 15, {"load_sharing": LOAD_SHARING})
+    made = Lab(load_profile(path), path)
+    made.up(agents=False)
+    yield made
+    made.down()
+
+
+@pytest.fixture
+def peers(lab: Lab) -> Iterator[Peers]:
+    opened = Peers(lab)
+    yield opened
+    opened.close()
+
+
+def rest(lab: Lab, path: str) -> Any:
+    return fetch(base_url(lab.profile), path)
+
+
+def build_tunnels(lab: Lab, at_lmas: bool) -> None:
+    """Ports at both ends of all tunnels; or at the MAGs only, when the RMS is to rely on Load_info for its counts."""
+    for mag in lab.profile.mags:
+        for lma in lab.profile.lmas:
+            add_tunnel(lab.openvswitch(mag.name), lma.name, mag.address, lma.address, "gre")
+            if at_lmas:
+                add_tunnel(lab.openvswitch(lma.name), mag.name, lma.address, mag.address, "gre")
+            else:
+                remove_tunnel(lab.openvswitch(lma.name), mag.name)
+    wanted = 4 if at_lmas else 0
+    eventually(lambda: sum(tunnel["up"] for tunnel in rest(lab, "tunnels")) == wanted)
+
+
+def restart(lab: Lab) -> None:
+    process = lab.process("rms")
+    assert process is not None
+    process.send_signal(signal.SIGKILL)
+    eventually(lambda: lab.process("rms") is None)
+    lab.start_rms()
+    eventually(lambda: rest(lab, "health")["status"] == "ok")
+
+
+def refused(lab: Lab) -> Counter[str]:
+    return Counter(rest(lab, "health")["refused"])
+
+
+def routed_to(lab: Lab, lma: str, prefix: IPv6Network) -> str | None:
+    """The port to which the switch of an LMA sends a prefix."""
+    flows = lab.openvswitch(lma).ofctl("--names", "dump-flows", BRIDGE)
+    found = re.search(rf'ipv6_dst={prefix} actions=.*output:"?([^",\n]+)', flows)
+    return found and found[1]
+
+
+def uplink(lab: Lab, mag: str, group: int) -> str | None:
+    """The port to which the switch of a MAG sends what is for a group."""
+    groups = lab.openvswitch(mag).ofctl("--names", "dump-groups", BRIDGE)
+    found = re.search(rf'group_id={group},.*output:"?([^",\n]+)', groups)
+    return found and found[1]
+
+
+def route_adjust(lab: Lab, prefix: IPv6Network, old: str | None, new: str | None, when: float) -> RouteAdjust:
+    addresses = {mag.name: mag.address for mag in lab.profile.mags}
+    return RouteAdjust(
+        prefix.network_address,
+        addresses.get(old or "", NOWHERE),
+        addresses.get(new or "", NOWHERE),
+        options=(
+            MobileNodeIdentifier(b"mn1@example.net"),
+            MobileNodeLinkLayerIdentifier(bytes.fromhex("020000000101")),
+            Attachment(1, lab.profile.lma("lma1").address),
+            Timestamp.of(when),
+        ),
+    )
+
+
+def home_prefix(lab: Lab, number: int) -> IPv6Network:
+    return IPv6Network((int(lab.profile.home_prefix_pool.network_address) + (number << 64), 64))
+
+
+def confirmed(peers: Peers, mag: str, message: Message) -> None:
+    """Say it, and wait until the RMS answers with the same."""
+    peers.say(mag, message)
+    eventually(lambda: message in peers.heard(mag))
+
+
+def test_a_route_is_in_force_on_all_lmas_when_the_rms_confirms_it(lab: Lab, peers: Peers) -> None:
+    build_tunnels(lab, at_lmas=True)
+    prefix = home_prefix(lab, 0x10)
+    attached = route_adjust(lab, prefix, None, "mag1", time.time())
+    confirmed(peers, "mag1", attached)
+    assert {routed_to(lab, lma, prefix) for lma in ("lma1", "lma2")} == {"t-mag1"}
+    moved = route_adjust(lab, prefix, "mag1", "mag2", time.time())
+    confirmed(peers, "mag2", moved)
+    assert {routed_to(lab, lma, prefix) for lma in ("lma1", "lma2")} == {"t-mag2"}
+    for lma in ("lma1", "lma2"):
+        eventually(lambda lma=lma: moved in peers.heard(lma))  # type: ignore[misc]
+    # What mag1 says late changes nothing, and it is answered so that it stops.
+    confirmed(peers, "mag1", route_adjust(lab, prefix, "mag1", None, time.time()))
+    confirmed(peers, "mag1", attached)
+    assert {routed_to(lab, lma, prefix) for lma in ("lma1", "lma2")} == {"t-mag2"}
+
+
+def test_routes_outlive_a_killed_rms_and_change_after_its_return(lab: Lab, peers: Peers) -> None:
+    build_tunnels(lab, at_lmas=True)
+    prefix = home_prefix(lab, 0x20)
+    confirmed(peers, "mag1", route_adjust(lab, prefix, None, "mag1", time.time()))
+    before = rest(lab, "bindings")
+    restart(lab)
+    assert rest(lab, "bindings") == before
+    assert {routed_to(lab, lma, prefix) for lma in ("lma1", "lma2")} == {"t-mag1"}
+    confirmed(peers, "mag2", route_adjust(lab, prefix, "mag1", "mag2", time.time()))
+    assert {routed_to(lab, lma, prefix) for lma in ("lma1", "lma2")} == {"t-mag2"}
+
+
+def test_a_route_that_is_not_of_the_domain_or_from_the_future_is_refused(lab: Lab, peers: Peers) -> None:
+    foreign, own = IPv6Network("2001:db8:9900::/64"), home_prefix(lab, 0x30)
+    before = rest(lab, "bindings")
+    peers.say("mag1", route_adjust(lab, foreign, None, "mag1", time.time()))
+    peers.say("mag1", route_adjust(lab, own, None, "mag1", time.time() + 3600))
+    peers.say("mag1", route_adjust(lab, own, None, "mag2", time.time()))  # mag2 alone may say so
+    reasons = {
+        "route_adjust: prefix is not of the domain",
+        "route_adjust: timestamp in the future",
+        "not permitted: RouteAdjust",
+    }
+    eventually(lambda: reasons <= set(refused(lab)))
+    assert rest(lab, "bindings") == before
+    assert peers.heard("mag1") == []
+
+
+def report(peers: Peers, loads: dict[str, tuple[float, dict[str, int]]]) -> None:
+    """A Load_info from each LMA: its CPU, and the packets of each MAG."""
+    for lma, (cpu, packets) in loads.items():
+        mags = tuple(MagLoad(peers.addresses[mag], count) for mag, count in packets.items())
+        peers.say(lma, LoadInfo(cpu, sum(packets.values()), mags, options=(Timestamp.of(time.time()),)))
+
+
+def decided(lab: Lab, peers: Peers, loads: dict[str, tuple[float, dict[str, int]]]) -> tuple[Any, list[Message]]:
+    """Report loads until the RMS has decided and has both answers; also what the MAG that is moved was told."""
+    known = {decision["id"] for decision in rest(lab, "decisions")}
+    told: list[Message] = []
+
+    def look() -> Any:
+        report(peers, loads)
+        for mag in lab.profile.mags:
+            told.extend(peers.heard(mag.name))
+        new = [decision for decision in rest(lab, "decisions") if decision["id"] not in known]
+        return new and len(new[0]["answers"]) == 2 and new[0]
+
+    return eventually(look, 15), told
+
+
+def test_an_overload_moves_a_mag_and_after_a_restart_the_next_one_does_too(lab: Lab, peers: Peers) -> None:
+    build_tunnels(lab, at_lmas=False)
+    lma1, lma2 = peers.addresses["lma1"], peers.addresses["lma2"]
+    eventually(lambda: uplink(lab, "mag1", 1) == "t-lma1")
+    hot = (0.95, {"mag1": 3000, "mag2": 2000})
+    decision, told = decided(lab, peers, {"lma1": hot, "lma2": (0.1, {"mag1": 0, "mag2": 0})})
+    assert (decision["mag"], decision["old_lma"], decision["new_lma"]) == ("mag1", "lma1", "lma2")
+    assert decision["outcome"] == "acknowledged"
+    assert (uplink(lab, "mag1", 1), uplink(lab, "mag2", 1)) == ("t-lma2", "t-lma1")
+    assert {(adjust.old_lma, adjust.new_lma) for adjust in told if isinstance(adjust, LoadAdjust)} == {(lma1, lma2)}
+
+    restart(lab)
+    assert [record["id"] for record in rest(lab, "decisions")] == [decision["id"]]
+    assert rest(lab, "mags/mag1")["uplinks"] == {"lma1": "lma2", "lma2": "lma2"}
+    assert uplink(lab, "mag1", 1) == "t-lma2"
+    back, _ = decided(lab, peers, {"lma1": (0.1, {"mag1": 0, "mag2": 0}), "lma2": hot})
+    assert (back["mag"], back["old_lma"], back["new_lma"]) == ("mag1", "lma2", "lma1")
+    assert (uplink(lab, "mag1", 1), uplink(lab, "mag1", 2)) == ("t-lma1", "t-lma1")
+
+
+def test_bad_datagrams_are_counted_each_and_nothing_else_happens(lab: Lab, peers: Peers) -> None:
+    """Random octets, whole messages cut short, and messages that their sender may not send; checksums are right."""
+    rms = lab.profile.rms.address
+    before, bindings = refused(lab), rest(lab, "bindings")
+    chance = random.Random(5213)
+    data = [chance.randbytes(length) for length in (*range(6, 40), 88, 300, 1400)]
+    whole = build(route_adjust(lab, home_prefix(lab, 0x40), None, "mag1", time.time()), peers.addresses["mag1"], rms)
+    data += [whole[:length] for length in range(6, len(whole))]
+    with namespaces.open_socket(lab.namespace("mag1"), socket.AF_INET6, socket.SOCK_RAW, MOBILITY_HEADER) as sender:
+        sender.bind((str(peers.addresses["mag1"]), 0))
+        for octets in data:
+            sender.sendto(octets, (str(rms), 0))
+    peers.say("mag1", TunnelRequest(peers.addresses["mag1"]))
+    peers.say("lma1", LoadAdjust(peers.addresses["lma1"], peers.addresses["lma2"]))
+    eventually(lambda: sum((refused(lab) - before).values()) == len(data) + 2)
+    new = refused(lab) - before
+    assert new["not permitted: TunnelRequest"] == new["not permitted: LoadAdjust"] == 1
+    assert sum(count for reason, count in new.items() if reason.startswith("malformed: ")) == len(data)
+    assert rest(lab, "bindings") == bindings
+    assert rest(lab, "health")["status"] == "ok"
+    assert "Traceback" not in lab.log("rms").read_text()
+
+
+def test_a_switch_that_is_not_of_the_domain_is_sent_away(lab: Lab) -> None:
+    switch = lab.openvswitch("mag1")
+    controller = f"tcp:[{lab.profile.rms.address}]:{lab.profile.rms.openflow.port}"
+    switch.vsctl(
+        *("--", "add-br", "foreign", "--", "set", "bridge", "foreign", "datapath_type=netdev", "protocols=OpenFlow13"),
+        *("--", "set", "bridge", "foreign", "other_config:datapath-id=00000000000000ee"),
+        *("--", "set-controller", "foreign", controller),
+    )
+    try:
+        eventually(lambda: refused(lab)["openflow: unknown datapath id"] > 0)
+    finally:
+        switch.vsctl("del-br", "foreign")
+    assert rest(lab, "health")["status"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/", 404),
+        ("GET", "/v1/nothing", 404),
+        ("GET", "/v1/lmas/lma9", 404),
+        ("GET", "/v1/decisions/x", 404),
+        ("GET", "/v1/mags/%ff", 400),
+        ("DELETE", "/v1/bindings", 405),
+        ("POST", "/v1/load-list", 405),
+    ],
+)
+def test_a_wrong_request_gets_a_json_error(lab: Lab, method: str, path: str, status: int) -> None:
+    request = urllib.request.Request(base_url(lab.profile) + path, method=method)
+    with pytest.raises(urllib.error.HTTPError) as refusal:
+        urllib.request.urlopen(request, timeout=5)
+    with refusal.value as answer:
+        assert answer.code == status
+        assert json.load(answer)["error"]["status"] == status

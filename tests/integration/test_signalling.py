@@ -1,0 +1,251 @@
+"""Endpoints on live sockets in a network namespace: raw protocol 135 and UDP, plain and under eventlet."""
+
+from __future__ import annotations
+
+import random
+import socket
+import struct
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from ipaddress import IPv6Address
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from pyroute2 import netns
+
+from ryu_pmipls.domain.profile import Profile, load_profile
+from ryu_pmipls.signalling import Endpoint, Role
+from ryu_pmipls.wire import LoadAdjust, LoadInfo, MagLoad, Message, RouteAdjust, Timestamp, TunnelRequest, build
+from ryu_pmipls.wire.checksum import checksum
+from ryu_pmipls.wire.codepoints import MOBILITY_HEADER
+
+NAMESPACE = "pag-sig"
+PROFILE = load_profile("two-lma")
+RMS, LMA, MAG = PROFILE.rms.address, PROFILE.lmas[0].address, PROFILE.mags[0].address
+STRANGER = IPv6Address("fd00:5213::77")
+REQUEST = TunnelRequest(MAG)
+
+Transport = Literal["raw", "udp"]
+Sender = Callable[[bytes, IPv6Address, IPv6Address], None]
+
+
+@pytest.fixture
+def namespace() -> Iterator[str]:
+    netns.create(NAMESPACE)
+    try:
+        commands = ["link set lo up"] + [f"address add {each}/128 dev lo nodad" for each in (RMS, LMA, MAG, STRANGER)]
+        for command in commands:
+            subprocess.run(["ip", "-n", NAMESPACE, *command.split()], check=True)
+        netns.pushns(NAMESPACE)
+        try:
+            yield NAMESPACE
+        finally:
+            netns.popns()
+    finally:
+        netns.remove(NAMESPACE)
+
+
+@pytest.fixture(params=["raw", "udp"])
+def transport(request: pytest.FixtureRequest) -> Transport:
+    return request.param  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def profile(namespace: str, transport: Transport) -> Profile:
+    return PROFILE.model_copy(update={"signalling": PROFILE.signalling.model_copy(update={"transport": transport})})
+
+
+@pytest.fixture
+def endpoints(profile: Profile) -> Iterator[dict[Role, Endpoint]]:
+    """One of each role, all in one namespace."""
+    addresses = {Role.RMS: RMS, Role.LMA: LMA, Role.MAG: MAG}
+    opened = {role: Endpoint(profile, role, address, Counter()) for role, address in addresses.items()}
+    yield opened
+    for endpoint in opened.values():
+        endpoint.close()
+
+
+@pytest.fixture
+def send(profile: Profile, transport: Transport) -> Sender:
+    """Send any octets, source, destination."""
+
+    def send_it(data: bytes, source: IPv6Address, destination: IPv6Address) -> None:
+        port = profile.signalling.udp_port if transport == "udp" else 0
+        kind, protocol = (socket.SOCK_DGRAM, 0) if transport == "udp" else (socket.SOCK_RAW, MOBILITY_HEADER)
+        with socket.socket(socket.AF_INET6, kind, protocol) as sender:
+            sender.bind((str(source), 0))
+            sender.sendto(data, (str(destination), port))
+
+    return send_it
+
+
+def drained(endpoint: Endpoint, timeout: float = 2.0) -> list[tuple[Message, IPv6Address]]:
+    """All that has come in; loopback delivers before a send returns, but let it be a moment late."""
+    deadline = time.monotonic() + timeout
+    found: list[tuple[Message, IPv6Address]] = []
+    while not found and time.monotonic() < deadline:
+        found = list(endpoint.drain())
+    return found
+
+
+def test_a_message_arrives_as_it_was_sent(endpoints: dict[Role, Endpoint]) -> None:
+    """On a raw socket the kernel puts in its own checksum and checks it: ours is the same."""
+    message = RouteAdjust(IPv6Address("2001:db8:100::"), IPv6Address("::"), MAG, options=(Timestamp(1),))
+    endpoints[Role.MAG].send(message, RMS)
+    assert drained(endpoints[Role.RMS]) == [(message, MAG)]
+    assert not endpoints[Role.RMS].refused
+
+
+def test_all_numbers_of_the_profile_are_used(profile: Profile) -> None:
+    inner = profile.signalling.inner_types.model_copy(update={"tunnel_request": 77})
+    other = profile.signalling.model_copy(update={"mobility_header_type": 200, "inner_types": inner})
+    endpoint = Endpoint(profile.model_copy(update={"signalling": other}), Role.MAG, MAG, Counter())
+    data = endpoint.encode(REQUEST, LMA)
+    endpoint.close()
+    assert (data[2], data[6]) == (200, 77)
+
+
+def test_random_octets_are_counted_and_nothing_else_happens(endpoints: dict[Role, Endpoint], send: Sender) -> None:
+    """With a right checksum, so that they get as far as they can."""
+    chance = random.Random(5213)
+    sent = 0
+    for length in (*range(6, 64), 88, 300, 1400):
+        data = bytearray(chance.randbytes(length))
+        for shape in range(3):
+            if shape and length >= 8 and length % 8 == 0:
+                data[0], data[1] = 59, length // 8 - 1
+                data[2] = chance.choice((5, 6, 7, 11, 13, 16, 19, 20)) if shape == 2 else data[2]
+            data[4:6] = b"\0\0"
+            data[4:6] = struct.pack("!H", checksum(MAG, LMA, MOBILITY_HEADER, bytes(data)))
+            send(bytes(data), MAG, LMA)
+            sent += 1
+    lma = endpoints[Role.LMA]
+    deadline = time.monotonic() + 5
+    passed = 0
+    while passed + sum(lma.refused.values()) < sent and time.monotonic() < deadline:
+        passed += len(list(lma.drain()))
+    assert passed + sum(lma.refused.values()) == sent
+    assert {"malformed: truncated", "malformed: payload-proto", "malformed: option-length"} <= set(lma.refused)
+
+    endpoints[Role.MAG].send(REQUEST, LMA)
+    assert drained(lma) == [(REQUEST, MAG)]
+
+
+def test_truncated_messages_are_counted(endpoints: dict[Role, Endpoint], send: Sender) -> None:
+    whole = build(REQUEST, MAG, LMA)
+    for length in range(6, len(whole)):
+        data = bytearray(whole[:length])
+        data[4:6] = b"\0\0"
+        data[4:6] = struct.pack("!H", checksum(MAG, LMA, MOBILITY_HEADER, bytes(data)))
+        send(bytes(data), MAG, LMA)
+    lma = endpoints[Role.LMA]
+    assert drained(lma, timeout=0.3) == []
+    assert lma.refused == {"malformed: truncated": 2, "malformed: length": len(whole) - 8}
+
+
+def test_a_stranger_is_not_even_parsed(endpoints: dict[Role, Endpoint], send: Sender) -> None:
+    send(build(TunnelRequest(STRANGER), STRANGER, LMA), STRANGER, LMA)
+    assert drained(endpoints[Role.LMA], timeout=0.3) == []
+    assert endpoints[Role.LMA].refused == {"unknown source": 1}
+
+
+def test_what_a_node_may_not_say_is_refused(endpoints: dict[Role, Endpoint]) -> None:
+    endpoints[Role.MAG].send(LoadInfo(0.5, 1, (MagLoad(MAG, 1),)), RMS)
+    endpoints[Role.LMA].send(LoadAdjust(LMA, PROFILE.lmas[1].address), MAG)
+    for role, kind in ((Role.RMS, "LoadInfo"), (Role.MAG, "LoadAdjust")):
+        assert drained(endpoints[role], timeout=0.3) == []
+        assert endpoints[role].refused == {f"not permitted: {kind}": 1}
+
+
+def test_sending_into_the_void_is_counted(endpoints: dict[Role, Endpoint]) -> None:
+    mag = endpoints[Role.MAG]
+    mag.send(REQUEST, IPv6Address("2001:db8:dead::1"))
+    assert mag.refused == {"send: ENETUNREACH": 1}
+
+
+def test_an_absent_peer_spoils_nothing(endpoints: dict[Role, Endpoint]) -> None:
+    """A port unreachable, which ICMPv6 reports later, must not appear as an error of the next call."""
+    endpoints[Role.LMA].close()
+    mag = endpoints[Role.MAG]
+    for _ in range(3):
+        mag.send(REQUEST, LMA)
+        assert drained(mag, timeout=0.1) == []
+    assert not mag.refused
+
+
+def test_drops_of_the_kernel_are_visible(endpoints: dict[Role, Endpoint]) -> None:
+    lma, mag = endpoints[Role.LMA], endpoints[Role.MAG]
+    for _ in range(12000):
+        mag.send(REQUEST, LMA)
+    received = sum(1 for _ in range(200) for _ in lma.drain())
+    assert lma.refused["dropped by the kernel"] == 12000 - received > 0
+    assert received > 2000
+
+
+def test_the_address_may_come_later(profile: Profile, send: Sender) -> None:
+    """An agent may be started before the switch has its address."""
+    subprocess.run(["ip", "-n", NAMESPACE, "address", "del", f"{LMA}/128", "dev", "lo"], check=True)
+    endpoint = Endpoint(profile, Role.LMA, LMA, Counter())
+    subprocess.run(["ip", "-n", NAMESPACE, "address", "add", f"{LMA}/128", "dev", "lo", "nodad"], check=True)
+    send(build(REQUEST, MAG, LMA), MAG, LMA)
+    assert drained(endpoint) == [(REQUEST, MAG)]
+    endpoint.close()
+
+
+GREEN = """
+import eventlet
+eventlet.monkey_patch()
+from collections import Counter
+from ipaddress import IPv6Address
+from ryu_pmipls.domain.profile import load_profile
+from ryu_pmipls.signalling import Endpoint, Role
+from ryu_pmipls.wire import TunnelRequest, TunnelAck
+
+profile = load_profile("two-lma")
+MAG, LMA = profile.mags[0].address, profile.lmas[0].address
+refused = Counter()
+mag, lma = Endpoint(profile, Role.MAG, MAG, refused), Endpoint(profile, Role.LMA, LMA, refused)
+got, ticks = [], []
+
+def receive(endpoint, answer):
+    for message, source in endpoint.messages():
+        if answer:
+            endpoint.send(TunnelAck(LMA), source)
+        else:
+            got.append(message)
+
+def tick():
+    while True:
+        ticks.append(1)
+        eventlet.sleep(0.01)
+
+def ask():
+    for _ in range(20):
+        mag.send(TunnelRequest(MAG), LMA)
+        eventlet.sleep(0.005)
+
+for work in ((receive, lma, True), (receive, mag, False), (tick,)):
+    eventlet.spawn(*work)
+askers = [eventlet.spawn(ask) for _ in range(20)]
+for asker in askers:
+    asker.wait()
+eventlet.sleep(0.1)
+print(len(got), len(ticks) > 10, dict(refused))
+"""
+
+
+def test_green_threads_share_an_endpoint(namespace: str) -> None:
+    """As in the RMS: one receives, many send at the same time, and the others go on."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", GREEN],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+        cwd=Path(__file__).resolve().parents[2],
+    )
+    assert done.stdout.strip() == "400 True {}", done.stderr

@@ -1,0 +1,107 @@
+"""What the tests of a running domain look at. The switches are asked themselves, with Open vSwitch's own tools."""
+
+from __future__ import annotations
+
+import re
+import signal
+import time
+from collections.abc import Callable
+from ipaddress import IPv6Network
+from typing import Any, TypeVar
+
+from ryu_pmipls.lab.lab import Lab
+from ryu_pmipls.rest.cli import base_url, fetch
+
+T = TypeVar("T")
+
+BRIDGE = "br-pm"
+
+
+def eventually(condition: Callable[[], T], timeout: float = 15.0, what: str = "it") -> T:
+    """What ``condition`` returns as soon as that is true."""
+    deadline = time.monotonic() + timeout
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"{what} did not come about within {timeout} s"
+        time.sleep(0.05)
+    return value
+
+
+def rest(lab: Lab, path: str) -> Any:
+    return fetch(base_url(lab.profile), path)
+
+
+def tunnels_up(lab: Lab) -> int:
+    """Pairs of MAG and LMA whose tunnel is up, as the RMS has learnt from both switches."""
+    return sum(tunnel["up"] for tunnel in rest(lab, "tunnels"))
+
+
+def await_tunnels(lab: Lab) -> None:
+    wanted = len(lab.profile.mags) * len(lab.profile.lmas)
+    eventually(lambda: tunnels_up(lab) == wanted, 20, f"{wanted} tunnels")
+
+
+def tunnel_interfaces(lab: Lab, node: str) -> dict[str, tuple[str, str]]:
+    """Tunnel ports of a node in Open vSwitch's database: name -> (type, address of the far end)."""
+    rows = lab.openvswitch(node).rows("Interface", "name", "type", "options", "ofport")
+    return {
+        row["name"]: (row["type"], row["options"]["remote_ip"])
+        for row in rows
+        if row["name"].startswith("t-") and isinstance(row["ofport"], int) and row["ofport"] > 0
+    }
+
+
+def binding(lab: Lab, mobile_node: str) -> dict[str, Any] | None:
+    """The RMS's binding of a mobile node."""
+    identifier = lab.profile.mobile_node(mobile_node).identifier
+    found: list[dict[str, Any]] = [entry for entry in rest(lab, "bindings") if entry["identifier"] == identifier]
+    return found[0] if found else None
+
+
+def place(lab: Lab, mobile_node: str, mag: str) -> None:
+    """Have a mobile node at a MAG, with an address, its route in force, and the correspondent node in reach."""
+    attached = lab.network.attachments().get(mobile_node)
+    if attached is None:
+        lab.attach(mobile_node, mag)
+    elif attached.mag != mag:
+        lab.handoff(mobile_node, mag)
+    eventually(lambda: lab.network.addresses(mobile_node), what=f"an address of {mobile_node}")
+    eventually(lambda: located(lab, mobile_node) == mag, what=f"the binding of {mobile_node} at {mag}")
+    eventually(lambda: ping(lab, mobile_node, 1) == 1, what=f"a ping of {mobile_node}")
+
+
+def located(lab: Lab, mobile_node: str) -> str | None:
+    """The MAG at which the RMS knows a mobile node."""
+    found = binding(lab, mobile_node)
+    return None if found is None else found["mag"]
+
+
+def ping(lab: Lab, mobile_node: str, count: int = 5) -> int:
+    """How many of ``count`` pings from a mobile node to the correspondent node are answered."""
+    argv = ["ping", "-6", "-q", "-c", str(count), "-i", "0.1", "-W", "1", str(lab.plan.correspondent_address.ip)]
+    found = re.search(r"(\d+) received", lab.execute(mobile_node, argv, timeout=30).stdout)
+    return int(found[1]) if found else 0
+
+
+def flows(lab: Lab, node: str) -> list[str]:
+    """The flow table of a node, a line for each flow."""
+    lines = lab.openvswitch(node).ofctl("--names", "dump-flows", BRIDGE).splitlines()
+    return [line.strip() for line in lines if "cookie=" in line]
+
+
+def routed_to(lab: Lab, lma: str, prefix: str) -> str | None:
+    """The port to which the flow table of an LMA sends what is for a home network prefix."""
+    wanted = f"ipv6_dst={IPv6Network(prefix)} "
+    ports = [
+        re.findall(r'output:"?([^",]+)', line)
+        for line in flows(lab, lma)
+        if wanted in line.replace(",", " ").replace("actions", " actions")
+    ]
+    return ports[0][-1] if len(ports) == 1 and ports[0] else None
+
+
+def kill(lab: Lab, name: str) -> None:
+    """SIGKILL to an agent or the RMS; returns when it is dead."""
+    process = lab.process(name)
+    assert process is not None, f"{name} does not run"
+    process.send_signal(signal.SIGKILL)
+    eventually(lambda: lab.process(name) is None, what=f"the end of {name}")

@@ -1,0 +1,38 @@
+"""What ``pmipls mag`` and ``pmipls lma`` say to those who call them wrongly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from ryu_pmipls.cli import main
+
+
+@pytest.mark.parametrize(
+    ("role", "name", "text"),
+    [
+        ("mag", "lma1", "no MAG is called 'lma1'; there are: mag1, mag2"),
+        ("lma", "mag1", "no LMA is called 'mag1'; there are: lma1, lma2"),
+    ],
+)
+def test_a_wrong_name_is_answered_with_the_right_ones(role: str, name: str, text: str) -> None:
+    result = CliRunner().invoke(main, [role, name, "--profile", "two-lma"])
+    assert result.exit_code == 2
+    assert text in result.output
+
+
+@pytest.mark.parametrize(("role", "name"), [("mag", "mag1"), ("lma", "lma1")])
+def test_without_a_switch_there_is_one_clear_message(role: str, name: str, tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, [role, name, "--profile", "two-lma", "--run-directory", str(tmp_path)])
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: ovs-vsctl")
+    assert "Traceback" not in result.output
+
+
+def test_an_unknown_control_group_is_named(tmp_path: Path) -> None:
+    argv = ["lma", "lma1", "--profile", "two-lma", "--run-directory", str(tmp_path), "--cpu-group", "pag/none"]
+    result = CliRunner().invoke(main, argv)
+    assert result.exit_code == 1
+    assert "pag/none" in result.output

@@ -1,0 +1,227 @@
+"""The driver with real machines, and with an endpoint and a switch that are made up."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from ipaddress import IPv6Address
+from typing import Any
+
+import pytest
+
+from ovs_setup import OvsSetupError
+from ryu_pmipls.agents.configuration import anchor_config, gateway_config
+from ryu_pmipls.agents.driver import Driver
+from ryu_pmipls.clock import SteadyClock
+from ryu_pmipls.domain.profile import load_profile
+from ryu_pmipls.mobility import Advertise, LocalMobilityAnchor, MobileAccessGateway
+from ryu_pmipls.wire import Encapsulation, Message, TunnelAck, TunnelRequest
+
+PROFILE = load_profile("two-lma")
+LMA, LMA2 = (lma.address for lma in PROFILE.lmas)
+MAG = PROFILE.mags[0].address
+
+
+class FakeEndpoint:
+    """A pipe in place of the socket: the other end of it is what the network brings."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[Message, IPv6Address]] = []
+        self.waiting: list[tuple[Message, IPv6Address]] = []
+        self.open = True
+        self._read, self._write = os.pipe()
+
+    def fileno(self) -> int:
+        return self._read
+
+    def arrive(self, message: Message, source: IPv6Address) -> None:
+        self.waiting.append((message, source))
+        os.write(self._write, b"x")
+
+    def drain(self) -> list[tuple[Message, IPv6Address]]:
+        os.read(self._read, 100)
+        waiting, self.waiting = self.waiting, []
+        return waiting
+
+    def send(self, message: Message, destination: IPv6Address) -> None:
+        self.sent.append((message, destination))
+
+    def close(self) -> None:
+        self.open = False
+        os.close(self._read)
+        os.close(self._write)
+
+
+class FakeTunnels:
+    """Builds a tunnel in no time, after ``failures`` failures."""
+
+    def __init__(self, failures: int = 0, error: Exception | None = None) -> None:
+        self.failures = failures
+        self.error = error or OvsSetupError("no answer on the underlay")
+        self.calls: list[tuple[str, IPv6Address]] = []
+
+    async def build(self, peer: IPv6Address) -> None:
+        self.calls.append(("build", peer))
+        await asyncio.sleep(0)
+        if self.failures:
+            self.failures -= 1
+            raise self.error
+
+    async def remove(self, peer: IPv6Address) -> None:
+        self.calls.append(("remove", peer))
+
+    async def keep_warm(self) -> None:
+        await asyncio.Event().wait()
+
+
+class Node:
+    def __init__(self, machine: Any, tunnels: FakeTunnels | None = None, **handlers: Any) -> None:
+        self.machine = machine
+        self.endpoint: Any = FakeEndpoint()
+        self.tunnels: Any = tunnels or FakeTunnels()
+        self.counters: Counter[str] = Counter()
+        self.driver = Driver(machine, self.endpoint, self.tunnels, SteadyClock(), self.counters, **handlers)
+
+    def serve(self, story: Callable[[Node], Awaitable[None]]) -> None:
+        """Run the driver while ``story`` is told, then end it by SIGTERM."""
+
+        async def run() -> None:
+            serving = asyncio.ensure_future(self.driver.run())
+            await asyncio.sleep(0)
+            try:
+                await asyncio.wait_for(story(self), 5)
+            finally:
+                os.kill(os.getpid(), signal.SIGTERM)
+                await asyncio.wait_for(serving, 5)
+
+        asyncio.run(run())
+        assert not self.endpoint.open
+
+
+async def until(condition: Callable[[], object]) -> None:
+    while not condition():
+        await asyncio.sleep(0.002)
+
+
+def gateway(**changes: Any) -> MobileAccessGateway:
+    return MobileAccessGateway(replace(gateway_config(PROFILE, PROFILE.mags[0], Encapsulation.GRE), **changes))
+
+
+def anchor() -> LocalMobilityAnchor:
+    return LocalMobilityAnchor(anchor_config(PROFILE, PROFILE.lmas[0], Encapsulation.GRE))
+
+
+def test_a_message_is_answered_when_the_tunnel_stands() -> None:
+    async def story(node: Node) -> None:
+        node.endpoint.arrive(TunnelRequest(MAG), MAG)
+        await until(lambda: node.endpoint.sent)
+
+    node = Node(anchor())
+    node.serve(story)
+    assert node.tunnels.calls == [("build", MAG)]
+    ((answer, destination),) = node.endpoint.sent
+    assert (type(answer), answer.lma, destination) == (TunnelAck, LMA, MAG)
+
+
+def test_the_timer_repeats_requests() -> None:
+    async def story(node: Node) -> None:
+        node.driver.happen(node.machine.start)
+        await until(lambda: len(node.endpoint.sent) >= 6)
+
+    node = Node(gateway(tunnel_request_timeout=0.01))
+    node.serve(story)
+    assert node.endpoint.sent[:4] == [(TunnelRequest(MAG), LMA), (TunnelRequest(MAG), LMA2)] * 2
+
+
+def test_a_tunnel_that_cannot_be_built_is_asked_for_again() -> None:
+    """As when the LMA dies during tunnel set-up."""
+
+    async def story(node: Node) -> None:
+        node.driver.happen(node.machine.start)
+        node.endpoint.arrive(TunnelAck(LMA), LMA)
+        await until(lambda: node.endpoint.sent.count((TunnelRequest(MAG), LMA)) == 2)
+        node.endpoint.arrive(TunnelAck(LMA), LMA)
+        await until(lambda: len(node.tunnels.calls) == 3)
+
+    node = Node(gateway(tunnel_request_timeout=0.05), FakeTunnels(failures=1))
+    node.serve(story)
+    assert node.tunnels.calls == [("build", LMA), ("remove", LMA), ("build", LMA)]
+    assert node.counters["failed"] == 1
+
+
+def test_nothing_that_fails_ends_the_node(caplog: pytest.LogCaptureFixture) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("what nobody thought of")
+
+    async def story(node: Node) -> None:
+        node.driver.happen(broken)
+        node.driver.happen(node.machine.attach, PROFILE.mobile_nodes[0].link_layer_address, 1)
+        node.endpoint.arrive(TunnelAck(LMA), LMA)
+        await until(lambda: node.tunnels.calls)
+
+    node = Node(gateway(), observe=broken)
+    with caplog.at_level(logging.ERROR):
+        node.serve(story)
+    # The event, and what watches the PBU, the message that came in, and the tunnel that is to be built.
+    assert node.counters["failed"] >= 4
+    assert "ZeroDivisionError: what nobody thought of" in caplog.text
+    assert "Traceback" in caplog.text
+
+
+def test_background_work_is_begun_again_when_it_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ryu_pmipls.agents.driver._RETRY_DELAY", 0.01)
+    begun: list[int] = []
+
+    async def work() -> None:
+        begun.append(1)
+        raise OvsSetupError("Open vSwitch is away")
+
+    async def story(node: Node) -> None:
+        node.driver.background(work)
+        await until(lambda: len(begun) == 3)
+
+    node = Node(anchor())
+    node.serve(story)
+    assert node.counters["failed"] >= 2
+
+
+def test_effects_go_where_they_belong() -> None:
+    """An accepted registration is advertised; all is seen by the observer, in order."""
+    advertised: list[Advertise] = []
+    seen: list[object] = []
+    mobile_node = PROFILE.mobile_nodes[0]
+    lma = anchor()
+
+    async def story(node: Node) -> None:
+        node.driver.happen(node.machine.attach, mobile_node.link_layer_address, 7)
+        ((update, destination),) = node.endpoint.sent
+        assert destination == LMA
+        now = node.driver.clock.now()
+        lma.receive(update, MAG, now)
+        (answer,) = [effect.message for effect in lma.effects() if hasattr(effect, "message")]
+        node.endpoint.arrive(answer, LMA)
+        await until(lambda: advertised)
+
+    node = Node(gateway(), advertise=advertised.append, observe=lambda what, now: seen.append(what))
+    node.serve(story)
+    (effect,) = advertised
+    assert (effect.port, effect.link_layer_address) == (7, mobile_node.link_layer_address)
+    assert 3590 < effect.lifetime <= 3600
+    assert [type(what).__name__ for what in seen][:3] == ["Send", "BindingAcknowledgement", "Advertise"]
+
+
+def test_reports_are_counted_and_logged_within_limits(caplog: pytest.LogCaptureFixture) -> None:
+    async def story(node: Node) -> None:
+        for number in range(100):
+            node.driver.happen(node.machine.attach, bytes([2, 0, 0, 0, 9, number]), 1)
+
+    node = Node(gateway())
+    with caplog.at_level(logging.INFO):
+        node.serve(story)
+    assert node.counters["unknown-mobile-node"] == 100
+    assert caplog.text.count("unknown-mobile-node") == 20

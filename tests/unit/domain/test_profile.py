@@ -1,0 +1,235 @@
+"""Profiles: the shipped ones are valid, and every kind of fault is reported with file, key path and what is allowed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from ipaddress import IPv6Address, IPv6Network
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from ryu_pmipls.domain.profile import (
+    PROFILE_VARIABLE,
+    SHIPPED_PROFILES,
+    LoadSharing,
+    Profile,
+    ProfileError,
+    find_profile,
+    load_profile,
+)
+
+Document = dict[str, Any]
+
+
+def document() -> Document:
+    loaded: Document = yaml.safe_load((SHIPPED_PROFILES / "two-lma.yaml").read_text(encoding="utf-8"))
+    return loaded
+
+
+def faults(tmp_path: Path, content: str) -> list[str]:
+    """What is wrong with a profile, line by line; each line must name the file, which is taken off."""
+    path = tmp_path / "bad.yaml"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(ProfileError) as error:
+        load_profile(path)
+    lines = str(error.value).splitlines()
+    assert all(line.startswith(f"{path}: ") for line in lines)
+    return [line.removeprefix(f"{path}: ") for line in lines]
+
+
+def changed(*path: str | int, to: Any) -> Document:
+    whole = document()
+    place: Any = whole
+    for step in path[:-1]:
+        place = place[step]
+    place[path[-1]] = to
+    return whole
+
+
+@pytest.mark.parametrize("path", sorted(SHIPPED_PROFILES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_shipped_profile_is_valid(path: Path) -> None:
+    assert load_profile(path.stem) == load_profile(path)
+
+
+def test_default_profile() -> None:
+    profile = load_profile("two-lma")
+    assert [lma.name for lma in profile.lmas] == ["lma1", "lma2"]
+    assert profile.lma("lma2").address == IPv6Address("fd00:5213::12")
+    assert profile.mag("mag1").datapath_id == 0x21
+    assert profile.mobile_node("mn3").prefix == IPv6Network("2001:db8:100:3::/64")
+    assert profile.mobile_node("mn1").link_layer_address == bytes.fromhex("020000000101")
+    assert profile.anchor_of(profile.mobile_node("mn1")).name == "lma1"
+
+
+def test_first_lma_anchors_whom_no_other_does() -> None:
+    whole = document()
+    del whole["mobile_nodes"][0]["anchor"]
+    profile = Profile.model_validate(whole)
+    assert profile.anchor_of(profile.mobile_node("mn1")).name == "lma1"
+
+
+def test_template_shows_the_defaults_that_are_in_force() -> None:
+    text = (SHIPPED_PROFILES / "deployment-template.yaml").read_text(encoding="utf-8")
+    uncommented = re.sub(r"(?m)^# ( *[a-z_]+:)", r"\1", text)
+    assert len(yaml.safe_load(uncommented)) > len(yaml.safe_load(text))
+    whole = Profile.model_validate(yaml.safe_load(uncommented))
+    plain = load_profile("deployment-template")
+    assert whole.load_sharing.rest_after_move == plain.load_sharing.rest_after_move
+    same = whole.load_sharing.model_copy(update={"cool_down": None})
+    assert whole.model_copy(update={"load_sharing": same}) == plain
+
+
+def test_a_moved_mag_rests_for_a_window_unless_told_otherwise() -> None:
+    assert LoadSharing(window=120).rest_after_move == 120
+    assert LoadSharing(window=120, cool_down=7).rest_after_move == 7
+
+
+def test_profile_is_frozen() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        load_profile("two-lma").domain = "other"
+
+
+@pytest.mark.parametrize("find", [Profile.lma, Profile.mag, Profile.mobile_node])
+def test_unknown_name_tells_the_names_there_are(find: Callable[[Profile, str], Any]) -> None:
+    with pytest.raises(KeyError, match=r"'nobody'; there are: \w+1, \w+2"):
+        find(load_profile("two-lma"), "nobody")
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "place", "allowed"),
+    [
+        (("unknown",), 1, "unknown", "allowed: domain, home_prefix_pool, tunnel, rms, lmas, mags, mobile_nodes"),
+        (("lmas", 0, "unknown"), 1, "lmas.0.unknown", "allowed: name, address, datapath_id, core"),
+        (("lmas", 1, "core", "x"), 1, "lmas.1.core.x", "allowed: port, address, gateway"),
+        (("lab", "x"), 1, "lab.x", "allowed: prefix, underlay_prefix_length, lma_cpu, correspondent"),
+        (("rms",), 1, "rms", "must be a mapping with the keys address, openflow, rest, state_directory"),
+        (("lmas", 0), "lma1", "lmas.0", "must be a mapping with the keys name, address, datapath_id, core"),
+        (("lmas",), [], "lmas", "at least 1 item"),
+        (("mags", 0, "access_ports"), [], "mags.0.access_ports", "at least 1 item"),
+        (("tunnel", "type"), "vxlan", "tunnel.type", "'auto', 'srv6' or 'gre'"),
+        (("tunnel", "underlay_mtu"), 1280, "tunnel.underlay_mtu", "greater than or equal to 1348"),
+        (("rms", "address"), "192.0.2.1", "rms.address", "valid IPv6 address"),
+        (("rms", "address"), 5213, "rms.address", "must be text such as fd00:5213::11"),
+        (("rms", "address"), "ff02::1", "rms.address", "must be a unicast IPv6 address that is not link-local"),
+        (("rms", "address"), "fd00::1%eth0", "rms.address", "must be a unicast IPv6 address"),
+        (("rms", "rest"), {"host": "here", "port": 1}, "rms.rest.host", "must be an IPv6 or IPv4 address"),
+        (("rms", "rest"), {"host": "::1", "port": 0}, "rms.rest.port", "greater than or equal to 1"),
+        (("lmas", 0, "name"), "LMA 1", "lmas.0.name", "'LMA 1' does not match ^[a-z][a-z0-9]{0,9}$"),
+        (("lmas", 0, "datapath_id"), 0, "lmas.0.datapath_id", "from 1 to 0xffffffffffffffff"),
+        (("lmas", 0, "datapath_id"), "11", "lmas.0.datapath_id", "16 hexadecimal digits in quotes"),
+        (("lmas", 0, "core", "port"), "t-mag1", "lmas.0.core.port", "must not be u0 nor begin with t- or br-"),
+        (("mags", 0, "access_ports", 1), "br-pm", "mags.0.access_ports.1", "must not be u0 nor begin with t- or br-"),
+        (("mobile_nodes", 0, "link_layer_address"), 1, "mobile_nodes.0.link_layer_address", "02:00:00:00:01:01"),
+        (("mobile_nodes", 0, "link_layer_address"), "01:00:5e:00:00:01", "mobile_nodes.0", "is a group address"),
+        (("mobile_nodes", 0, "prefix"), "2001:db8:100:3::1/64", "mobile_nodes.0.prefix", "valid IPv6 network"),
+        (("mobile_nodes", 0, "prefix"), "2001:db8:100:8::/63", "mobile_nodes.0.prefix", "must be a /64 of"),
+        (("mobile_nodes", 0, "prefix"), "2001:db9::/64", "mobile_nodes.0.prefix", "must be a /64 of home_prefix_pool"),
+        (("mobile_nodes", 0, "anchor"), "lma9", "mobile_nodes.0.anchor", "allowed: lma1, lma2"),
+        (("home_prefix_pool",), "2001:db8:100::/65", "home_prefix_pool", "must be a /64 or shorter"),
+        (("home_prefix_pool",), "fd00:5213::/64", "mags.1.address", "must not lie in home_prefix_pool"),
+        (("load_sharing", "policy"), "best", "load_sharing.policy", "'draft' or 'static'"),
+        (("load_sharing", "cpu_threshold"), 80, "load_sharing.cpu_threshold", "less than or equal to 1"),
+        (("load_sharing", "window"), 0, "load_sharing.window", "greater than 0"),
+        (("load_sharing", "report_interval"), 60, "load_sharing", "report_interval must not be longer than window"),
+        (("load_sharing", "hysteresis"), 0.9, "load_sharing", "hysteresis must be less than cpu_threshold"),
+        (("signalling",), {"transport": "tcp"}, "signalling.transport", "'raw' or 'udp'"),
+        (("signalling",), {"inner_types": {"load_info": 5}}, "signalling.inner_types", "five numbers must differ"),
+        (("timers",), {"binding_lifetime": 3}, "timers.binding_lifetime", "greater than or equal to 4"),
+        (("lab", "lma_cpu", "lma9"), 0.1, "lab.lma_cpu.lma9", "allowed: lma1, lma2"),
+        (("lab", "underlay_prefix_length"), 127, "lmas.0.address", "must lie in fd00:5213::98/127"),
+        (("lmas", 0, "core", "gateway"), "fd00:c0de::2", "lmas.0.core.gateway", "must be fd00:c0de::1"),
+    ],
+)
+def test_fault(tmp_path: Path, path: tuple[str | int, ...], value: Any, place: str, allowed: str) -> None:
+    lines = faults(tmp_path, yaml.safe_dump(changed(*path, to=value)))
+    assert any(line.startswith(place) and allowed in line for line in lines), lines
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "place", "other"),
+    [
+        (("mags", 1, "name"), "lma1", "mags.1.name", "lmas.0.name"),
+        (("mobile_nodes", 2, "name"), "mag1", "mobile_nodes.2.name", "mags.0.name"),
+        (("lab", "correspondent", "name"), "mn1", "lab.correspondent.name", "mobile_nodes.0.name"),
+        (("lmas", 0, "address"), "fd00:5213::99", "lmas.0.address", "rms.address"),
+        (("lmas", 1, "core", "address"), "fd00:c0de::11/64", "lmas.1.core.address", "lmas.0.core.address"),
+        (("mags", 0, "datapath_id"), 0x11, "mags.0.datapath_id: 0x11", "lmas.0.datapath_id"),
+        (("mags", 0, "access_ports"), ["a", "a"], "mags.0.access_ports.1", "mags.0.access_ports.0"),
+        (
+            ("mobile_nodes", 1, "identifier"),
+            "mn1@example.net",
+            "mobile_nodes.1.identifier",
+            "mobile_nodes.0.identifier",
+        ),
+        (
+            ("mobile_nodes", 1, "link_layer_address"),
+            "02:00:00:00:01:01",
+            "mobile_nodes.1.link_layer_address",
+            "mobile_nodes.0.link_layer_address",
+        ),
+        (("mobile_nodes", 0, "prefix"), "2001:db8:100:3::/64", "mobile_nodes.2.prefix", "mobile_nodes.0.prefix"),
+    ],
+)
+def test_what_must_be_unique(tmp_path: Path, path: tuple[str | int, ...], value: Any, place: str, other: str) -> None:
+    lines = faults(tmp_path, yaml.safe_dump(changed(*path, to=value)))
+    assert any(line.startswith(place) and f"is already {other}; it must be unique" in line for line in lines), lines
+
+
+@pytest.mark.parametrize("key", ["domain", "home_prefix_pool", "rms", "lmas", "mags"])
+def test_missing_key(tmp_path: Path, key: str) -> None:
+    whole = document()
+    del whole[key]
+    assert f"{key}: Field required" in faults(tmp_path, yaml.safe_dump(whole))
+
+
+def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
+    whole = changed("tunnel", "type", to="vxlan")
+    whole["lmas"][0]["datapath_id"] = 0
+    whole["unknown"] = 1
+    places = [line.split(":")[0] for line in faults(tmp_path, yaml.safe_dump(whole))]
+    assert sorted(places) == ["lmas.0.datapath_id", "tunnel.type", "unknown"]
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("", "must be a mapping with the keys domain, home_prefix_pool"),
+        ("- lma1", "must be a mapping with the keys domain, home_prefix_pool"),
+        ("domain: [", "cannot be read: while parsing a flow node"),
+        ("domain: a\ndomain: b", "cannot be read: the key 'domain' is given twice in this mapping"),
+        ("rms: {address: a, address: b}", "cannot be read: the key 'address' is given twice in this mapping"),
+        ("domain: 2026-99-99", "cannot be read: month must be in 1..12"),
+        ("domain: !!python/object:os.system x", "cannot be read: could not determine a constructor"),
+    ],
+)
+def test_not_a_profile_at_all(tmp_path: Path, content: str, told: str) -> None:
+    (line,) = faults(tmp_path, content)
+    assert line.startswith(told)
+
+
+def test_not_text(tmp_path: Path) -> None:
+    path = tmp_path / "binary.yaml"
+    path.write_bytes(b"\xff\xfe\x00\x80")
+    with pytest.raises(ProfileError, match=re.escape(f"{path}: cannot be read: ")):
+        load_profile(path)
+
+
+def test_a_profile_that_is_not_there_tells_what_is_shipped() -> None:
+    with pytest.raises(ProfileError, match=r"nowhere: there is no such file.*shipped: .*two-lma"):
+        find_profile("nowhere")
+
+
+def test_environment_names_the_profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(PROFILE_VARIABLE, raising=False)
+    assert find_profile().name == "two-lma.yaml"
+    monkeypatch.setenv(PROFILE_VARIABLE, "deployment-template")
+    assert find_profile().name == "deployment-template.yaml"
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("{}", encoding="utf-8")
+    monkeypatch.setenv(PROFILE_VARIABLE, str(mine))
+    assert find_profile() == mine
+    assert find_profile("two-lma").name == "two-lma.yaml"

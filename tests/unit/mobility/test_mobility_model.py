@@ -1,0 +1,249 @@
+"""MAGs, LMAs and an RMS on a network that loses, repeats, delays and reorders: when it calms down, all agree."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import IPv6Address, IPv6Network
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from mobility_helpers import ELSEWHERE, FIXED, LMA1, LMA2, MAG1, MAG2, NODE1, NODE2, NODE3, RMS, START, anchor, gateway
+
+from ryu_pmipls.mobility import (
+    BindingCacheEntry,
+    BindingState,
+    BuildTunnel,
+    LocalMobilityAnchor,
+    MobileAccessGateway,
+    MobileNodePolicy,
+    PrefixPool,
+    Send,
+)
+from ryu_pmipls.mobility.machine import Machine
+from ryu_pmipls.mobility.tunnels import TunnelState
+from ryu_pmipls.wire import Message, RouteAdjust, Timestamp, build, parse
+
+MAGS = (MAG1, MAG2)
+LMAS = (LMA1, LMA2)
+GONE = IPv6Address("::")
+LIFETIME = 40.0
+NETWORK = IPv6Network("2001:db8:100::/62")  # two prefixes for each LMA, one of them FIXED: none to spare
+SLICES = tuple(PrefixPool(NETWORK, index, len(LMAS)) for index in range(len(LMAS)))
+#: A node whose search for a prefix starts where that of NODE1 does.
+RIVAL = next(
+    replace(NODE2, identifier=identifier)
+    for identifier in (b"rival%d" % number for number in range(100))
+    if SLICES[0].choose(identifier, set().__contains__, 0) == SLICES[0].choose(NODE1.identifier, set().__contains__, 0)
+)
+NODES = (NODE1, RIVAL, NODE3, ELSEWHERE)
+
+
+class Domain(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = START
+        self.lmas: dict[IPv6Address, LocalMobilityAnchor] = {
+            address: anchor(
+                address=address,
+                mags=MAGS,
+                mobile_nodes=NODES,
+                pool=SLICES[index],
+                binding_lifetime=LIFETIME,
+            )
+            for index, address in enumerate(LMAS)
+        }
+        self.mags: dict[IPv6Address, MobileAccessGateway] = {
+            address: gateway(address=address, mobile_nodes=NODES, binding_lifetime=LIFETIME) for address in MAGS
+        }
+        self.machines: dict[IPv6Address, Machine] = {**self.lmas, **self.mags}
+        self.rms: dict[IPv6Address, RouteAdjust] = {}
+        self.network: list[tuple[bytes, IPv6Address, IPv6Address]] = []
+        self.places: dict[bytes, tuple[IPv6Address, int]] = {}  # link-layer address -> MAG, port
+
+    # The nodes and what lies between them
+
+    def work(self) -> None:
+        """Carry out all effects."""
+        for address, machine in self.machines.items():
+            while effects := machine.effects():
+                for effect in effects:
+                    if isinstance(effect, Send):
+                        self.send(effect.message, address, effect.destination)
+                    elif isinstance(effect, BuildTunnel):
+                        machine.tunnel_built(effect.peer, self.now)
+
+    def send(self, message: Message, source: IPv6Address, destination: IPv6Address) -> None:
+        self.network.append((build(message, source, destination), source, destination))
+
+    def hand_over(self, datagram: bytes, source: IPv6Address, destination: IPv6Address) -> None:
+        message = parse(datagram, source, destination)
+        if destination != RMS:
+            self.machines[destination].receive(message, source, self.now)
+        elif isinstance(message, RouteAdjust):
+            self.rms_receives(message, source)
+        self.work()
+
+    def rms_receives(self, message: RouteAdjust, source: IPv6Address) -> None:
+        if source not in MAGS:
+            return  # an acknowledgement
+        known = self.rms.get(message.prefix)
+        if (known is None or ticks(message) > ticks(known)) and (
+            message.new_mag != GONE or (known is not None and known.new_mag == message.old_mag)
+        ):
+            self.rms[message.prefix] = message
+            for lma in LMAS:
+                self.send(message, RMS, lma)
+        self.send(message, RMS, source)
+
+    def let_time_pass(self, seconds: float) -> None:
+        end = self.now + seconds
+        while True:
+            due = [deadline for machine in self.machines.values() if (deadline := machine.deadline()) is not None]
+            self.now = max(self.now, min([*due, end]))
+            for machine in self.machines.values():
+                machine.handle_timer(self.now)
+            self.work()
+            if self.now >= end:
+                return
+
+    # What may happen
+
+    @initialize()
+    def start(self) -> None:
+        for mag in self.mags.values():
+            mag.start(self.now)
+        self.work()
+
+    @rule(number=st.integers(0, 9), fate=st.sampled_from(["arrives", "arrives twice", "is lost"]))
+    def something_sent(self, number: int, fate: str) -> None:
+        if not self.network:
+            return
+        index = number % len(self.network)
+        packet = self.network[index]
+        if fate != "arrives twice":
+            del self.network[index]
+        if fate != "is lost":
+            self.hand_over(*packet)
+
+    @rule(order=st.sampled_from([1, -1]))
+    def all_arrives(self, order: int) -> None:
+        """And the answers, and the answers to them."""
+        while self.network:
+            packets, self.network = self.network[::order], []
+            for packet in packets:
+                self.hand_over(*packet)
+
+    @rule()
+    def nothing_arrives(self) -> None:
+        """For long enough that every bounded retransmission gives up."""
+        self.let_time_pass(20.0)
+        self.network.clear()
+
+    @rule(seconds=st.sampled_from([0.01, 0.1, 0.25, 1.0, 4.0, 12.0, 31.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.let_time_pass(seconds)
+
+    @rule(
+        node=st.sampled_from(NODES),
+        mag=st.sampled_from(MAGS),
+        port=st.integers(1, 2),
+        noticed=st.sampled_from(["first", "then"]),
+    )
+    def moves(self, node: MobileNodePolicy, mag: IPv6Address, port: int, noticed: str) -> None:
+        """A node comes, or changes its place; the old MAG notices first, or a little later."""
+        link = node.link_layer_address
+        place = (mag, NODES.index(node) * 10 + port)
+        old = self.places.get(link)
+        self.places[link] = place
+        if old is not None and old != place and noticed == "first":
+            self.mags[old[0]].detach(old[1], self.now)
+        self.mags[mag].attach(link, place[1], self.now)
+        self.work()
+        if old is not None and old != place and noticed == "then":
+            self.now += 0.01
+            self.mags[old[0]].detach(old[1], self.now)
+        self.work()
+
+    @rule(node=st.sampled_from(NODES))
+    def leaves(self, node: MobileNodePolicy) -> None:
+        place = self.places.pop(node.link_layer_address, None)
+        if place is not None:
+            self.mags[place[0]].detach(place[1], self.now)
+            self.work()
+
+    # What must hold
+
+    @invariant()
+    def no_prefix_is_given_to_two(self) -> None:
+        given = [prefix for lma in self.lmas.values() for entry in lma.bindings for prefix in entry.prefixes]
+        assert len(given) == len(set(given))
+        for prefix in given:
+            assert prefix.subnet_of(NETWORK)
+
+    @invariant()
+    def no_prefix_is_held_by_two(self) -> None:
+        holders: dict[IPv6Network, set[bytes]] = {}
+        for mag in self.mags.values():
+            for entry in mag.bindings:
+                for prefix in entry.prefixes:
+                    holders.setdefault(prefix, set()).add(entry.policy.link_layer_address)
+        assert all(len(nodes) == 1 for nodes in holders.values())
+        assert holders.get(FIXED, {NODE3.link_layer_address}) == {NODE3.link_layer_address}
+
+    @invariant()
+    def what_a_mag_holds_is_what_the_lma_has(self) -> None:
+        for address, mag in self.mags.items():
+            for entry in mag.bindings:
+                if not entry.prefixes or entry.expires <= self.now:
+                    continue
+                [session] = self.sessions_of(entry.policy)
+                assert (session.care_of_address, session.leaving) == (address, False)
+                assert session.prefixes == entry.prefixes
+
+    def sessions_of(self, node: MobileNodePolicy) -> list[BindingCacheEntry]:
+        bindings = self.lmas[node.anchor].bindings
+        return [session for session in bindings if session.identifier.identifier == node.identifier]
+
+    def teardown(self) -> None:
+        """The network calms down; after a few lifetimes all agree."""
+        for _ in range(int(4 * LIFETIME / 0.25)):
+            while self.network:
+                self.hand_over(*self.network.pop(0))
+            self.let_time_pass(0.25)
+        for message in self.rms.values():
+            for address in LMAS:
+                self.hand_over(build(message, RMS, address), RMS, address)  # erratum E41
+        routes = {}
+        for node in NODES:
+            entries = [
+                (address, entry) for address, mag in self.mags.items() for entry in mag.bindings if entry.policy == node
+            ]
+            sessions = self.sessions_of(node)
+            place = self.places.get(node.link_layer_address)
+            if place is None:
+                assert entries == [] and sessions == []
+                continue
+            [(mag_address, entry)], [session] = entries, sessions
+            assert (mag_address, entry.port) == place
+            assert entry.state in (BindingState.BOUND, BindingState.REFRESHING)
+            assert session.care_of_address == place[0] and session.prefixes == entry.prefixes
+            assert not session.leaving
+            routes.update({prefix.network_address: place[0] for prefix in entry.prefixes})
+        assert {prefix: at.new_mag for prefix, at in self.rms.items() if at.new_mag != GONE} == routes
+        for lma in self.lmas.values():
+            assert lma.routes == routes
+        for machine in self.machines.values():
+            assert set(machine.tunnels.values()) == {TunnelState.UP}
+
+
+def ticks(message: RouteAdjust) -> int:
+    option = message.option(Timestamp)
+    assert option is not None
+    return option.ticks
+
+
+TestDomain = Domain.TestCase
+TestDomain.settings = settings(
+    max_examples=300, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)

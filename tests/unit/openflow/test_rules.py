@@ -1,0 +1,129 @@
+from ipaddress import IPv6Network
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ryu_pmipls.domain.profile import load_profile
+from ryu_pmipls.openflow import rules
+from ryu_pmipls.openflow.pipeline import (
+    COOKIE_MARK,
+    GENERATION_BITS,
+    LmaTable,
+    MagTable,
+    Output,
+    Owner,
+    ToGroup,
+    cookie,
+    sweep_cookies,
+)
+from ryu_pmipls.routing import Binding
+
+PROFILE = load_profile("two-lma")
+MAG_PORTS = {"acc1": 1, "acc2": 2, "acc3": 3, "t-lma1": 10, "t-lma2": 11}
+LMA_PORTS = {"core": 1, "t-mag1": 10, "t-mag2": 11}
+OWN, GATEWAY = bytes.fromhex("020000000011"), bytes.fromhex("0200000000ff")
+GENERATIONS = st.integers(0, 2**GENERATION_BITS - 1)
+
+
+def binding(mag="mag1", **changes):
+    values = {
+        "prefix": IPv6Network("2001:db8:100:7::/64"),
+        "mag": mag,
+        "previous_mag": None,
+        "identifier": "mn1@example.net",
+        "link_layer_address": bytes.fromhex("020000000101"),
+        "port": 2,
+        "anchor": "lma1",
+        "timestamp": 1,
+    }
+    return Binding(**(values | changes))
+
+
+@given(GENERATIONS, GENERATIONS, st.sampled_from(Owner))
+def test_the_sweep_matches_every_generation_but_the_present_one(present, other, owner):
+    value = cookie(owner, other)
+    swept = any(value & mask == wanted for wanted, mask in sweep_cookies(present))
+    assert swept == (other != present)
+
+
+@given(GENERATIONS, st.integers(0, 2**64 - 1))
+def test_the_sweep_leaves_foreign_flows_alone(present, foreign):
+    swept = any(foreign & mask == wanted for wanted, mask in sweep_cookies(present))
+    assert not swept or foreign >> 48 == COOKIE_MARK
+
+
+def test_a_binding_is_on_its_mag_only():
+    first, second = PROFILE.mags
+    assert {rule.table for rule in rules.mag_binding(PROFILE, first, binding())} == {
+        MagTable.GUARD,
+        MagTable.UPLINK,
+        MagTable.DOWNLINK,
+    }
+    assert list(rules.mag_binding(PROFILE, second, binding())) == []
+
+
+def test_the_guard_wants_port_link_layer_address_and_prefix_together():
+    guard = next(
+        rule for rule in rules.mag_binding(PROFILE, PROFILE.mags[0], binding()) if rule.table == MagTable.GUARD
+    )
+    assert (guard.match.in_port, guard.match.eth_src, guard.match.ipv6_src) == (
+        2,
+        binding().link_layer_address,
+        binding().prefix,
+    )
+
+
+@pytest.mark.parametrize("unknown", ["link_layer_address", "port", "anchor"])
+def test_a_mag_that_speaks_only_the_draft_gets_no_rules(unknown):
+    assert list(rules.mag_binding(PROFILE, PROFILE.mags[0], binding(**{unknown: None}))) == []
+
+
+def test_the_uplink_goes_to_the_group_of_the_anchor_and_the_group_to_the_carrier():
+    found = list(rules.mag_binding(PROFILE, PROFILE.mags[0], binding(anchor="lma2")))
+    uplink = next(rule for rule in found if rule.table == MagTable.UPLINK)
+    assert ToGroup(2) in uplink.actions
+    groups = {
+        group.group: group.port for group in rules.mag_groups(PROFILE, {"lma1": "lma1", "lma2": "lma1"}, MAG_PORTS)
+    }
+    assert groups == {1: MAG_PORTS["t-lma1"], 2: MAG_PORTS["t-lma1"]}
+
+
+def test_a_group_whose_tunnel_is_not_there_drops():
+    groups = rules.mag_groups(PROFILE, {"lma1": "lma1", "lma2": "lma2"}, {"t-lma1": 10})
+    assert [group.port for group in groups] == [10, None]
+
+
+def test_every_lma_routes_every_prefix_to_the_mag_where_it_is():
+    (route,) = rules.lma_binding(binding("mag2"), LMA_PORTS)
+    assert route.table == LmaTable.DOWNLINK
+    assert route.actions[-1] == Output(LMA_PORTS["t-mag2"])
+    assert list(rules.lma_binding(binding(None), LMA_PORTS)) == []
+    assert list(rules.lma_binding(binding("mag2"), {"core": 1})) == []
+
+
+def test_nothing_leaves_for_the_core_while_its_gateway_is_unknown():
+    lma = PROFILE.lmas[0]
+
+    def towards_core(gateway):
+        found = rules.lma_base(PROFILE, lma, LMA_PORTS, OWN, gateway)
+        return [rule for rule in found if rule.table == LmaTable.UPLINK and Output(1) in rule.actions]
+
+    assert towards_core(None) == []
+    assert len(towards_core(GATEWAY)) == 1
+
+
+@given(st.sets(st.sampled_from(sorted(MAG_PORTS))), st.sets(st.sampled_from(sorted(LMA_PORTS))))
+def test_no_rule_names_a_port_that_is_not_there_and_no_two_rules_collide(mag_names, lma_names):
+    for table, found in (
+        (MAG_PORTS, list(rules.mag_base(PROFILE, PROFILE.mags[0], {name: MAG_PORTS[name] for name in mag_names}))),
+        (
+            LMA_PORTS,
+            list(rules.lma_base(PROFILE, PROFILE.lmas[0], {n: LMA_PORTS[n] for n in lma_names}, OWN, GATEWAY)),
+        ),
+    ):
+        there = {table[name] for name in (mag_names if table is MAG_PORTS else lma_names)} | {0xFFFFFFFE}
+        for rule in found:
+            assert rule.match.in_port is None or rule.match.in_port in there
+            assert all(action.port in there for action in rule.actions if isinstance(action, Output))
+        assert len({rule.key for rule in found}) == len(found)

@@ -1,0 +1,162 @@
+"""Addresses, golden vectors and strategies for the tests of wire/."""
+
+from __future__ import annotations
+
+from enum import IntFlag
+from functools import cache, partial
+from ipaddress import IPv4Address, IPv6Address
+from typing import Any
+
+from hypothesis import strategies as st
+
+from ryu_pmipls import wire
+from ryu_pmipls.wire.checksum import checksum
+from ryu_pmipls.wire.layout import Flags, Number, Reserved
+
+MAG = IPv6Address("2001:db8:0:1::2")
+LMA = IPv6Address("2001:db8::2")
+OTHER_LMA = IPv6Address("2001:db8::3")
+RMS = IPv6Address("2001:db8::99")
+PREFIX = IPv6Address("2001:db8:100::")
+NONE = IPv6Address("::")
+
+REGISTRATION = (
+    wire.MobileNodeIdentifier(b"mn1@example.net"),
+    wire.HomeNetworkPrefix(PREFIX, 64),
+    wire.HandoffIndicator(wire.Handoff.NEW_INTERFACE),
+    wire.AccessTechnologyType(wire.AccessTechnology.IEEE_802_11),
+    wire.Timestamp.of(1700000000.5),
+    wire.MobileNodeLinkLayerIdentifier(bytes.fromhex("020000000001")),
+)
+
+#: name -> message, source, destination, Mobility Header; computed independently of this package.
+GOLDEN: dict[str, tuple[wire.Message, IPv6Address, IPv6Address, str]] = {
+    "PBU": (
+        wire.BindingUpdate(7, 900, options=REGISTRATION),
+        MAG,
+        LMA,
+        "3b0a0500bc670007820003840810016d6e31406578616d706c652e6e6574010400000000"
+        "1612004020010db8010000000000000000000000170200011802000401001b0800006553f10080001908"
+        "00000200000000010100",
+    ),
+    "PBA": (
+        wire.BindingAcknowledgement(wire.BindingStatus.ACCEPTED, 7, 900, options=REGISTRATION),
+        LMA,
+        MAG,
+        "3b0a06003d480020000703840810016d6e31406578616d706c652e6e6574010400000000"
+        "1612004020010db8010000000000000000000000170200011802000401001b0800006553f10080001908"
+        "00000200000000010100",
+    ),
+    "Heartbeat request": (wire.Heartbeat(1), MAG, LMA, "3b010d005aed00000000000101020000"),
+    "Heartbeat response": (
+        wire.Heartbeat(1, wire.HeartbeatFlag.R, (wire.RestartCounter(3),)),
+        LMA,
+        MAG,
+        "3b020d003ddc00010000000101001c040000000301020000",
+    ),
+    "Tnl_request": (wire.TunnelRequest(MAG), MAG, LMA, "3b020b002f1b011020010db8000000010000000000000002"),
+    "Load_info": (
+        wire.LoadInfo(0.85000002384185791015625, 70000, (wire.MagLoad(MAG, 1000),)),
+        LMA,
+        RMS,
+        "3b040b003d18031c3f59999a0001117020010db8000000010000000000000002000003e801020000",
+    ),
+    "Load_adjust": (
+        wire.LoadAdjust(LMA, OTHER_LMA),
+        RMS,
+        MAG,
+        "3b040b00fda6042020010db800000000000000000000000220010db8000000000000000000000003",
+    ),
+    "Route_adjust": (
+        wire.RouteAdjust(PREFIX, NONE, MAG),
+        MAG,
+        RMS,
+        "3b060b00fb86053020010db801000000000000000000000000000000000000000000000000000000"
+        "20010db8000000010000000000000002",
+    ),
+}
+
+
+def sealed(data: bytes, source: IPv6Address = MAG, destination: IPv6Address = LMA) -> bytes:
+    """A Mobility Header with the right Payload Proto, Header Len and checksum, and the rest as given."""
+    header = bytes((59, (len(data) // 8 - 1) & 0xFF)) + data[2:4]
+    value = checksum(source, destination, 135, header + b"\0\0" + data[6:])
+    return header + value.to_bytes(2, "big") + data[6:]
+
+
+def header(number: int, data: bytes) -> bytes:
+    """A Mobility Header of that type, from MAG to LMA, with the message data padded by PadN."""
+    missing = -(6 + len(data)) % 8
+    padding = b"\0" * missing if missing < 2 else bytes((1, missing - 2)) + b"\0" * (missing - 2)
+    return sealed(bytes((59, 0, number, 0, 0, 0)) + data + padding)
+
+
+_addresses = st.integers(0, 2**128 - 1).map(IPv6Address)
+_ipv4_addresses = st.integers(0, 2**32 - 1).map(IPv4Address)
+_BY_NAME: dict[str, st.SearchStrategy[object]] = {
+    "cpu": st.floats(0, 1, width=32),
+    "mags": st.lists(st.builds(wire.MagLoad, mag=_addresses, packets=st.integers(0, 2**32 - 1)), max_size=12).map(
+        tuple
+    ),
+    "data": st.binary(max_size=20),
+    "identifier": st.binary(max_size=20),
+    "authenticator": st.binary(max_size=20),
+    "link_layer_address": st.binary(max_size=20),
+    "key": st.none() | st.integers(0, 2**32 - 1),
+    "total_packets": st.integers(0, 2**32 - 1),
+}
+
+
+def _union(flags: type[IntFlag], chosen: set[IntFlag]) -> IntFlag:
+    return flags(sum(chosen))
+
+
+def _values(kind: type[wire.Option] | type[wire.Message]) -> dict[str, st.SearchStrategy[object]]:
+    values = {}
+    for field in kind.description.layout.fields:
+        if isinstance(field, Reserved):
+            continue
+        if field.name in _BY_NAME:
+            values[field.name] = _BY_NAME[field.name]
+        elif isinstance(field, Flags):
+            values[field.name] = st.sets(st.sampled_from(list(field.values))).map(partial(_union, field.values))
+        elif isinstance(field, Number):
+            highest = (1 << (8 * field.octets - field.shift)) - 1 if field.maximum is None else field.maximum
+            values[field.name] = st.integers(0, highest)
+        else:
+            values[field.name] = _addresses if field.octets == 16 else _ipv4_addresses
+    return values
+
+
+@cache
+def options() -> st.SearchStrategy[wire.Option]:
+    """Any option, with any values that it can hold."""
+    ours = {*wire.OPTIONS.values(), *wire.OWN_OPTIONS.values()} - {wire.Redirect, wire.LoadInfoPart}
+    plain = [st.builds(kind, **_values(kind)) for kind in sorted(ours, key=lambda kind: kind.__name__)]
+    redirects = st.builds(wire.Redirect, st.just(wire.RedirectFlag.K), _addresses) | st.builds(
+        wire.Redirect, st.just(wire.RedirectFlag.N), _ipv4_addresses
+    )
+    parts = st.integers(1, 255).flatmap(
+        lambda count: st.builds(wire.LoadInfoPart, st.integers(0, 2**32 - 1), st.integers(0, count - 1), st.just(count))
+    )
+    unknown = st.builds(
+        wire.UnknownOption,
+        st.integers(2, 255).filter(lambda number: number not in wire.OPTIONS),
+        st.binary(max_size=255),
+    )
+    return st.one_of(*plain, redirects, parts, unknown).filter(_is_not_ours_in_disguise)
+
+
+def _is_not_ours_in_disguise(option: wire.Option) -> bool:
+    return not (isinstance(option, wire.VendorSpecific) and option.vendor == wire.CodePoints().vendor_id)
+
+
+@cache
+def messages(kind: Any) -> st.SearchStrategy[wire.Message]:
+    """Any message of that type, with up to five options."""
+    return st.builds(kind, **_values(kind), options=st.lists(options(), max_size=4).map(tuple))
+
+
+def source_of(message: wire.Message) -> IPv6Address:
+    """An address that the message may come from."""
+    return message.lma if isinstance(message, wire.TunnelAck) else MAG
