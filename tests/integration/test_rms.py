@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 import re
-import signal
 import socket
 import time
 import urllib.error
@@ -120,8 +119,8 @@ def build_tunnels(lab: Lab, at_lmas: bool) -> None:
 def restart(lab: Lab) -> None:
     process = lab.process("rms")
     assert process is not None
-    process.send_signal(signal.SIGKILL)
-    eventually(lambda: lab.process("rms") is None)
+    process.kill()
+    process.wait(10)  # a dying process is not found any more before its sockets are closed
     lab.start_rms()
     eventually(lambda: rest(lab, "health")["status"] == "ok")
 

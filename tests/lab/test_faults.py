@@ -9,6 +9,7 @@ import time
 
 import psutil
 import pytest
+from domain_helpers import kill
 
 from ovs_setup.node import set_up
 from ryu_pmipls.domain.profile import load_profile
@@ -188,8 +189,7 @@ def test_traffic_goes_on_untouched_while_the_rms_is_killed_and_restarted(domain)
     for probe in probes:
         probe.start()
     time.sleep(1)
-    lab.process("rms").send_signal(signal.SIGKILL)
-    until(lambda: lab.process("rms") is None)
+    kill(lab, "rms")
     time.sleep(3)
     lab.start_rms()
     until(domain.ready)
@@ -206,7 +206,8 @@ def test_after_the_restart_a_handoff_works(domain):
     prefix = next(entry["prefix"] for entry in domain.get("bindings") if entry["identifier"].startswith("mn1@"))
     change = lab.handoff("mn1", "mag2")
     assert change.solicited
-    until(lambda: domain.mag_of("mn1") == "mag2", 5)
+    until(lambda: domain.mag_of("mn1") == "mag2")
+    until(lambda: domain.answers("mn1", 1) == 1)  # the binding is shown before its route is in force
     assert domain.answers("mn1") == 3
     assert lab.address("mn1") == address
     for lma in ("lma1", "lma2"):
@@ -215,7 +216,7 @@ def test_after_the_restart_a_handoff_works(domain):
         assert route.endswith((f"output:{port}", 'output:"t-mag2"')), route
     assert not any(f"ipv6_dst={prefix}" in flow for flow in domain.flows("mag1"))
     lab.handoff("mn1", "mag1")
-    until(lambda: domain.mag_of("mn1") == "mag1", 5)
+    until(lambda: domain.mag_of("mn1") == "mag1")
 
 
 def test_after_the_restart_an_overload_is_relieved(domain):
@@ -282,7 +283,7 @@ def test_an_lma_agent_that_dies_while_tunnels_are_set_up_is_made_up_for(domain):
     for port in ("t-lma1", "t-lma2"):
         vswitch.vsctl("--if-exists", "del-port", "br-pm", port)
     until(lambda: domain.tunnels_up() == 2)
-    lab.process("lma1").send_signal(signal.SIGKILL)
+    kill(lab, "lma1")
     lab.start_agent("mag1")
     until(lambda: domain.tunnels_up() == 3)  # with lma2, whatever became of lma1
     time.sleep(1)
