@@ -56,3 +56,13 @@ class Report:
 
 # An alias that is evaluated, so it has to be spelled for Python 3.10 and mypy alike.
 Effect = Union[Send, BuildTunnel, RemoveTunnel, Advertise, Report]  # noqa: UP007
+
+
+class Effects(list[Effect]):
+    """The effects of a machine that nobody has carried out yet; its parts add theirs."""
+
+    def send(self, message: Message, destination: IPv6Address) -> None:
+        self.append(Send(message, destination))
+
+    def report(self, kind: str, text: str, **details: Any) -> None:
+        self.append(Report(kind, text, details))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from ipaddress import IPv6Address
 from typing import Any
 
-from ryu_pmipls.mobility.effects import BuildTunnel, Effect, RemoveTunnel, Report, Send
+from ryu_pmipls.mobility.effects import BuildTunnel, Effect, Effects, RemoveTunnel
 from ryu_pmipls.mobility.timers import Timers
 from ryu_pmipls.mobility.tunnels import TunnelAction, TunnelEvent, Tunnels, TunnelState
 from ryu_pmipls.wire import Message
@@ -24,13 +24,14 @@ class Machine(ABC):
     _receivers: Mapping[type[Message], Callable[[Any, IPv6Address, float], None]]
 
     def __init__(self, peers: Iterable[IPv6Address]) -> None:
-        self._effects: list[Effect] = []
+        self._effects = Effects()
         self._timers = Timers()
         self._tunnels = Tunnels(peers)
 
     def effects(self) -> list[Effect]:
         """What has to be done since the last call, in order."""
-        effects, self._effects = self._effects, []
+        effects = list(self._effects)
+        self._effects.clear()
         return effects
 
     def deadline(self) -> float | None:
@@ -83,7 +84,7 @@ class Machine(ABC):
         """The tunnel has gone at this end."""
 
     def _send(self, message: Message, destination: IPv6Address) -> None:
-        self._effects.append(Send(message, destination))
+        self._effects.send(message, destination)
 
     def _report(self, kind: str, text: str, **details: Any) -> None:
-        self._effects.append(Report(kind, text, details))
+        self._effects.report(kind, text, **details)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import Enum, auto
 from ipaddress import IPv6Address, IPv6Network
 
@@ -11,12 +10,13 @@ from ryu_pmipls.mobility.config import GatewayConfig
 from ryu_pmipls.mobility.effects import Advertise
 from ryu_pmipls.mobility.machine import Machine
 from ryu_pmipls.mobility.registration import LIFETIME_UNIT, UNSPECIFIED, network
+from ryu_pmipls.mobility.route_reports import RouteReports
 from ryu_pmipls.mobility.timers import delays
 from ryu_pmipls.mobility.tunnels import TunnelEvent
-from ryu_pmipls.mobility.update_list import BindingState, BindingUpdateEntry, Request
+from ryu_pmipls.mobility.update_list import REFRESH_AFTER, BindingState, BindingUpdateEntry, Request
+from ryu_pmipls.mobility.uplinks import Uplinks
 from ryu_pmipls.wire import (
     AccessTechnologyType,
-    Attachment,
     BindingAcknowledgement,
     BindingUpdate,
     HandoffIndicator,
@@ -35,8 +35,6 @@ from ryu_pmipls.wire.codepoints import BindingAcknowledgementFlag, BindingStatus
 
 #: The longest wait between two Tnl_request, in seconds.
 MAX_TUNNEL_REQUEST_TIMEOUT = 32.0
-#: The part of its lifetime after which a binding is refreshed; the rest is for retransmissions.
-REFRESH_AFTER = 0.75
 
 
 class Reaction(Enum):
@@ -57,24 +55,18 @@ REACTIONS: dict[int, Reaction] = {
 }
 
 
-@dataclass(eq=False)
-class Adjustment:
-    """A Route_adjust that the RMS has not acknowledged yet."""
-
-    message: RouteAdjust
-    delays: Iterator[float]
-
-
 class MobileAccessGateway(Machine):
-    """A MAG: binding update list, its end of the tunnels, and what it tells the RMS and hears from it."""
+    """A MAG: attachment, registration and the binding update list, and its end of the tunnels."""
 
     def __init__(self, config: GatewayConfig) -> None:
         super().__init__(config.lmas)
+        self._uplinks = Uplinks(config, self._tunnels, self._effects)
+        self._routes = RouteReports(config, self._effects, self._timers)
         self._receivers = {
             BindingAcknowledgement: self._binding_acknowledgement,
             TunnelAck: self._tunnel_ack,
-            LoadAdjust: self._load_adjust,
-            RouteAdjust: self._route_adjust,
+            LoadAdjust: self._uplinks.load_adjust,
+            RouteAdjust: self._routes.route_adjust,
         }
         self.config = config
         self._policies = {node.link_layer_address: node for node in config.mobile_nodes}
@@ -83,10 +75,7 @@ class MobileAccessGateway(Machine):
         self._pending: dict[int, BindingUpdateEntry] = {}  # by the sequence number of the last PBU
         self._sequence = 0
         self._last_ticks = 0
-        self._adjustments: dict[IPv6Address, Adjustment] = {}
         self._tunnel_delays: dict[IPv6Address, Iterator[float]] = {}
-        self._uplinks = {lma: lma for lma in config.lmas}
-        self._last_load_adjust: LoadAdjust | None = None
 
     @property
     def bindings(self) -> tuple[BindingUpdateEntry, ...]:
@@ -96,7 +85,7 @@ class MobileAccessGateway(Machine):
     @property
     def uplinks(self) -> dict[IPv6Address, IPv6Address]:
         """Anchor -> the LMA that carries the uplink of the mobile nodes anchored there."""
-        return dict(self._uplinks)
+        return self._uplinks.carriers
 
     # Tunnels (draft section 3.1)
 
@@ -132,50 +121,6 @@ class MobileAccessGateway(Machine):
     def _tunnel_lost(self, peer: IPv6Address, now: float) -> None:
         self._restart_requests(peer)
         self._timers.set(self._request_tunnel, peer, now + next(self._tunnel_delays[peer]))
-
-    # Uplinks (draft section 3.2)
-
-    def _load_adjust(self, message: LoadAdjust, source: IPv6Address, now: float) -> None:
-        """Note which LMA carries an uplink; the RMS itself changes the switch."""
-        if source != self.config.rms:
-            self._report("not-from-rms", f"Load_adjust from {source} refused")
-            return
-        timestamp = message.option(Timestamp)
-        if timestamp is None:
-            self._apply(message)
-        elif message == self._last_load_adjust:
-            self._send(message, source)
-        elif self._is_stale(timestamp, now):
-            self._report("stale-load-adjust", f"Load_adjust of {timestamp.seconds:.3f} ignored")
-        elif self._apply(message):
-            self._last_load_adjust = message
-            self._send(message, source)
-
-    def _is_stale(self, timestamp: Timestamp, now: float) -> bool:
-        """Whether it was overtaken, or is no retransmission of the RMS any more but a replay (erratum E45)."""
-        if self._last_load_adjust is not None:
-            last = self._last_load_adjust.option(Timestamp)
-            if last is not None and timestamp.ticks <= last.ticks:
-                return True
-        window = self.config.timestamp_validity_window
-        patience = sum(delays(self.config.adjust_timeout, tries=self.config.adjust_tries))
-        return not now - patience - window <= timestamp.seconds <= now + window
-
-    def _apply(self, message: LoadAdjust) -> bool:
-        old, new = message.old_lma, message.new_lma
-        anchors = [anchor for anchor, carrier in self._uplinks.items() if carrier == old]
-        if new not in self._tunnels:
-            fault = f"{new} is no LMA of this MAG"
-        elif not self._tunnels.is_up(new):
-            fault = f"there is no tunnel to {new}"
-        elif not anchors:
-            fault = f"no uplink goes to {old}"  # errata E33 and E34
-        else:
-            self._uplinks.update(dict.fromkeys(anchors, new))
-            self._report("uplink-moved", f"from {old} to {new}", old=old, new=new)
-            return True
-        self._report("load-adjust-refused", f"Load_adjust from {old} to {new}: {fault}", old=old, new=new)
-        return False
 
     # Attachment
 
@@ -326,7 +271,7 @@ class MobileAccessGateway(Machine):
         self._timers.set(self._refresh, entry, request.sent + message.lifetime * LIFETIME_UNIT * REFRESH_AFTER)
         self._advertise(entry, now)
         for prefix in new:
-            self._announce(entry, prefix, now)
+            self._routes.attached(entry, prefix, now)
             self._report("attached", f"{entry.policy.identifier!r} on port {entry.port}: {prefix}", prefix=prefix)
 
     def _refused(self, entry: BindingUpdateEntry, request: Request, status: int, now: float) -> None:
@@ -376,72 +321,4 @@ class MobileAccessGateway(Machine):
         if prefixes and link_is_up:
             self._effects.append(Advertise(entry.port, entry.policy.link_layer_address, prefixes, 0))
         for prefix in prefixes:
-            # One tick after the registration that ends: it replaces that one, and loses to any later one
-            # of another MAG, however late this MAG notices that the node has gone.
-            message = self._adjustment(entry, prefix, self.config.address, UNSPECIFIED, entry.registered + 1)
-            self._adjust(message, now, self.config.min_delay_before_bce_delete)
-
-    def _announce(self, entry: BindingUpdateEntry, prefix: IPv6Network, now: float) -> None:
-        # The old MAG is not known here; the RMS knows it (erratum E35).
-        message = self._adjustment(
-            entry,
-            prefix,
-            UNSPECIFIED,
-            self.config.address,
-            entry.registered,
-            Attachment(entry.port, entry.policy.anchor),
-        )
-        self._adjust(message, now)
-
-    def _adjustment(
-        self,
-        entry: BindingUpdateEntry,
-        prefix: IPv6Network,
-        old: IPv6Address,
-        new: IPv6Address,
-        ticks: int,
-        *more: Option,
-    ) -> RouteAdjust:
-        options: tuple[Option, ...] = (
-            Timestamp(ticks),
-            MobileNodeIdentifier(entry.policy.identifier),
-            MobileNodeLinkLayerIdentifier(entry.policy.link_layer_address),
-            *more,
-        )
-        return RouteAdjust(prefix.network_address, old, new, options=options)
-
-    def _adjust(self, message: RouteAdjust, now: float, delay: float = 0.0) -> None:
-        """Tell the RMS, after ``delay``, until it answers; what was told of the prefix before is void."""
-        self._adjustments[message.prefix] = Adjustment(message, self._adjust_delays())
-        if delay > 0:
-            self._timers.set(self._transmit_adjust, message.prefix, now + delay)
-        else:
-            self._transmit_adjust(message.prefix, now)
-
-    def _adjust_delays(self) -> Iterator[float]:
-        return delays(self.config.adjust_timeout, tries=self.config.adjust_tries)
-
-    def _transmit_adjust(self, prefix: IPv6Address, now: float) -> None:
-        adjustment = self._adjustments[prefix]
-        delay = next(adjustment.delays, None)
-        if delay is None:
-            # An RMS that speaks the draft only never answers, and one that is away will come back.
-            self._report("route-adjust-unanswered", f"the RMS does not confirm the route of {prefix}", prefix=prefix)
-            adjustment.delays = self._adjust_delays()
-            delay = self.config.binding_lifetime * REFRESH_AFTER
-        else:
-            self._send(adjustment.message, self.config.rms)
-        self._timers.set(self._transmit_adjust, prefix, now + delay)
-
-    def _route_adjust(self, message: RouteAdjust, source: IPv6Address, now: float) -> None:
-        """The RMS answers a Route_adjust with the same message when the routes are in force (erratum E37)."""
-        adjustment = self._adjustments.get(message.prefix)
-        if source != self.config.rms:
-            self._report("not-from-rms", f"Route_adjust from {source} refused")
-        elif adjustment is not None and _same_change(adjustment.message, message):
-            del self._adjustments[message.prefix]
-            self._timers.cancel(self._transmit_adjust, message.prefix)
-
-
-def _same_change(one: RouteAdjust, other: RouteAdjust) -> bool:
-    return one.new_mag == other.new_mag and one.option(Timestamp) == other.option(Timestamp)
+            self._routes.detached(entry, prefix, now)

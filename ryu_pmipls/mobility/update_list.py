@@ -9,6 +9,9 @@ from ipaddress import IPv6Network
 
 from ryu_pmipls.mobility.config import MobileNodePolicy
 
+#: The part of its lifetime after which a binding is refreshed; the rest is for retransmissions.
+REFRESH_AFTER = 0.75
+
 
 class BindingState(Enum):
     """Where a mobile node's registration stands."""
