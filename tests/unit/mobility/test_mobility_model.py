@@ -152,6 +152,8 @@ class Domain(RuleBasedStateMachine):
     )
     def moves(self, node: MobileNodePolicy, mag: IPv6Address, port: int, noticed: str) -> None:
         """A node comes, or changes its place; the old MAG notices first, or a little later."""
+        # No node is at two places within one tick of a timestamp: then nothing would tell which PBU is the later one.
+        self.now += 0.001
         link = node.link_layer_address
         place = (mag, NODES.index(node) * 10 + port)
         old = self.places.get(link)
