@@ -64,7 +64,7 @@ def document() -> dict[str, Any]:
 
 
 def run(*argv: str, check: bool = True) -> str:
-    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=30)
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=120)
     assert not check or done.returncode == 0, f"{' '.join(argv)}: {done.stderr}"
     return done.stdout
 
