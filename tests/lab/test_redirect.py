@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from domain_helpers import await_tunnels, binding, eventually, ping, place, rest, routed_to
 
+from ryu_pmipls.agents.operator import ask
 from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.lab.lab import Lab
 
@@ -85,3 +86,17 @@ def test_it_keeps_its_prefix_at_another_mag_when_the_overload_is_over(lab: Lab) 
     place(lab, "mn3", "mag2")
     third = binding(lab, "mn3")
     assert third is not None and third["anchor"] == "lma1"
+
+
+def test_the_operator_drains_an_lma(lab: Lab) -> None:
+    """The mobile nodes that it had are anchored elsewhere without their doing."""
+    place(lab, "mn1", "mag1")
+    assert ask(lab.directory / "lma1" / "operator.sock", "drain").startswith("ok")
+
+    def anchors() -> set[str]:
+        return {entry["anchor"] for entry in rest(lab, "bindings") if entry["identifier"] == identifier}
+
+    identifier = lab.profile.mobile_node("mn1").identifier
+    eventually(lambda: "lma2" in anchors(), 10, "a session of mn1 at lma2")
+    eventually(lambda: ping(lab, "mn1", 1) == 1, 20, "a ping of mn1")
+    eventually(lambda: anchors() == {"lma2"}, 20, "the end of its session at lma1")
