@@ -36,6 +36,7 @@ from ryu_pmipls.loadsharing import (
     LoadList,
     Outcome,
     OverloadRule,
+    Placement,
     make_policy,
 )
 from ryu_pmipls.openflow.network import CHANGE_TIMEOUT, Network
@@ -114,6 +115,7 @@ class RouteManagementServer(RyuApp):
             report_interval=settings.report_interval,
         )
         self.policy = make_policy(settings.policy, rule, settings.rest_after_move)
+        self.placement = Placement(lma.name for lma in profile.lmas)
         self.merger = LoadInfoMerger()
         self.refused: Counter[str] = Counter()
         self.endpoint = self._open_endpoint()
@@ -130,6 +132,7 @@ class RouteManagementServer(RyuApp):
             self.bindings,
             self.network,
             self.uplinks,
+            self.placement,
             self.refused,
         ).register(self.rest)
 
@@ -356,12 +359,23 @@ class RouteManagementServer(RyuApp):
             hub.sleep(self.profile.load_sharing.evaluation_interval)
             now = self.clock.now()
             try:
-                for decision in self.policy.decide(self.load_list.snapshot(now), self.uplinks, now):
+                snapshot = self.load_list.snapshot(now)
+                for decision in self.policy.decide(snapshot, self.uplinks, now):
                     LOG.info("decision %s: %s", decision.id, decision.reason)
                     self._adjust(decision)
+                if self.profile.load_sharing.redirect_new_sessions:
+                    for lma, target in self.placement.decide(snapshot):
+                        hub.spawn(self._place, lma, target, now)
                 self.store.delete_bindings(self.bindings.expire(now))
             except Exception:
                 LOG.exception("evaluating the load list failed")
+
+    def _place(self, lma: str, target: str, now: float) -> None:
+        """Tell an LMA where its new sessions shall be: a Load_adjust about its own (RFC 6463)."""
+        address, new = self.profile.lma(lma).address, self.profile.lma(target).address
+        told = self._confirmed(LoadAdjust(address, new, options=(Timestamp.of(now),)), address)
+        if told and self.placement.confirmed(lma, target):
+            LOG.info("new sessions of %s are at %s", lma, target)
 
     def _adjust(self, decision: Decision) -> None:
         self.uplinks[decision.mag].update(dict.fromkeys(decision.anchors, decision.new_lma))

@@ -16,6 +16,7 @@ from ovs_setup.vswitch import OpenVSwitch
 from ryu_pmipls.agents import lma as lma_agent
 from ryu_pmipls.agents import mag as mag_agent
 from ryu_pmipls.agents.cpu import GroupCpu, HostCpu
+from ryu_pmipls.agents.operator import ask, socket_path
 from ryu_pmipls.domain.profile import load_profile
 
 Node = TypeVar("Node")
@@ -52,9 +53,25 @@ def lma(name: str, profile: str | None, run_directory: Path | None, cpu_group: s
 
     def serve() -> Coroutine[Any, Any, None]:
         cpu = HostCpu() if cpu_group is None else GroupCpu(CpuGroup(cpu_group))
-        return lma_agent.serve(domain, node, OpenVSwitch(run_directory), cpu)
+        return lma_agent.serve(domain, node, OpenVSwitch(run_directory), cpu, socket_path(name, run_directory))
 
     _run(serve)
+
+
+@click.command()
+@click.argument("name")
+@click.argument("command", nargs=-1, required=True)
+@_RUN_DIRECTORY
+def tell(name: str, command: tuple[str, ...], run_directory: Path | None) -> None:
+    """Tell the running agent of the LMA NAME: revoke IDENTIFIER, drain, or undrain (on its host)."""
+    path = socket_path(name, run_directory)
+    try:
+        answer = ask(path, " ".join(command))
+    except OSError as error:
+        raise click.ClickException(f"{path}: {error.strerror or error}; does the agent of {name} run here?") from None
+    if not answer.startswith("ok"):
+        raise click.ClickException(answer)
+    click.echo(answer)
 
 
 def _find(nodes: Callable[[str], Node], name: str) -> Node:

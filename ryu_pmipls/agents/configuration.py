@@ -24,12 +24,14 @@ def gateway_config(profile: Profile, mag: Mag, encapsulation: Encapsulation) -> 
         adjust_tries=timers.adjust_tries,
         min_delay_before_bce_delete=timers.min_delay_before_bce_delete,
         timestamp_validity_window=timers.timestamp_validity_window,
+        redirection=profile.load_sharing.redirect_new_sessions,
     )
 
 
 def anchor_config(profile: Profile, lma: Lma, encapsulation: Encapsulation) -> AnchorConfig:
     """The configuration of an LMA, which hands out its own slice of the home prefix pool."""
     timers = profile.timers
+    peers = tuple(other.address for other in profile.lmas if other is not lma)
     return AnchorConfig(
         address=lma.address,
         rms=profile.rms.address,
@@ -41,6 +43,9 @@ def anchor_config(profile: Profile, lma: Lma, encapsulation: Encapsulation) -> A
         timestamp_validity_window=timers.timestamp_validity_window,
         min_delay_before_bce_delete=timers.min_delay_before_bce_delete,
         max_delay_before_new_bce_assign=timers.max_delay_before_new_bce_assign,
+        adjust_timeout=timers.adjust_timeout,
+        adjust_tries=timers.adjust_tries,
+        redirection_peers=peers if profile.load_sharing.redirect_new_sessions else (),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 from ovs_setup import tunnel
 from ovs_setup.node import SERVICE_BRIDGE
@@ -14,6 +15,7 @@ from ryu_pmipls.agents.core_gateway import CoreGatewayResolver
 from ryu_pmipls.agents.cpu import Cpu
 from ryu_pmipls.agents.driver import Driver
 from ryu_pmipls.agents.load_report import LoadMeter, tunnel_counters
+from ryu_pmipls.agents.operator import listen
 from ryu_pmipls.agents.reconnection import keep_hastened
 from ryu_pmipls.agents.tunnel_ends import TunnelEnds
 from ryu_pmipls.clock import SteadyClock
@@ -23,8 +25,8 @@ from ryu_pmipls.signalling import Endpoint, Role
 from ryu_pmipls.wire import CoreGateway, Encapsulation, Option, Timestamp
 
 
-async def serve(profile: Profile, lma: Lma, ovs: OpenVSwitch, cpu: Cpu) -> None:
-    """Be ``lma`` until SIGTERM; ``cpu`` is what its switch runs on.
+async def serve(profile: Profile, lma: Lma, ovs: OpenVSwitch, cpu: Cpu, operator: Path) -> None:
+    """Be ``lma`` until SIGTERM; ``cpu`` is what its switch runs on, ``operator`` the socket for the operator's word.
 
     ``OvsSetupError`` when there is no switch set up here, ``OSError`` when sockets cannot be opened.
     """
@@ -52,5 +54,6 @@ async def serve(profile: Profile, lma: Lma, ovs: OpenVSwitch, cpu: Cpu) -> None:
 
     driver.background(gateway.watch)
     driver.background(report_load)
+    driver.background(lambda: listen(operator, machine, driver.happen))
     driver.background(lambda: keep_hastened(ovs))
     await driver.run()

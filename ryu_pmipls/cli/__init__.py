@@ -18,6 +18,7 @@ _COMMANDS = {
     "demo": "ryu_pmipls.lab.demo:demo",
     "mag": "ryu_pmipls.agents.cli:mag",
     "lma": "ryu_pmipls.agents.cli:lma",
+    "tell": "ryu_pmipls.agents.cli:tell",
 }
 #: A module with a list `commands`: the clients of the RMS's REST interface.
 _REST_COMMANDS = "ryu_pmipls.rest.cli"

@@ -169,6 +169,7 @@ class LoadSharing(_Model):
     """When and how uplinks move between LMAs (draft section 3.2, errata E20 to E29)."""
 
     policy: Literal["draft", "static"] = "draft"
+    redirect_new_sessions: bool = True  # from overloaded LMAs to light ones (RFC 6463)
     cpu_threshold: Fraction = 0.8
     packet_threshold: int = Field(default=60000, ge=0)  # packets in a window
     combine: Literal["and", "or"] = "and"

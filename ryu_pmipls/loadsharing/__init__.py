@@ -2,6 +2,7 @@
 
 from ryu_pmipls.loadsharing.journal import Answer, Journal, Outcome, Record
 from ryu_pmipls.loadsharing.load_list import LmaLoad, LmaState, LoadList, LoadSnapshot, MagTraffic, OverloadRule, Source
+from ryu_pmipls.loadsharing.placement import Placement
 from ryu_pmipls.loadsharing.policies import (
     Alarm,
     Decision,
@@ -25,6 +26,7 @@ __all__ = [
     "MagTraffic",
     "Outcome",
     "OverloadRule",
+    "Placement",
     "Policy",
     "Record",
     "Source",

@@ -18,7 +18,7 @@ class BindingCacheEntry:
 
     ``timestamp`` (1/65536 s) is that of the last PBU accepted, 0 when it was ordered by ``sequence``;
     ``lifetime`` is in units of 4 s, ``expires`` in seconds since 1970; ``link_layer_identifier`` is empty when unknown.
-    A ``leaving`` entry was de-registered and waits for its deletion.
+    A ``leaving`` entry was de-registered and waits for its deletion, a ``revoked`` one for the MAG to know of its end.
     """
 
     identifier: MobileNodeIdentifier
@@ -32,6 +32,7 @@ class BindingCacheEntry:
     expires: float
     link_local: IPv6Address | None = None
     leaving: bool = False
+    revoked: bool = False
 
 
 class Verdict(Enum):

@@ -27,7 +27,10 @@ class MobileNodePolicy:
 
 @dataclass(frozen=True)
 class GatewayConfig:
-    """Configuration of a MAG; ``address`` is its Proxy-CoA, ``lmas`` are the LMAAs to have tunnels to."""
+    """Configuration of a MAG; ``address`` is its Proxy-CoA, ``lmas`` are the LMAAs to have tunnels to.
+
+    With ``redirection`` new sessions may be at another LMA than the mobile node's profile says (RFC 6463).
+    """
 
     address: IPv6Address
     rms: IPv6Address
@@ -42,6 +45,7 @@ class GatewayConfig:
     adjust_tries: int = 3
     min_delay_before_bce_delete: float = 10.0
     timestamp_validity_window: float = 0.3
+    redirection: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,8 @@ class AnchorConfig:
     """Configuration of an LMA; ``address`` is its LMAA, ``mags`` are the Proxy-CoAs that it may serve.
 
     ``pool`` is the part of the domain's home prefix pool that this LMA hands out. ``binding_lifetime`` is the
-    longest that is granted, ``max_bindings_per_mag`` bounds the binding cache.
+    longest that is granted, ``max_bindings_per_mag`` bounds the binding cache. ``redirection_peers`` are the other
+    LMAs of the domain if sessions may be redirected from one to another (RFC 6463), and none if not.
     """
 
     address: IPv6Address
@@ -62,4 +67,7 @@ class AnchorConfig:
     timestamp_validity_window: float = 0.3
     min_delay_before_bce_delete: float = 10.0
     max_delay_before_new_bce_assign: float = 1.5
+    adjust_timeout: float = 1.0
+    adjust_tries: int = 3
     max_bindings_per_mag: int = 10000
+    redirection_peers: tuple[IPv6Address, ...] = ()

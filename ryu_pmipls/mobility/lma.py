@@ -9,13 +9,18 @@ from ipaddress import IPv6Address, IPv6Network
 from ryu_pmipls.mobility.binding_cache import BindingCache, BindingCacheEntry, Verdict
 from ryu_pmipls.mobility.config import AnchorConfig
 from ryu_pmipls.mobility.machine import Machine
+from ryu_pmipls.mobility.redirection import Redirection
 from ryu_pmipls.mobility.registration import LIFETIME_UNIT, UNSPECIFIED, Registration
+from ryu_pmipls.mobility.revocation import Revocations
 from ryu_pmipls.mobility.tunnels import TunnelEvent, TunnelState
 from ryu_pmipls.wire import (
     AccessTechnologyType,
+    BindingAcknowledgement,
+    BindingRevocationAcknowledgement,
     BindingUpdate,
     HandoffIndicator,
     HomeNetworkPrefix,
+    LoadAdjust,
     MobileNodeIdentifier,
     RouteAdjust,
     Timestamp,
@@ -39,9 +44,14 @@ class LocalMobilityAnchor(Machine):
 
     def __init__(self, config: AnchorConfig) -> None:
         super().__init__(config.mags)
+        self._revocations = Revocations(self._effects, self._timers, self._revoked)
+        self._redirection = Redirection(config, self._effects, self._timers, self._settle_here)
         self._receivers = {
             BindingUpdate: self._binding_update,
+            BindingAcknowledgement: self._redirection.binding_acknowledgement,
+            BindingRevocationAcknowledgement: self._revocations.acknowledged,
             TunnelRequest: self._tunnel_request,
+            LoadAdjust: self._redirection.load_adjust,
             RouteAdjust: self._route_adjust,
         }
         self.config = config
@@ -50,6 +60,7 @@ class LocalMobilityAnchor(Machine):
         self._cache = BindingCache()
         self._waiting: dict[MobileNodeIdentifier, Registration] = {}
         self._routes: dict[IPv6Address, Route] = {}
+        self._draining = False
 
     @property
     def bindings(self) -> tuple[BindingCacheEntry, ...]:
@@ -60,6 +71,47 @@ class LocalMobilityAnchor(Machine):
     def routes(self) -> dict[IPv6Address, IPv6Address]:
         """Prefix -> MAG, as the RMS announced it by Route_adjust."""
         return {prefix: route.mag for prefix, route in self._routes.items() if route.mag != UNSPECIFIED}
+
+    @property
+    def new_sessions_at(self) -> IPv6Address | None:
+        """The LMA to which the RMS wants new sessions redirected; ``None``: they stay here."""
+        return self._redirection.target
+
+    # The operator
+
+    def revoke(self, identifier: bytes, now: float) -> int:
+        """End the sessions of a mobile node (RFC 5846); it may come again. Tells how many there were."""
+        self.handle_timer(now)
+        entries = [entry for entry in self._cache.of(MobileNodeIdentifier(identifier)) if not entry.revoked]
+        for entry in entries:
+            self._revocations.revoke(entry, now)
+        return len(entries)
+
+    def drain(self, now: float) -> None:
+        """Have no sessions: none is created any more, and the MAGs are told to take theirs elsewhere."""
+        self.handle_timer(now)
+        self._draining = True
+        for mag in self.config.mags:
+            entries = tuple(entry for entry in self._cache if entry.care_of_address == mag and not entry.revoked)
+            if entries:
+                self._revocations.revoke_all(mag, entries, now)
+
+    def undrain(self, now: float) -> None:
+        """Take sessions again."""
+        self.handle_timer(now)
+        self._draining = False
+
+    @property
+    def draining(self) -> bool:
+        return self._draining
+
+    def _revoked(self, entry: BindingCacheEntry, now: float) -> None:
+        """The revocation of a session has come to its end."""
+        if entry in self._cache.of(entry.identifier):
+            self._timers.cancel(self._expire, entry)
+            self._timers.cancel(self._delete, entry)
+            self._cache.remove(entry)
+            self._tell("binding-revoked", entry)
 
     # Tunnels (draft section 3.1)
 
@@ -97,6 +149,7 @@ class LocalMobilityAnchor(Machine):
                 return
         ticks = timestamp.ticks if timestamp is not None else Timestamp.of(now).ticks
         self._routes[message.prefix] = Route(message.new_mag, ticks)
+        self._redirection.heard(message)
         if timestamp is not None:
             self._send(message, source)
 
@@ -118,10 +171,11 @@ class LocalMobilityAnchor(Machine):
         message = request.message
         if message.option(MobileNodeIdentifier) is None:
             return BindingStatus.MISSING_MN_IDENTIFIER_OPTION
-        if request.source not in self._tunnels or request.care_of_address not in self._tunnels:
+        peers = self.config.redirection_peers
+        if request.source not in (*self.config.mags, *peers) or request.care_of_address not in self._tunnels:
             return BindingStatus.MAG_NOT_AUTHORIZED_FOR_PROXY_REG
         policy = self._policies.get(request.identifier)
-        if policy is None or policy.anchor != self.config.address:
+        if policy is None or (policy.anchor != self.config.address and not peers):
             return BindingStatus.NOT_LMA_FOR_THIS_MOBILE_NODE
         if not policy.enabled:
             return BindingStatus.PROXY_REG_NOT_ENABLED
@@ -175,10 +229,32 @@ class LocalMobilityAnchor(Machine):
         elif leaves:
             if match.entry is not None and match.entry.care_of_address == request.care_of_address:
                 self._deregister(match.entry, request, now)
-            else:
+            elif match.entry is not None or not self._redirection.take(request, now):
                 # The old MAG, after a handoff: to be ignored, without an answer (RFC 5213, section 5.3.5).
                 self._report("late-deregistration", f"from {request.source}", identifier=request.identifier.identifier)
-        elif match.entry is not None:
+        elif match.entry is None:
+            self._place(request, now)
+        elif not match.entry.revoked:
+            self._update(match.entry, request, now)
+        elif self._draining:
+            self._place(request, now)
+        else:
+            # A refresh that crosses the operator's revocation must not revive the session.
+            self._refuse(request, BindingStatus.ADMINISTRATIVELY_PROHIBITED, now)
+
+    def _place(self, request: Registration, now: float) -> None:
+        """A new session: at another LMA, if that is to be, but all sessions of a mobile node at one."""
+        alone = all(entry.revoked for entry in self._cache.of(request.identifier))
+        if not (alone and self._redirection.take(request, now)):
+            self._settle_here(request, BindingStatus.INSUFFICIENT_RESOURCES, now)
+
+    def _settle_here(self, request: Registration, status: BindingStatus, now: float) -> None:
+        """A new session that no other LMA has taken (the last answered ``status``)."""
+        if self._draining:
+            self._refuse(request, status, now)
+            return
+        match = self._cache.lookup(request)
+        if match.entry is not None and not match.entry.revoked:
             self._update(match.entry, request, now)
         else:
             self._create(request, now)
@@ -234,20 +310,25 @@ class LocalMobilityAnchor(Machine):
             expires=now,
         )
         self._cache.add(entry)
+        self._redirection.created(entry.identifier)
         self._tell("binding-created", entry)
         self._grant(entry, request, now)
 
     def _update(self, entry: BindingCacheEntry, request: Registration, now: float) -> None:
         """Refresh, handoff or revival."""
-        old = entry.care_of_address
+        old, told = entry.care_of_address, entry.leaving
+        same_access = entry.access_technology == request.access_technology
         self._cache.move(entry, request.care_of_address)
         entry.access_technology = request.access_technology
         entry.link_layer_identifier = request.link_layer_identifier
         entry.leaving = False
         self._timers.cancel(self._delete, entry)
+        self._grant(entry, request, now)
         if old != entry.care_of_address:
             self._tell("handoff", entry)
-        self._grant(entry, request, now)
+            self._revocations.returned(entry)
+            if not told:
+                self._revocations.handed_over(entry, old, same_access, now)
 
     def _grant(self, entry: BindingCacheEntry, request: Registration, now: float) -> None:
         self._note(entry, request)

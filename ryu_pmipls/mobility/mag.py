@@ -10,6 +10,7 @@ from ryu_pmipls.mobility.config import GatewayConfig
 from ryu_pmipls.mobility.effects import Advertise
 from ryu_pmipls.mobility.machine import Machine
 from ryu_pmipls.mobility.registration import LIFETIME_UNIT, UNSPECIFIED, network
+from ryu_pmipls.mobility.revocation import judge
 from ryu_pmipls.mobility.route_reports import RouteReports
 from ryu_pmipls.mobility.timers import delays
 from ryu_pmipls.mobility.tunnels import TunnelEvent
@@ -18,13 +19,20 @@ from ryu_pmipls.mobility.uplinks import Uplinks
 from ryu_pmipls.wire import (
     AccessTechnologyType,
     BindingAcknowledgement,
+    BindingRevocationAcknowledgement,
+    BindingRevocationIndication,
     BindingUpdate,
     HandoffIndicator,
     HomeNetworkPrefix,
     LoadAdjust,
+    Message,
     MobileNodeIdentifier,
     MobileNodeLinkLayerIdentifier,
     Option,
+    Redirect,
+    RedirectCapability,
+    RevocationFlag,
+    RevocationTrigger,
     RouteAdjust,
     Timestamp,
     TunnelAck,
@@ -42,14 +50,18 @@ class Reaction(Enum):
 
     GIVE_UP = auto()  # until the mobile node attaches again
     BAR = auto()  # until an administrator acts, which is a restart
-    ASK_FOR_ANY = auto()  # register again, with whatever prefix the LMA assigns
+    ASK_FOR_ANY = auto()  # register again, once, with whatever prefix the LMA assigns
+    ASK_ANOTHER = auto()  # register with an LMA that was not asked yet, if redirection is allowed
     TRY_AGAIN = auto()  # the next retransmission, with its new timestamp, may do better
 
 
 #: RFC 5213, section 6.9.1.2; what is not here makes the MAG give up.
 REACTIONS: dict[int, Reaction] = {
+    BindingStatus.INSUFFICIENT_RESOURCES: Reaction.ASK_ANOTHER,
     BindingStatus.PROXY_REG_NOT_ENABLED: Reaction.BAR,
+    BindingStatus.NOT_LMA_FOR_THIS_MOBILE_NODE: Reaction.ASK_ANOTHER,
     BindingStatus.NOT_AUTHORIZED_FOR_HOME_NETWORK_PREFIX: Reaction.ASK_FOR_ANY,
+    BindingStatus.BCE_PBU_PREFIX_SET_DO_NOT_MATCH: Reaction.ASK_FOR_ANY,
     BindingStatus.TIMESTAMP_MISMATCH: Reaction.TRY_AGAIN,
     BindingStatus.TIMESTAMP_LOWER_THAN_PREV_ACCEPTED: Reaction.TRY_AGAIN,
 }
@@ -64,6 +76,7 @@ class MobileAccessGateway(Machine):
         self._routes = RouteReports(config, self._effects, self._timers)
         self._receivers = {
             BindingAcknowledgement: self._binding_acknowledgement,
+            BindingRevocationIndication: self._revocation,
             TunnelAck: self._tunnel_ack,
             LoadAdjust: self._uplinks.load_adjust,
             RouteAdjust: self._routes.route_adjust,
@@ -73,6 +86,7 @@ class MobileAccessGateway(Machine):
         self._entries: dict[bytes, BindingUpdateEntry] = {}
         self._barred: set[bytes] = set()
         self._pending: dict[int, BindingUpdateEntry] = {}  # by the sequence number of the last PBU
+        self._last_revocations: dict[IPv6Address, tuple[BindingRevocationIndication, Message]] = {}
         self._sequence = 0
         self._last_ticks = 0
         self._tunnel_delays: dict[IPv6Address, Iterator[float]] = {}
@@ -151,11 +165,20 @@ class MobileAccessGateway(Machine):
         """The link of OpenFlow port ``port`` is down."""
         # Timers that are due have to wait: a refresh for a node that has gone would take it back from where it is.
         for entry in [entry for entry in self._entries.values() if entry.port == port]:
-            if entry.state is not BindingState.DEREGISTERING:
-                held = entry.prefixes
-                self._withdraw(entry, now, link_is_up=False)
-                # Should the LMA have accepted what was not answered yet, it knows the session without a prefix.
-                self._ask(entry, Handoff.UNKNOWN, 0, held, now)
+            self._deregister(entry, now, link_is_up=False)
+
+    def depart(self, link_layer_address: bytes, now: float) -> None:
+        """The node has gone though its link is up: it is unreachable, or an administrator wants it so."""
+        entry = self._entries.get(link_layer_address)
+        if entry is not None:
+            self._deregister(entry, now, link_is_up=True)
+
+    def _deregister(self, entry: BindingUpdateEntry, now: float, link_is_up: bool) -> None:
+        if entry.state is not BindingState.DEREGISTERING:
+            held = entry.prefixes
+            self._withdraw(entry, now, link_is_up)
+            # Should the LMA have accepted what was not answered yet, it knows the session without a prefix.
+            self._ask(entry, Handoff.UNKNOWN, 0, held, now)
 
     # Registration
 
@@ -178,7 +201,10 @@ class MobileAccessGateway(Machine):
         self._drop_request(entry)
         self._timers.cancel(self._refresh, entry)
         schedule = delays(self.config.initial_bindack_timeout, self.config.max_bindack_timeout)
-        entry.request = Request(handoff, lifetime, prefixes, schedule)
+        # A refresh is about a session that the LMA has; any other registration may be the first (RFC 6463,
+        # section 5.2, speaks of the indicator for a new interface, which this MAG cannot know).
+        redirectable = self.config.redirection and lifetime > 0 and handoff != Handoff.RE_REGISTRATION
+        entry.request = Request(handoff, lifetime, prefixes, schedule, redirectable)
         self._transmit(entry, now)
 
     def _transmit(self, entry: BindingUpdateEntry, now: float) -> None:
@@ -197,8 +223,9 @@ class MobileAccessGateway(Machine):
             AccessTechnologyType(policy.access_technology),
             Timestamp(request.timestamp),
             MobileNodeLinkLayerIdentifier(policy.link_layer_address),
+            *((RedirectCapability(),) if request.redirectable else ()),
         )
-        self._send(BindingUpdate(request.sequence, request.lifetime, options=options), policy.anchor)
+        self._send(BindingUpdate(request.sequence, request.lifetime, options=options), entry.anchor)
         self._timers.set(self._unanswered, entry, now + next(request.delays))
 
     def _new_ticks(self, now: float) -> int:
@@ -222,7 +249,7 @@ class MobileAccessGateway(Machine):
         if (
             entry is None
             or entry.request is None
-            or source != entry.policy.anchor
+            or source != entry.anchor
             or not message.flags & BindingAcknowledgementFlag.P
         ):
             self._report("unmatched-acknowledgement", f"PBA {message.sequence} from {source} ignored")
@@ -264,6 +291,7 @@ class MobileAccessGateway(Machine):
             prefix for prefix in granted if prefix not in entry.prefixes or request.handoff != Handoff.RE_REGISTRATION
         )
         self._drop_request(entry)
+        self._follow(entry, request, message)
         if lost:
             self._withdraw_prefixes(entry, lost, now)
         entry.prefixes, entry.expires, entry.registered = granted, expires, request.timestamp
@@ -273,6 +301,19 @@ class MobileAccessGateway(Machine):
         for prefix in new:
             self._routes.attached(entry, prefix, now)
             self._report("attached", f"{entry.policy.identifier!r} on port {entry.port}: {prefix}", prefix=prefix)
+
+    def _follow(self, entry: BindingUpdateEntry, request: Request, message: BindingAcknowledgement) -> None:
+        """Note to which LMA the session was redirected; it has it already (RFC 6463, section 5.2)."""
+        entry.unwilling.clear()
+        redirect = message.option(Redirect)
+        if redirect is None:
+            return
+        if request.redirectable and isinstance(redirect.address, IPv6Address) and self._tunnels.is_up(redirect.address):
+            entry.anchor = redirect.address
+            self._report("redirected", f"{entry.policy.identifier!r} to {entry.anchor}", lma=entry.anchor)
+        else:
+            text = f"{entry.policy.identifier!r}: redirection to {redirect.address} ignored"
+            self._report("redirection-ignored", text, lma=redirect.address)
 
     def _refused(self, entry: BindingUpdateEntry, request: Request, status: int, now: float) -> None:
         identifier = entry.policy.identifier
@@ -284,14 +325,53 @@ class MobileAccessGateway(Machine):
             self._withdraw(entry, now)
             self._register(entry, (), now)
             return
+        other = self._other_anchor(entry) if reaction is Reaction.ASK_ANOTHER else None
+        if other is not None:
+            self._withdraw(entry, now)
+            entry.anchor = other
+            self._register(entry, entry.policy.prefixes, now)
+            return
         if reaction is Reaction.BAR:
             self._barred.add(entry.policy.link_layer_address)
         self._give_up(entry, now)
 
+    def _other_anchor(self, entry: BindingUpdateEntry) -> IPv6Address | None:
+        """The next LMA to ask when one will not have the session: the profile's, then the others in their order."""
+        entry.unwilling.add(entry.anchor)
+        lmas = (entry.policy.anchor, *self.config.lmas) if self.config.redirection else ()
+        return next((lma for lma in lmas if lma not in entry.unwilling and self._tunnels.is_up(lma)), None)
+
+    def _revocation(self, message: BindingRevocationIndication, source: IPv6Address, now: float) -> None:
+        """The LMA ends sessions (RFC 5846, section 9.1)."""
+        if source not in self._tunnels:
+            self._report("unknown-lma", f"revocation by {source} refused", lma=source)
+            return
+        known = self._last_revocations.get(source)
+        if known is not None and known[0] == message:
+            self._send(known[1], source)
+            return
+        judgement = judge(message, source, self._entries.values())
+        flags = message.flags & (RevocationFlag.P | RevocationFlag.G)
+        answer = BindingRevocationAcknowledgement(judgement.status, message.sequence, flags, judgement.options)
+        self._last_revocations[source] = message, answer
+        self._send(answer, source)
+        for entry in judgement.entries:
+            self._report("revoked", f"{entry.policy.identifier!r} by {source}", identifier=entry.policy.identifier)
+            if message.trigger == RevocationTrigger.PER_PEER_POLICY and entry.state is not BindingState.DEREGISTERING:
+                # The LMA gives up all its sessions; the mobile node is still here.
+                self._start_over(entry, now)
+            else:
+                self._give_up(entry, now)
+
     def _expire(self, entry: BindingUpdateEntry, now: float) -> None:
         """No answer came in time: the LMA has forgotten the session, and may give the prefixes away."""
         self._report("binding-expired", f"{entry.policy.identifier!r}", identifier=entry.policy.identifier)
+        self._start_over(entry, now)
+
+    def _start_over(self, entry: BindingUpdateEntry, now: float) -> None:
+        """The session has ended, the node is still here: register it as if it had just come."""
         self._withdraw(entry, now)
+        entry.anchor = entry.policy.anchor
         self._register(entry, entry.policy.prefixes, now)
 
     def _give_up(self, entry: BindingUpdateEntry, now: float) -> None:

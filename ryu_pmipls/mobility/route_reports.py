@@ -41,7 +41,7 @@ class RouteReports:
     def attached(self, entry: BindingUpdateEntry, prefix: IPv6Network, now: float) -> None:
         """A mobile node holds ``prefix`` at this MAG."""
         # The old MAG is not known here; the RMS knows it (erratum E35).
-        attachment = Attachment(entry.port, entry.policy.anchor)
+        attachment = Attachment(entry.port, entry.anchor)
         message = self._message(entry, prefix, UNSPECIFIED, self.config.address, entry.registered, attachment)
         self._tell(message, now)
 

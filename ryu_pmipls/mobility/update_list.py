@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
-from ipaddress import IPv6Network
+from ipaddress import IPv6Address, IPv6Network
 
 from ryu_pmipls.mobility.config import MobileNodePolicy
 
@@ -27,13 +27,15 @@ class Request:
     """A PBU that is not answered yet, and how to send it again.
 
     No ``prefixes``: the LMA shall assign one. ``lifetime`` is in units of 4 s, ``timestamp`` in 1/65536 s;
-    ``sequence``, ``timestamp`` and ``sent`` are those of the last transmission.
+    ``sequence``, ``timestamp`` and ``sent`` are those of the last transmission. ``redirectable``: the LMA may
+    give the session to another one (RFC 6463).
     """
 
     handoff: int
     lifetime: int
     prefixes: tuple[IPv6Network, ...]
     delays: Iterator[float]
+    redirectable: bool = False
     sequence: int = 0
     timestamp: int = 0
     sent: float = 0.0
@@ -44,7 +46,8 @@ class BindingUpdateEntry:
     """One interface of a mobile node, attached on OpenFlow port ``port``.
 
     ``prefixes`` are those that it may use until ``expires`` (seconds since 1970); ``registered`` is the timestamp
-    (1/65536 s) of the PBU that was accepted last.
+    (1/65536 s) of the PBU that was accepted last. ``anchor`` is the LMA that has the session, or is asked for one:
+    that of the profile, unless a redirection or a refusal has changed it; ``unwilling`` are those that refused one.
     """
 
     policy: MobileNodePolicy
@@ -53,6 +56,11 @@ class BindingUpdateEntry:
     expires: float = 0.0
     registered: int = 0
     request: Request | None = None
+    anchor: IPv6Address = field(init=False)
+    unwilling: set[IPv6Address] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.anchor = self.policy.anchor
 
     @property
     def state(self) -> BindingState:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ryu_pmipls import __version__
 from ryu_pmipls.domain.profile import Profile, format_link_layer
-from ryu_pmipls.loadsharing import Journal, LoadList, Policy, Record
+from ryu_pmipls.loadsharing import Journal, LoadList, Placement, Policy, Record
 from ryu_pmipls.openflow.network import Network
 from ryu_pmipls.openflow.rules import tunnel_port
 from ryu_pmipls.openflow.switch import State, Switch
@@ -31,6 +31,7 @@ class Resources:
     bindings: BindingTable
     network: Network
     uplinks: Mapping[str, Mapping[str, str]]
+    placement: Placement
     refused: Mapping[str, int]  # datagrams and messages that were dropped, by reason
 
     def register(self, application: RestApplication) -> None:
@@ -71,11 +72,11 @@ class Resources:
         return asdict(self.load_list.snapshot(self.clock()))
 
     def lmas(self) -> list[Document]:
-        return [self._node(switch) for switch in self.network.lmas.values()]
+        return [self._lma(switch) for switch in self.network.lmas.values()]
 
     def lma(self, name: str) -> Document:
         switch = self.network.lmas[self.profile.lma(name).name]
-        return self._node(switch) | {"load": asdict(self.load_list.snapshot(self.clock()).lma(name))}
+        return self._lma(switch) | {"load": asdict(self.load_list.snapshot(self.clock()).lma(name))}
 
     def mags(self) -> list[Document]:
         return [
@@ -113,6 +114,9 @@ class Resources:
         return _decision(self.journal[id]) | {
             "snapshot": json.loads(self.journal[id].to_json())["decision"]["snapshot"]
         }
+
+    def _lma(self, switch: Switch) -> Document:
+        return self._node(switch) | {"new_sessions_at": self.placement.targets[switch.name]}
 
     def _node(self, switch: Switch) -> Document:
         node = switch.node

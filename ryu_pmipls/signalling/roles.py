@@ -8,6 +8,8 @@ from ipaddress import IPv6Address
 from ryu_pmipls.domain.profile import Profile
 from ryu_pmipls.wire import (
     BindingAcknowledgement,
+    BindingRevocationAcknowledgement,
+    BindingRevocationIndication,
     BindingUpdate,
     LoadAdjust,
     LoadInfo,
@@ -29,15 +31,20 @@ class Role(Enum):
 
 
 #: (role of the receiver, message) -> roles of those who may send it. Load_adjust and Route_adjust also go back to the
-#: sender, as acknowledgements (erratum E37).
+#: sender, as acknowledgements (erratum E37). PBU and PBA go between LMAs where one redirects a session to another
+#: (RFC 6463, section 5.3.2).
 SENDERS: dict[tuple[Role, type[Message]], frozenset[Role]] = {
-    (Role.LMA, BindingUpdate): frozenset({Role.MAG}),
+    (Role.LMA, BindingUpdate): frozenset({Role.MAG, Role.LMA}),
+    (Role.LMA, BindingAcknowledgement): frozenset({Role.LMA}),
     (Role.MAG, BindingAcknowledgement): frozenset({Role.LMA}),
+    (Role.MAG, BindingRevocationIndication): frozenset({Role.LMA}),
+    (Role.LMA, BindingRevocationAcknowledgement): frozenset({Role.MAG}),
     (Role.LMA, TunnelRequest): frozenset({Role.MAG}),
     (Role.MAG, TunnelAck): frozenset({Role.LMA}),
     (Role.RMS, LoadInfo): frozenset({Role.LMA}),
     (Role.MAG, LoadAdjust): frozenset({Role.RMS}),
-    (Role.RMS, LoadAdjust): frozenset({Role.MAG}),
+    (Role.LMA, LoadAdjust): frozenset({Role.RMS}),
+    (Role.RMS, LoadAdjust): frozenset({Role.MAG, Role.LMA}),
     (Role.LMA, RouteAdjust): frozenset({Role.RMS}),
     (Role.MAG, RouteAdjust): frozenset({Role.RMS}),
     (Role.RMS, RouteAdjust): frozenset({Role.MAG, Role.LMA}),

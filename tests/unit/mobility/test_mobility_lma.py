@@ -11,7 +11,6 @@ from mobility_helpers import (
     LINK1,
     LINK2,
     LMA1,
-    LMA2,
     MAG1,
     MAG2,
     MAG3,
@@ -49,7 +48,7 @@ from ryu_pmipls.wire import (
     HandoffIndicator,
     HomeNetworkPrefix,
     LinkLocalAddress,
-    LoadAdjust,
+    LoadInfo,
     MobileNodeIdentifier,
     MobileNodeLinkLayerIdentifier,
     RouteAdjust,
@@ -474,7 +473,7 @@ class TestSession:
         register(lma, pbu(START), START)
         effects = answer(lma, pbu(START + 5), MAG2, START + 5)
         assert networks(only(sent(effects, BindingAcknowledgement))) == (LMA_PREFIX,)
-        assert only(of(effects, Report)).kind == "handoff"
+        assert [report.kind for report in of(effects, Report)] == ["handoff", "revocation"]
         assert only(list(lma.bindings)).care_of_address == MAG2
 
     def test_a_deregistered_session_stays_for_a_while(self) -> None:
@@ -553,7 +552,7 @@ class TestTunnels:
         assert of(answer(lma, pbu(START + 1), MAG1, START + 1), BuildTunnel) == []
 
     def test_a_message_that_is_not_for_an_lma_is_reported(self) -> None:
-        assert only(of(answer(anchor(), LoadAdjust(LMA1, LMA2), RMS, START), Report)).kind == "unexpected-message"
+        assert only(of(answer(anchor(), LoadInfo(0.5, 0, ()), RMS, START), Report)).kind == "unexpected-message"
 
 
 class TestRoutes:

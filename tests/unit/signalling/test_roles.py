@@ -59,11 +59,15 @@ ROUTE_ADJUSTS = {name for name, message in MESSAGES.items() if isinstance(messag
 #: receiver -> sender -> what it may say; everything else is refused.
 PERMITTED = {
     Role.RMS: {
-        "LMA": {"Load_info", *ROUTE_ADJUSTS},
+        "LMA": {"Load_info", "Load_adjust", *ROUTE_ADJUSTS},
         "MAG": {"Load_adjust", "attach at MAG", "move to MAG", "detach from MAG"},
     },
-    Role.LMA: {"MAG": {"PBU", "Tnl_request"}, "RMS": ROUTE_ADJUSTS},
-    Role.MAG: {"LMA": {"PBA", "Tnl_ack"}, "RMS": {"Load_adjust", *ROUTE_ADJUSTS}},
+    Role.LMA: {
+        "MAG": {"PBU", "BRA", "Tnl_request"},
+        "LMA": {"PBU", "PBA"},
+        "RMS": {"Load_adjust", *ROUTE_ADJUSTS},
+    },
+    Role.MAG: {"LMA": {"PBA", "BRI", "Tnl_ack"}, "RMS": {"Load_adjust", *ROUTE_ADJUSTS}},
 }
 
 

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from ryu_pmipls.loadsharing import LmaLoad, LmaState, LoadSnapshot, Placement
+
+LIGHT, OVERLOADED, NEUTRAL, STALE = LmaState.LIGHT, LmaState.OVERLOADED, LmaState.NEUTRAL, LmaState.STALE
+LMAS = ("lma1", "lma2", "lma3")
+
+
+def snapshot(*states: LmaState, cpus: tuple[float, ...] = (0.9, 0.5, 0.3)) -> LoadSnapshot:
+    loads = (
+        LmaLoad(lma, state, cpu, 0.0, 100, None, (), None, 0.0, 10.0, None)
+        for lma, state, cpu in zip(LMAS, states, cpus, strict=True)
+    )
+    return LoadSnapshot(100.0, 10.0, tuple(loads))
+
+
+def settled() -> Placement:
+    """All LMAs have confirmed that new sessions stay with them."""
+    placement = Placement(LMAS)
+    for lma, target in placement.decide(snapshot(LIGHT, LIGHT, LIGHT)):
+        placement.confirmed(lma, target)
+    return placement
+
+
+def test_after_a_start_every_lma_is_told_until_it_confirms() -> None:
+    placement = Placement(LMAS)
+    everyone = [(lma, lma) for lma in LMAS]
+    assert placement.decide(snapshot(STALE, STALE, STALE)) == everyone
+    assert placement.confirmed("lma1", "lma1")
+    assert placement.decide(snapshot(LIGHT, LIGHT, LIGHT)) == everyone[1:]
+
+
+def test_an_overloaded_lma_sends_new_sessions_to_the_lightest_and_is_told_every_round() -> None:
+    placement = settled()
+    for _ in range(2):
+        assert placement.decide(snapshot(OVERLOADED, LIGHT, LIGHT)) == [("lma1", "lma3")]
+        placement.confirmed("lma1", "lma3")
+    assert not placement.confirmed("lma1", "lma3")
+
+
+def test_it_keeps_to_its_target_as_long_as_that_is_light() -> None:
+    placement = settled()
+    placement.decide(snapshot(OVERLOADED, LIGHT, LIGHT))
+    assert placement.decide(snapshot(OVERLOADED, LIGHT, LIGHT, cpus=(0.9, 0.1, 0.3))) == [("lma1", "lma3")]
+    assert placement.decide(snapshot(OVERLOADED, LIGHT, NEUTRAL)) == [("lma1", "lma2")]
+
+
+def test_it_ends_with_the_overload_and_is_told_until_confirmed() -> None:
+    placement = settled()
+    for lma, target in placement.decide(snapshot(OVERLOADED, LIGHT, LIGHT)):
+        placement.confirmed(lma, target)
+    for _ in range(2):
+        assert placement.decide(snapshot(NEUTRAL, LIGHT, LIGHT)) == [("lma1", "lma1")]
+    placement.confirmed("lma1", "lma1")
+    assert placement.decide(snapshot(LIGHT, LIGHT, LIGHT)) == []
+
+
+def test_without_a_light_lma_new_sessions_stay() -> None:
+    assert settled().decide(snapshot(OVERLOADED, NEUTRAL, STALE)) == []
+
+
+def test_two_overloaded_lmas_never_name_each_other() -> None:
+    placement = settled()
+    assert placement.decide(snapshot(OVERLOADED, OVERLOADED, LIGHT)) == [("lma1", "lma3"), ("lma2", "lma3")]
