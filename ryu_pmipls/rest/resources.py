@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ryu_pmipls import __version__
+from ryu_pmipls.control.uplinks import UplinkControl
 from ryu_pmipls.domain.profile import Profile, format_link_layer
-from ryu_pmipls.loadsharing import Journal, LoadList, Placement, Policy, Record
+from ryu_pmipls.loadsharing import Record
 from ryu_pmipls.openflow.network import Network
 from ryu_pmipls.openflow.rules import tunnel_port
 from ryu_pmipls.openflow.switch import State, Switch
@@ -25,13 +26,9 @@ class Resources:
 
     profile: Profile
     clock: Callable[[], float]
-    load_list: LoadList
-    policy: Policy
-    journal: Journal
+    uplinks: UplinkControl
     bindings: BindingTable
     network: Network
-    uplinks: Mapping[str, Mapping[str, str]]
-    placement: Placement
     refused: Mapping[str, int]  # datagrams and messages that were dropped, by reason
 
     def register(self, application: RestApplication) -> None:
@@ -64,29 +61,30 @@ class Resources:
             "switches": switches,
             "switch_errors": {switch.name: switch.errors for switch in self.network if switch.errors},
             "bindings": len(self.bindings),
-            "alarms": [asdict(alarm) for alarm in self.policy.alarms],
+            "alarms": [asdict(alarm) for alarm in self.uplinks.policy.alarms],
             "refused": dict(self.refused),
         }
 
     def loads(self) -> Document:
-        return asdict(self.load_list.snapshot(self.clock()))
+        return asdict(self.uplinks.load_list.snapshot(self.clock()))
 
     def lmas(self) -> list[Document]:
         return [self._lma(switch) for switch in self.network.lmas.values()]
 
     def lma(self, name: str) -> Document:
         switch = self.network.lmas[self.profile.lma(name).name]
-        return self._lma(switch) | {"load": asdict(self.load_list.snapshot(self.clock()).lma(name))}
+        return self._lma(switch) | {"load": asdict(self.uplinks.load_list.snapshot(self.clock()).lma(name))}
 
     def mags(self) -> list[Document]:
         return [
-            self._node(switch) | {"uplinks": dict(self.uplinks[name])} for name, switch in self.network.mags.items()
+            self._node(switch) | {"uplinks": dict(self.uplinks.uplinks[name])}
+            for name, switch in self.network.mags.items()
         ]
 
     def mag(self, name: str) -> Document:
         switch = self.network.mags[self.profile.mag(name).name]
         bindings = [_binding(binding) for binding in self.bindings.at(name)]
-        return self._node(switch) | {"uplinks": dict(self.uplinks[name]), "bindings": bindings}
+        return self._node(switch) | {"uplinks": dict(self.uplinks.uplinks[name]), "bindings": bindings}
 
     def tunnels(self) -> list[Document]:
         return [
@@ -106,17 +104,17 @@ class Resources:
         return [_binding(binding) for binding in self.bindings if binding.mag is not None]
 
     def decisions(self) -> list[Document]:
-        return [_decision(record) for record in self.journal]
+        return [_decision(record) for record in self.uplinks.journal]
 
     def decision(self, id: str) -> Document:  # the name of the path's variable part
-        if id not in (record.decision.id for record in self.journal):
+        if id not in (record.decision.id for record in self.uplinks.journal):
             raise KeyError(f"no decision has the id {id}")
-        return _decision(self.journal[id]) | {
-            "snapshot": json.loads(self.journal[id].to_json())["decision"]["snapshot"]
+        return _decision(self.uplinks.journal[id]) | {
+            "snapshot": json.loads(self.uplinks.journal[id].to_json())["decision"]["snapshot"]
         }
 
     def _lma(self, switch: Switch) -> Document:
-        return self._node(switch) | {"new_sessions_at": self.placement.targets[switch.name]}
+        return self._node(switch) | {"new_sessions_at": self.uplinks.placement.targets[switch.name]}
 
     def _node(self, switch: Switch) -> Document:
         node = switch.node

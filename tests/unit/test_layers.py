@@ -24,7 +24,8 @@ ALLOWED: dict[str, set[str]] = {
     "openflow": {*PURE, "domain", "framework", "clock"},
     "signalling": {*PURE, "domain", "framework", "clock"},
     "store": {*PURE, "domain", "framework", "clock"},
-    "rest": {*PURE, "domain", "framework", "clock", "openflow", "signalling", "store"},
+    "control": {*PURE, "domain", "framework", "clock", "openflow", "signalling", "store"},
+    "rest": {*PURE, "domain", "framework", "clock", "openflow", "signalling", "store", "control"},
     "agents": {*PURE, "domain", "framework", "clock", "openflow", "signalling", "store", "ovs_setup"},
 }
 TOP = {"rms", "lab", "cli"}

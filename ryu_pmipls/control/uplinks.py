@@ -1,0 +1,142 @@
+"""Load sharing at work: what is measured goes into the load list, and what a policy decides into force."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+
+from ryu_pmipls.control.confirmation import Confirmation
+from ryu_pmipls.domain.profile import Profile
+from ryu_pmipls.framework import hub
+from ryu_pmipls.loadsharing import (
+    Answer,
+    Decision,
+    Journal,
+    LoadList,
+    Outcome,
+    OverloadRule,
+    Placement,
+    make_policy,
+)
+from ryu_pmipls.openflow.network import CHANGE_TIMEOUT, Network
+from ryu_pmipls.openflow.session import Outcome as SwitchOutcome
+from ryu_pmipls.store import Store
+from ryu_pmipls.wire import LoadAdjust, LoadInfo, LoadInfoMerger, Timestamp
+
+LOG = logging.getLogger(__name__)
+
+
+class UplinkControl:
+    """Load list, policy and decisions of a domain; ``uplinks`` (MAG -> anchor -> LMA) is what they change."""
+
+    def __init__(
+        self,
+        profile: Profile,
+        uplinks: dict[str, dict[str, str]],
+        store: Store,
+        network: Network,
+        confirmation: Confirmation,
+        clock: Callable[[], float],
+    ) -> None:
+        settings = profile.load_sharing
+        rule = OverloadRule(
+            cpu_threshold=settings.cpu_threshold,
+            packet_threshold=settings.packet_threshold,
+            combine=settings.combine,
+            hysteresis=settings.hysteresis,
+        )
+        self.load_list = LoadList(
+            [lma.name for lma in profile.lmas],
+            [mag.name for mag in profile.mags],
+            rule=rule,
+            window=settings.window,
+            report_interval=settings.report_interval,
+        )
+        self.policy = make_policy(settings.policy, rule, settings.rest_after_move)
+        self.placement = Placement(lma.name for lma in profile.lmas)
+        self.journal = Journal(store.load_decisions())
+        self.uplinks = uplinks
+        self._profile = profile
+        self._store = store
+        self._network = network
+        self._confirmation = confirmation
+        self._clock = clock
+        self._merger = LoadInfoMerger()
+        self._mags = {mag.address: mag.name for mag in profile.mags}
+
+    # What is measured.
+
+    def reported(self, lma: str, message: LoadInfo, now: float) -> None:
+        """An LMA reports its load, perhaps in several messages."""
+        report = self._merger.add(self._profile.lma(lma).address, message)
+        if report is not None:
+            counts = {self._mags[load.mag]: load.packets for load in report.mags if load.mag in self._mags}
+            self.load_list.load_info(lma, report.cpu, report.total_packets, counts, now)
+
+    def counted(self, lma: str, now: float) -> None:
+        """The counters of an LMA's ports have been read."""
+        for mag, counters in self._network.lmas[lma].tunnel_counters(self._network.mags):
+            self.load_list.port_sample(lma, mag, counters.rx_packets, counters.rx_octets, now)
+
+    # What is decided.
+
+    def evaluate(self, now: float) -> None:
+        """One round of decisions."""
+        snapshot = self.load_list.snapshot(now)
+        for decision in self.policy.decide(snapshot, self.uplinks, now):
+            LOG.info("decision %s: %s", decision.id, decision.reason)
+            self._adjust(decision)
+        if self._profile.load_sharing.redirect_new_sessions:
+            for lma, target in self.placement.decide(snapshot):
+                hub.spawn(self._place, lma, target, now)
+
+    def _place(self, lma: str, target: str, now: float) -> None:
+        """Tell an LMA where its new sessions shall be: a Load_adjust about its own (RFC 6463)."""
+        address, new = self._profile.lma(lma).address, self._profile.lma(target).address
+        message = LoadAdjust(address, new, options=(Timestamp.of(now),))
+        if self._confirmation.confirmed(message, address) and self.placement.confirmed(lma, target):
+            LOG.info("new sessions of %s are at %s", lma, target)
+
+    def _adjust(self, decision: Decision) -> None:
+        self.uplinks[decision.mag].update(dict.fromkeys(decision.anchors, decision.new_lma))
+        self._store.save_uplinks(decision.mag, self.uplinks[decision.mag])
+        self._store.save_decision(self.journal.add(decision))
+        hub.spawn(self._enforce, decision)
+        hub.spawn(self._notify, decision)
+
+    def _enforce(self, decision: Decision) -> None:
+        transaction = self._network.adjust(decision.mag)
+        outcome = SwitchOutcome.DISCONNECTED if transaction is None else transaction.wait(CHANGE_TIMEOUT)
+        self._note(decision, f"switch of {decision.mag}", _OUTCOMES[outcome], outcome.value)
+
+    def _notify(self, decision: Decision) -> None:
+        profile = self._profile
+        old, new = profile.lma(decision.old_lma).address, profile.lma(decision.new_lma).address
+        message = LoadAdjust(old, new, options=(Timestamp.of(decision.time),))
+        told = self._confirmation.confirmed(message, profile.mag(decision.mag).address)
+        outcome = Outcome.ACKNOWLEDGED if told else Outcome.TIMED_OUT
+        self._note(decision, f"agent of {decision.mag}", outcome, "")
+
+    def _note(self, decision: Decision, by: str, outcome: Outcome, detail: str) -> None:
+        answer = Answer(by, outcome, self._clock(), detail)
+        self._store.save_decision(self.journal.answer(decision.id, answer))
+        LOG.info("decision %s: %s: %s %s", decision.id, by, outcome.value, detail)
+
+
+_OUTCOMES = {
+    SwitchOutcome.ACKED: Outcome.ACKNOWLEDGED,
+    SwitchOutcome.ERROR: Outcome.REFUSED,
+    SwitchOutcome.TIMEOUT: Outcome.TIMED_OUT,
+    SwitchOutcome.DISCONNECTED: Outcome.TIMED_OUT,
+}
+
+
+def stored_uplinks(profile: Profile, stored: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
+    """MAG -> anchor -> LMA that carries its uplink: itself, unless ``stored`` names another that still exists."""
+    names = [lma.name for lma in profile.lmas]
+
+    def carrier(mag: str, anchor: str) -> str:
+        found = stored.get(mag, {}).get(anchor)
+        return found if found in names else anchor
+
+    return {mag.name: {anchor: carrier(mag.name, anchor) for anchor in names} for mag in profile.mags}
