@@ -17,6 +17,7 @@ from ryu_pmipls.agents import lma as lma_agent
 from ryu_pmipls.agents import mag as mag_agent
 from ryu_pmipls.agents.cpu import GroupCpu, HostCpu
 from ryu_pmipls.agents.operator import ask, socket_path
+from ryu_pmipls.agents.state import state_directory
 from ryu_pmipls.domain.profile import load_profile
 
 Node = TypeVar("Node")
@@ -38,7 +39,8 @@ def mag(name: str, profile: str | None, run_directory: Path | None) -> None:
     domain = load_profile(profile)
     node = _find(domain.mag, name)
     events = None if run_directory is None else run_directory / "events.jsonl"
-    _run(lambda: mag_agent.serve(domain, node, OpenVSwitch(run_directory), events))
+    state = state_directory(name, run_directory)
+    _run(lambda: mag_agent.serve(domain, node, OpenVSwitch(run_directory), state, events))
 
 
 @click.command()
@@ -53,7 +55,8 @@ def lma(name: str, profile: str | None, run_directory: Path | None, cpu_group: s
 
     def serve() -> Coroutine[Any, Any, None]:
         cpu = HostCpu() if cpu_group is None else GroupCpu(CpuGroup(cpu_group))
-        return lma_agent.serve(domain, node, OpenVSwitch(run_directory), cpu, socket_path(name, run_directory))
+        operator, state = socket_path(name, run_directory), state_directory(name, run_directory)
+        return lma_agent.serve(domain, node, OpenVSwitch(run_directory), cpu, operator, state)
 
     _run(serve)
 

@@ -7,7 +7,7 @@ from ryu_pmipls.mobility import AnchorConfig, GatewayConfig, MobileNodePolicy, P
 from ryu_pmipls.wire import Encapsulation
 
 
-def gateway_config(profile: Profile, mag: Mag, encapsulation: Encapsulation) -> GatewayConfig:
+def gateway_config(profile: Profile, mag: Mag, encapsulation: Encapsulation, restart_counter: int = 0) -> GatewayConfig:
     """The configuration of a MAG, which has a tunnel to every LMA."""
     timers = profile.timers
     return GatewayConfig(
@@ -25,10 +25,13 @@ def gateway_config(profile: Profile, mag: Mag, encapsulation: Encapsulation) -> 
         min_delay_before_bce_delete=timers.min_delay_before_bce_delete,
         timestamp_validity_window=timers.timestamp_validity_window,
         redirection=profile.load_sharing.redirect_new_sessions,
+        heartbeat_interval=timers.heartbeat_interval,
+        missing_heartbeats_allowed=timers.missing_heartbeats_allowed,
+        restart_counter=restart_counter,
     )
 
 
-def anchor_config(profile: Profile, lma: Lma, encapsulation: Encapsulation) -> AnchorConfig:
+def anchor_config(profile: Profile, lma: Lma, encapsulation: Encapsulation, restart_counter: int = 0) -> AnchorConfig:
     """The configuration of an LMA, which hands out its own slice of the home prefix pool."""
     timers = profile.timers
     peers = tuple(other.address for other in profile.lmas if other is not lma)
@@ -46,6 +49,9 @@ def anchor_config(profile: Profile, lma: Lma, encapsulation: Encapsulation) -> A
         adjust_timeout=timers.adjust_timeout,
         adjust_tries=timers.adjust_tries,
         redirection_peers=peers if profile.load_sharing.redirect_new_sessions else (),
+        heartbeat_interval=timers.heartbeat_interval,
+        missing_heartbeats_allowed=timers.missing_heartbeats_allowed,
+        restart_counter=restart_counter,
     )
 
 

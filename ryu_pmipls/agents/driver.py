@@ -6,7 +6,7 @@ import asyncio
 import logging
 import signal
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from ipaddress import IPv6Address
 from typing import Any
 
@@ -14,7 +14,6 @@ from ovs_setup import OvsSetupError
 from ryu_pmipls.agents.tunnel_ends import TunnelEnds
 from ryu_pmipls.clock import SteadyClock
 from ryu_pmipls.mobility import (
-    Advertise,
     BuildTunnel,
     Effect,
     LocalMobilityAnchor,
@@ -37,8 +36,9 @@ _LOG_BURST = 20
 class Driver:
     """Gives ``machine`` what comes in and carries out what it wants done.
 
-    ``advertise`` carries out the effect of that name. ``observe(what, now)`` is told of every message that comes in
-    and every effect. Whatever fails is logged and counted in ``counters["failed"]``, and the node goes on.
+    ``carry_out`` has functions for the effects that are of one kind of node. ``observe(what, now)`` is told of every
+    message that comes in and every effect. Whatever fails is logged and counted in ``counters["failed"]``, and the
+    node goes on.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Driver:
         tunnels: TunnelEnds,
         clock: SteadyClock,
         counters: Counter[str],
-        advertise: Callable[[Advertise], None] | None = None,
+        carry_out: Mapping[type[Effect], Callable[[Any], None]],
         observe: Callable[[Message | Effect, float], None] | None = None,
     ) -> None:
         self.machine = machine
@@ -56,7 +56,7 @@ class Driver:
         self.counters = counters
         self._endpoint = endpoint
         self._tunnels = tunnels
-        self._advertise = advertise
+        self._carry_out = carry_out
         self._observe = observe
         self._limiter = RateLimiter(burst=_LOG_BURST)
         self._timer: asyncio.TimerHandle | None = None
@@ -122,8 +122,8 @@ class Driver:
             self._spawn(self._remove(effect.peer))
         elif isinstance(effect, Report):
             self._log(effect)
-        elif self._advertise is not None:
-            self._advertise(effect)
+        else:
+            self._carry_out[type(effect)](effect)
         if self._observe is not None:
             self._observe(effect, self.clock.now())
 

@@ -17,27 +17,33 @@ from ryu_pmipls.agents.driver import Driver
 from ryu_pmipls.agents.load_report import LoadMeter, tunnel_counters
 from ryu_pmipls.agents.operator import listen
 from ryu_pmipls.agents.reconnection import keep_hastened
+from ryu_pmipls.agents.state import LeaseFile, count_restart
 from ryu_pmipls.agents.tunnel_ends import TunnelEnds
 from ryu_pmipls.clock import SteadyClock
 from ryu_pmipls.domain.profile import Lma, Profile
-from ryu_pmipls.mobility import LocalMobilityAnchor
+from ryu_pmipls.mobility import Lease, LocalMobilityAnchor
 from ryu_pmipls.signalling import Endpoint, Role
 from ryu_pmipls.wire import CoreGateway, Encapsulation, Option, Timestamp
 
 
-async def serve(profile: Profile, lma: Lma, ovs: OpenVSwitch, cpu: Cpu, operator: Path) -> None:
-    """Be ``lma`` until SIGTERM; ``cpu`` is what its switch runs on, ``operator`` the socket for the operator's word.
+async def serve(profile: Profile, lma: Lma, ovs: OpenVSwitch, cpu: Cpu, operator: Path, state: Path) -> None:
+    """Be ``lma`` until SIGTERM, with a directory for its ``state``.
+
+    ``cpu`` is what its switch runs on, ``operator`` the socket for the operator's word.
 
     ``OvsSetupError`` when there is no switch set up here, ``OSError`` when sockets cannot be opened.
     """
     encapsulation = tunnel.encapsulation(ovs, profile.tunnel.type)
     counters: Counter[str] = Counter()
     clock = SteadyClock()
-    machine = LocalMobilityAnchor(anchor_config(profile, lma, Encapsulation[encapsulation.upper()]))
+    leases = LeaseFile(state)
+    config = anchor_config(profile, lma, Encapsulation[encapsulation.upper()], count_restart(state))
+    machine = LocalMobilityAnchor(config, leases.leases)
     mags = {mag.name: mag.address for mag in profile.mags}
     peers = {address: name for name, address in mags.items()}
     endpoint = Endpoint(profile, Role.LMA, lma.address, counters)
-    driver = Driver(machine, endpoint, TunnelEnds(ovs, lma.address, peers, encapsulation), clock, counters)
+    tunnels = TunnelEnds(ovs, lma.address, peers, encapsulation)
+    driver = Driver(machine, endpoint, tunnels, clock, counters, {Lease: leases.note})
     gateway = CoreGatewayResolver(SERVICE_BRIDGE, lma.core.gateway)
     meter = LoadMeter(mags, profile.load_sharing.window)
 
@@ -52,6 +58,7 @@ async def serve(profile: Profile, lma: Lma, ovs: OpenVSwitch, cpu: Cpu, operator
             for info in meter.report(cpu.utilisation(), counted, now):
                 endpoint.send(replace(info, options=options + info.options), profile.rms.address)
 
+    driver.happen(machine.start)
     driver.background(gateway.watch)
     driver.background(report_load)
     driver.background(lambda: listen(operator, machine, driver.happen))

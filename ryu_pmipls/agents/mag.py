@@ -13,6 +13,7 @@ from ryu_pmipls.agents.attachment_times import AttachmentTimes
 from ryu_pmipls.agents.configuration import gateway_config
 from ryu_pmipls.agents.driver import Driver
 from ryu_pmipls.agents.reconnection import keep_hastened
+from ryu_pmipls.agents.state import count_restart
 from ryu_pmipls.agents.tunnel_ends import TunnelEnds
 from ryu_pmipls.clock import SteadyClock
 from ryu_pmipls.domain.profile import Mag, Profile
@@ -27,8 +28,8 @@ TUNNEL_OVERHEAD: dict[tunnel.Encapsulation, int] = {"gre": 40 + 8, "srv6": 40 + 
 _ADVERTISEMENT_INTERVAL = 600.0
 
 
-async def serve(profile: Profile, mag: Mag, ovs: OpenVSwitch, events: Path | None = None) -> None:
-    """Be ``mag`` until SIGTERM; attachments are recorded in the file ``events``.
+async def serve(profile: Profile, mag: Mag, ovs: OpenVSwitch, state: Path, events: Path | None = None) -> None:
+    """Be ``mag`` until SIGTERM, with a directory for its ``state``; attachments are recorded in the file ``events``.
 
     ``OvsSetupError`` when there is no switch set up here, ``OSError`` when sockets cannot be opened.
     """
@@ -37,7 +38,8 @@ async def serve(profile: Profile, mag: Mag, ovs: OpenVSwitch, events: Path | Non
     clock = SteadyClock()
     names = {node.link_layer_address: node.name for node in profile.mobile_nodes}
     times = AttachmentTimes(mag.name, names, events)
-    machine = MobileAccessGateway(gateway_config(profile, mag, Encapsulation[encapsulation.upper()]))
+    config = gateway_config(profile, mag, Encapsulation[encapsulation.upper()], count_restart(state))
+    machine = MobileAccessGateway(config)
     peers = {lma.address: lma.name for lma in profile.lmas}
 
     def attached(link_layer_address: bytes, port: int) -> None:
@@ -63,7 +65,7 @@ async def serve(profile: Profile, mag: Mag, ovs: OpenVSwitch, events: Path | Non
         TunnelEnds(ovs, mag.address, peers, encapsulation),
         clock,
         counters,
-        advertise=access.advertise,
+        {Advertise: access.advertise},
         observe=times.observe,
     )
     driver.happen(machine.start)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from ipaddress import IPv6Address, IPv6Network
 
-from ryu_pmipls.mobility.registration import Registration
+from ryu_pmipls.mobility.registration import LIFETIME_UNIT, Registration
 from ryu_pmipls.wire import MobileNodeIdentifier
 from ryu_pmipls.wire.codepoints import BindingStatus, Handoff
 
@@ -33,6 +33,11 @@ class BindingCacheEntry:
     link_local: IPv6Address | None = None
     leaving: bool = False
     revoked: bool = False
+
+    @property
+    def granted(self) -> float:
+        """When its last registration was accepted, in seconds since 1970."""
+        return self.expires - self.lifetime * LIFETIME_UNIT
 
 
 class Verdict(Enum):
@@ -75,10 +80,6 @@ class BindingCache:
 
     def holds(self, prefix: IPv6Network) -> bool:
         return prefix in self._by_prefix
-
-    @property
-    def prefix_count(self) -> int:
-        return len(self._by_prefix)
 
     def load(self, care_of_address: IPv6Address) -> int:
         """How many sessions a MAG has."""

@@ -1,4 +1,7 @@
-"""What the machines have to know beforehand. All times are in seconds."""
+"""What the machines have to know beforehand. All times are in seconds.
+
+``restart_counter`` tells peers how often this node has lost its sessions (RFC 5847).
+"""
 
 from __future__ import annotations
 
@@ -46,6 +49,9 @@ class GatewayConfig:
     min_delay_before_bce_delete: float = 10.0
     timestamp_validity_window: float = 0.3
     redirection: bool = False
+    heartbeat_interval: float = 60.0
+    missing_heartbeats_allowed: int = 3
+    restart_counter: int = 0
 
 
 @dataclass(frozen=True)
@@ -71,3 +77,6 @@ class AnchorConfig:
     adjust_tries: int = 3
     max_bindings_per_mag: int = 10000
     redirection_peers: tuple[IPv6Address, ...] = ()
+    heartbeat_interval: float = 60.0
+    missing_heartbeats_allowed: int = 3
+    restart_counter: int = 0

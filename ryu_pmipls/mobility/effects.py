@@ -46,6 +46,17 @@ class Advertise:
 
 
 @dataclass(frozen=True)
+class Lease:
+    """Remember, before anything else is done, that ``prefix`` belongs to ``identifier``; b"": to nobody any more.
+
+    What is remembered is given back to the LMA when it starts.
+    """
+
+    prefix: IPv6Network
+    identifier: bytes
+
+
+@dataclass(frozen=True)
 class Report:
     """Something for the log. ``kind`` is a short slug, fit for a counter's label."""
 
@@ -55,7 +66,7 @@ class Report:
 
 
 # An alias that is evaluated, so it has to be spelled for Python 3.10 and mypy alike.
-Effect = Union[Send, BuildTunnel, RemoveTunnel, Advertise, Report]  # noqa: UP007
+Effect = Union[Send, BuildTunnel, RemoveTunnel, Advertise, Lease, Report]  # noqa: UP007
 
 
 class Effects(list[Effect]):

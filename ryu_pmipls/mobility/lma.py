@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv6Address, IPv6Network
 
 from ryu_pmipls.mobility.binding_cache import BindingCache, BindingCacheEntry, Verdict
 from ryu_pmipls.mobility.config import AnchorConfig
 from ryu_pmipls.mobility.machine import Machine
+from ryu_pmipls.mobility.prefix_leases import PrefixLeases
 from ryu_pmipls.mobility.redirection import Redirection
 from ryu_pmipls.mobility.registration import LIFETIME_UNIT, UNSPECIFIED, Registration
 from ryu_pmipls.mobility.revocation import Revocations
@@ -16,9 +18,12 @@ from ryu_pmipls.mobility.tunnels import TunnelEvent, TunnelState
 from ryu_pmipls.wire import (
     AccessTechnologyType,
     BindingAcknowledgement,
+    BindingError,
     BindingRevocationAcknowledgement,
     BindingUpdate,
     HandoffIndicator,
+    Heartbeat,
+    HeartbeatFlag,
     HomeNetworkPrefix,
     LoadAdjust,
     MobileNodeIdentifier,
@@ -40,23 +45,29 @@ class Route:
 
 
 class LocalMobilityAnchor(Machine):
-    """An LMA: binding cache, prefix assignment, its end of the tunnels, and the routes that the RMS announces."""
+    """An LMA: binding cache, prefix assignment, its end of the tunnels, and the routes that the RMS announces.
 
-    def __init__(self, config: AnchorConfig) -> None:
-        super().__init__(config.mags)
+    ``leases`` (prefix -> identifier) is what the effects ``Lease`` asked to remember before the LMA was restarted.
+    """
+
+    def __init__(self, config: AnchorConfig, leases: Mapping[IPv6Network, bytes] | None = None) -> None:
+        super().__init__(config, config.mags)
         self._revocations = Revocations(self._effects, self._timers, self._revoked)
         self._redirection = Redirection(config, self._effects, self._timers, self._settle_here)
         self._receivers = {
             BindingUpdate: self._binding_update,
             BindingAcknowledgement: self._redirection.binding_acknowledgement,
             BindingRevocationAcknowledgement: self._revocations.acknowledged,
+            Heartbeat: self._heartbeat,
+            BindingError: self._heartbeats.binding_error,
             TunnelRequest: self._tunnel_request,
             LoadAdjust: self._redirection.load_adjust,
             RouteAdjust: self._route_adjust,
         }
         self.config = config
         self._policies = {MobileNodeIdentifier(node.identifier): node for node in config.mobile_nodes}
-        self._reserved = {prefix for node in config.mobile_nodes for prefix in node.prefixes}
+        self._reserved = frozenset(prefix for node in config.mobile_nodes for prefix in node.prefixes)
+        self._leases = PrefixLeases(config.pool, config.binding_lifetime, leases or {}, self._effects, self._timers)
         self._cache = BindingCache()
         self._waiting: dict[MobileNodeIdentifier, Registration] = {}
         self._routes: dict[IPv6Address, Route] = {}
@@ -76,6 +87,11 @@ class LocalMobilityAnchor(Machine):
     def new_sessions_at(self) -> IPv6Address | None:
         """The LMA to which the RMS wants new sessions redirected; ``None``: they stay here."""
         return self._redirection.target
+
+    def start(self, now: float) -> None:
+        """The LMA starts, without sessions."""
+        super().start(now)
+        self._leases.start(now)
 
     # The operator
 
@@ -110,7 +126,7 @@ class LocalMobilityAnchor(Machine):
         if entry in self._cache.of(entry.identifier):
             self._timers.cancel(self._expire, entry)
             self._timers.cancel(self._delete, entry)
-            self._cache.remove(entry)
+            self._remove(entry)
             self._tell("binding-revoked", entry)
 
     # Tunnels (draft section 3.1)
@@ -128,6 +144,24 @@ class LocalMobilityAnchor(Machine):
 
     def _tunnel_lost(self, peer: IPv6Address, now: float) -> None:
         """Nothing to do: the MAG asks again until it is answered."""
+
+    # Peers (RFC 5847)
+
+    def _heartbeat(self, message: Heartbeat, source: IPv6Address, now: float) -> None:
+        self._heartbeats.heartbeat(message, source, now)
+        asks = not message.flags & HeartbeatFlag.R
+        if asks and self._tunnels.states.get(source) is TunnelState.IDLE:
+            # It has its end of the tunnel still, and has noticed neither that it was lost nor a restart of the LMA.
+            self._tunnel(source, TunnelEvent.WANTED, now)
+
+    def peer_restarted(self, peer: IPv6Address, since: float, now: float) -> None:
+        """A MAG has lost its sessions: as if it had de-registered them, it may still take them up again.
+
+        Those that it registered after ``since`` may be newer than its restart, and are kept.
+        """
+        for entry in self.bindings:
+            if entry.care_of_address == peer and not entry.leaving and entry.granted <= since:
+                self._leave(entry, now)
 
     # Routes (draft section 3.3)
 
@@ -310,6 +344,8 @@ class LocalMobilityAnchor(Machine):
             expires=now,
         )
         self._cache.add(entry)
+        for prefix in prefixes:
+            self._leases.take(prefix, entry.identifier.identifier)
         self._redirection.created(entry.identifier)
         self._tell("binding-created", entry)
         self._grant(entry, request, now)
@@ -343,14 +379,17 @@ class LocalMobilityAnchor(Machine):
     def _deregister(self, entry: BindingCacheEntry, request: Registration, now: float) -> None:
         self._note(entry, request)
         if not entry.leaving:
-            entry.leaving = True
-            self._timers.cancel(self._expire, entry)
-            self._timers.set(self._delete, entry, now + self.config.min_delay_before_bce_delete)
-            self._tell("binding-deregistered", entry)
+            self._leave(entry, now)
         self._send(request.acceptance(entry.prefixes, 0, self._link_local(entry, request)), request.source)
         waiting = self._waiting.get(entry.identifier)
         if waiting is not None:
             self._settle(waiting, now)
+
+    def _leave(self, entry: BindingCacheEntry, now: float) -> None:
+        entry.leaving = True
+        self._timers.cancel(self._expire, entry)
+        self._timers.set(self._delete, entry, now + self.config.min_delay_before_bce_delete)
+        self._tell("binding-deregistered", entry)
 
     def _note(self, entry: BindingCacheEntry, request: Registration) -> None:
         entry.timestamp = request.timestamp or 0
@@ -358,11 +397,16 @@ class LocalMobilityAnchor(Machine):
 
     def _expire(self, entry: BindingCacheEntry, now: float) -> None:
         self._tell("binding-expired", entry)
-        self._cache.remove(entry)
+        self._remove(entry)
 
     def _delete(self, entry: BindingCacheEntry, now: float) -> None:
-        self._cache.remove(entry)
+        self._remove(entry)
         self._tell("binding-deleted", entry)
+
+    def _remove(self, entry: BindingCacheEntry) -> None:
+        self._cache.remove(entry)
+        for prefix in entry.prefixes:
+            self._leases.release(prefix)
 
     def _tell(self, kind: str, entry: BindingCacheEntry) -> None:
         prefixes = ", ".join(map(str, entry.prefixes))
@@ -380,25 +424,22 @@ class LocalMobilityAnchor(Machine):
         """The prefixes of a new session: those that the MAG asks for, the node's fixed ones, or one of the pool."""
         if self._cache.load(request.care_of_address) >= self.config.max_bindings_per_mag:
             return BindingStatus.INSUFFICIENT_RESOURCES
+        identifier = request.identifier.identifier
         fixed = self._policies[request.identifier].prefixes
         if request.prefixes:
-            if any(map(self._cache.holds, request.prefixes)) or not self._entitled(request.prefixes, fixed):
+            if any(map(self._cache.holds, request.prefixes)) or not self._entitled(identifier, request.prefixes, fixed):
                 return BindingStatus.NOT_AUTHORIZED_FOR_HOME_NETWORK_PREFIX
             return request.prefixes
         if fixed and not any(map(self._cache.holds, fixed)):
             return fixed
-        prefix = self.config.pool.choose(
-            request.identifier.identifier,
-            lambda prefix: prefix in self._reserved or self._cache.holds(prefix),
-            len(self._reserved) + self._cache.prefix_count,
-        )
+        prefix = self._leases.choose(identifier, self._reserved)
         return BindingStatus.INSUFFICIENT_RESOURCES if prefix is None else (prefix,)
 
-    def _entitled(self, asked: tuple[IPv6Network, ...], fixed: tuple[IPv6Network, ...]) -> bool:
+    def _entitled(self, identifier: bytes, asked: tuple[IPv6Network, ...], fixed: tuple[IPv6Network, ...]) -> bool:
         """Whether a session may have these prefixes: the fixed ones, or one that this LMA could have assigned."""
         if set(asked) == set(fixed):
             return True
-        return len(asked) == 1 and asked[0] in self.config.pool and asked[0] not in self._reserved
+        return len(asked) == 1 and self._leases.may_have(asked[0], identifier) and asked[0] not in self._reserved
 
     def _link_local(self, entry: BindingCacheEntry, request: Registration) -> IPv6Address | None:
         """What the MAG shall use on the link, if it asks: kept for the life of the session (RFC 5213, section 8.6)."""

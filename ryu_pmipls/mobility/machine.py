@@ -1,19 +1,21 @@
-"""What MAG and LMA have in common: effects, timers, tunnels, and the way in for messages."""
+"""What MAG and LMA have in common: effects, timers, tunnels, heartbeats, and the way in for messages."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from ipaddress import IPv6Address
 from typing import Any
 
+from ryu_pmipls.mobility.config import AnchorConfig, GatewayConfig
 from ryu_pmipls.mobility.effects import BuildTunnel, Effect, Effects, RemoveTunnel
+from ryu_pmipls.mobility.heartbeat import Heartbeats, Peer, Watcher
 from ryu_pmipls.mobility.timers import Timers
 from ryu_pmipls.mobility.tunnels import TunnelAction, TunnelEvent, Tunnels, TunnelState
 from ryu_pmipls.wire import Message
 
 
-class Machine(ABC):
+class Machine(Watcher):
     """A protocol machine without sockets, threads and clocks.
 
     ``now`` is in seconds since 1970 and never goes back. After every call the caller carries out ``effects()``
@@ -23,10 +25,12 @@ class Machine(ABC):
     #: message type -> handler(message, source, now)
     _receivers: Mapping[type[Message], Callable[[Any, IPv6Address, float], None]]
 
-    def __init__(self, peers: Iterable[IPv6Address]) -> None:
+    def __init__(self, config: GatewayConfig | AnchorConfig, peers: Iterable[IPv6Address]) -> None:
         self._effects = Effects()
         self._timers = Timers()
         self._tunnels = Tunnels(peers)
+        self._peers = {peer: Peer() for peer in self._tunnels.states}
+        self._heartbeats = Heartbeats(config, self._peers, self._effects, self._timers, self)
 
     def effects(self) -> list[Effect]:
         """What has to be done since the last call, in order."""
@@ -56,6 +60,15 @@ class Machine(ABC):
         """The state of the tunnel to every peer, for display."""
         return self._tunnels.states
 
+    @property
+    def peers(self) -> Mapping[IPv6Address, Peer]:
+        """What heartbeats tell of every peer, for display."""
+        return self._peers
+
+    def start(self, now: float) -> None:
+        """The node starts, with nothing but what it was configured with."""
+        self._heartbeats.announce()
+
     def tunnel_built(self, peer: IPv6Address, now: float) -> None:
         """The tunnel to ``peer`` stands at this end; ``KeyError`` for an unknown peer."""
         self._tunnel(peer, TunnelEvent.BUILT, now)
@@ -71,7 +84,10 @@ class Machine(ABC):
             self._effects.append(BuildTunnel(peer))
         elif action is TunnelAction.CONFIRM:
             self._tunnel_up(peer, now)
+            if event is TunnelEvent.BUILT:
+                self._heartbeats.watch(peer, now)
         elif action is TunnelAction.REMOVE:
+            self._heartbeats.ignore(peer)
             self._effects.append(RemoveTunnel(peer))
             self._tunnel_lost(peer, now)
 
@@ -82,6 +98,10 @@ class Machine(ABC):
     @abstractmethod
     def _tunnel_lost(self, peer: IPv6Address, now: float) -> None:
         """The tunnel has gone at this end."""
+
+    def peer_lost(self, peer: IPv6Address, now: float) -> None:
+        # Sessions stay until they expire: the node may come back, and mobile nodes are free to move.
+        self._tunnel(peer, TunnelEvent.FAILED, now)
 
     def _send(self, message: Message, destination: IPv6Address) -> None:
         self._effects.send(message, destination)

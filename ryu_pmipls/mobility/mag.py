@@ -19,10 +19,12 @@ from ryu_pmipls.mobility.uplinks import Uplinks
 from ryu_pmipls.wire import (
     AccessTechnologyType,
     BindingAcknowledgement,
+    BindingError,
     BindingRevocationAcknowledgement,
     BindingRevocationIndication,
     BindingUpdate,
     HandoffIndicator,
+    Heartbeat,
     HomeNetworkPrefix,
     LoadAdjust,
     Message,
@@ -71,12 +73,14 @@ class MobileAccessGateway(Machine):
     """A MAG: attachment, registration and the binding update list, and its end of the tunnels."""
 
     def __init__(self, config: GatewayConfig) -> None:
-        super().__init__(config.lmas)
+        super().__init__(config, config.lmas)
         self._uplinks = Uplinks(config, self._tunnels, self._effects)
         self._routes = RouteReports(config, self._effects, self._timers)
         self._receivers = {
             BindingAcknowledgement: self._binding_acknowledgement,
             BindingRevocationIndication: self._revocation,
+            Heartbeat: self._heartbeats.heartbeat,
+            BindingError: self._heartbeats.binding_error,
             TunnelAck: self._tunnel_ack,
             LoadAdjust: self._uplinks.load_adjust,
             RouteAdjust: self._routes.route_adjust,
@@ -105,9 +109,13 @@ class MobileAccessGateway(Machine):
 
     def start(self, now: float) -> None:
         """The MAG starts: it asks every LMA for a tunnel, until each has answered (erratum E40)."""
+        super().start(now)
         for lma in self.config.lmas:
-            self._restart_requests(lma)
-            self._request_tunnel(lma, now)
+            self._want_tunnel(lma, now)
+
+    def _want_tunnel(self, lma: IPv6Address, now: float) -> None:
+        self._restart_requests(lma)
+        self._request_tunnel(lma, now)
 
     def _restart_requests(self, lma: IPv6Address) -> None:
         self._tunnel_delays[lma] = delays(self.config.tunnel_request_timeout, MAX_TUNNEL_REQUEST_TIMEOUT)
@@ -135,6 +143,18 @@ class MobileAccessGateway(Machine):
     def _tunnel_lost(self, peer: IPv6Address, now: float) -> None:
         self._restart_requests(peer)
         self._timers.set(self._request_tunnel, peer, now + next(self._tunnel_delays[peer]))
+
+    # Peers (RFC 5847)
+
+    def peer_restarted(self, peer: IPv6Address, since: float, now: float) -> None:
+        """An LMA has lost its sessions: its tunnel and the sessions that it anchors are asked for again.
+
+        Mobile nodes keep what they have meanwhile: the LMA will give them the same prefixes.
+        """
+        self._want_tunnel(peer, now)
+        for entry in self.bindings:
+            if entry.anchor == peer and entry.state is not BindingState.DEREGISTERING:
+                self._register(entry, entry.prefixes or entry.policy.prefixes, now)
 
     # Attachment
 
@@ -251,6 +271,7 @@ class MobileAccessGateway(Machine):
             or entry.request is None
             or source != entry.anchor
             or not message.flags & BindingAcknowledgementFlag.P
+            or _is_of_another(message, entry.request)
         ):
             self._report("unmatched-acknowledgement", f"PBA {message.sequence} from {source} ignored")
         elif entry.request.lifetime == 0:
@@ -402,3 +423,10 @@ class MobileAccessGateway(Machine):
             self._effects.append(Advertise(entry.port, entry.policy.link_layer_address, prefixes, 0))
         for prefix in prefixes:
             self._routes.detached(entry, prefix, now)
+
+
+def _is_of_another(message: BindingAcknowledgement, request: Request) -> bool:
+    """Whether an acceptance echoes another timestamp than the request's: that of a MAG before its restart, say."""
+    timestamp = message.option(Timestamp)
+    accepted = message.status < BindingStatus.REASON_UNSPECIFIED
+    return accepted and timestamp is not None and timestamp.ticks != request.timestamp

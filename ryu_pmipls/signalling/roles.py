@@ -8,9 +8,11 @@ from ipaddress import IPv6Address
 from ryu_pmipls.domain.profile import Profile
 from ryu_pmipls.wire import (
     BindingAcknowledgement,
+    BindingError,
     BindingRevocationAcknowledgement,
     BindingRevocationIndication,
     BindingUpdate,
+    Heartbeat,
     LoadAdjust,
     LoadInfo,
     Message,
@@ -39,6 +41,10 @@ SENDERS: dict[tuple[Role, type[Message]], frozenset[Role]] = {
     (Role.MAG, BindingAcknowledgement): frozenset({Role.LMA}),
     (Role.MAG, BindingRevocationIndication): frozenset({Role.LMA}),
     (Role.LMA, BindingRevocationAcknowledgement): frozenset({Role.MAG}),
+    (Role.LMA, Heartbeat): frozenset({Role.MAG}),
+    (Role.MAG, Heartbeat): frozenset({Role.LMA}),
+    (Role.LMA, BindingError): frozenset({Role.MAG}),
+    (Role.MAG, BindingError): frozenset({Role.LMA}),
     (Role.LMA, TunnelRequest): frozenset({Role.MAG}),
     (Role.MAG, TunnelAck): frozenset({Role.LMA}),
     (Role.RMS, LoadInfo): frozenset({Role.LMA}),

@@ -14,6 +14,7 @@ from ryu_pmipls.mobility import (
     BindingCacheEntry,
     BindingState,
     BuildTunnel,
+    Lease,
     LocalMobilityAnchor,
     MobileAccessGateway,
     MobileNodePolicy,
@@ -28,6 +29,7 @@ MAGS = (MAG1, MAG2)
 LMAS = (LMA1, LMA2)
 GONE = IPv6Address("::")
 LIFETIME = 40.0
+HEARTBEAT = 5.0
 NETWORK = IPv6Network("2001:db8:100::/62")  # two prefixes for each LMA, one of them FIXED: none to spare
 SLICES = tuple(PrefixPool(NETWORK, index, len(LMAS)) for index in range(len(LMAS)))
 #: A node whose search for a prefix starts where that of NODE1 does.
@@ -43,23 +45,36 @@ class Domain(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.now = START
-        self.lmas: dict[IPv6Address, LocalMobilityAnchor] = {
-            address: anchor(
-                address=address,
-                mags=MAGS,
-                mobile_nodes=NODES,
-                pool=SLICES[index],
-                binding_lifetime=LIFETIME,
-            )
-            for index, address in enumerate(LMAS)
-        }
-        self.mags: dict[IPv6Address, MobileAccessGateway] = {
-            address: gateway(address=address, mobile_nodes=NODES, binding_lifetime=LIFETIME) for address in MAGS
-        }
+        self.leases: dict[IPv6Address, dict[IPv6Network, bytes]] = {address: {} for address in LMAS}
+        self.restarts = dict.fromkeys((*LMAS, *MAGS), 0)
+        self.lmas = {address: self.new_lma(address) for address in LMAS}
+        self.mags = {address: self.new_mag(address) for address in MAGS}
         self.machines: dict[IPv6Address, Machine] = {**self.lmas, **self.mags}
+        self.forgetful: set[IPv6Address] = set()  # LMAs that were restarted, until the MAGs know
         self.rms: dict[IPv6Address, RouteAdjust] = {}
         self.network: list[tuple[bytes, IPv6Address, IPv6Address]] = []
         self.places: dict[bytes, tuple[IPv6Address, int]] = {}  # link-layer address -> MAG, port
+
+    def new_lma(self, address: IPv6Address) -> LocalMobilityAnchor:
+        made = anchor(
+            address=address,
+            mags=MAGS,
+            mobile_nodes=NODES,
+            pool=SLICES[LMAS.index(address)],
+            binding_lifetime=LIFETIME,
+            heartbeat_interval=HEARTBEAT,
+            restart_counter=self.restarts[address],
+        )
+        return LocalMobilityAnchor(made.config, self.leases[address])
+
+    def new_mag(self, address: IPv6Address) -> MobileAccessGateway:
+        return gateway(
+            address=address,
+            mobile_nodes=NODES,
+            binding_lifetime=LIFETIME,
+            heartbeat_interval=HEARTBEAT,
+            restart_counter=self.restarts[address],
+        )
 
     # The nodes and what lies between them
 
@@ -72,6 +87,10 @@ class Domain(RuleBasedStateMachine):
                         self.send(effect.message, address, effect.destination)
                     elif isinstance(effect, BuildTunnel):
                         machine.tunnel_built(effect.peer, self.now)
+                    elif isinstance(effect, Lease):
+                        self.leases[address].pop(effect.prefix, None)
+                        if effect.identifier:
+                            self.leases[address][effect.prefix] = effect.identifier
 
     def send(self, message: Message, source: IPv6Address, destination: IPv6Address) -> None:
         self.network.append((build(message, source, destination), source, destination))
@@ -111,8 +130,8 @@ class Domain(RuleBasedStateMachine):
 
     @initialize()
     def start(self) -> None:
-        for mag in self.mags.values():
-            mag.start(self.now)
+        for machine in self.machines.values():
+            machine.start(self.now)
         self.work()
 
     @rule(number=st.integers(0, 9), fate=st.sampled_from(["arrives", "arrives twice", "is lost"]))
@@ -174,6 +193,15 @@ class Domain(RuleBasedStateMachine):
             self.mags[place[0]].detach(place[1], self.now)
             self.work()
 
+    @rule(address=st.sampled_from(LMAS))
+    def an_lma_is_restarted(self, address: IPv6Address) -> None:
+        self.restarts[address] += 1
+        self.now += 0.001
+        self.machines[address] = self.lmas[address] = self.new_lma(address)
+        self.forgetful.add(address)
+        self.lmas[address].start(self.now)
+        self.work()
+
     # What must hold
 
     @invariant()
@@ -198,6 +226,8 @@ class Domain(RuleBasedStateMachine):
         for address, mag in self.mags.items():
             for entry in mag.bindings:
                 if not entry.prefixes or entry.expires <= self.now:
+                    continue
+                if entry.anchor in self.forgetful:
                     continue
                 [session] = self.sessions_of(entry.policy)
                 assert (session.care_of_address, session.leaving) == (address, False)
@@ -247,5 +277,5 @@ def ticks(message: RouteAdjust) -> int:
 
 TestDomain = Domain.TestCase
 TestDomain.settings = settings(
-    max_examples=300, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=200, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )

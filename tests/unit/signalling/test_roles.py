@@ -63,11 +63,11 @@ PERMITTED = {
         "MAG": {"Load_adjust", "attach at MAG", "move to MAG", "detach from MAG"},
     },
     Role.LMA: {
-        "MAG": {"PBU", "BRA", "Tnl_request"},
+        "MAG": {"PBU", "BRA", "Tnl_request", "HB", "BE"},
         "LMA": {"PBU", "PBA"},
         "RMS": {"Load_adjust", *ROUTE_ADJUSTS},
     },
-    Role.MAG: {"LMA": {"PBA", "BRI", "Tnl_ack"}, "RMS": {"Load_adjust", *ROUTE_ADJUSTS}},
+    Role.MAG: {"LMA": {"PBA", "BRI", "Tnl_ack", "HB", "BE"}, "RMS": {"Load_adjust", *ROUTE_ADJUSTS}},
 }
 
 

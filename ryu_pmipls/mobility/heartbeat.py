@@ -1,0 +1,146 @@
+"""Heartbeats between MAG and LMA (RFC 5847): whether a peer is there, and whether it has lost its sessions."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import IPv6Address
+
+from ryu_pmipls.mobility.config import AnchorConfig, GatewayConfig
+from ryu_pmipls.mobility.effects import Effects
+from ryu_pmipls.mobility.timers import Timers
+from ryu_pmipls.wire import BindingError, BindingErrorStatus, Heartbeat, HeartbeatFlag, RestartCounter
+
+_RESPONSE = HeartbeatFlag.R
+
+
+@dataclass
+class Peer:
+    """What is known of a peer.
+
+    ``last_heard`` is in seconds since 1970, and so is ``counted``, when the restart counter came last. ``missed``
+    counts requests in a row that were not answered; a peer is ``lost`` when these are more than allowed, until it is
+    heard again. One that does not ``understand`` heartbeats is not asked any more. What was never told is None.
+    """
+
+    last_heard: float | None = None
+    missed: int = 0
+    restart_counter: int | None = None
+    counted: float = 0.0
+    lost: bool = False
+    understands: bool = True
+    awaited: int | None = None  # the sequence number of the request that is not answered yet
+
+
+class Watcher(ABC):
+    """Who wants to know."""
+
+    @abstractmethod
+    def peer_lost(self, peer: IPv6Address, now: float) -> None:
+        """``peer`` does not answer any more."""
+
+    @abstractmethod
+    def peer_restarted(self, peer: IPv6Address, since: float, now: float) -> None:
+        """``peer`` has lost its sessions: its restart counter is another one than it was at ``since``."""
+
+
+class Heartbeats:
+    """Asks the watched among the peers whether they are there, and answers whoever asks.
+
+    RFC 5847 (section 3.1) wants requests only while there is a session between the two. Here they go on as long as
+    there is a tunnel, which the draft builds before any session, and to which an uplink may be moved at any time.
+    """
+
+    def __init__(
+        self,
+        config: GatewayConfig | AnchorConfig,
+        peers: Mapping[IPv6Address, Peer],
+        effects: Effects,
+        timers: Timers,
+        watcher: Watcher,
+    ) -> None:
+        self.peers = peers
+        self._config = config
+        self._effects = effects
+        self._timers = timers
+        self._watcher = watcher
+        self._sequence = 0
+
+    def announce(self) -> None:
+        """Tell all peers the restart counter without being asked, for the node has started (RFC 5847, section 3.2)."""
+        for peer in self.peers:
+            self._respond(HeartbeatFlag.U | _RESPONSE, 0, peer)
+
+    def watch(self, address: IPv6Address, now: float) -> None:
+        """There is a tunnel to a peer."""
+        peer = self.peers[address]
+        peer.missed, peer.awaited, peer.lost = 0, None, False
+        self._request(address, now)
+
+    def ignore(self, address: IPv6Address) -> None:
+        """There is no tunnel to a peer any more."""
+        self._timers.cancel(self._request, address)
+
+    def heartbeat(self, message: Heartbeat, source: IPv6Address, now: float) -> None:
+        """A request, which is always answered, or a response."""
+        peer = self.peers.get(source)
+        if peer is None:
+            self._effects.report("unknown-peer", f"heartbeat of {source} ignored")
+        elif not message.flags & _RESPONSE:
+            self._respond(_RESPONSE, message.sequence, source)
+            self._heard(peer, source, now)
+        elif message.flags & HeartbeatFlag.U or message.sequence == peer.awaited:
+            peer.missed, peer.awaited = 0, None
+            self._heard(peer, source, now)
+            self._compare(peer, source, message, now)
+        else:
+            self._effects.report("unmatched-heartbeat", f"response {message.sequence} of {source} ignored")
+
+    def binding_error(self, message: BindingError, source: IPv6Address, now: float) -> None:
+        """A peer that does not know heartbeats is never asked again (RFC 5847, section 3.3)."""
+        self._effects.report("binding-error", f"{source}: status {message.status}", status=message.status)
+        peer = self.peers.get(source)
+        if peer is not None and peer.awaited is not None and message.status == BindingErrorStatus.UNRECOGNIZED_MH_TYPE:
+            peer.understands = False
+            peer.missed, peer.awaited = 0, None
+            self.ignore(source)
+
+    def _request(self, address: IPv6Address, now: float) -> None:
+        peer = self.peers[address]
+        if not peer.understands:
+            return
+        if peer.awaited is not None:
+            peer.missed += 1
+        if peer.missed > self._config.missing_heartbeats_allowed:
+            peer.lost, peer.awaited = True, None
+            self._effects.report("peer-lost", f"{address} does not answer heartbeats", peer=address)
+            self._watcher.peer_lost(address, now)
+            return
+        self._sequence = (self._sequence + 1) % 2**32
+        peer.awaited = self._sequence
+        self._effects.send(Heartbeat(self._sequence), address)
+        self._timers.set(self._request, address, now + self._config.heartbeat_interval)
+
+    def _respond(self, flags: HeartbeatFlag, sequence: int, peer: IPv6Address) -> None:
+        options = (RestartCounter(self._config.restart_counter),)
+        self._effects.send(Heartbeat(sequence, flags, options=options), peer)
+
+    def _heard(self, peer: Peer, address: IPv6Address, now: float) -> None:
+        peer.last_heard = now
+        if peer.lost:
+            peer.lost = False
+            self._effects.report("peer-returned", f"{address} is heard again", peer=address)
+
+    def _compare(self, peer: Peer, address: IPv6Address, message: Heartbeat, now: float) -> None:
+        option = message.option(RestartCounter)
+        if option is None:
+            return
+        known = peer.restart_counter
+        if known is not None and message.flags & HeartbeatFlag.U and not 0 < (option.counter - known) % 2**32 < 2**31:
+            return  # one that was overtaken; a response to a request is as new as that
+        since, peer.restart_counter, peer.counted = peer.counted, option.counter, now
+        if known is not None and known != option.counter:
+            text = f"{address} has lost its sessions: restart counter {known}, now {option.counter}"
+            self._effects.report("peer-restarted", text, peer=address)
+            self._watcher.peer_restarted(address, since, now)

@@ -1,0 +1,80 @@
+"""Which prefix of an LMA's pool belongs to which mobile node, over restarts of the LMA."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from ipaddress import IPv6Network
+
+from ryu_pmipls.mobility.effects import Effects, Lease
+from ryu_pmipls.mobility.prefix_pool import PrefixPool
+from ryu_pmipls.mobility.timers import Timers
+
+NOBODY = b""
+
+
+class PrefixLeases:
+    """Hands out the prefixes of ``pool``; every lease is an effect before it is told to anybody.
+
+    ``inherited`` (prefix -> identifier) are those of the time before a restart. The LMA has forgotten the sessions but
+    mobile nodes may still use them, so that they stay theirs for one more ``lifetime`` (s), the longest of a binding.
+    """
+
+    def __init__(
+        self,
+        pool: PrefixPool,
+        lifetime: float,
+        inherited: Mapping[IPv6Network, bytes],
+        effects: Effects,
+        timers: Timers,
+    ) -> None:
+        self._pool = pool
+        self._lifetime = lifetime
+        self._effects = effects
+        self._timers = timers
+        self._holders = dict(inherited)
+        self._idle: dict[bytes, list[IPv6Network]] = {}  # inherited ones, while no session has them
+        for prefix, identifier in inherited.items():
+            self._idle.setdefault(identifier, []).append(prefix)
+
+    def start(self, now: float) -> None:
+        """The LMA starts: what was inherited ends unless its mobile node is heard of."""
+        for prefixes in self._idle.values():
+            for prefix in prefixes:
+                self._timers.set(self._expire, prefix, now + self._lifetime)
+
+    def may_have(self, prefix: IPv6Network, identifier: bytes) -> bool:
+        """Whether a mobile node may be given ``prefix``: it is one of the pool, and nobody else's."""
+        return prefix in self._pool and self._holders.get(prefix, identifier) == identifier
+
+    def choose(self, identifier: bytes, reserved: frozenset[IPv6Network]) -> IPv6Network | None:
+        """A prefix for a new session that is not ``reserved``: the old one, or a free one; None when there is none."""
+        if identifier in self._idle:
+            return self._idle[identifier][0]
+        return self._pool.choose(
+            identifier,
+            lambda prefix: prefix in reserved or prefix in self._holders,
+            len(reserved) + len(self._holders),
+        )
+
+    def take(self, prefix: IPv6Network, identifier: bytes) -> None:
+        """A session of the mobile node has ``prefix``; nothing to be remembered if it is none of the pool."""
+        if prefix in self._idle.get(identifier, ()):
+            self._forget_idle(prefix, identifier)
+        elif prefix in self._pool:
+            self._holders[prefix] = identifier
+            self._effects.append(Lease(prefix, identifier))
+
+    def release(self, prefix: IPv6Network) -> None:
+        """The session with ``prefix`` has ended."""
+        if self._holders.pop(prefix, None) is not None:
+            self._effects.append(Lease(prefix, NOBODY))
+
+    def _expire(self, prefix: IPv6Network, now: float) -> None:
+        self._forget_idle(prefix, self._holders[prefix])
+        self.release(prefix)
+
+    def _forget_idle(self, prefix: IPv6Network, identifier: bytes) -> None:
+        self._timers.cancel(self._expire, prefix)
+        self._idle[identifier].remove(prefix)
+        if not self._idle[identifier]:
+            del self._idle[identifier]
