@@ -220,8 +220,8 @@ def test_every_message_on_the_wire_is_a_valid_mobility_header(lab: Lab, start: S
         assert not any(complaints), line
         assert following in ("59", "0x3b"), line  # no next header (RFC 6275, section 6.1.1)
         kinds[kind] += 1
-    # PBU, PBA, and the type of the draft's five; an old MAG that was slow to notice is told by a revocation.
-    assert {"5", "6", "11"} <= set(kinds) <= {"5", "6", "11", "16"}, kinds
+    # PBU, PBA, heartbeat, and the type of the draft's five; a MAG that is slow to notice is told by a revocation.
+    assert {"5", "6", "11", "13"} <= set(kinds) <= {"5", "6", "11", "13", "16"}, kinds
 
     nodes = {node.address for node in (*lab.profile.mags, *lab.profile.lmas)} | {lab.profile.rms.address}
     inner: Counter[int] = Counter()
