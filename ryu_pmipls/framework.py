@@ -11,6 +11,7 @@ from ryu.controller.controller import Datapath
 from ryu.controller.handler import CONFIG_DISPATCHER, DEAD_DISPATCHER, MAIN_DISPATCHER, set_ev_cls
 from ryu.lib import hub
 from ryu.ofproto import nicira_ext, ofproto_v1_3, ofproto_v1_3_parser
+from ryu.ofproto.ofproto_protocol import ProtocolDesc
 
 #: Ryu's configuration: command line and file win over what is set with ``CONFIGURATION.set_default``.
 CONFIGURATION = cfg.CONF
@@ -21,6 +22,7 @@ __all__ = [
     "DEAD_DISPATCHER",
     "MAIN_DISPATCHER",
     "Datapath",
+    "ProtocolDesc",
     "RyuApp",
     "WSGIServer",
     "hub",

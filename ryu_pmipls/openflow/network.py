@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from ryu_pmipls.domain.profile import Lma, Mag, Profile
 from ryu_pmipls.openflow import rules
-from ryu_pmipls.openflow.pipeline import Group, Rule
+from ryu_pmipls.openflow.flow import Entry, Group
 from ryu_pmipls.openflow.session import Outcome, Transaction
 from ryu_pmipls.openflow.switch import Desired, Switch
 from ryu_pmipls.routing import Binding, BindingTable
@@ -67,7 +67,7 @@ class Network:
                 up = rules.tunnel_port(lma.name) in mag.ports and rules.tunnel_port(mag.name) in lma.ports
                 yield mag, lma, up
 
-    def _base(self, switch: Switch) -> Iterator[Rule]:
+    def _base(self, switch: Switch) -> Iterator[Entry]:
         if isinstance(switch.node, Mag):
             return rules.mag_base(self._profile, switch.node, switch.ports)
         gateway = self._gateways.get(switch.name)
@@ -78,7 +78,7 @@ class Network:
             return iter(())
         return rules.mag_groups(self._profile, self._uplinks[switch.name], switch.ports)
 
-    def _binding(self, switch: Switch, binding: Binding) -> Iterator[Rule]:
+    def _binding(self, switch: Switch, binding: Binding) -> Iterator[Entry]:
         if isinstance(switch.node, Mag):
             return rules.mag_binding(self._profile, switch.node, binding)
         return rules.lma_binding(binding, switch.ports)

@@ -1,142 +1,246 @@
-"""The OpenFlow pipelines of MAG and LMA as data: tables, rules, groups, cookies.
+"""The OpenFlow pipelines of MAG and LMA as data: tables, and every rule that there is, each declared once.
 
-Nothing here knows Ryu or a connection; :mod:`ryu_pmipls.openflow.encode` turns rules into messages and
-:mod:`ryu_pmipls.openflow.rules` says which rules a node needs.
+From these come the messages and the templates of :mod:`ryu_pmipls.openflow.encode`, and ``docs/pipeline.md``. Which
+flow entries a node needs says :mod:`ryu_pmipls.openflow.rules`. Tables come last to first, for a rule leads to later
+ones only; what no rule matches is dropped.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import IntEnum
-from ipaddress import IPv6Address, IPv6Network
+from ipaddress import IPv6Network
 
-IPV6 = 0x86DD
-ICMPV6 = 58
+from ryu_pmipls.openflow.flow import (
+    LOCAL,
+    DecrementHopLimit,
+    ForgetInPort,
+    Kind,
+    Match,
+    Output,
+    Owner,
+    Parameter,
+    Pipeline,
+    SetLinkLayer,
+    Table,
+    ToGroup,
+)
+
 #: Types 133 to 137: router and neighbour solicitation and advertisement, redirect (RFC 4861).
 NEIGHBOUR_DISCOVERY = (133, 134, 135, 136, 137)
-#: The port of the bridge's own interface (OFPP_LOCAL).
-LOCAL = 0xFFFFFFFE
+#: RFC 6543: every MAG has this link-layer address on its access links, so that the router never changes for an MN.
+MAG_LINK_LAYER_ADDRESS = bytes.fromhex("00005e005213")
+
+_LINK_LOCAL = IPv6Network("fe80::/10")
+_MULTICAST = IPv6Network("ff00::/8")
+
+_PREFIX = Parameter("prefix", Kind.HOME_PREFIX, "the mobile node's home network prefix")
+_NODE = Parameter("link_layer_address", Kind.LINK_LAYER_ADDRESS, "the mobile node")
+_ACCESS = Parameter("port", Kind.PORT, "access port")
+_TUNNEL = Parameter("tunnel", Kind.PORT, "tunnel port")
+_CORE = Parameter("core", Kind.PORT, "core port")
+_GROUP = Parameter("group", Kind.GROUP, "group of the anchor")
+_POOL = Parameter("pool", Kind.PREFIX, "the pool of home network prefixes")
+_DISCOVERY = Parameter("icmpv6_type", Kind.NUMBER, "each of 133 to 137")
+
+# The Mobile Access Gateway.
 
 
-class MagTable(IntEnum):
+class MagTable:
     """Tables of a Mobile Access Gateway."""
 
-    CLASSIFY = 0  # by port: access, tunnel
-    GUARD = 1  # access port, link-layer address and source prefix must fit a binding
-    UPLINK = 2  # home network prefix -> group of its anchor
-    DOWNLINK = 3  # home network prefix -> mobile node
+    DOWNLINK = Table(
+        number=3,
+        name="downlink",
+        text="from a tunnel to the mobile node",
+        match=frozenset({"ipv6_dst"}),
+        actions=frozenset({SetLinkLayer, DecrementHopLimit, Output}),
+    )
+    UPLINK = Table(
+        number=2,
+        name="uplink",
+        text="from a mobile node into the tunnel that its anchor's group names",
+        match=frozenset({"ipv6_src"}),
+        actions=frozenset({DecrementHopLimit, ToGroup}),
+    )
+    GUARD = Table(
+        number=1,
+        name="guard",
+        text="port, link-layer address and source prefix must fit a binding",
+        match=frozenset({"in_port", "eth_src", "ipv6_src", "ipv6_dst"}),
+        next_tables=(UPLINK,),
+    )
+    CLASSIFY = Table(
+        number=0,
+        name="classify",
+        text="by port",
+        match=frozenset({"in_port", "ipv6", "icmpv6_type"}),
+        next_tables=(GUARD, DOWNLINK),
+    )
 
 
-class LmaTable(IntEnum):
+MAG = Pipeline("MAG", (MagTable.CLASSIFY, MagTable.GUARD, MagTable.UPLINK, MagTable.DOWNLINK))
+
+MAG_DISCOVERY = MAG.rule(
+    "neighbour discovery is the agent's, which reads it from the port itself; it never crosses the switch",
+    MagTable.CLASSIFY,
+    20,
+    Owner.BASE,
+    Match(in_port=_ACCESS, icmpv6_type=_DISCOVERY),
+)
+MAG_FROM_ACCESS = MAG.rule(
+    "what mobile nodes send",
+    MagTable.CLASSIFY,
+    10,
+    Owner.BASE,
+    Match(in_port=_ACCESS, ipv6=True),
+    goto=MagTable.GUARD,
+)
+MAG_FROM_TUNNEL = MAG.rule(
+    "what comes from an LMA",
+    MagTable.CLASSIFY,
+    10,
+    Owner.BASE,
+    Match(in_port=_TUNNEL, ipv6=True),
+    goto=MagTable.DOWNLINK,
+)
+# RFC 5213, section 6.10.5: what is link-local or multicast stays on the access link.
+MAG_LINK_LOCAL = (
+    MAG.rule(
+        "stays on the link (RFC 5213, section 6.10.5)", MagTable.GUARD, 30, Owner.BASE, Match(ipv6_src=_LINK_LOCAL)
+    ),
+    MAG.rule("likewise", MagTable.GUARD, 30, Owner.BASE, Match(ipv6_dst=_LINK_LOCAL)),
+    MAG.rule("likewise", MagTable.GUARD, 30, Owner.BASE, Match(ipv6_dst=_MULTICAST)),
+)
+MAG_GUARD = MAG.rule(
+    "a mobile node sends from its own port and link-layer address, with its own prefix",
+    MagTable.GUARD,
+    20,
+    Owner.BINDING,
+    Match(in_port=_ACCESS, eth_src=_NODE, ipv6_src=_PREFIX),
+    goto=MagTable.UPLINK,
+)
+MAG_UPLINK = MAG.rule(
+    "by way of the group, so that Load_adjust is one message whatever the number of mobile nodes",
+    MagTable.UPLINK,
+    10,
+    Owner.BINDING,
+    Match(ipv6_src=_PREFIX),
+    (DecrementHopLimit(), ToGroup(_GROUP)),
+)
+MAG_DOWNLINK = MAG.rule(
+    "to the mobile node",
+    MagTable.DOWNLINK,
+    10,
+    Owner.BINDING,
+    Match(ipv6_dst=_PREFIX),
+    (SetLinkLayer(MAG_LINK_LAYER_ADDRESS, _NODE), DecrementHopLimit(), Output(_ACCESS)),
+)
+MAG_MISS = tuple(MAG.rule("nothing else passes", table, 0, Owner.BASE, Match()) for table in MAG.tables)
+
+# The Local Mobility Anchor.
+
+
+class LmaTable:
     """Tables of a Local Mobility Anchor."""
 
-    CLASSIFY = 0  # by port: tunnel, core, the node itself
-    UPLINK = 1  # source must be a home network prefix -> core, or back into a tunnel
-    DOWNLINK = 2  # home network prefix -> tunnel of the MAG where the mobile node is
+    DOWNLINK = Table(
+        number=2,
+        name="downlink",
+        text="into the tunnel of the MAG where the mobile node is",
+        match=frozenset({"ipv6_dst"}),
+        actions=frozenset({DecrementHopLimit, Output}),
+    )
+    UPLINK = Table(
+        number=1,
+        name="uplink",
+        text="the source must be a home network prefix: to the core, or back into a tunnel",
+        match=frozenset({"ipv6_src", "ipv6_dst"}),
+        actions=frozenset({ForgetInPort, SetLinkLayer, DecrementHopLimit, Output}),
+        next_tables=(DOWNLINK,),
+    )
+    CLASSIFY = Table(
+        number=0,
+        name="classify",
+        text="by port",
+        match=frozenset({"in_port", "ipv6", "icmpv6_type", "ipv6_dst"}),
+        actions=frozenset({Output}),
+        next_tables=(UPLINK, DOWNLINK),
+    )
 
 
-Table = MagTable | LmaTable
+LMA = Pipeline("LMA", (LmaTable.CLASSIFY, LmaTable.UPLINK, LmaTable.DOWNLINK))
 
+LMA_DISCOVERY = LMA.rule(
+    "neighbour discovery of the core link is the host's",
+    LmaTable.CLASSIFY,
+    20,
+    Owner.BASE,
+    Match(in_port=_CORE, icmpv6_type=_DISCOVERY),
+    (Output(LOCAL),),
+)
+LMA_TO_HOST = LMA.rule(
+    "what is for the LMA's own address on the core link",
+    LmaTable.CLASSIFY,
+    20,
+    Owner.BASE,
+    Match(in_port=_CORE, ipv6_dst=Parameter("own_address", Kind.PREFIX, "the LMA's core address, a /128")),
+    (Output(LOCAL),),
+)
+LMA_FROM_HOST = LMA.rule(
+    "what the host sends on the core link",
+    LmaTable.CLASSIFY,
+    10,
+    Owner.BASE,
+    Match(in_port=LOCAL),
+    (Output(_CORE),),
+)
+LMA_FROM_CORE = LMA.rule(
+    "what is for a mobile node",
+    LmaTable.CLASSIFY,
+    10,
+    Owner.BASE,
+    Match(in_port=_CORE, ipv6_dst=_POOL),
+    goto=LmaTable.DOWNLINK,
+)
+LMA_FROM_TUNNEL = LMA.rule(
+    "what comes from a MAG",
+    LmaTable.CLASSIFY,
+    10,
+    Owner.BASE,
+    Match(in_port=_TUNNEL, ipv6=True),
+    goto=LmaTable.UPLINK,
+)
+LMA_BETWEEN_NODES = LMA.rule(
+    "between two mobile nodes, perhaps at one MAG; every LMA takes every prefix of the domain (errata E31, E32)",
+    LmaTable.UPLINK,
+    20,
+    Owner.BASE,
+    Match(ipv6_src=_POOL, ipv6_dst=_POOL),
+    (ForgetInPort(),),
+    goto=LmaTable.DOWNLINK,
+)
+LMA_TO_CORE = LMA.rule(
+    "towards the core, as soon as its gateway is known",
+    LmaTable.UPLINK,
+    10,
+    Owner.BASE,
+    Match(ipv6_src=_POOL),
+    (
+        SetLinkLayer(
+            Parameter("own", Kind.LINK_LAYER_ADDRESS, "the bridge's own interface"),
+            Parameter("gateway", Kind.LINK_LAYER_ADDRESS, "the core gateway"),
+        ),
+        DecrementHopLimit(),
+        Output(_CORE),
+    ),
+)
+LMA_ROUTE = LMA.rule(
+    "the route of a mobile node: a handoff is this one rule per LMA",
+    LmaTable.DOWNLINK,
+    10,
+    Owner.BINDING,
+    Match(ipv6_dst=_PREFIX),
+    (DecrementHopLimit(), Output(_TUNNEL)),
+)
+LMA_MISS = tuple(LMA.rule("nothing else passes", table, 0, Owner.BASE, Match()) for table in LMA.tables)
 
-class Owner(IntEnum):
-    """What a rule belongs to; part of its cookie."""
-
-    BASE = 1  # the node itself: there as long as the node
-    BINDING = 2  # one mobility binding
-
-
-#: Our mark in bits 48 to 63 of every cookie; flows without it are not ours and are left alone.
-COOKIE_MARK = 0x504D
-COOKIE_MARK_MASK = 0xFFFF << 48
-#: The generation takes bits 0 to 15: it changes with every reconciliation of a switch.
-GENERATION_BITS = 16
-
-
-def cookie(owner: Owner, generation: int) -> int:
-    """The cookie of a rule: mark (16 bits), owner (8 bits), zero, generation (16 bits)."""
-    return COOKIE_MARK << 48 | owner << 40 | generation
-
-
-def sweep_cookies(generation: int) -> list[tuple[int, int]]:
-    """(cookie, mask) pairs that together match all of our flows of every generation but this one.
-
-    A masked cookie cannot say "differs"; but what differs does so in at least one bit.
-    """
-    pairs = []
-    for bit in range(GENERATION_BITS):
-        flipped = ~generation & 1 << bit
-        pairs.append((COOKIE_MARK << 48 | flipped, COOKIE_MARK_MASK | 1 << bit))
-    return pairs
-
-
-@dataclass(frozen=True)
-class Match:
-    """What a rule matches; ``None`` is a wildcard. A rule with any IPv6 field matches IPv6 only."""
-
-    in_port: int | None = None
-    eth_src: bytes | None = None
-    ipv6_src: IPv6Network | None = None
-    ipv6_dst: IPv6Network | None = None
-    icmpv6_type: int | None = None
-    ipv6: bool = False
-
-
-@dataclass(frozen=True)
-class SetLinkLayer:
-    """Write both link-layer addresses (a packet from a layer 3 tunnel has none)."""
-
-    source: bytes
-    destination: bytes
-
-
-@dataclass(frozen=True)
-class DecrementHopLimit:
-    """One hop less; a packet whose hop limit is used up is dropped."""
-
-
-@dataclass(frozen=True)
-class ForgetInPort:
-    """Let the packet leave by the port it came in by, which OpenFlow forbids otherwise."""
-
-
-@dataclass(frozen=True)
-class Output:
-    port: int
-
-
-@dataclass(frozen=True)
-class ToGroup:
-    group: int
-
-
-Action = SetLinkLayer | DecrementHopLimit | ForgetInPort | Output | ToGroup
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One flow entry; no action and no ``goto`` means drop (and count)."""
-
-    table: Table
-    priority: int
-    match: Match
-    owner: Owner
-    actions: tuple[Action, ...] = ()
-    goto: Table | None = None
-
-    @property
-    def key(self) -> tuple[Table, int, Match]:
-        """What makes two rules the same flow entry: an ADD with an equal key replaces."""
-        return self.table, self.priority, self.match
-
-
-@dataclass(frozen=True)
-class Group:
-    """An indirect group with one bucket: to a port, or nowhere while there is none."""
-
-    group: int
-    port: int | None
-
-
-def host(address: IPv6Address) -> IPv6Network:
-    """The prefix that holds one address."""
-    return IPv6Network((address, 128))
+PIPELINES = (MAG, LMA)

@@ -1,6 +1,6 @@
-"""Which rules and groups a MAG or an LMA needs: pure functions of profile, ports, bindings and uplinks.
+"""Which flow entries and groups a MAG or an LMA needs: pure functions of profile, ports, bindings and uplinks.
 
-Ports come as a mapping of names to OpenFlow port numbers, as the switch reports them. A rule whose port is not
+Ports come as a mapping of names to OpenFlow port numbers, as the switch reports them. An entry whose port is not
 there (yet) is left out: it is added when the port appears.
 """
 
@@ -10,31 +10,11 @@ from collections.abc import Iterator, Mapping
 from ipaddress import IPv6Network
 
 from ryu_pmipls.domain.profile import Lma, Mag, Profile
-from ryu_pmipls.openflow.pipeline import (
-    LOCAL,
-    NEIGHBOUR_DISCOVERY,
-    DecrementHopLimit,
-    ForgetInPort,
-    Group,
-    LmaTable,
-    MagTable,
-    Match,
-    Output,
-    Owner,
-    Rule,
-    SetLinkLayer,
-    ToGroup,
-    host,
-)
+from ryu_pmipls.openflow import pipeline
+from ryu_pmipls.openflow.flow import Entry, Group
 from ryu_pmipls.routing import Binding
 
 Ports = Mapping[str, int]
-
-#: RFC 6543: every MAG has this link-layer address on its access links, so that the router never changes for an MN.
-MAG_LINK_LAYER_ADDRESS = bytes.fromhex("00005e005213")
-
-_LINK_LOCAL = IPv6Network("fe80::/10")
-_MULTICAST = IPv6Network("ff00::/8")
 
 
 def tunnel_port(peer: str) -> str:
@@ -47,26 +27,19 @@ def group_id(profile: Profile, anchor: str) -> int:
     return 1 + next(index for index, lma in enumerate(profile.lmas) if lma.name == anchor)
 
 
-def mag_base(profile: Profile, mag: Mag, ports: Ports) -> Iterator[Rule]:
-    """The rules of a MAG that are there before any mobile node."""
-    for table in MagTable:
-        yield Rule(table, 0, Match(), Owner.BASE)
+def mag_base(profile: Profile, mag: Mag, ports: Ports) -> Iterator[Entry]:
+    """The entries of a MAG that are there before any mobile node."""
+    for rule in (*pipeline.MAG_MISS, *pipeline.MAG_LINK_LOCAL):
+        yield rule.entry()
     for name in mag.access_ports:
         if name in ports:
-            # The agent reads neighbour discovery from the port itself; it never crosses the switch.
-            for kind in NEIGHBOUR_DISCOVERY:
-                yield Rule(MagTable.CLASSIFY, 20, Match(in_port=ports[name], icmpv6_type=kind), Owner.BASE)
-            match = Match(in_port=ports[name], ipv6=True)
-            yield Rule(MagTable.CLASSIFY, 10, match, Owner.BASE, goto=MagTable.GUARD)
+            for kind in pipeline.NEIGHBOUR_DISCOVERY:
+                yield pipeline.MAG_DISCOVERY.entry(port=ports[name], icmpv6_type=kind)
+            yield pipeline.MAG_FROM_ACCESS.entry(port=ports[name])
     for lma in profile.lmas:
-        port = ports.get(tunnel_port(lma.name))
-        if port is not None:
-            match = Match(in_port=port, ipv6=True)
-            yield Rule(MagTable.CLASSIFY, 10, match, Owner.BASE, goto=MagTable.DOWNLINK)
-    # RFC 5213, section 6.10.5: what is link-local or multicast stays on the access link.
-    yield Rule(MagTable.GUARD, 30, Match(ipv6_src=_LINK_LOCAL), Owner.BASE)
-    yield Rule(MagTable.GUARD, 30, Match(ipv6_dst=_LINK_LOCAL), Owner.BASE)
-    yield Rule(MagTable.GUARD, 30, Match(ipv6_dst=_MULTICAST), Owner.BASE)
+        tunnel = ports.get(tunnel_port(lma.name))
+        if tunnel is not None:
+            yield pipeline.MAG_FROM_TUNNEL.entry(tunnel=tunnel)
 
 
 def mag_groups(profile: Profile, uplinks: Mapping[str, str], ports: Ports) -> Iterator[Group]:
@@ -76,85 +49,47 @@ def mag_groups(profile: Profile, uplinks: Mapping[str, str], ports: Ports) -> It
         yield Group(group_id(profile, lma.name), ports.get(tunnel_port(carrier)))
 
 
-def mag_binding(profile: Profile, mag: Mag, binding: Binding) -> Iterator[Rule]:
-    """The rules of one binding at the MAG where the mobile node is; none at other MAGs.
+def mag_binding(profile: Profile, mag: Mag, binding: Binding) -> Iterator[Entry]:
+    """The entries of one binding at the MAG where the mobile node is; none at other MAGs.
 
     A MAG that speaks only the draft tells neither port nor link-layer address nor anchor: it has to do without.
     """
-    prefix, link_layer, port = binding.prefix, binding.link_layer_address, binding.port
-    if binding.mag != mag.name or link_layer is None or port is None or binding.anchor is None:
+    prefix, node, port = binding.prefix, binding.link_layer_address, binding.port
+    if binding.mag != mag.name or node is None or port is None or binding.anchor is None:
         return
-    yield Rule(
-        MagTable.GUARD,
-        20,
-        Match(in_port=port, eth_src=link_layer, ipv6_src=prefix),
-        Owner.BINDING,
-        goto=MagTable.UPLINK,
-    )
-    yield Rule(
-        MagTable.UPLINK,
-        10,
-        Match(ipv6_src=prefix),
-        Owner.BINDING,
-        (DecrementHopLimit(), ToGroup(group_id(profile, binding.anchor))),
-    )
-    yield Rule(
-        MagTable.DOWNLINK,
-        10,
-        Match(ipv6_dst=prefix),
-        Owner.BINDING,
-        (SetLinkLayer(MAG_LINK_LAYER_ADDRESS, link_layer), DecrementHopLimit(), Output(port)),
-    )
+    yield pipeline.MAG_GUARD.entry(port=port, link_layer_address=node, prefix=prefix)
+    yield pipeline.MAG_UPLINK.entry(prefix=prefix, group=group_id(profile, binding.anchor))
+    yield pipeline.MAG_DOWNLINK.entry(prefix=prefix, link_layer_address=node, port=port)
 
 
-def lma_base(profile: Profile, lma: Lma, ports: Ports, own: bytes | None, gateway: bytes | None) -> Iterator[Rule]:
-    """The rules of an LMA that are there before any mobile node.
+def lma_base(profile: Profile, lma: Lma, ports: Ports, own: bytes | None, gateway: bytes | None) -> Iterator[Entry]:
+    """The entries of an LMA that are there before any mobile node.
 
     ``own`` is the link-layer address of the bridge's own interface, ``gateway`` that of the core gateway; while the
     latter is unknown nothing can leave towards the core.
     """
     pool = profile.home_prefix_pool
-    for table in LmaTable:
-        yield Rule(table, 0, Match(), Owner.BASE)
+    for rule in pipeline.LMA_MISS:
+        yield rule.entry()
     for mag in profile.mags:
-        port = ports.get(tunnel_port(mag.name))
-        if port is not None:
-            yield Rule(LmaTable.CLASSIFY, 10, Match(in_port=port, ipv6=True), Owner.BASE, goto=LmaTable.UPLINK)
-    # Erratum E32: every LMA takes the uplink of every prefix of the domain, whoever anchors it.
-    yield Rule(
-        LmaTable.UPLINK,
-        20,
-        Match(ipv6_src=pool, ipv6_dst=pool),
-        Owner.BASE,
-        (ForgetInPort(),),
-        goto=LmaTable.DOWNLINK,
-    )
+        tunnel = ports.get(tunnel_port(mag.name))
+        if tunnel is not None:
+            yield pipeline.LMA_FROM_TUNNEL.entry(tunnel=tunnel)
+    yield pipeline.LMA_BETWEEN_NODES.entry(pool=pool)
     core = ports.get(lma.core.port)
     if core is None:
         return
-    yield Rule(LmaTable.CLASSIFY, 10, Match(in_port=LOCAL), Owner.BASE, (Output(core),))
-    for kind in NEIGHBOUR_DISCOVERY:
-        match = Match(in_port=core, icmpv6_type=kind)
-        yield Rule(LmaTable.CLASSIFY, 20, match, Owner.BASE, (Output(LOCAL),))
-    match = Match(in_port=core, ipv6_dst=host(lma.core.address.ip))
-    yield Rule(LmaTable.CLASSIFY, 20, match, Owner.BASE, (Output(LOCAL),))
-    match = Match(in_port=core, ipv6_dst=pool)
-    yield Rule(LmaTable.CLASSIFY, 10, match, Owner.BASE, goto=LmaTable.DOWNLINK)
+    yield pipeline.LMA_FROM_HOST.entry(core=core)
+    for kind in pipeline.NEIGHBOUR_DISCOVERY:
+        yield pipeline.LMA_DISCOVERY.entry(core=core, icmpv6_type=kind)
+    yield pipeline.LMA_TO_HOST.entry(core=core, own_address=IPv6Network(lma.core.address.ip))
+    yield pipeline.LMA_FROM_CORE.entry(core=core, pool=pool)
     if own is not None and gateway is not None:
-        yield Rule(
-            LmaTable.UPLINK,
-            10,
-            Match(ipv6_src=pool),
-            Owner.BASE,
-            (SetLinkLayer(own, gateway), DecrementHopLimit(), Output(core)),
-        )
+        yield pipeline.LMA_TO_CORE.entry(pool=pool, own=own, gateway=gateway, core=core)
 
 
-def lma_binding(binding: Binding, ports: Ports) -> Iterator[Rule]:
+def lma_binding(binding: Binding, ports: Ports) -> Iterator[Entry]:
     """The downlink route of one binding: its prefix into the tunnel of the MAG where the mobile node is."""
-    if binding.mag is None:
-        return
-    port = ports.get(tunnel_port(binding.mag))
-    if port is not None:
-        actions = (DecrementHopLimit(), Output(port))
-        yield Rule(LmaTable.DOWNLINK, 10, Match(ipv6_dst=binding.prefix), Owner.BINDING, actions)
+    tunnel = None if binding.mag is None else ports.get(tunnel_port(binding.mag))
+    if tunnel is not None:
+        yield pipeline.LMA_ROUTE.entry(prefix=binding.prefix, tunnel=tunnel)

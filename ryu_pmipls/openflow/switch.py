@@ -15,7 +15,8 @@ from ryu_pmipls.framework import Datapath, hub
 from ryu_pmipls.framework import ofproto_v1_3 as ofp
 from ryu_pmipls.framework import ofproto_v1_3_parser as parser
 from ryu_pmipls.openflow import encode
-from ryu_pmipls.openflow.pipeline import GENERATION_BITS, LOCAL, Group, Rule
+from ryu_pmipls.openflow.cookies import GENERATION_BITS
+from ryu_pmipls.openflow.flow import LOCAL, Entry, Group
 from ryu_pmipls.openflow.rules import tunnel_port
 from ryu_pmipls.openflow.session import Outcome, SwitchSession, Transaction
 from ryu_pmipls.routing import Binding
@@ -47,10 +48,10 @@ class Counters:
 class Desired:
     """Where the rules of a switch come from; every function reads the present state of the domain."""
 
-    base: Callable[[Switch], Iterable[Rule]]
+    base: Callable[[Switch], Iterable[Entry]]
     groups: Callable[[Switch], Iterable[Group]]
     bindings: Callable[[], Iterable[Binding]]
-    binding: Callable[[Switch, Binding], Iterable[Rule]]
+    binding: Callable[[Switch, Binding], Iterable[Entry]]
 
 
 class Switch:
@@ -71,8 +72,8 @@ class Switch:
         self._desired = desired
         self._session: SwitchSession | None = None
         self._generation = 0
-        self._base: dict[Any, Rule] = {}
-        self._bound: dict[IPv6Network, tuple[Rule, ...]] = {}
+        self._base: dict[Any, Entry] = {}
+        self._bound: dict[IPv6Network, tuple[Entry, ...]] = {}
         self._groups: dict[int, int | None] = {}
 
     @property
@@ -183,7 +184,6 @@ class Switch:
             self.ports[_port_name(port)] = port.port_no
 
     def _reconcile(self, session: SwitchSession) -> None:
-        datapath = session.datapath
         while session is self._session:
             self._generation = (self._generation + 1 + secrets.randbelow(2**GENERATION_BITS - 1)) % 2**GENERATION_BITS
             self._base.clear()
@@ -193,7 +193,7 @@ class Switch:
             transaction = self.refresh()
             outcome = transaction.wait(RECONCILE_TIMEOUT) if transaction else Outcome.DISCONNECTED
             if outcome is Outcome.ACKED:
-                outcome = session.submit(encode.sweep(datapath, self._generation)).wait(RECONCILE_TIMEOUT)
+                outcome = session.submit(encode.sweep(self._generation)).wait(RECONCILE_TIMEOUT)
             if outcome is Outcome.ACKED:
                 LOG.info("%s: %d rules and %d groups in force", self.name, self._rule_count(), len(self._groups))
                 return
@@ -206,15 +206,14 @@ class Switch:
         return len(self._base) + sum(len(rules) for rules in self._bound.values())
 
     def _group_changes(self) -> Iterator[Any]:
-        assert self._session is not None
         for group in self._desired.groups(self):
             exists = group.group in self._groups
             if not exists or self._groups[group.group] != group.port or group.port is None:
                 self._groups[group.group] = group.port
-                yield encode.set_group(self._session.datapath, group, exists)
+                yield encode.set_group(group, exists)
 
     def _base_changes(self) -> Iterator[Any]:
-        new = {rule.key: rule for rule in self._desired.base(self)}
+        new = {entry.key: entry for entry in self._desired.base(self)}
         yield from self._changes(self._base.values(), new.values())
         self._base = new
 
@@ -226,17 +225,15 @@ class Switch:
         else:
             self._bound.pop(binding.prefix, None)
 
-    def _changes(self, old: Iterable[Rule], new: Iterable[Rule]) -> Iterator[Any]:
-        assert self._session is not None
-        datapath = self._session.datapath
-        before = {rule.key: rule for rule in old}
-        after = {rule.key: rule for rule in new}
-        for key, rule in after.items():
-            if before.get(key) != rule:
-                yield encode.add_flow(datapath, rule, self._generation)
-        for key, rule in before.items():
+    def _changes(self, old: Iterable[Entry], new: Iterable[Entry]) -> Iterator[Any]:
+        before = {entry.key: entry for entry in old}
+        after = {entry.key: entry for entry in new}
+        for key, entry in after.items():
+            if before.get(key) != entry:
+                yield encode.add_flow(entry, self._generation)
+        for key, entry in before.items():
             if key not in after:
-                yield encode.delete_flow(datapath, rule)
+                yield encode.delete_flow(entry)
 
 
 def _port_name(port: Any) -> str:

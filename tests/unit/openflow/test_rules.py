@@ -6,17 +6,9 @@ from hypothesis import strategies as st
 
 from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.openflow import rules
-from ryu_pmipls.openflow.pipeline import (
-    COOKIE_MARK,
-    GENERATION_BITS,
-    LmaTable,
-    MagTable,
-    Output,
-    Owner,
-    ToGroup,
-    cookie,
-    sweep_cookies,
-)
+from ryu_pmipls.openflow.cookies import GENERATION_BITS, MARK, MARK_MASK, cookie, slice_of, sweep_cookies
+from ryu_pmipls.openflow.flow import LOCAL, Output, Owner, ToGroup
+from ryu_pmipls.openflow.pipeline import LmaTable, MagTable
 from ryu_pmipls.routing import Binding
 
 PROFILE = load_profile("two-lma")
@@ -40,9 +32,12 @@ def binding(mag="mag1", **changes):
     return Binding(**(values | changes))
 
 
-@given(GENERATIONS, GENERATIONS, st.sampled_from(Owner))
-def test_the_sweep_matches_every_generation_but_the_present_one(present, other, owner):
-    value = cookie(owner, other)
+HOME_PREFIXES = st.integers(0, 2**64 - 1).map(lambda number: IPv6Network((number << 64, 64)))
+
+
+@given(GENERATIONS, GENERATIONS, st.sampled_from(Owner), st.none() | HOME_PREFIXES)
+def test_the_sweep_matches_every_generation_but_the_present_one(present, other, owner, prefix):
+    value = cookie(owner, other, prefix)
     swept = any(value & mask == wanted for wanted, mask in sweep_cookies(present))
     assert swept == (other != present)
 
@@ -50,12 +45,17 @@ def test_the_sweep_matches_every_generation_but_the_present_one(present, other, 
 @given(GENERATIONS, st.integers(0, 2**64 - 1))
 def test_the_sweep_leaves_foreign_flows_alone(present, foreign):
     swept = any(foreign & mask == wanted for wanted, mask in sweep_cookies(present))
-    assert not swept or foreign >> 48 == COOKIE_MARK
+    assert not swept or foreign & MARK_MASK == MARK
+
+
+def test_neighbouring_prefixes_are_of_different_slices():
+    prefixes = PROFILE.home_prefix_pool.subnets(new_prefix=64)
+    assert len({slice_of(next(prefixes)) for _ in range(64)}) == 64
 
 
 def test_a_binding_is_on_its_mag_only():
     first, second = PROFILE.mags
-    assert {rule.table for rule in rules.mag_binding(PROFILE, first, binding())} == {
+    assert {entry.rule.table for entry in rules.mag_binding(PROFILE, first, binding())} == {
         MagTable.GUARD,
         MagTable.UPLINK,
         MagTable.DOWNLINK,
@@ -64,9 +64,8 @@ def test_a_binding_is_on_its_mag_only():
 
 
 def test_the_guard_wants_port_link_layer_address_and_prefix_together():
-    guard = next(
-        rule for rule in rules.mag_binding(PROFILE, PROFILE.mags[0], binding()) if rule.table == MagTable.GUARD
-    )
+    found = rules.mag_binding(PROFILE, PROFILE.mags[0], binding())
+    guard = next(entry for entry in found if entry.rule.table is MagTable.GUARD)
     assert (guard.match.in_port, guard.match.eth_src, guard.match.ipv6_src) == (
         2,
         binding().link_layer_address,
@@ -81,7 +80,7 @@ def test_a_mag_that_speaks_only_the_draft_gets_no_rules(unknown):
 
 def test_the_uplink_goes_to_the_group_of_the_anchor_and_the_group_to_the_carrier():
     found = list(rules.mag_binding(PROFILE, PROFILE.mags[0], binding(anchor="lma2")))
-    uplink = next(rule for rule in found if rule.table == MagTable.UPLINK)
+    uplink = next(entry for entry in found if entry.rule.table is MagTable.UPLINK)
     assert ToGroup(2) in uplink.actions
     groups = {
         group.group: group.port for group in rules.mag_groups(PROFILE, {"lma1": "lma1", "lma2": "lma1"}, MAG_PORTS)
@@ -96,7 +95,7 @@ def test_a_group_whose_tunnel_is_not_there_drops():
 
 def test_every_lma_routes_every_prefix_to_the_mag_where_it_is():
     (route,) = rules.lma_binding(binding("mag2"), LMA_PORTS)
-    assert route.table == LmaTable.DOWNLINK
+    assert route.rule.table is LmaTable.DOWNLINK
     assert route.actions[-1] == Output(LMA_PORTS["t-mag2"])
     assert list(rules.lma_binding(binding(None), LMA_PORTS)) == []
     assert list(rules.lma_binding(binding("mag2"), {"core": 1})) == []
@@ -107,7 +106,7 @@ def test_nothing_leaves_for_the_core_while_its_gateway_is_unknown():
 
     def towards_core(gateway):
         found = rules.lma_base(PROFILE, lma, LMA_PORTS, OWN, gateway)
-        return [rule for rule in found if rule.table == LmaTable.UPLINK and Output(1) in rule.actions]
+        return [entry for entry in found if entry.rule.table is LmaTable.UPLINK and Output(1) in entry.actions]
 
     assert towards_core(None) == []
     assert len(towards_core(GATEWAY)) == 1
@@ -122,8 +121,8 @@ def test_no_rule_names_a_port_that_is_not_there_and_no_two_rules_collide(mag_nam
             list(rules.lma_base(PROFILE, PROFILE.lmas[0], {n: LMA_PORTS[n] for n in lma_names}, OWN, GATEWAY)),
         ),
     ):
-        there = {table[name] for name in (mag_names if table is MAG_PORTS else lma_names)} | {0xFFFFFFFE}
-        for rule in found:
-            assert rule.match.in_port is None or rule.match.in_port in there
-            assert all(action.port in there for action in rule.actions if isinstance(action, Output))
-        assert len({rule.key for rule in found}) == len(found)
+        there = {table[name] for name in (mag_names if table is MAG_PORTS else lma_names)} | {LOCAL}
+        for entry in found:
+            assert entry.match.in_port is None or entry.match.in_port in there
+            assert all(action.port in there for action in entry.actions if isinstance(action, Output))
+        assert len({entry.key for entry in found}) == len(found)

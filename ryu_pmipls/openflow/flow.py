@@ -1,0 +1,267 @@
+"""The vocabulary of pipelines: tables and what they allow, rules with parameters, flow entries, groups.
+
+A *rule* is declared once, as data, with parameters for what differs between its flow entries; a *flow entry* is a rule
+with values. Nothing here knows Ryu or a connection. What a table does not allow cannot be built: a rule is checked when
+it is declared, its values when an entry is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields, replace
+from enum import Enum, IntEnum
+from functools import cached_property
+from ipaddress import IPv6Network
+from typing import Any, NamedTuple, TypeVar
+
+from ryu_pmipls.wire import ROUTE_PREFIX_LENGTH
+
+#: The port of the bridge's own interface (OFPP_LOCAL).
+LOCAL = 0xFFFFFFFE
+
+T = TypeVar("T")
+
+
+class PipelineError(ValueError):
+    """A rule that its table does not allow, or a value that its parameter cannot take."""
+
+
+class Kind(Enum):
+    """The values that a parameter takes."""
+
+    PORT = "OpenFlow port"
+    GROUP = "group"
+    LINK_LAYER_ADDRESS = "link-layer address"  # six octets
+    HOME_PREFIX = f"home network prefix, a /{ROUTE_PREFIX_LENGTH}"
+    PREFIX = "prefix"
+    NUMBER = "number"
+
+    def takes(self, value: object) -> bool:
+        """Whether ``value`` is one of this kind."""
+        if self is Kind.LINK_LAYER_ADDRESS:
+            return isinstance(value, bytes) and len(value) == 6
+        if self is Kind.PREFIX:
+            return isinstance(value, IPv6Network)
+        if self is Kind.HOME_PREFIX:
+            return isinstance(value, IPv6Network) and value.prefixlen == ROUTE_PREFIX_LENGTH
+        return isinstance(value, int) and 0 <= value < 2**32
+
+
+@dataclass(frozen=True, eq=False)
+class Parameter:
+    """What a rule leaves open; ``text`` says what it stands for."""
+
+    name: str
+    kind: Kind
+    text: str
+
+
+Bound = int | bytes | IPv6Network
+Port = int | Parameter
+LinkLayer = bytes | Parameter
+Prefix = IPv6Network | Parameter
+
+
+class Owner(IntEnum):
+    """What a flow entry belongs to; part of its cookie."""
+
+    BASE = 1  # the node itself: there as long as the node
+    BINDING = 2  # one mobility binding
+
+
+@dataclass(frozen=True)
+class Match:
+    """What a rule matches; ``None`` is a wildcard. A rule with any IPv6 field matches IPv6 only."""
+
+    in_port: Port | None = None
+    eth_src: LinkLayer | None = None
+    ipv6_src: Prefix | None = None
+    ipv6_dst: Prefix | None = None
+    icmpv6_type: int | Parameter | None = None
+    ipv6: bool = False
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """The names of the fields that are no wildcards."""
+        return frozenset(part.name for part in fields(self) if getattr(self, part.name) not in (None, False))
+
+
+@dataclass(frozen=True)
+class SetLinkLayer:
+    """Write both link-layer addresses (a packet from a layer 3 tunnel has none)."""
+
+    source: LinkLayer
+    destination: LinkLayer
+
+
+@dataclass(frozen=True)
+class DecrementHopLimit:
+    """One hop less; a packet whose hop limit is used up is dropped."""
+
+
+@dataclass(frozen=True)
+class ForgetInPort:
+    """Let the packet leave by the port it came in by, which OpenFlow forbids otherwise (a Nicira extension)."""
+
+
+@dataclass(frozen=True)
+class Output:
+    port: Port
+
+
+@dataclass(frozen=True)
+class ToGroup:
+    group: int | Parameter
+
+
+Action = SetLinkLayer | DecrementHopLimit | ForgetInPort | Output | ToGroup
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A flow table, and what its rules may do: match ``match`` (fields of ``Match``), ``actions``, ``next_tables``."""
+
+    number: int
+    name: str
+    text: str
+    match: frozenset[str] = frozenset()
+    actions: frozenset[type[Action]] = frozenset()
+    next_tables: tuple[Table, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.match <= {part.name for part in fields(Match)}:
+            raise PipelineError(f"table {self}: there is no such field to match: {_listed(self.match)}")
+        for table in self.next_tables:
+            if table.number <= self.number:
+                raise PipelineError(f"table {self} cannot lead back to table {table}")
+
+    def __str__(self) -> str:
+        return f"{self.number} {self.name}"
+
+
+@dataclass(frozen=True, eq=False)
+class Rule:
+    """Flow entries that differ in the values of parameters only; no action and no ``goto`` means drop (and count).
+
+    ``PipelineError`` when the table does not allow it.
+    """
+
+    table: Table
+    priority: int
+    owner: Owner
+    match: Match
+    actions: tuple[Action, ...] = ()
+    goto: Table | None = None
+    text: str = ""
+
+    def __post_init__(self) -> None:
+        place = f"a rule of priority {self.priority} in table {self.table}"
+        if not 0 <= self.priority < 2**16:
+            raise PipelineError(f"{place}: a priority has 16 bits")
+        if not self.match.fields <= self.table.match:
+            raise PipelineError(f"{place} may not match {_listed(self.match.fields - self.table.match)}")
+        actions = {type(action) for action in self.actions}
+        if not actions <= self.table.actions:
+            raise PipelineError(f"{place} may not {_listed(kind.__name__ for kind in actions - self.table.actions)}")
+        if self.goto is not None and self.goto not in self.table.next_tables:
+            raise PipelineError(f"{place} may not lead to table {self.goto}")
+
+    @cached_property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """What is open, in the order of match and actions."""
+        return tuple(dict.fromkeys(_parameters((self.match, *self.actions))))
+
+    def entry(self, **values: Bound) -> Entry:
+        """The flow entry with these values, by the names of the parameters; ``PipelineError`` when they do not fit."""
+        if values.keys() != {parameter.name for parameter in self.parameters}:
+            wanted = _listed(parameter.name for parameter in self.parameters)
+            raise PipelineError(f"a rule of table {self.table} takes {wanted}, not {_listed(values)}")
+        for parameter in self.parameters:
+            if not parameter.kind.takes(values[parameter.name]):
+                raise PipelineError(f"{parameter.name} must be: {parameter.kind.value}; not {values[parameter.name]!r}")
+        return Entry(self, tuple(values[parameter.name] for parameter in self.parameters))
+
+
+class Entry(NamedTuple):
+    """A flow entry: a rule, and values in the order of its parameters."""
+
+    rule: Rule
+    values: tuple[Bound, ...] = ()
+
+    @property
+    def match(self) -> Match:
+        return self._bound(self.rule.match)
+
+    @property
+    def actions(self) -> tuple[Action, ...]:
+        return tuple(self._bound(action) for action in self.rule.actions)
+
+    @property
+    def key(self) -> tuple[Table, int, Match]:
+        """What makes two entries the same for a switch: an ADD with an equal key replaces."""
+        return self.rule.table, self.rule.priority, self.match
+
+    @property
+    def home_prefix(self) -> IPv6Network | None:
+        """The home network prefix that this entry is for."""
+        for parameter, value in zip(self.rule.parameters, self.values, strict=True):
+            if parameter.kind is Kind.HOME_PREFIX:
+                assert isinstance(value, IPv6Network)
+                return value
+        return None
+
+    def _bound(self, part: T) -> T:
+        """A match or an action with values for its parameters."""
+        values: dict[object, Bound] = dict(zip(self.rule.parameters, self.values, strict=True))
+        open_: dict[str, Any] = {name: values[value] for name, value in _attributes(part) if value in values}
+        return replace(part, **open_) if open_ else part  # type: ignore[type-var]
+
+
+@dataclass(frozen=True)
+class Group:
+    """An indirect group with one bucket: to a port, or nowhere while there is none."""
+
+    group: int
+    port: int | None
+
+
+@dataclass(frozen=True, eq=False)
+class Pipeline:
+    """The tables of a kind of node, and the rules declared for them, in the order of declaration."""
+
+    name: str
+    tables: tuple[Table, ...]
+    rules: list[Rule] = field(default_factory=list)
+
+    def rule(
+        self,
+        text: str,
+        table: Table,
+        priority: int,
+        owner: Owner,
+        match: Match,
+        actions: tuple[Action, ...] = (),
+        goto: Table | None = None,
+    ) -> Rule:
+        """Declare a rule; ``text`` says what it is for."""
+        if table not in self.tables:
+            raise PipelineError(f"the {self.name} has no table {table}")
+        made = Rule(table, priority, owner, match, actions, goto, text)
+        self.rules.append(made)
+        return made
+
+
+def _attributes(part: Any) -> Iterator[tuple[str, object]]:
+    for attribute in fields(part):
+        yield attribute.name, getattr(part, attribute.name)
+
+
+def _parameters(parts: tuple[Match | Action, ...]) -> Iterator[Parameter]:
+    for part in parts:
+        for _, value in _attributes(part):
+            if isinstance(value, Parameter):
+                yield value
+
+
+def _listed(names: Any) -> str:
+    return ", ".join(sorted(names)) or "nothing"

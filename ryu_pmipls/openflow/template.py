@@ -1,0 +1,105 @@
+"""Flow-mods of one rule as prepared octets with holes: what a handoff costs is to fill them, about half a microsecond.
+
+A template is made from what Ryu encodes: the message of the rule is serialised with the lowest and the highest value of
+each parameter, and where the two differ is its hole. So there is no second encoder, and a rule has a template as soon
+as it is declared. The octets are a ``bytes`` format (``%b`` for each hole), which Python fills fastest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from ipaddress import IPv6Network
+from typing import Any
+
+from ryu_pmipls.openflow import encode
+from ryu_pmipls.openflow.flow import Bound, Entry, Kind, Parameter, PipelineError, Rule
+from ryu_pmipls.wire import ROUTE_PREFIX_LENGTH
+
+#: The holes that every template has, before those of its parameters.
+XID = Parameter("xid", Kind.NUMBER, "transaction id")
+COOKIE = Parameter("cookie", Kind.NUMBER, "cookie")
+
+_XID = range(4, 8)
+_COOKIE = range(8, 16)
+
+_ENDS: dict[Kind, tuple[Bound, Bound]] = {
+    Kind.PORT: (0, 2**32 - 1),
+    Kind.GROUP: (0, 2**32 - 1),
+    Kind.NUMBER: (0, 2**32 - 1),
+    Kind.LINK_LAYER_ADDRESS: (bytes(6), b"\xff" * 6),
+    Kind.HOME_PREFIX: (
+        IPv6Network((0, ROUTE_PREFIX_LENGTH)),
+        IPv6Network(((2**ROUTE_PREFIX_LENGTH - 1) << 128 - ROUTE_PREFIX_LENGTH, ROUTE_PREFIX_LENGTH)),
+    ),
+}
+
+
+def octets_of(value: Bound) -> bytes:
+    """What goes into the hole of a parameter: four octets of a number, the eight that a home network prefix has."""
+    if isinstance(value, int):
+        return value.to_bytes(4, "big")
+    return value if isinstance(value, bytes) else value.network_address.packed[: ROUTE_PREFIX_LENGTH // 8]
+
+
+@dataclass(frozen=True)
+class Template:
+    """A flow-mod with holes: ``octets % values`` fills them, with the octets for each of ``holes`` in order."""
+
+    octets: bytes
+    holes: tuple[Parameter, ...]
+
+    def bind(self, **values: Bound) -> Template:
+        """The template that is left when parameters, by name, have got their values."""
+        filled = (_literal(octets_of(values[hole.name])) if hole.name in values else b"%b" for hole in self.holes)
+        octets = self.octets.replace(b"%%", b"%%%%") % tuple(filled)  # what is left is a format again
+        return Template(octets, tuple(hole for hole in self.holes if hole.name not in values))
+
+
+def add_template(rule: Rule) -> Template:
+    """OFPFC_ADD of a rule; the holes are xid, cookie, and the parameters of match and actions in this order."""
+    return _template(rule, lambda entry: encode.add_flow(entry, 0), {_XID: XID, _COOKIE: COOKIE})
+
+
+def delete_template(rule: Rule) -> Template:
+    """OFPFC_DELETE_STRICT of a rule, if it is ours; the holes are xid and the parameters of the match."""
+    return _template(rule, encode.delete_flow, {_XID: XID})
+
+
+def _template(rule: Rule, message: Callable[[Entry], Any], fixed: dict[range, Parameter]) -> Template:
+    for parameter in rule.parameters:
+        if parameter.kind not in _ENDS:
+            raise PipelineError(f"{parameter.name}: a {parameter.kind.value} has no fixed place in a template")
+    lowest = {parameter.name: _ENDS[parameter.kind][0] for parameter in rule.parameters}
+    base = encode.octets(message(rule.entry(**lowest)), 0)
+    holes = [*fixed.items()]
+    for parameter in rule.parameters:
+        highest = _ENDS[parameter.kind][1]
+        other = encode.octets(message(rule.entry(**(lowest | {parameter.name: highest}))), 0)
+        for place in _differences(base, other):
+            if len(place) != len(octets_of(highest)):
+                raise PipelineError(f"{parameter.name} has no octets to itself in the message")
+            holes.append((place, parameter))
+    holes.sort(key=lambda hole: hole[0].start)
+    octets, position = b"", 0
+    for place, _ in holes:
+        octets += _literal(base[position : place.start]) + b"%b"
+        position = place.stop
+    return Template(octets + _literal(base[position:]), tuple(parameter for _, parameter in holes))
+
+
+def _differences(one: bytes, other: bytes) -> Iterator[range]:
+    """The runs of octets behind the cookie in which two messages of equal length differ."""
+    begin = None
+    for place in range(_COOKIE.stop, len(one) + 1):
+        differs = place < len(one) and one[place] != other[place]
+        if differs and begin is None:
+            begin = place
+        elif not differs and begin is not None:
+            yield range(begin, place)
+            begin = None
+
+
+def _literal(octets: bytes) -> bytes:
+    """Octets that stay as they are when a format is filled."""
+    return octets.replace(b"%", b"%%")
