@@ -14,7 +14,7 @@ MOBILITY_HEADER = 135
 NO_NEXT_HEADER = 59
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class CodePoints:
     """Numbers that a domain may choose: the draft assigns none (erratum E1).
 

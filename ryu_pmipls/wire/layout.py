@@ -4,12 +4,16 @@ A layout is a sequence of fields. All but the last have a fixed width and go thr
 may be a *tail*, which takes what the enclosing length leaves. Every field says how to turn what ``struct`` gives into
 what the message object holds (its decoder) and back (its encoder); ``None`` means that they are the same. Both raise
 ``ValueError`` for a value that the field cannot hold.
+
+From its fields each layout makes the source text of the two functions that parse and build it, as dataclasses do for
+their constructors: a loop over descriptions would take several times as long as what it does
+(docs/measurements.md).
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 from functools import lru_cache
@@ -109,8 +113,20 @@ class Flags(Field):
         return _UNSIGNED[self.octets]
 
     def decoder(self) -> Converter:
-        values, known = self.values, sum(self.values)
-        return lambda raw: values(raw & known)
+        known = sum(self.values)
+        sets = _FlagSets(self.values)
+        return lambda raw: sets[raw & known]
+
+
+class _FlagSets(dict[int, IntFlag]):
+    """The sets of flags by their numbers: to look one up is far quicker than to call the class."""
+
+    def __init__(self, flags: type[IntFlag]) -> None:
+        self._flags = flags
+
+    def __missing__(self, number: int) -> IntFlag:
+        flags = self[number] = self._flags(number)
+        return flags
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -276,7 +292,7 @@ class Repeated(Tail):
         return layout
 
     def decode(self, data: bytes) -> tuple[Any, ...]:
-        return tuple(self.record(**values) for values in self._layout.parse_all(data))
+        return self._layout.parse_all(self.record, data)
 
     def encode(self, value: tuple[Any, ...]) -> bytes:
         return b"".join(map(self._layout.build, value))
@@ -285,21 +301,28 @@ class Repeated(Tail):
 class Layout:
     """Fields in the order of the wire, compiled.
 
-    ``octets`` is the width of all but the tail.
+    ``octets`` is the width of all but the tail; ``lengths`` are those up to 255 that the whole can have.
+
+    ``parse(kind, data, start, stop, **others)`` makes an object of the class ``kind`` from ``data[start:stop]``, whose
+    length must be one that fits, and from attributes that are not of this layout; ``ValueError`` for a value that is
+    not allowed. ``parse_all(kind, data)`` makes a tuple of objects from records without a tail that follow each other.
+    ``build(record)`` gives the octets of an object; ``ValueError`` for a value that its field cannot
+    hold.
     """
+
+    parse: Callable[..., Any]
+    parse_all: Callable[[type[Any], bytes], tuple[Any, ...]]
+    build: Callable[[Any], bytes]
 
     def __init__(self, *fields: Field | Reserved) -> None:
         self.fields = fields
         last = fields[-1] if fields else None
         self.tail = last if isinstance(last, Tail) else None
         fixed = [field for field in fields if field is not self.tail]
-        named = [field for field in fixed if isinstance(field, Field)]
         self._struct = Struct("!" + "".join(field.code for field in fixed))
         self.octets = self._struct.size
-        self._names = tuple(field.name for field in named)
-        self._decoders = [(field.name, decode) for field in named if (decode := field.decoder())]
-        self._encoders = [(index, encode) for index, field in enumerate(named) if (encode := field.encoder())]
-        self._values = _attributes(self._names)
+        self.lengths = frozenset(filter(self.fits, range(256)))
+        self._compile([field for field in fixed if isinstance(field, Field)])
 
     def fits(self, octets: int) -> bool:
         """Whether so many octets can hold this layout."""
@@ -307,7 +330,7 @@ class Layout:
         return rest == 0 if self.tail is None else rest >= 0 and self.tail.fits(rest)
 
     @property
-    def lengths(self) -> str:
+    def lengths_text(self) -> str:
         """The lengths in octets that fit, for people."""
         if self.tail is None:
             return str(self.octets)
@@ -315,38 +338,38 @@ class Layout:
             return " or ".join(str(self.octets + rest) for rest in self.tail.allowed)
         return f"{self.octets} or more" if self.tail.step == 1 else f"{self.tail.step}n + {self.octets}"
 
-    def parse(self, data: bytes) -> dict[str, Any]:
-        """The values of ``data``, whose length fits, by attribute; ``ValueError`` for one that is not allowed."""
-        values = self._decoded(self._struct.unpack_from(data))
+    def _compile(self, fixed: list[Field]) -> None:
+        names: dict[str, Any] = {
+            "unpack_from": self._struct.unpack_from,
+            "iter_unpack": self._struct.iter_unpack,
+            "pack": self._struct.pack,
+            "StructError": StructError,
+        }
+        decoded, encoded = [], []
+        for field in fixed:
+            decode, encode = field.decoder(), field.encoder()
+            names |= {f"decode_{field.name}": decode, f"encode_{field.name}": encode}
+            decoded.append(f"{field.name}={f'decode_{field.name}({field.name})' if decode else field.name}")
+            encoded.append(f"encode_{field.name}(record.{field.name})" if encode else f"record.{field.name}")
+        unpacked = "".join(f"{field.name}, " for field in fixed)
+        whole, packed = decoded, f"pack({', '.join(encoded)})"
         if self.tail is not None:
-            values[self.tail.name] = self.tail.decode(data[self.octets :])
-        return values
+            names |= {"decode_tail": self.tail.decode, "encode_tail": self.tail.encode}
+            whole = [*decoded, f"{self.tail.name}=decode_tail(data[start + {self.octets}:stop])"]
+            packed += f" + encode_tail(record.{self.tail.name})"
+        source = f"""
+def parse(kind, data, start, stop, **others):
+    ({unpacked}) = unpack_from(data, start)
+    return kind({", ".join([*whole, "**others"])})
 
-    def parse_all(self, data: bytes) -> Iterator[dict[str, Any]]:
-        """The same for records without a tail, one behind the other."""
-        return map(self._decoded, self._struct.iter_unpack(data))
+def parse_all(kind, data):
+    return tuple([kind({", ".join(decoded)}) for ({unpacked}) in iter_unpack(data)])
 
-    def _decoded(self, raw: tuple[Any, ...]) -> dict[str, Any]:
-        values = dict(zip(self._names, raw))  # noqa: B905 - as many, and strict would cost as much as all the rest
-        for name, decode in self._decoders:
-            values[name] = decode(values[name])
-        return values
-
-    def build(self, record: object) -> bytes:
-        """The octets of an object's attributes; ``ValueError`` for one that its field cannot hold."""
-        values = self._values(record)
-        for index, encode in self._encoders:
-            values[index] = encode(values[index])
-        try:
-            octets = self._struct.pack(*values)
-        except StructError as error:
-            raise ValueError(f"{record!r}: a number does not fit its field: {error}") from None
-        return octets if self.tail is None else octets + self.tail.encode(getattr(record, self.tail.name))
-
-
-def _attributes(names: tuple[str, ...]) -> Callable[[object], list[Any]]:
-    """What gets the values of those attributes of an object; ``attrgetter`` gives a tuple for two and more only."""
-    if not names:
-        return lambda record: []
-    get = attrgetter(*names)
-    return (lambda record: [get(record)]) if len(names) == 1 else (lambda record: list(get(record)))
+def build(record):
+    try:
+        return {packed}
+    except StructError as error:
+        raise ValueError(f"{{record!r}}: a number does not fit its field: {{error}}") from None
+"""
+        exec(source, names)
+        self.parse, self.parse_all, self.build = names["parse"], names["parse_all"], names["build"]

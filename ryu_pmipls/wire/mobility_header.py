@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from ipaddress import IPv6Address
+from typing import Any
 
 from ryu_pmipls.wire.checksum import checksum
 from ryu_pmipls.wire.codepoints import MOBILITY_HEADER, NO_NEXT_HEADER, CodePoints
@@ -26,44 +27,46 @@ from ryu_pmipls.wire.options import (
 
 #: Octets of the Mobility Header before the message data.
 _HEADER = 6
+_SHORTEST = 8
 #: Padding of 0 to 7 octets: none, Pad1, or PadN.
 _PADDING = (b"", bytes([PAD_1]), *(bytes([PAD_N, octets - 2]).ljust(octets, b"\0") for octets in range(2, 8)))
 _DEFAULT = CodePoints()
 
 
-def parse(data: bytes, source: IPv6Address, destination: IPv6Address, code_points: CodePoints = _DEFAULT) -> Message:
+def parse(
+    data: bytes,
+    source: IPv6Address,
+    destination: IPv6Address,
+    code_points: CodePoints = _DEFAULT,
+    *,
+    lenient: bool = True,
+) -> Message:
     """The message in one Mobility Header, which is all octets of the datagram from ``source`` to ``destination``.
 
     ``WireError`` when it is to be dropped, and nothing else, whatever the octets. Options come in the order of the
-    message, without padding; unknown ones as ``UnknownOption``.
+    message, without padding; unknown ones as ``UnknownOption``. ``lenient`` accepts a Route_adjust with the draft's
+    wrong Length (erratum E3). The order of the checks is that of RFC 6275, section 9.2.
     """
-    if len(data) < 8:
+    if len(data) < _SHORTEST:
         raise WireError("truncated", f"{len(data)} octets are no Mobility Header")
     if checksum(source, destination, MOBILITY_HEADER, data):
         raise WireError("checksum", "the checksum is wrong")
-    if data[0] != NO_NEXT_HEADER:
-        raise WireError("payload-proto", f"Payload Proto is {data[0]}, not {NO_NEXT_HEADER}")
-    if len(data) != 8 * data[1] + 8:
-        raise WireError("length", f"Header Len {data[1]} says {8 * data[1] + 8} octets, there are {len(data)}")
-    kinds = _messages(code_points).get(data[2])
-    if kinds is None:
-        raise WireError("unknown-type", f"Mobility Header type {data[2]} is not spoken here")
-    kind = kinds.get(None) or kinds.get(data[_HEADER])
-    if kind is None:
-        raise WireError("unknown-inner-type", f"Mobility Header type {data[2]} has no inner type {data[_HEADER]}")
-
+    kind = _kind(data, code_points)
+    _check_header(data)
+    start, stop, as_drafted = _extent(kind, data, lenient)
     description = kind.description
-    start, stop, as_drafted = _extent(kind, data)
+    others: dict[str, Any] = {"options": _parse_options(data, stop, code_points.vendor_id)}
+    if as_drafted:
+        others["length_as_drafted"] = True
     try:
-        values = description.layout.parse(data[start:stop])
+        message: Message = description.layout.parse(kind, data, start, stop, **others)
     except ValueError as error:
         raise WireError("value", f"{description.title}: {error}") from None
-    if description.sender is not None and values[description.sender] != source:
-        raise WireError("source", f"{description.title} names {values[description.sender]}, but comes from {source}")
-    if as_drafted:
-        values["length_as_drafted"] = True
-    values["options"] = _parse_options(data, stop, code_points.vendor_id)
-    return kind(**values)
+    if description.sender is not None:
+        sender = getattr(message, description.sender)
+        if sender != source:
+            raise WireError("source", f"{description.title} names {sender}, but comes from {source}")
+    return message
 
 
 def build(message: Message, source: IPv6Address, destination: IPv6Address, code_points: CodePoints = _DEFAULT) -> bytes:
@@ -72,7 +75,7 @@ def build(message: Message, source: IPv6Address, destination: IPv6Address, code_
     ``ValueError`` when a field cannot hold its value or when the message would be too long.
     """
     description = message.description
-    number, inner = _numbers(type(message), code_points)
+    number, inner = _numbers(code_points)[type(message)]
     body = description.layout.build(message)
     if description.code_point is not None:
         if len(body) > 255:
@@ -98,25 +101,47 @@ def build(message: Message, source: IPv6Address, destination: IPv6Address, code_
 
 
 @lru_cache(maxsize=16)
-def _messages(code_points: CodePoints) -> dict[int, dict[int | None, type[Message]]]:
-    """The messages by Mobility Header type and inner type; ``None`` where there is no inner type."""
-    kinds: dict[int, dict[int | None, type[Message]]] = {}
+def _numbers(code_points: CodePoints) -> dict[type[Message], tuple[int, int | None]]:
+    """The Mobility Header type of each message, and its inner type or ``None``."""
+    numbers: dict[type[Message], tuple[int, int | None]] = {}
     for kind in MESSAGES:
-        number, inner = _numbers(kind, code_points)
+        description = kind.description
+        if description.code_point is not None:
+            numbers[kind] = code_points.mobility_header_type, getattr(code_points, description.code_point)
+        else:
+            assert description.number is not None
+            numbers[kind] = description.number, description.inner
+    return numbers
+
+
+@lru_cache(maxsize=16)
+def _kinds(code_points: CodePoints) -> dict[int, dict[int | None, type[Message]]]:
+    """The messages by Mobility Header type and inner type."""
+    kinds: dict[int, dict[int | None, type[Message]]] = {}
+    for kind, (number, inner) in _numbers(code_points).items():
         kinds.setdefault(number, {})[inner] = kind
     return kinds
 
 
-def _numbers(kind: type[Message], code_points: CodePoints) -> tuple[int, int | None]:
-    """The Mobility Header type of a message, and its inner type or ``None``."""
-    description = kind.description
-    if description.code_point is not None:
-        return code_points.mobility_header_type, getattr(code_points, description.code_point)
-    assert description.number is not None
-    return description.number, description.inner
+def _kind(data: bytes, code_points: CodePoints) -> type[Message]:
+    """Which message it is."""
+    kinds = _kinds(code_points).get(data[2])
+    if kinds is None:
+        raise WireError("unknown-type", f"Mobility Header type {data[2]} is not spoken here")
+    kind = kinds.get(None) or kinds.get(data[_HEADER])
+    if kind is None:
+        raise WireError("unknown-inner-type", f"Mobility Header type {data[2]} has no inner type {data[_HEADER]}")
+    return kind
 
 
-def _extent(kind: type[Message], data: bytes) -> tuple[int, int, bool]:
+def _check_header(data: bytes) -> None:
+    if data[0] != NO_NEXT_HEADER:
+        raise WireError("payload-proto", f"Payload Proto is {data[0]}, not {NO_NEXT_HEADER}")
+    if len(data) != 8 * data[1] + 8:
+        raise WireError("length", f"Header Len {data[1]} says {8 * data[1] + 8} octets, there are {len(data)}")
+
+
+def _extent(kind: type[Message], data: bytes, lenient: bool) -> tuple[int, int, bool]:
     """Where the fields of a message start and stop, and whether its Length was the draft's wrong one."""
     description = kind.description
     layout = description.layout
@@ -128,11 +153,11 @@ def _extent(kind: type[Message], data: bytes) -> tuple[int, int, bool]:
         return start, stop, False
     start, length = _HEADER + 2, data[_HEADER + 1]
     # A message of the drafted length would lack a field that the drawing and the text have.
-    as_drafted = length == description.drafted_length and start + layout.octets <= len(data)
+    as_drafted = lenient and length == description.drafted_length and start + layout.octets <= len(data)
     if as_drafted:
         length = layout.octets
-    if not layout.fits(length):
-        raise WireError("length", f"{description.title} has Length {length}, not {layout.lengths}")
+    if length not in layout.lengths:
+        raise WireError("length", f"{description.title} has Length {length}, not {layout.lengths_text}")
     if start + length > len(data):
         raise WireError("length", f"{description.title} has Length {length}, which runs past the end")
     return start, start + length, as_drafted
@@ -152,21 +177,23 @@ def _parse_options(data: bytes, position: int, vendor_id: int) -> tuple[Option, 
         position = start + data[position + 1]
         if position > end:
             raise WireError("option-length", f"option {number} at offset {start - 2} runs past the end")
-        if number != PAD_N:
-            options.append(_parse_option(number, data[start:position], vendor_id))
+        if number == PAD_N:
+            continue
+        kind = OPTIONS.get(number)
+        if kind is None:
+            options.append(UnknownOption(number, data[start:position]))
+        elif kind is VendorSpecific:
+            options.append(_parse_vendor_specific(data, start, position, vendor_id))
+        else:
+            options.append(parse_fields(kind, data, start, position))
     return tuple(options)
 
 
-def _parse_option(number: int, data: bytes, vendor_id: int) -> Option:
-    kind = OPTIONS.get(number)
-    if kind is None:
-        return UnknownOption(number, data)
-    option = parse_fields(kind, data)
-    if isinstance(option, VendorSpecific) and option.vendor == vendor_id:
-        own = OWN_OPTIONS.get(option.subtype)
-        if own is not None:
-            return parse_fields(own, option.data)
-    return option
+def _parse_vendor_specific(data: bytes, start: int, stop: int, vendor_id: int) -> Option:
+    """The option, or the one of ours that it carries."""
+    option = parse_fields(VendorSpecific, data, start, stop)
+    own = OWN_OPTIONS.get(option.subtype) if option.vendor == vendor_id else None
+    return option if own is None else parse_fields(own, option.data, 0, len(option.data))
 
 
 def _build_option(option: Option, vendor_id: int) -> tuple[bytes, tuple[int, int]]:

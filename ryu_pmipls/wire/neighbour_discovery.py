@@ -279,15 +279,17 @@ def parse_frame(frame: bytes) -> Frame | None:
         raise WireError("checksum", f"{title}: the checksum is wrong")
     if data[1] != 0:
         raise WireError("value", f"{title} has code {data[1]}, not 0")
-    values = layout.parse(frame[body:options])
-    values |= {
-        "link_layer_source": sender,
-        "link_layer_destination": to,
-        "source": source,
-        "destination": destination,
-        "options": _parse_options(title, frame[options : start + length]),
-    }
-    message = kind(**values)
+    message: Frame = layout.parse(
+        kind,
+        frame,
+        body,
+        options,
+        link_layer_source=sender,
+        link_layer_destination=to,
+        source=source,
+        destination=destination,
+        options=_parse_options(title, frame[options : start + length]),
+    )
     fault = _fault(message)
     if fault is not None:
         raise WireError("value", f"{title} {fault}")
@@ -380,7 +382,7 @@ def _parse_options(title: str, data: bytes) -> tuple[Option, ...]:
             raise WireError("option-length", f"{title}: option {data[position]} is empty or runs past the end")
         kind = DISCOVERY_OPTIONS.get(data[position])
         if kind is not None:
-            options.append(parse_fields(kind, data[position + 2 : position + length]))
+            options.append(parse_fields(kind, data, position + 2, position + length))
         position += length
     return tuple(options)
 

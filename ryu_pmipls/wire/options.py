@@ -550,14 +550,15 @@ OWN_OPTIONS: dict[int, type[Option]] = {
 }
 
 
-def parse_fields(kind: type[Option], data: bytes) -> Option:
-    """The option of one kind in ``data``, its octets after Type and Length; ``WireError`` when they do not fit."""
+def parse_fields(kind: type[OptionType], data: bytes, start: int, stop: int) -> OptionType:
+    """The option of one kind from its octets after Type and Length; ``WireError`` when they do not fit."""
     description = kind.description
-    if not description.layout.fits(len(data)):
+    layout = description.layout
+    if stop - start not in layout.lengths:
         raise WireError(
-            "option-length", f"{description.title} option has {len(data)} octets, not {description.layout.lengths}"
+            "option-length", f"{description.title} option has {stop - start} octets, not {layout.lengths_text}"
         )
     try:
-        return kind(**description.layout.parse(data))
+        return layout.parse(kind, data, start, stop)  # type: ignore[no-any-return]
     except ValueError as error:
         raise WireError("value", f"{description.title} option: {error}") from None

@@ -87,7 +87,7 @@ def _message(kind: type[Message]) -> Iterator[str]:
     yield from _heading(kind, description.title)
     if description.code_point is not None:
         inner = getattr(CodePoints(), description.code_point)
-        length = description.layout.lengths
+        length = description.layout.lengths_text
         if description.drafted_length is not None:
             length += f" ({description.drafted_length} is accepted when the whole body follows)"
         yield f"Inner type {inner}; Length {length}; {description.source}.\n"
@@ -107,7 +107,7 @@ def _option(kind: type[Option]) -> Iterator[str]:
         alignment = _alignment(description.alignment)
         for length, exception in description.alignment_by_length.items():
             alignment += f" ({_alignment(exception)} when Length is {length})"
-        length_text = description.layout.lengths
+        length_text = description.layout.lengths_text
         yield f"Type {description.number}; Length {length_text}; alignment {alignment}; {description.source}.\n"
     yield _table(description.layout, 0)
 
