@@ -224,6 +224,7 @@ class Signalling(_Model):
     mobility_header_type: Annotated[int, AfterValidator(_free_header_type)] = Field(default=11, ge=0, le=255)
     inner_types: InnerTypes = InnerTypes()
     vendor_id: int = Field(default=32473, ge=0, lt=2**32)  # RFC 5612: the number for examples
+    lenient: bool = True  # Route_adjust with the draft's wrong Length is accepted (erratum E3)
 
 
 class Timers(_Model):

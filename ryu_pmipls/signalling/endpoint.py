@@ -18,7 +18,7 @@ from ipaddress import IPv6Address
 from ryu_pmipls.domain.profile import Profile, Signalling
 from ryu_pmipls.signalling.rate_limiter import RateLimiter
 from ryu_pmipls.signalling.roles import Role, Roles
-from ryu_pmipls.wire import CodePoints, Message, WireError, build, parse
+from ryu_pmipls.wire import CodePoints, Message, RouteAdjust, WireError, build, parse
 from ryu_pmipls.wire.codepoints import MOBILITY_HEADER
 
 LOG = logging.getLogger(__name__)
@@ -51,6 +51,7 @@ class Endpoint:
         self._address = address
         self._roles = Roles(profile, role)
         self._code_points = code_points(profile.signalling)
+        self._lenient = profile.signalling.lenient
         self._limiter = RateLimiter()
         self._udp_port = profile.signalling.udp_port if profile.signalling.transport == "udp" else None
         self._socket = _open(address, self._udp_port)
@@ -90,13 +91,15 @@ class Endpoint:
             self._refuse("unknown source", source)
             return None
         try:
-            message = parse(data, source, self._address, self._code_points)
+            message = parse(data, source, self._address, self._code_points, lenient=self._lenient)
         except WireError as error:
             self._refuse(f"malformed: {error.reason}", f"from {source}: {error}")
             return None
         if not self._roles.permits(message, source):
             self._refuse(f"not permitted: {type(message).__name__}", f"from {source}")
             return None
+        if isinstance(message, RouteAdjust) and message.length_as_drafted and self._limiter.passes("drafted Length"):
+            LOG.info("signalling: Route_adjust from %s has the draft's wrong Length (erratum E3)", source)
         return message
 
     def encode(self, message: Message, destination: IPv6Address) -> bytes:

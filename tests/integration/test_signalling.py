@@ -109,6 +109,26 @@ def test_all_numbers_of_the_profile_are_used(profile: Profile) -> None:
     assert (data[2], data[6]) == (200, 77)
 
 
+@pytest.mark.parametrize("lenient", [True, False])
+def test_e03_the_drafted_length_is_logged_or_refused(
+    profile: Profile, send: Sender, caplog: pytest.LogCaptureFixture, lenient: bool
+) -> None:
+    message = RouteAdjust(IPv6Address("2001:db8:100::"), IPv6Address("::"), MAG)
+    octets = bytearray(build(message, MAG, RMS))
+    octets[7] = 32
+    octets[4:6] = b"\0\0"
+    octets[4:6] = checksum(MAG, RMS, MOBILITY_HEADER, bytes(octets)).to_bytes(2, "big")
+    signalling = profile.signalling.model_copy(update={"lenient": lenient})
+    caplog.set_level("INFO")
+    endpoint = Endpoint(profile.model_copy(update={"signalling": signalling}), Role.RMS, RMS, Counter())
+    send(bytes(octets), MAG, RMS)
+    received = drained(endpoint) if lenient else drained(endpoint, 0.2)
+    endpoint.close()
+    assert received == ([(message, MAG)] if lenient else [])
+    assert endpoint.refused == ({} if lenient else {"malformed: length": 1})
+    assert ("erratum E3" in caplog.text) == lenient
+
+
 def test_random_octets_are_counted_and_nothing_else_happens(endpoints: dict[Role, Endpoint], send: Sender) -> None:
     """With a right checksum, so that they get as far as they can."""
     chance = random.Random(5213)

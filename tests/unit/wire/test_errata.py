@@ -67,6 +67,13 @@ def test_e03_route_adjust_has_length_48_and_32_is_accepted_when_48_octets_follow
     assert drafted.length_as_drafted
 
 
+def test_e03_length_32_is_refused_where_it_is_not_wanted() -> None:
+    octets = build(RouteAdjust(PREFIX, NONE, MAG), MAG, LMA)
+    with pytest.raises(WireError, match="Length 32, not 48"):
+        parse(sealed(octets[:7] + b"\x20" + octets[8:]), MAG, LMA, lenient=False)
+    assert parse(octets, MAG, LMA, lenient=False) == RouteAdjust(PREFIX, NONE, MAG)
+
+
 def test_e03_length_32_is_refused_when_only_32_octets_follow() -> None:
     assert _reason(header(11, b"\x05\x20" + PREFIX.packed + MAG.packed)) == "length"
 

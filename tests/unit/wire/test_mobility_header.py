@@ -18,6 +18,7 @@ from wire_samples import (
     RMS,
     header,
     messages,
+    octets_of,
     options,
     sealed,
     source_of,
@@ -26,6 +27,7 @@ from wire_samples import (
 from ryu_pmipls import wire
 from ryu_pmipls.wire import REASONS, WireError, build, parse
 from ryu_pmipls.wire.layout import Field
+from tests.fuzz.parser import check
 
 
 @pytest.mark.parametrize("name", GOLDEN)
@@ -45,6 +47,14 @@ def test_what_was_built_parses_to_the_same(kind: Any, data: st.DataObject) -> No
     assert parse(octets, source, LMA) == message
     assert in6_chksum(135, IPv6(src=str(source), dst=str(LMA)), octets) == 0
     assert len(octets) % 8 == 0
+
+
+@pytest.mark.parametrize("kind", wire.MESSAGES)
+@settings(deadline=None, max_examples=100)
+@given(data=st.data())
+def test_what_was_parsed_is_built_in_canonical_form(kind: Any, data: st.DataObject) -> None:
+    """Which parses to the same, and is built again to the same octets, however the received ones looked."""
+    check(data.draw(octets_of(kind)))
 
 
 @pytest.mark.parametrize("kind", [*wire.MESSAGES, *wire.OPTIONS.values(), *wire.OWN_OPTIONS.values()])

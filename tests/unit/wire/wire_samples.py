@@ -157,6 +157,51 @@ def messages(kind: Any) -> st.SearchStrategy[wire.Message]:
     return st.builds(kind, **_values(kind), options=st.lists(options(), max_size=4).map(tuple))
 
 
+def _octets(count: int) -> st.SearchStrategy[bytes]:
+    return st.binary(min_size=count, max_size=count)
+
+
+def _option_octets(kind: type[wire.Option]) -> st.SearchStrategy[bytes]:
+    description = kind.description
+    head = b"" if description.number is not None else (32473).to_bytes(4, "big") + bytes((description.subtype or 0,))
+    number = 19 if description.number is None else description.number
+    fitting = sorted(length for length in description.layout.lengths if length < 40)
+    return (
+        st.sampled_from(fitting).flatmap(_octets).map(lambda data: bytes((number, len(head) + len(data))) + head + data)
+    )
+
+
+@cache
+def _area() -> st.SearchStrategy[bytes]:
+    """Options with any data of a length that fits, at any offset, and padding of all kinds."""
+    padding = st.just(b"\0") | st.binary(max_size=9).map(lambda data: bytes((1, len(data))) + data)
+    unknown = st.tuples(st.integers(2, 255), st.binary(max_size=30)).map(
+        lambda pair: bytes((pair[0], len(pair[1]))) + pair[1]
+    )
+    known = [_option_octets(kind) for kind in (*wire.OPTIONS.values(), *wire.OWN_OPTIONS.values())]
+    return st.lists(st.one_of(padding, unknown, *known), max_size=6).map(b"".join)
+
+
+@cache
+def octets_of(kind: type[wire.Message]) -> st.SearchStrategy[bytes]:
+    """Mobility Headers of that type with any content, from LMA to MAG, as others might build them."""
+    description = kind.description
+    if description.code_point is None:
+        assert description.number is not None
+        number, inner = description.number, b"" if description.inner is None else bytes((description.inner,))
+        fields = _octets(description.layout.octets).map(lambda data: inner + data)
+    else:
+        number, inner = 11, bytes((getattr(wire.CodePoints(), description.code_point),))
+        fields = (
+            st.sampled_from(sorted(description.layout.lengths))
+            .flatmap(_octets)
+            .map(lambda data: inner + bytes((len(data),)) + data)
+        )
+    if kind is wire.TunnelAck:  # which has to name its sender
+        fields = st.just(inner + b"\x10" + LMA.packed)
+    return st.tuples(fields, _area()).map(lambda parts: sealed(header(number, b"".join(parts)), LMA, MAG))
+
+
 def source_of(message: wire.Message) -> IPv6Address:
     """An address that the message may come from."""
     return message.lma if isinstance(message, wire.TunnelAck) else MAG
