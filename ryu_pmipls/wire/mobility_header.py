@@ -59,7 +59,7 @@ def parse(
     if as_drafted:
         others["length_as_drafted"] = True
     try:
-        message: Message = description.layout.parse(kind, data, start, stop, **others)
+        message = description.layout.parse(kind, data, start, stop, **others)
     except ValueError as error:
         raise WireError("value", f"{description.title}: {error}") from None
     if description.sender is not None:
@@ -191,9 +191,13 @@ def _parse_options(data: bytes, position: int, vendor_id: int) -> tuple[Option, 
 
 def _parse_vendor_specific(data: bytes, start: int, stop: int, vendor_id: int) -> Option:
     """The option, or the one of ours that it carries."""
-    option = parse_fields(VendorSpecific, data, start, stop)
-    own = OWN_OPTIONS.get(option.subtype) if option.vendor == vendor_id else None
-    return option if own is None else parse_fields(own, option.data, 0, len(option.data))
+    layout = VendorSpecific.description.layout
+    if stop - start in layout.lengths:
+        vendor, subtype = layout.unpack_from(data, start)
+        own = OWN_OPTIONS.get(subtype) if vendor == vendor_id else None
+        if own is not None:
+            return parse_fields(own, data, start + layout.octets, stop)
+    return parse_fields(VendorSpecific, data, start, stop)
 
 
 def _build_option(option: Option, vendor_id: int) -> tuple[bytes, tuple[int, int]]:

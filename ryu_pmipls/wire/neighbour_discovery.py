@@ -279,7 +279,7 @@ def parse_frame(frame: bytes) -> Frame | None:
         raise WireError("checksum", f"{title}: the checksum is wrong")
     if data[1] != 0:
         raise WireError("value", f"{title} has code {data[1]}, not 0")
-    message: Frame = layout.parse(
+    message = layout.parse(
         kind,
         frame,
         body,

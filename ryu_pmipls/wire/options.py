@@ -559,6 +559,6 @@ def parse_fields(kind: type[OptionType], data: bytes, start: int, stop: int) -> 
             "option-length", f"{description.title} option has {stop - start} octets, not {layout.lengths_text}"
         )
     try:
-        return layout.parse(kind, data, start, stop)  # type: ignore[no-any-return]
+        return layout.parse(kind, data, start, stop)
     except ValueError as error:
         raise WireError("value", f"{description.title} option: {error}") from None

@@ -1,0 +1,64 @@
+"""``python -m tests.bench [NAME...]``: run these benchmarks, or all; exit code 1 when one is below its ratio.
+
+A benchmark is a module here with a function ``measure() -> list[Comparison]``. Its figures go to a table, and those of
+the whole run to ``bench-report.json``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+from importlib import import_module
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.bench.comparison import Comparison
+
+REPORT = Path("bench-report.json")
+BENCHMARKS = sorted(
+    path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in ("__init__", "__main__", "comparison")
+)
+
+
+def table(name: str, comparisons: list[Comparison]) -> Table:
+    figures = Table(title=name)
+    for heading in ("operation", "per second", "yardstick", "its per second", "ratio", "at least"):
+        figures.add_column(heading, justify="left" if heading in ("operation", "yardstick") else "right")
+    for each in comparisons:
+        figures.add_row(
+            each.operation,
+            f"{each.rate:,.0f}",
+            each.yardstick,
+            f"{each.yardstick_rate:,.0f}",
+            f"[{'green' if each.suffices else 'red'}]{each.ratio:.1f}",
+            f"{each.at_least:g}",
+        )
+    return figures
+
+
+def main(names: list[str]) -> int:
+    unknown = sorted({*names} - {*BENCHMARKS})
+    if unknown:
+        sys.exit(f"There is no benchmark {', '.join(unknown)}; there are: {', '.join(BENCHMARKS)}.")
+    console = Console()
+    results = {}
+    for name in names or BENCHMARKS:
+        results[name] = import_module(f"tests.bench.{name}").measure()
+        console.print(table(name, results[name]))
+    document = {
+        "python": platform.python_version(),
+        "machine": f"{platform.system()} {platform.release()} {platform.machine()}, {os.cpu_count()} cores",
+        "benchmarks": {
+            name: [vars(each) | {"ratio": each.ratio} for each in figures] for name, figures in results.items()
+        },
+    }
+    REPORT.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    console.print(f"As JSON: {REPORT}", highlight=False)
+    return 0 if all(each.suffices for figures in results.values() for each in figures) else 1
+
+
+sys.exit(main(sys.argv[1:]))
