@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import IntFlag
 from functools import cache, partial
 from ipaddress import IPv4Address, IPv6Address
@@ -75,6 +76,70 @@ GOLDEN: dict[str, tuple[wire.Message, IPv6Address, IPv6Address, str]] = {
         "20010db8000000010000000000000002",
     ),
 }
+
+
+#: Every option, with all that its description allows for, and one that is not known.
+OPTIONS: tuple[wire.Option, ...] = (
+    wire.AlternateCareOfAddress(IPv6Address("2001:db8:0:2::2")),
+    *REGISTRATION,
+    wire.MobileNodeLinkLayerIdentifier(bytes.fromhex("0200000000000009")),
+    wire.VendorSpecific(9, 7, b"\x01\x02\x03"),
+    wire.LinkLocalAddress(IPv6Address("fe80::200:5eff:fe00:5213")),
+    wire.RestartCounter(0x01020304),
+    wire.GreKey(0x11223344),
+    wire.GreKey(None),
+    wire.Ipv4HomeAddressRequest(24, IPv4Address("192.0.2.1")),
+    wire.Ipv4HomeAddressReply(130, 25, IPv4Address("192.0.2.2")),
+    wire.Ipv4DefaultRouterAddress(IPv4Address("192.0.2.254")),
+    wire.Ipv4DhcpSupportMode(wire.DhcpSupportFlag.S),
+    wire.Ipv4DhcpSupportMode(wire.DhcpSupportFlag(0)),
+    wire.RedirectCapability(),
+    wire.Redirect(wire.RedirectFlag.K, OTHER_LMA),
+    wire.Redirect(wire.RedirectFlag.N, IPv4Address("192.0.2.3")),
+    wire.LoadInformation(1, 20, 300, 4000, 50000),
+    wire.AlternateIpv4CareOfAddress(IPv4Address("192.0.2.4")),
+    wire.UnknownOption(200, b"abc"),
+    wire.Attachment(5, LMA),
+    wire.CoreGateway(bytes.fromhex("020000000c01")),
+    wire.LoadInfoPart(6, 1, 2),
+    wire.TunnelStatus(wire.TunnelStatusCode.ACCEPTED, wire.Encapsulation.SRV6),
+    wire.Authentication(0x1000, bytes(range(12))),
+)
+
+
+def _everything() -> dict[str, tuple[wire.Message, IPv6Address, IPv6Address]]:
+    """Every message, with every option, and with each flag."""
+    mags = tuple(wire.MagLoad(MAG + index, 1000 + index) for index in range(12))
+    one = (REGISTRATION[0],)
+    bare: dict[str, tuple[wire.Message, IPv6Address, IPv6Address]] = {
+        "BU": (wire.BindingUpdate(0xFEDC, 0xABCD, wire.BindingUpdateFlag(0)), MAG, LMA),
+        "BA": (wire.BindingAcknowledgement(0, 0xFEDC, 0xABCD, wire.BindingAcknowledgementFlag(0)), LMA, MAG),
+        "BE": (wire.BindingError(2), MAG, LMA),
+        "BRI": (wire.BindingRevocationIndication(2, 0xFEDC, wire.RevocationFlag(0)), LMA, MAG),
+        "BRA": (wire.BindingRevocationAcknowledgement(128, 0xFEDC, wire.RevocationFlag(0)), MAG, LMA),
+        "UPN": (wire.UpdateNotification(0xFEDC, 1, wire.UpdateNotificationFlag(0), one), LMA, MAG),
+        "UPA": (wire.UpdateNotificationAcknowledgement(0xFEDC, 128, one), MAG, LMA),
+        "Tnl_ack": (wire.TunnelAck(LMA), LMA, MAG),
+        "Load_info of 0": (wire.LoadInfo(0, 0), LMA, RMS),
+        "Load_info of 12": (wire.LoadInfo(0.5, 70000, mags), LMA, RMS),
+        "BE with address": (wire.BindingError(1, MAG), MAG, LMA),
+    }
+    for name, (message, source, destination, _) in GOLDEN.items():
+        bare[name] = message, source, destination
+    every = dict(bare)
+    for name in ("BU", "BA", "BE", "BRI", "BRA", "UPN", "UPA", "Heartbeat request", "Tnl_ack", "Load_info of 12"):
+        message, source, destination = bare[name]
+        every[f"{name}, all options"] = (replace(message, options=OPTIONS), source, destination)  # type: ignore[type-var]
+        for field in message.description.layout.fields:
+            if isinstance(field, Flags):
+                for flag in field.values:
+                    flagged = replace(message, **{field.name: flag})  # type: ignore[type-var]
+                    every[f"{name}, flag {flag.name}"] = (flagged, source, destination)
+    return every
+
+
+#: name -> message, source, destination: what is shown to other implementations.
+EVERYTHING = _everything()
 
 
 def sealed(data: bytes, source: IPv6Address = MAG, destination: IPv6Address = LMA) -> bytes:
