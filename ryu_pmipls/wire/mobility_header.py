@@ -1,43 +1,38 @@
-"""Mobility Headers (RFC 6275, section 6.1): octets to messages and back.
-
-A message of the draft is its TLV directly behind the checksum (errata E1 and E2): the inner type, a Length, the body;
-mobility options may follow it.
-"""
+"""Mobility Headers (RFC 6275, section 6.1): octets to messages and back."""
 
 from __future__ import annotations
 
-from functools import lru_cache
 from ipaddress import IPv6Address
 from typing import Any
 
 from ryu_pmipls.wire.checksum import checksum
 from ryu_pmipls.wire.codepoints import MOBILITY_HEADER, NO_NEXT_HEADER, CodePoints
 from ryu_pmipls.wire.errors import WireError
-from ryu_pmipls.wire.messages import MESSAGES, Message
-from ryu_pmipls.wire.options import (
-    OPTIONS,
-    OWN_OPTIONS,
-    PAD_1,
-    PAD_N,
-    Option,
-    UnknownOption,
-    VendorSpecific,
-    parse_fields,
+from ryu_pmipls.wire.messages import Message
+from ryu_pmipls.wire.options import PAD_1, PAD_N, Option, UnknownOption, VendorSpecific, parse_fields
+from ryu_pmipls.wire.structure import (
+    HEADER,
+    check_header,
+    extent,
+    message_class,
+    numbers,
+    option_class,
+    option_extents,
 )
 
-#: Octets of the Mobility Header before the message data.
-_HEADER = 6
 _SHORTEST = 8
 #: Padding of 0 to 7 octets: none, Pad1, or PadN.
 _PADDING = (b"", bytes([PAD_1]), *(bytes([PAD_N, octets - 2]).ljust(octets, b"\0") for octets in range(2, 8)))
-_DEFAULT = CodePoints()
+DEFAULT_CODE_POINTS = CodePoints()
+#: Attributes of a message whose Length was the draft's wrong one (erratum E3), and of one whose was right.
+_AS_DRAFTED: dict[bool, dict[str, Any]] = {True: {"length_as_drafted": True}, False: {}}
 
 
 def parse(
     data: bytes,
     source: IPv6Address,
     destination: IPv6Address,
-    code_points: CodePoints = _DEFAULT,
+    code_points: CodePoints = DEFAULT_CODE_POINTS,
     *,
     lenient: bool = True,
 ) -> Message:
@@ -47,35 +42,34 @@ def parse(
     message, without padding; unknown ones as ``UnknownOption``. ``lenient`` accepts a Route_adjust with the draft's
     wrong Length (erratum E3). The order of the checks is that of RFC 6275, section 9.2.
     """
-    if len(data) < _SHORTEST:
-        raise WireError("truncated", f"{len(data)} octets are no Mobility Header")
-    if checksum(source, destination, MOBILITY_HEADER, data):
-        raise WireError("checksum", "the checksum is wrong")
-    kind = _kind(data, code_points)
-    _check_header(data)
-    start, stop, as_drafted = _extent(kind, data, lenient)
-    description = kind.description
-    others: dict[str, Any] = {"options": _parse_options(data, stop, code_points.vendor_id)}
-    if as_drafted:
-        others["length_as_drafted"] = True
-    try:
-        message = description.layout.parse(kind, data, start, stop, **others)
-    except ValueError as error:
-        raise WireError("value", f"{description.title}: {error}") from None
-    if description.sender is not None:
-        sender = getattr(message, description.sender)
-        if sender != source:
-            raise WireError("source", f"{description.title} names {sender}, but comes from {source}")
+    check_size(data)
+    check_checksum(data, source, destination)
+    kind = message_class(data, code_points)
+    check_header(data)
+    start, stop, as_drafted = extent(kind, data, lenient)
+    vendor_id = code_points.vendor_id
+    options = [
+        parse_option(number, data, option_start, option_stop, vendor_id)
+        for number, _, option_start, option_stop in option_extents(data, stop)
+        if number > PAD_N
+    ]
+    message = parse_message(kind, data, start, stop, options=tuple(options), **_AS_DRAFTED[as_drafted])
+    check_sender(message, source)
     return message
 
 
-def build(message: Message, source: IPv6Address, destination: IPv6Address, code_points: CodePoints = _DEFAULT) -> bytes:
+def build(
+    message: Message,
+    source: IPv6Address,
+    destination: IPv6Address,
+    code_points: CodePoints = DEFAULT_CODE_POINTS,
+) -> bytes:
     """The Mobility Header of a message, with aligned options, padding and checksum.
 
     ``ValueError`` when a field cannot hold its value or when the message would be too long.
     """
     description = message.description
-    number, inner = _numbers(code_points)[type(message)]
+    number, inner = numbers(code_points)[type(message)]
     body = description.layout.build(message)
     if description.code_point is not None:
         if len(body) > 255:
@@ -84,7 +78,7 @@ def build(message: Message, source: IPv6Address, destination: IPv6Address, code_
     if inner is not None:
         body = bytes((inner,)) + body
     parts = [body]
-    size = _HEADER + len(body)
+    size = HEADER.octets + len(body)
     for option in message.options:
         octets, (multiple, offset) = _build_option(option, code_points.vendor_id)
         padding = (offset - size) % multiple
@@ -92,7 +86,7 @@ def build(message: Message, source: IPv6Address, destination: IPv6Address, code_
         size += padding + len(octets)
     parts.append(_PADDING[-size % 8])
     data = b"".join(parts)
-    header_len = (_HEADER + len(data)) // 8 - 1
+    header_len = (HEADER.octets + len(data)) // 8 - 1
     if header_len > 255:
         raise ValueError(f"{description.title}: {size} octets are more than a Mobility Header holds")
     header = bytes((NO_NEXT_HEADER, header_len, number, 0))
@@ -100,104 +94,40 @@ def build(message: Message, source: IPv6Address, destination: IPv6Address, code_
     return header + sum_.to_bytes(2, "big") + data
 
 
-@lru_cache(maxsize=16)
-def _numbers(code_points: CodePoints) -> dict[type[Message], tuple[int, int | None]]:
-    """The Mobility Header type of each message, and its inner type or ``None``."""
-    numbers: dict[type[Message], tuple[int, int | None]] = {}
-    for kind in MESSAGES:
-        description = kind.description
-        if description.code_point is not None:
-            numbers[kind] = code_points.mobility_header_type, getattr(code_points, description.code_point)
-        else:
-            assert description.number is not None
-            numbers[kind] = description.number, description.inner
-    return numbers
+def check_size(data: bytes) -> None:
+    """``WireError`` for too few octets to tell a message by."""
+    if len(data) < _SHORTEST:
+        raise WireError("truncated", f"{len(data)} octets are no Mobility Header")
 
 
-@lru_cache(maxsize=16)
-def _kinds(code_points: CodePoints) -> dict[int, dict[int | None, type[Message]]]:
-    """The messages by Mobility Header type and inner type."""
-    kinds: dict[int, dict[int | None, type[Message]]] = {}
-    for kind, (number, inner) in _numbers(code_points).items():
-        kinds.setdefault(number, {})[inner] = kind
-    return kinds
+def check_checksum(data: bytes, source: IPv6Address, destination: IPv6Address) -> None:
+    """``WireError`` when the checksum is wrong."""
+    if checksum(source, destination, MOBILITY_HEADER, data):
+        raise WireError("checksum", "the checksum is wrong")
 
 
-def _kind(data: bytes, code_points: CodePoints) -> type[Message]:
-    """Which message it is."""
-    kinds = _kinds(code_points).get(data[2])
-    if kinds is None:
-        raise WireError("unknown-type", f"Mobility Header type {data[2]} is not spoken here")
-    kind = kinds.get(None) or kinds.get(data[_HEADER])
-    if kind is None:
-        raise WireError("unknown-inner-type", f"Mobility Header type {data[2]} has no inner type {data[_HEADER]}")
-    return kind
+def check_sender(message: Message, source: IPv6Address) -> None:
+    """``WireError`` when the message has to name the node that sends it, and names another."""
+    description = message.description
+    if description.sender is not None:
+        sender = getattr(message, description.sender)
+        if sender != source:
+            raise WireError("source", f"{description.title} names {sender}, but comes from {source}")
 
 
-def _check_header(data: bytes) -> None:
-    if data[0] != NO_NEXT_HEADER:
-        raise WireError("payload-proto", f"Payload Proto is {data[0]}, not {NO_NEXT_HEADER}")
-    if len(data) != 8 * data[1] + 8:
-        raise WireError("length", f"Header Len {data[1]} says {8 * data[1] + 8} octets, there are {len(data)}")
-
-
-def _extent(kind: type[Message], data: bytes, lenient: bool) -> tuple[int, int, bool]:
-    """Where the fields of a message start and stop, and whether its Length was the draft's wrong one."""
+def parse_message(kind: type[Message], data: bytes, start: int, stop: int, **others: Any) -> Message:
+    """The message of a class from its fields; ``others`` are its other attributes; ``WireError`` for a wrong value."""
     description = kind.description
-    layout = description.layout
-    if description.code_point is None:
-        start = _HEADER + (description.inner is not None)
-        stop = start + layout.octets
-        if stop > len(data):
-            raise WireError("length", f"{description.title} has {len(data)} octets, fewer than {stop}")
-        return start, stop, False
-    start, length = _HEADER + 2, data[_HEADER + 1]
-    # A message of the drafted length would lack a field that the drawing and the text have.
-    as_drafted = lenient and length == description.drafted_length and start + layout.octets <= len(data)
-    if as_drafted:
-        length = layout.octets
-    if length not in layout.lengths:
-        raise WireError("length", f"{description.title} has Length {length}, not {layout.lengths_text}")
-    if start + length > len(data):
-        raise WireError("length", f"{description.title} has Length {length}, which runs past the end")
-    return start, start + length, as_drafted
+    try:
+        return description.layout.parse(kind, data, start, stop, **others)
+    except ValueError as error:
+        raise WireError("value", f"{description.title}: {error}") from None
 
 
-def _parse_options(data: bytes, position: int, vendor_id: int) -> tuple[Option, ...]:
-    options: list[Option] = []
-    end = len(data)
-    while position < end:
-        number = data[position]
-        if number == PAD_1:
-            position += 1
-            continue
-        if position + 2 > end:
-            raise WireError("option-length", f"option {number} at offset {position} has no Length")
-        start = position + 2
-        position = start + data[position + 1]
-        if position > end:
-            raise WireError("option-length", f"option {number} at offset {start - 2} runs past the end")
-        if number == PAD_N:
-            continue
-        kind = OPTIONS.get(number)
-        if kind is None:
-            options.append(UnknownOption(number, data[start:position]))
-        elif kind is VendorSpecific:
-            options.append(_parse_vendor_specific(data, start, position, vendor_id))
-        else:
-            options.append(parse_fields(kind, data, start, position))
-    return tuple(options)
-
-
-def _parse_vendor_specific(data: bytes, start: int, stop: int, vendor_id: int) -> Option:
-    """The option, or the one of ours that it carries."""
-    layout = VendorSpecific.description.layout
-    if stop - start in layout.lengths:
-        vendor, subtype = layout.unpack_from(data, start)
-        own = OWN_OPTIONS.get(subtype) if vendor == vendor_id else None
-        if own is not None:
-            return parse_fields(own, data, start + layout.octets, stop)
-    return parse_fields(VendorSpecific, data, start, stop)
+def parse_option(number: int, data: bytes, start: int, stop: int, vendor_id: int) -> Option:
+    """The option of a type from its data; ``WireError`` for a wrong length or value."""
+    kind, start_of_fields = option_class(number, data, start, stop, vendor_id)
+    return UnknownOption(number, data[start:stop]) if kind is None else parse_fields(kind, data, start_of_fields, stop)
 
 
 def _build_option(option: Option, vendor_id: int) -> tuple[bytes, tuple[int, int]]:
