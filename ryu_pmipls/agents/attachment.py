@@ -1,34 +1,39 @@
 """The links between a MAG and its mobile nodes: who attaches, who leaves, and what the MAG says there as a router.
 
-A mobile node attaches by a router solicitation and leaves when its link goes down (RFC 5213, section 6.7). All of
-neighbour discovery on these links is handled here; the switch drops it.
+A mobile node attaches by a router solicitation and leaves when its link goes down, or when it answers no more
+(RFC 5213, sections 6.9.2 and 6.13). All of neighbour discovery on these links is handled here; the switch drops it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import errno
 import logging
 import socket
-import struct
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from ipaddress import IPv6Address
 
 from ovs_setup.vswitch import OpenVSwitch
 from ryu_pmipls.agents.links import Link, LinkMonitor
+from ryu_pmipls.agents.packet_socket import LARGEST_FRAME, open_packet_socket
 from ryu_pmipls.domain.profile import format_link_layer
-from ryu_pmipls.mobility import Advertise
+from ryu_pmipls.mobility import Advertise, Probe
 from ryu_pmipls.signalling import RateLimiter
 from ryu_pmipls.wire import WireError
 from ryu_pmipls.wire.neighbour_discovery import (
     ROUTER_ADDRESS,
+    UNSPECIFIED,
+    Frame,
     NeighbourSolicitation,
+    RouterAdvertisement,
     RouterSolicitation,
     build_frame,
+    link_local_address,
     neighbour_advertisement,
+    neighbour_solicitation,
     parse_frame,
     router_advertisement,
 )
@@ -37,30 +42,18 @@ LOG = logging.getLogger(__name__)
 
 _BATCH = 64
 _RETRY_INTERVAL = 5.0  # seconds, for an access port that the switch does not have
-_LARGEST_FRAME = 65535
-# Linux, not in the socket module.
-_ETH_P_IPV6 = 0x86DD
-_SO_ATTACH_FILTER = 26
-_SOL_PACKET, _PACKET_ADD_MEMBERSHIP, _PACKET_MR_PROMISC = 263, 1, 1
-
-#: Classic BPF: only ICMPv6 of types 133 to 136 directly behind the IPv6 header reaches the agent.
-_FILTER = (
-    (0x30, 0, 0, 20),  # load next header
-    (0x15, 0, 4, 58),  # ICMPv6, else refuse
-    (0x30, 0, 0, 54),  # load ICMPv6 type
-    (0x35, 0, 2, 133),  # 133 or more, else refuse
-    (0x25, 1, 0, 136),  # more than 136: refuse
-    (0x06, 0, 0, _LARGEST_FRAME),  # accept
-    (0x06, 0, 0, 0),  # refuse
-)
+#: Messages of one mobile node that are looked at in a second: a host that comes up needs about ten.
+_PACE = 20
+_SOURCE = slice(6, 12)  # in an Ethernet frame
 
 
 @dataclass
-class _AccessPort:
+class AccessPort:
     """An access port that is there. Its socket is open while the link is down: a solicitation may be the first word."""
 
     index: int
     number: int  # OpenFlow port
+    mtu: int  # octets
     socket: socket.socket
     up: bool = False
 
@@ -68,9 +61,9 @@ class _AccessPort:
 class AccessNetwork:
     """The access ports of a MAG.
 
-    ``attached(link-layer address, OpenFlow port)`` is called for every router solicitation, ``detached(OpenFlow
-    port)`` when a link goes down. Nodes whose link-layer address is not in ``known`` get no answer. ``mtu`` (octets)
-    is advertised. ``counters`` counts what was refused.
+    ``attached(link-layer address, OpenFlow port)`` is called for every router solicitation, ``heard`` of the same for
+    every other word of a node, ``detached(OpenFlow port)`` when a link goes down. Nodes whose link-layer address is not
+    in ``known`` get no answer. ``mtu`` (octets) is that of the tunnels. ``counters`` counts what was refused.
     """
 
     def __init__(
@@ -80,6 +73,7 @@ class AccessNetwork:
         known: Iterable[bytes],
         mtu: int,
         attached: Callable[[bytes, int], None],
+        heard: Callable[[bytes, int], None],
         detached: Callable[[int], None],
         counters: Counter[str],
     ) -> None:
@@ -88,10 +82,18 @@ class AccessNetwork:
         self._known = frozenset(known)
         self._mtu = mtu
         self._attached = attached
+        self._heard = heard
         self._detached = detached
         self._counters = counters
         self._limiter = RateLimiter()
-        self._present: dict[str, _AccessPort] = {}
+        self._pace = RateLimiter(_PACE, interval=1.0)
+        self._present: dict[str, AccessPort] = {}
+        self._addresses: dict[bytes, IPv6Address] = {}  # link-local ones, which nodes have been seen to use
+
+    @property
+    def ports(self) -> Mapping[str, AccessPort]:
+        """The access ports that are there, by name."""
+        return self._present
 
     async def watch(self) -> None:
         """For ever: follow the state of the links."""
@@ -117,13 +119,28 @@ class AccessNetwork:
                 self._close(name)
 
     def advertise(self, effect: Advertise) -> None:
-        """Send a router advertisement to a mobile node."""
-        names = [name for name, port in self._present.items() if port.number == effect.port]
-        if not names:
-            self._refuse("no such port", f"OpenFlow port {effect.port} is no access port")
-            return
-        frame = router_advertisement(effect.link_layer_address, effect.prefixes, effect.lifetime, self._mtu)
-        self._send(names[0], build_frame(frame))
+        """Send a router advertisement to a mobile node, with the MTU that both the tunnels and its link have."""
+        name = self._named(effect.port)
+        if name is not None:
+            mtu = min(self._mtu, self._present[name].mtu)
+            frame = router_advertisement(
+                effect.link_layer_address, effect.prefixes, effect.lifetime, mtu, effect.withdrawn
+            )
+            self._send(name, build_frame(frame))
+
+    def probe(self, effect: Probe) -> None:
+        """Ask a mobile node whether it is there."""
+        name, node = self._named(effect.port), effect.link_layer_address
+        if name is not None:
+            target = self._addresses.get(node) or link_local_address(node)
+            self._send(name, build_frame(neighbour_solicitation(node, target)))
+
+    def _named(self, number: int) -> str | None:
+        for name, port in self._present.items():
+            if port.number == number:
+                return name
+        self._refuse("no such port", f"OpenFlow port {number} is no access port")
+        return None
 
     async def _follow(self, link: Link) -> bool:
         """Take note of a link's state; false when it has to be tried again."""
@@ -135,6 +152,8 @@ class AccessNetwork:
         if port is not None and (link.gone or port.index != link.index):
             self._close(link.name)
             port = None
+        if port is not None:
+            port.mtu = link.mtu
         if link.gone or (port is not None and port.up == link.up):
             return True
         number = await asyncio.to_thread(self._openflow_port, link.name)
@@ -154,8 +173,10 @@ class AccessNetwork:
                 return row["ofport"]
         return None
 
-    def _open(self, link: Link, number: int) -> _AccessPort:
-        port = self._present[link.name] = _AccessPort(link.index, number, open_packet_socket(link))
+    def _open(self, link: Link, number: int) -> AccessPort:
+        port = self._present[link.name] = AccessPort(
+            link.index, number, link.mtu, open_packet_socket(link.name, link.index)
+        )
         asyncio.get_running_loop().add_reader(port.socket, self._receive, link.name)
         return port
 
@@ -168,13 +189,23 @@ class AccessNetwork:
         port = self._present[name]
         for _ in range(_BATCH):
             try:
-                frame = port.socket.recv(_LARGEST_FRAME)
+                frame = port.socket.recv(LARGEST_FRAME)
             except BlockingIOError:
                 return
             except OSError as error:
                 if error.errno != errno.ENETDOWN:  # said once when the link goes down
                     self._refuse("receive", f"{name}: {error.strerror}")
                 return
+            self._admit(name, frame)
+
+    def _admit(self, name: str, frame: bytes) -> None:
+        """Look at a frame only if that is worth while: a flood must be cheap."""
+        node = frame[_SOURCE]
+        if node not in self._known:
+            self._refuse("unknown mobile node", f"{format_link_layer(node)} on {name} gets nothing")
+        elif not self._pace.passes(node):
+            self._refuse("too many messages", f"{format_link_layer(node)} on {name}")
+        else:
             self._handle(name, frame)
 
     def _handle(self, name: str, frame: bytes) -> None:
@@ -183,14 +214,29 @@ class AccessNetwork:
         except WireError as error:
             self._refuse(f"malformed: {error.reason}", f"{name}: {error}")
             return
+        if message is None:
+            return
+        node, port = message.link_layer_source, self._present[name]
+        if isinstance(message, RouterAdvertisement):
+            self._refuse("router advertisement", f"{format_link_layer(node)} on {name} wants to be a router")
+            return
+        self._learn(node, message)
         if isinstance(message, RouterSolicitation):
-            self._attached(message.link_layer_source, self._present[name].number)
-        elif isinstance(message, NeighbourSolicitation) and message.target == ROUTER_ADDRESS:
+            self._attached(node, port.number)
+        else:
+            self._heard(node, port.number)
+        if isinstance(message, NeighbourSolicitation) and message.target == ROUTER_ADDRESS:
             # For any other target silence: an answer would spoil a mobile node's duplicate address detection.
-            if message.link_layer_source in self._known:
-                self._send(name, build_frame(neighbour_advertisement(message)))
-            else:
-                self._refuse("unknown mobile node", format_link_layer(message.link_layer_source))
+            self._send(name, build_frame(neighbour_advertisement(message)))
+
+    def _learn(self, node: bytes, message: Frame) -> None:
+        """Note under which address a node can be asked whether it is there."""
+        if isinstance(message, NeighbourSolicitation) and message.source == UNSPECIFIED:
+            address = message.target  # which it will have when it has detected no duplicate
+        else:
+            address = message.source
+        if address.is_link_local and address != ROUTER_ADDRESS:
+            self._addresses[node] = address
 
     def _send(self, name: str, frame: bytes) -> None:
         try:
@@ -203,21 +249,3 @@ class AccessNetwork:
         self._counters[reason] += 1
         if self._limiter.passes(reason):
             LOG.warning("%s: %s (%d so far)", reason, detail, self._counters[reason])
-
-
-def open_packet_socket(link: Link) -> socket.socket:
-    """A socket for the neighbour discovery on a link, whatever link-layer address the link itself has."""
-    program = b"".join(struct.pack("=HBBI", *instruction) for instruction in _FILTER)
-    instructions = ctypes.create_string_buffer(program)
-    # Without a protocol nothing comes in before the filter is in place.
-    opened = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
-    try:
-        filter_ = struct.pack("@HP", len(_FILTER), ctypes.addressof(instructions))
-        opened.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, filter_)
-        membership = struct.pack("=iHH8x", link.index, _PACKET_MR_PROMISC, 0)
-        opened.setsockopt(_SOL_PACKET, _PACKET_ADD_MEMBERSHIP, membership)
-        opened.bind((link.name, _ETH_P_IPV6))
-    except OSError:
-        opened.close()
-        raise
-    return opened

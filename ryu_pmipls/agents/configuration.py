@@ -28,6 +28,8 @@ def gateway_config(profile: Profile, mag: Mag, encapsulation: Encapsulation, res
         heartbeat_interval=timers.heartbeat_interval,
         missing_heartbeats_allowed=timers.missing_heartbeats_allowed,
         restart_counter=restart_counter,
+        advertisement_interval=profile.access.advertisement_interval,
+        probes=profile.access.probes,
     )
 
 

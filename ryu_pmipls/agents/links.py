@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 import struct
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ _NETLINK_ROUTE = 0
 _RTMGRP_LINK = 1
 _RTM_NEWLINK, _RTM_DELLINK, _RTM_GETLINK = 16, 17, 18
 _NLM_F_REQUEST, _NLM_F_DUMP = 0x1, 0x300
-_IFLA_IFNAME = 3
+_IFLA_IFNAME, _IFLA_MTU = 3, 4
 _IFF_UP, _IFF_LOWER_UP = 0x1, 0x10000
 
 _HEADER = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, port
@@ -22,11 +23,15 @@ _ATTRIBUTE = struct.Struct("=HH")  # length, type
 
 @dataclass(frozen=True)
 class Link:
-    """An interface; ``up`` says that it is switched on and has a carrier, ``gone`` that it was removed."""
+    """An interface; ``up`` says that it is switched on and has a carrier, ``gone`` that it was removed.
+
+    ``mtu`` is in octets.
+    """
 
     name: str
     index: int
     up: bool
+    mtu: int
     gone: bool = False
 
 
@@ -69,12 +74,16 @@ def parse_links(data: bytes) -> Iterator[Link]:
     while len(data) >= _HEADER.size:
         length, kind, *_ = _HEADER.unpack_from(data)
         if kind in (_RTM_NEWLINK, _RTM_DELLINK):
-            _, _, index, flags, _ = _LINK.unpack_from(data, _HEADER.size)
+            family, _, index, flags, _ = _LINK.unpack_from(data, _HEADER.size)
             attributes = dict(_attributes(data[_HEADER.size + _LINK.size : length]))
-            name = attributes[_IFLA_IFNAME].rstrip(b"\0").decode()
-            gone = kind == _RTM_DELLINK
-            up = not gone and flags & _IFF_UP != 0 and flags & _IFF_LOWER_UP != 0
-            yield Link(name, index, up, gone)
+            # Other families tell of a bridge's ports, and wireless events have no MTU: a link that leaves a bridge is
+            # not gone.
+            if family == socket.AF_UNSPEC and _IFLA_MTU in attributes:
+                name = attributes[_IFLA_IFNAME].rstrip(b"\0").decode()
+                mtu = int.from_bytes(attributes[_IFLA_MTU], sys.byteorder)
+                gone = kind == _RTM_DELLINK
+                up = not gone and flags & _IFF_UP != 0 and flags & _IFF_LOWER_UP != 0
+                yield Link(name, index, up, mtu, gone)
         data = data[_aligned(length) :]
 
 

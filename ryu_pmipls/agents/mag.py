@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from pathlib import Path
 
@@ -17,15 +16,13 @@ from ryu_pmipls.agents.state import count_restart
 from ryu_pmipls.agents.tunnel_ends import TunnelEnds
 from ryu_pmipls.clock import SteadyClock
 from ryu_pmipls.domain.profile import Mag, Profile
-from ryu_pmipls.mobility import Advertise, MobileAccessGateway
+from ryu_pmipls.mobility import Advertise, MobileAccessGateway, Probe
 from ryu_pmipls.signalling import Endpoint, Role
 from ryu_pmipls.wire import Encapsulation
 
 #: Octets that a tunnel adds to a packet: the IPv6 header, and GRE with a key (RFC 5845) or a segment routing header
 #: with one segment (RFC 8754).
 TUNNEL_OVERHEAD: dict[tunnel.Encapsulation, int] = {"gre": 40 + 8, "srv6": 40 + 24}
-#: Seconds between unsolicited router advertisements (RFC 4861, section 6.2.1: MaxRtrAdvInterval).
-_ADVERTISEMENT_INTERVAL = 600.0
 
 
 async def serve(profile: Profile, mag: Mag, ovs: OpenVSwitch, state: Path, events: Path | None = None) -> None:
@@ -49,27 +46,21 @@ async def serve(profile: Profile, mag: Mag, ovs: OpenVSwitch, state: Path, event
     def detached(port: int) -> None:
         driver.happen(machine.detach, port)
 
-    async def advertise_again() -> None:
-        while True:
-            await asyncio.sleep(_ADVERTISEMENT_INTERVAL)
-            for entry in machine.bindings:
-                lifetime = int(entry.expires - clock.now())
-                if entry.prefixes and lifetime > 0:
-                    access.advertise(Advertise(entry.port, entry.policy.link_layer_address, entry.prefixes, lifetime))
+    def heard(link_layer_address: bytes, port: int) -> None:
+        driver.happen(machine.reachable, link_layer_address, port)
 
     mtu = profile.tunnel.underlay_mtu - TUNNEL_OVERHEAD[encapsulation]
-    access = AccessNetwork(ovs, mag.access_ports, names, mtu, attached, detached, counters)
+    access = AccessNetwork(ovs, mag.access_ports, names, mtu, attached, heard, detached, counters)
     driver = Driver(
         machine,
         Endpoint(profile, Role.MAG, mag.address, counters),
         TunnelEnds(ovs, mag.address, peers, encapsulation),
         clock,
         counters,
-        {Advertise: access.advertise},
+        {Advertise: access.advertise, Probe: access.probe},
         observe=times.observe,
     )
     driver.happen(machine.start)
     driver.background(access.watch)
-    driver.background(advertise_again)
     driver.background(lambda: keep_hastened(ovs))
     await driver.run()

@@ -244,6 +244,13 @@ class Timers(_Model):
     missing_heartbeats_allowed: int = Field(default=3, ge=1, le=10)
 
 
+class Access(_Model):
+    """The links between MAGs and mobile nodes (RFC 4861, sections 6.2.1 and 10)."""
+
+    advertisement_interval: float = Field(default=600, ge=4, le=1800)  # seconds between unsolicited advertisements
+    probes: int = Field(default=3, ge=0, le=10)  # before a binding is extended; 0: nobody is asked
+
+
 class Correspondent(_Model):
     """The correspondent node of a lab; it is also the gateway of the core network."""
 
@@ -273,6 +280,7 @@ class Profile(_Model):
     load_sharing: LoadSharing = LoadSharing()
     signalling: Signalling = Signalling()
     timers: Timers = Timers()
+    access: Access = Access()
     lab: LabSettings | None = None
 
     @model_validator(mode="after")

@@ -33,6 +33,8 @@ class GatewayConfig:
     """Configuration of a MAG; ``address`` is its Proxy-CoA, ``lmas`` are the LMAAs to have tunnels to.
 
     With ``redirection`` new sessions may be at another LMA than the mobile node's profile says (RFC 6463).
+    ``advertisement_interval`` is from one unsolicited router advertisement to the next; without it there are none.
+    A mobile node that leaves ``probes`` unanswered has gone; with 0 it is not asked.
     """
 
     address: IPv6Address
@@ -52,6 +54,8 @@ class GatewayConfig:
     heartbeat_interval: float = 60.0
     missing_heartbeats_allowed: int = 3
     restart_counter: int = 0
+    advertisement_interval: float | None = None
+    probes: int = 0
 
 
 @dataclass(frozen=True)

@@ -34,15 +34,25 @@ class RemoveTunnel:
 
 @dataclass(frozen=True)
 class Advertise:
-    """Send a router advertisement to a mobile node (RFC 5213, section 6.9.1.2).
+    """Send a router advertisement to a mobile node (RFC 5213, section 6.9.2).
 
-    ``port`` is the OpenFlow port; ``lifetime`` is in seconds, of the prefixes; 0 withdraws them.
+    ``port`` is the OpenFlow port; ``lifetime`` is in seconds, of the prefixes and the router; 0 withdraws them.
+    ``withdrawn`` are prefixes that end while the others stay.
     """
 
     port: int
     link_layer_address: bytes
     prefixes: tuple[IPv6Network, ...]
     lifetime: int
+    withdrawn: tuple[IPv6Network, ...] = ()
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Ask a mobile node on OpenFlow port ``port`` whether it is there; when it answers, call ``reachable``."""
+
+    port: int
+    link_layer_address: bytes
 
 
 @dataclass(frozen=True)
@@ -66,7 +76,7 @@ class Report:
 
 
 # An alias that is evaluated, so it has to be spelled for Python 3.10 and mypy alike.
-Effect = Union[Send, BuildTunnel, RemoveTunnel, Advertise, Lease, Report]  # noqa: UP007
+Effect = Union[Send, BuildTunnel, RemoveTunnel, Advertise, Probe, Lease, Report]  # noqa: UP007
 
 
 class Effects(list[Effect]):

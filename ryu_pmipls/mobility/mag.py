@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from enum import Enum, auto
 from ipaddress import IPv6Address, IPv6Network
 
+from ryu_pmipls.mobility.advertising import Advertising
 from ryu_pmipls.mobility.config import GatewayConfig
-from ryu_pmipls.mobility.effects import Advertise
 from ryu_pmipls.mobility.machine import Machine
+from ryu_pmipls.mobility.reachability import Reachability
 from ryu_pmipls.mobility.registration import LIFETIME_UNIT, UNSPECIFIED, network
 from ryu_pmipls.mobility.revocation import judge
 from ryu_pmipls.mobility.route_reports import RouteReports
@@ -76,6 +77,8 @@ class MobileAccessGateway(Machine):
         super().__init__(config, config.lmas)
         self._uplinks = Uplinks(config, self._tunnels, self._effects)
         self._routes = RouteReports(config, self._effects, self._timers)
+        self._advertising = Advertising(config.advertisement_interval, self._effects, self._timers)
+        self._reachability = Reachability(config.probes, self._effects, self._timers, self._unreachable)
         self._receivers = {
             BindingAcknowledgement: self._binding_acknowledgement,
             BindingRevocationIndication: self._revocation,
@@ -159,7 +162,7 @@ class MobileAccessGateway(Machine):
     # Attachment
 
     def attach(self, link_layer_address: bytes, port: int, now: float) -> None:
-        """A router solicitation of ``link_layer_address`` came in by OpenFlow port ``port``."""
+        """A node is on the link of OpenFlow port ``port``: it has solicited a router, or an access point says so."""
         self.handle_timer(now)
         policy = self._policies.get(link_layer_address)
         if policy is None:
@@ -174,12 +177,19 @@ class MobileAccessGateway(Machine):
                 self._forget(entry)
             entry = self._entries[link_layer_address] = BindingUpdateEntry(policy, port)
             self._register(entry, policy.prefixes, now)
-        elif entry.port != port:
-            # Nothing tells whether the node was elsewhere in between: an attachment like any other.
+        elif entry.port != port or (entry.prefixes and self._advertising.solicited(entry, now)):
+            # Nothing tells whether the node was elsewhere in between, for a link may stay up when its node leaves: an
+            # attachment like any other.
             entry.port = port
             self._register(entry, entry.prefixes or policy.prefixes, now)
-        elif entry.prefixes:
-            self._advertise(entry, now)
+        self._reachability.heard(entry, now)
+
+    def reachable(self, link_layer_address: bytes, port: int, now: float) -> None:
+        """A node has spoken on the link of OpenFlow port ``port``; it need not be one that is attached."""
+        # Timers that are due have to wait: one may be about to take the node for gone.
+        entry = self._entries.get(link_layer_address)
+        if entry is not None and entry.port == port:
+            self._reachability.heard(entry, now)
 
     def detach(self, port: int, now: float) -> None:
         """The link of OpenFlow port ``port`` is down."""
@@ -192,6 +202,11 @@ class MobileAccessGateway(Machine):
         entry = self._entries.get(link_layer_address)
         if entry is not None:
             self._deregister(entry, now, link_is_up=True)
+
+    def _unreachable(self, entry: BindingUpdateEntry, now: float) -> None:
+        identifier = entry.policy.identifier
+        self._report("unreachable", f"{identifier!r} on port {entry.port} does not answer", identifier=identifier)
+        self._deregister(entry, now, link_is_up=True)
 
     def _deregister(self, entry: BindingUpdateEntry, now: float, link_is_up: bool) -> None:
         if entry.state is not BindingState.DEREGISTERING:
@@ -213,6 +228,9 @@ class MobileAccessGateway(Machine):
         return int(self.config.binding_lifetime // LIFETIME_UNIT)
 
     def _refresh(self, entry: BindingUpdateEntry, now: float) -> None:
+        self._reachability.ensure(entry, self._extend, now)
+
+    def _extend(self, entry: BindingUpdateEntry, now: float) -> None:
         self._ask(entry, Handoff.RE_REGISTRATION, self._lifetime, entry.prefixes, now)
 
     def _ask(
@@ -256,9 +274,10 @@ class MobileAccessGateway(Machine):
         if entry.state is BindingState.DEREGISTERING:
             self._forget(entry)
         else:
-            self._transmit(entry, now)
+            self._reachability.ensure(entry, self._transmit, now)
 
     def _drop_request(self, entry: BindingUpdateEntry) -> None:
+        self._reachability.drop(entry)
         if entry.request is not None:
             self._pending.pop(entry.request.sequence, None)
             self._timers.cancel(self._unanswered, entry)
@@ -313,12 +332,12 @@ class MobileAccessGateway(Machine):
         )
         self._drop_request(entry)
         self._follow(entry, request, message)
-        if lost:
-            self._withdraw_prefixes(entry, lost, now)
+        for prefix in lost:
+            self._routes.detached(entry, prefix, now)
         entry.prefixes, entry.expires, entry.registered = granted, expires, request.timestamp
         self._timers.set(self._expire, entry, expires)
         self._timers.set(self._refresh, entry, request.sent + message.lifetime * LIFETIME_UNIT * REFRESH_AFTER)
-        self._advertise(entry, now)
+        self._advertising.announce(entry, now, withdrawn=lost)
         for prefix in new:
             self._routes.attached(entry, prefix, now)
             self._report("attached", f"{entry.policy.identifier!r} on port {entry.port}: {prefix}", prefix=prefix)
@@ -387,7 +406,8 @@ class MobileAccessGateway(Machine):
     def _expire(self, entry: BindingUpdateEntry, now: float) -> None:
         """No answer came in time: the LMA has forgotten the session, and may give the prefixes away."""
         self._report("binding-expired", f"{entry.policy.identifier!r}", identifier=entry.policy.identifier)
-        self._start_over(entry, now)
+        self._withdraw(entry, now)
+        self._reachability.ensure(entry, self._start_over, now)
 
     def _start_over(self, entry: BindingUpdateEntry, now: float) -> None:
         """The session has ended, the node is still here: register it as if it had just come."""
@@ -403,26 +423,14 @@ class MobileAccessGateway(Machine):
         self._drop_request(entry)
         del self._entries[entry.policy.link_layer_address]
 
-    # Prefixes: to the mobile node, and to the RMS (draft section 3.3)
-
-    def _advertise(self, entry: BindingUpdateEntry, now: float) -> None:
-        address = entry.policy.link_layer_address
-        self._effects.append(Advertise(entry.port, address, entry.prefixes, int(entry.expires - now)))
-
     def _withdraw(self, entry: BindingUpdateEntry, now: float, link_is_up: bool = True) -> None:
         """The node holds nothing any more."""
         self._timers.cancel(self._refresh, entry)
         self._timers.cancel(self._expire, entry)
-        self._withdraw_prefixes(entry, entry.prefixes, now, link_is_up)
-        entry.prefixes = ()
-
-    def _withdraw_prefixes(
-        self, entry: BindingUpdateEntry, prefixes: tuple[IPv6Network, ...], now: float, link_is_up: bool = True
-    ) -> None:
-        if prefixes and link_is_up:
-            self._effects.append(Advertise(entry.port, entry.policy.link_layer_address, prefixes, 0))
-        for prefix in prefixes:
+        self._advertising.withdraw(entry, link_is_up)
+        for prefix in entry.prefixes:
             self._routes.detached(entry, prefix, now)
+        entry.prefixes = ()
 
 
 def _is_of_another(message: BindingAcknowledgement, request: Request) -> bool:

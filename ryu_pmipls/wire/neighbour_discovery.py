@@ -326,15 +326,21 @@ def router_solicitation(link_layer_source: bytes, source: IPv6Address = UNSPECIF
 
 
 def router_advertisement(
-    link_layer_destination: bytes, prefixes: Iterable[IPv6Network], lifetime: int, mtu: int
+    link_layer_destination: bytes,
+    prefixes: Iterable[IPv6Network],
+    lifetime: int,
+    mtu: int,
+    withdrawn: Iterable[IPv6Network] = (),
 ) -> RouterAdvertisement:
     """The MAG's advertisement to one mobile node: its home network prefixes, for ``lifetime`` seconds.
 
-    A lifetime of 0 withdraws the prefixes and the router. It goes to all nodes in IPv6 but to one on the link, so that
-    no other node on it learns the prefixes (RFC 6085). ``mtu`` in octets.
+    A lifetime of 0 withdraws the prefixes and the router; ``withdrawn`` are prefixes that end while the router stays
+    (RFC 5213, section 6.12). It goes to all nodes in IPv6 but to one on the link, so that no other node on it learns
+    the prefixes (RFC 6085). ``mtu`` in octets.
     """
     seconds = min(lifetime, 0xFFFFFFFF)
-    information = (PrefixInformation(prefix.network_address, prefix.prefixlen, seconds, seconds) for prefix in prefixes)
+    lifetimes = [(prefix, seconds) for prefix in prefixes] + [(prefix, 0) for prefix in withdrawn]
+    information = (PrefixInformation(prefix.network_address, prefix.prefixlen, end, end) for prefix, end in lifetimes)
     return RouterAdvertisement(
         ROUTER_LINK_LAYER_ADDRESS,
         link_layer_destination,
@@ -366,6 +372,25 @@ def neighbour_advertisement(solicitation: NeighbourSolicitation) -> NeighbourAdv
         flags,
         (TargetLinkLayerAddress(ROUTER_LINK_LAYER_ADDRESS),),
     )
+
+
+def neighbour_solicitation(link_layer_destination: bytes, target: IPv6Address) -> NeighbourSolicitation:
+    """The MAG asks the node that has the address ``target`` whether it is still there (RFC 4861, section 7.3.3)."""
+    return NeighbourSolicitation(
+        ROUTER_LINK_LAYER_ADDRESS,
+        link_layer_destination,
+        ROUTER_ADDRESS,
+        target,
+        target,
+        (SourceLinkLayerAddress(ROUTER_LINK_LAYER_ADDRESS),),
+    )
+
+
+def link_local_address(link_layer_address: bytes) -> IPv6Address:
+    """The link-local address that a node makes of its Ethernet address (RFC 2464, section 5)."""
+    first, *rest = link_layer_address
+    identifier = bytes((first ^ 2, *rest[:2], 0xFF, 0xFE, *rest[2:]))
+    return IPv6Address(b"\xfe\x80" + bytes(6) + identifier)
 
 
 def multicast_link_layer(group: IPv6Address) -> bytes:

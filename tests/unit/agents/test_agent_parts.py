@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import struct
 from ipaddress import IPv6Address, IPv6Network
 from pathlib import Path
@@ -130,22 +131,30 @@ def test_more_than_twelve_mags_need_several_messages() -> None:
 # Links
 
 
-def netlink(kind: int, index: int, flags: int, name: bytes) -> bytes:
+def netlink(kind: int, index: int, flags: int, name: bytes, mtu: int | None = 1500, family: int = 0) -> bytes:
     attributes = struct.pack("=HH", 8, 13) + b"\0\0\0\0"  # another one first
+    if mtu is not None:
+        attributes += struct.pack("=HHI", 8, 4, mtu)
     attributes += struct.pack("=HH", 4 + len(name) + 1, 3) + name + b"\0"
     attributes += b"\0" * (-len(attributes) % 4)
-    body = struct.pack("=BxHiII", 0, 1, index, flags, 0) + attributes
+    body = struct.pack("=BxHiII", family, 1, index, flags, 0) + attributes
     return struct.pack("=IHHII", 16 + len(body), kind, 0, 0, 0) + body
 
 
 def test_links_are_read_from_netlink() -> None:
     done = struct.pack("=IHHIIi", 20, 3, 0, 0, 0, 0)
-    data = netlink(16, 5, 0x11043, b"acc1") + netlink(16, 6, 0x1003, b"a") + netlink(17, 7, 0x11043, b"gone1") + done
-    assert list(parse_links(data)) == [
-        Link("acc1", 5, up=True),
-        Link("a", 6, up=False),
-        Link("gone1", 7, up=False, gone=True),
+    data = netlink(16, 5, 0x11043, b"acc1") + netlink(16, 6, 0x1003, b"a", 9000) + netlink(17, 7, 0x11043, b"gone1")
+    assert list(parse_links(data + done)) == [
+        Link("acc1", 5, up=True, mtu=1500),
+        Link("a", 6, up=False, mtu=9000),
+        Link("gone1", 7, up=False, mtu=1500, gone=True),
     ]
+
+
+def test_bridges_and_wireless_events_say_nothing_of_a_link() -> None:
+    left_a_bridge = netlink(17, 5, 0x11043, b"acc1", family=socket.AF_BRIDGE)
+    associated = netlink(16, 6, 0x11043, b"wlan0", mtu=None)
+    assert list(parse_links(left_a_bridge + associated)) == []
 
 
 # Times of attachments

@@ -234,10 +234,14 @@ class TestAttachment:
             OTHER.network_address,
         ]
 
-    def test_soliciting_again_is_answered_from_memory(self) -> None:
+    def test_soliciting_again_is_answered_from_memory_and_registered_anew(self) -> None:
+        """The node may have been elsewhere meanwhile, while its link stayed up."""
         mag = bound()
         mag.attach(LINK1, 3, START + 600)
-        assert mag.effects() == [Advertise(3, LINK1, (PREFIX,), 3000)]
+        effects = mag.effects()
+        assert effects[0] == Advertise(3, LINK1, (PREFIX,), 3000)
+        request = only(sent(effects, BindingUpdate))
+        assert (handoff(request), asked(request)) == (Handoff.UNKNOWN, (PREFIX,))
 
     def test_soliciting_again_while_registering_changes_nothing(self) -> None:
         mag = gateway()
@@ -398,8 +402,7 @@ class TestRefresh:
         refresh = only(sent([effect for _, effect in until(mag, START + 2700)], BindingUpdate))
         effects = answer(mag, pba(refresh, prefixes=(OTHER,)), LMA1, START + 2700)
         assert of(effects, Advertise) == [
-            Advertise(3, LINK1, (PREFIX,), 0),
-            Advertise(3, LINK1, (OTHER,), 3600),
+            Advertise(3, LINK1, (OTHER,), 3600, withdrawn=(PREFIX,)),
         ]
         assert only(sent(effects, RouteAdjust)).prefix == OTHER.network_address
 

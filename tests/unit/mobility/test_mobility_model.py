@@ -19,6 +19,7 @@ from ryu_pmipls.mobility import (
     MobileAccessGateway,
     MobileNodePolicy,
     PrefixPool,
+    Probe,
     Send,
 )
 from ryu_pmipls.mobility.machine import Machine
@@ -74,6 +75,8 @@ class Domain(RuleBasedStateMachine):
             binding_lifetime=LIFETIME,
             heartbeat_interval=HEARTBEAT,
             restart_counter=self.restarts[address],
+            advertisement_interval=600.0,
+            probes=3,
         )
 
     # The nodes and what lies between them
@@ -91,6 +94,13 @@ class Domain(RuleBasedStateMachine):
                         self.leases[address].pop(effect.prefix, None)
                         if effect.identifier:
                             self.leases[address][effect.prefix] = effect.identifier
+                    elif isinstance(effect, Probe):
+                        self.probe(address, effect)
+
+    def probe(self, mag: IPv6Address, effect: Probe) -> None:
+        """A node answers the MAG where it is."""
+        if self.places.get(effect.link_layer_address) == (mag, effect.port):
+            self.mags[mag].reachable(effect.link_layer_address, effect.port, self.now)
 
     def send(self, message: Message, source: IPv6Address, destination: IPv6Address) -> None:
         self.network.append((build(message, source, destination), source, destination))
@@ -202,6 +212,11 @@ class Domain(RuleBasedStateMachine):
         self.lmas[address].start(self.now)
         self.work()
 
+    @rule(node=st.sampled_from(NODES))
+    def vanishes(self, node: MobileNodePolicy) -> None:
+        """A node leaves while its link stays up."""
+        self.places.pop(node.link_layer_address, None)
+
     # What must hold
 
     @invariant()
@@ -229,6 +244,8 @@ class Domain(RuleBasedStateMachine):
                     continue
                 if entry.anchor in self.forgetful:
                     continue
+                if self.places.get(entry.policy.link_layer_address) != (address, entry.port):
+                    continue  # has left, and nobody has noticed
                 [session] = self.sessions_of(entry.policy)
                 assert (session.care_of_address, session.leaving) == (address, False)
                 assert session.prefixes == entry.prefixes

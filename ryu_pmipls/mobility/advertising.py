@@ -1,0 +1,67 @@
+"""What a MAG tells its mobile nodes as their router, and when (RFC 4861, section 6.2; RFC 5213, section 6.9.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import IPv6Network
+from itertools import chain, repeat
+
+from ryu_pmipls.mobility.effects import Advertise, Effects
+from ryu_pmipls.mobility.timers import Timers
+from ryu_pmipls.mobility.update_list import BindingUpdateEntry
+
+#: The first advertisements of all, and the seconds between them: one may be lost, or the node not be ready for it.
+MAX_INITIAL_RTR_ADVERTISEMENTS, MAX_INITIAL_RTR_ADVERT_INTERVAL = 3, 16.0
+#: Solicitations in a row that are answered at once, as many as a host sends; then one in so many seconds.
+MAX_RTR_SOLICITATIONS, MIN_DELAY_BETWEEN_RAS = 3, 3.0
+
+
+class Advertising:
+    """Router advertisements to the mobile nodes that hold prefixes, each on its own.
+
+    ``interval`` is in seconds from one unsolicited advertisement to the next (MaxRtrAdvInterval); without it there are
+    none. It is not random, as it has to be where routers share a link: a MAG has its links to itself.
+    """
+
+    def __init__(self, interval: float | None, effects: Effects, timers: Timers) -> None:
+        self._interval = interval
+        self._effects = effects
+        self._timers = timers
+        self._schedules: dict[BindingUpdateEntry, Iterator[float]] = {}
+        self._allowance: dict[BindingUpdateEntry, float] = {}  # up to when solicitations have been answered
+
+    def announce(self, entry: BindingUpdateEntry, now: float, withdrawn: tuple[IPv6Network, ...] = ()) -> None:
+        """Tell a node at once of the prefixes that it holds, and of those that it holds no longer."""
+        if self._interval is not None:
+            first = repeat(min(MAX_INITIAL_RTR_ADVERT_INTERVAL, self._interval), MAX_INITIAL_RTR_ADVERTISEMENTS - 1)
+            self._schedules[entry] = chain(first, repeat(self._interval))
+        self._advertise(entry, now, withdrawn)
+
+    def solicited(self, entry: BindingUpdateEntry, now: float) -> bool:
+        """Answer a solicitation, at once (which is told) or later: no node can have the MAG do nothing else."""
+        turn = self._allowance.get(entry, now) - (MAX_RTR_SOLICITATIONS - 1) * MIN_DELAY_BETWEEN_RAS
+        if turn > now:
+            self._timers.set(self._answer, entry, turn)
+        else:
+            self._answer(entry, now)
+        return turn <= now
+
+    def withdraw(self, entry: BindingUpdateEntry, link_is_up: bool) -> None:
+        """Tell a node, if it can be reached, that it holds nothing any more, nor has a router here."""
+        for handler in (self._advertise, self._answer):
+            self._timers.cancel(handler, entry)
+        self._schedules.pop(entry, None)
+        self._allowance.pop(entry, None)
+        if entry.prefixes and link_is_up:
+            self._effects.append(Advertise(entry.port, entry.policy.link_layer_address, entry.prefixes, 0))
+
+    def _answer(self, entry: BindingUpdateEntry, now: float) -> None:
+        self._allowance[entry] = max(self._allowance.get(entry, now), now) + MIN_DELAY_BETWEEN_RAS
+        self._advertise(entry, now)
+
+    def _advertise(self, entry: BindingUpdateEntry, now: float, withdrawn: tuple[IPv6Network, ...] = ()) -> None:
+        address, lifetime = entry.policy.link_layer_address, int(entry.expires - now)
+        if lifetime > 0:  # 0 would withdraw what there still is, if not for long
+            self._effects.append(Advertise(entry.port, address, entry.prefixes, lifetime, withdrawn))
+        if entry in self._schedules:
+            self._timers.set(self._advertise, entry, now + next(self._schedules[entry]))

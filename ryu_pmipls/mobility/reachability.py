@@ -1,0 +1,74 @@
+"""Whether a mobile node is still on its link: neighbour unreachability detection (RFC 4861, section 7.3).
+
+A MAG has to make sure of it before it extends a binding (RFC 5213, section 6.13) and before it repeats a PBU
+(section 6.9.4): otherwise it would take a node back from the MAG where it is by now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ryu_pmipls.mobility.effects import Effects, Probe
+from ryu_pmipls.mobility.timers import Timers
+from ryu_pmipls.mobility.update_list import BindingUpdateEntry
+
+#: Seconds from one probe to the next, and from the last one to the verdict.
+RETRANS_TIMER = 1.0
+
+Step = Callable[[BindingUpdateEntry, float], None]
+
+
+@dataclass
+class Inquiry:
+    """A node is being asked: what waits for its answer, and how many probes are left."""
+
+    step: Step
+    left: int
+
+
+class Reachability:
+    """Asks mobile nodes whether they are there.
+
+    A node that leaves ``probes`` (MAX_UNICAST_SOLICIT) in a row unanswered has gone: ``gone(entry, now)`` is called.
+    With no probes all are taken for present.
+    """
+
+    def __init__(self, probes: int, effects: Effects, timers: Timers, gone: Step) -> None:
+        self._probes = probes
+        self._effects = effects
+        self._timers = timers
+        self._gone = gone
+        self._inquiries: dict[BindingUpdateEntry, Inquiry] = {}
+
+    def ensure(self, entry: BindingUpdateEntry, step: Step, now: float) -> None:
+        """Call ``step(entry, now)`` as soon as the node is known to be there; it takes the place of any other step."""
+        if not self._probes:
+            step(entry, now)
+        elif entry in self._inquiries:
+            self._inquiries[entry].step = step
+        else:
+            self._inquiries[entry] = Inquiry(step, self._probes)
+            self._probe(entry, now)
+
+    def heard(self, entry: BindingUpdateEntry, now: float) -> None:
+        """The node has said something on its link."""
+        inquiry = self._inquiries.get(entry)
+        if inquiry is not None:
+            self.drop(entry)
+            inquiry.step(entry, now)
+
+    def drop(self, entry: BindingUpdateEntry) -> None:
+        """Nothing waits for the node's answer any more."""
+        self._inquiries.pop(entry, None)
+        self._timers.cancel(self._probe, entry)
+
+    def _probe(self, entry: BindingUpdateEntry, now: float) -> None:
+        inquiry = self._inquiries[entry]
+        if inquiry.left == 0:
+            self.drop(entry)
+            self._gone(entry, now)
+        else:
+            inquiry.left -= 1
+            self._effects.append(Probe(entry.port, entry.policy.link_layer_address))
+            self._timers.set(self._probe, entry, now + RETRANS_TIMER)
