@@ -78,7 +78,7 @@ class OpenVSwitch:
             pid = _alive_pid(self._pid_file(daemon), daemon)
             if pid is not None:
                 _end(pid, daemon)
-        for pattern in ("*.pid", "*.ctl", "*.sock", "*.mgmt", "*.snoop"):
+        for pattern in ("*.pid", "*.ctl", "db.sock", "*.mgmt", "*.snoop"):
             for path in self.run_directory.glob(pattern):
                 path.unlink(missing_ok=True)
 

@@ -32,7 +32,7 @@ class AttachmentTimes:
     in seconds since 1970) and ``milliseconds`` after that of ``pbu_sent``, ``pba_received``, ``ra_sent``,
     ``route_adjust_sent`` and ``route_adjust_acknowledged``; each the first of its kind. The acknowledgement of the
     RMS, which says that the routes are in force, completes a line. ``names`` are those of the mobile nodes, by
-    link-layer address.
+    link-layer address. A node that solicits again where it is attached has not attached once more.
     """
 
     def __init__(self, mag: str, names: Mapping[bytes, str], file: Path | None = None) -> None:
@@ -41,6 +41,8 @@ class AttachmentTimes:
         self._file = file
         self._solicited: dict[bytes, float] = {}
         self._steps: dict[bytes, dict[str, float]] = {}
+        self._ports: dict[bytes, int] = {}  # to which a node is told of its prefixes
+        self._attached: dict[bytes, int] = {}  # nodes with a line, and their ports
 
     def solicited(self, link_layer_address: bytes, now: float) -> None:
         """A router solicitation came in."""
@@ -50,17 +52,26 @@ class AttachmentTimes:
     def observe(self, what: Message | Effect, now: float) -> None:
         """A message came in, or an effect was carried out."""
         if isinstance(what, Advertise):
-            self._step(what.link_layer_address, "ra_sent", now, after="pba_received")
+            self._advertised(what, now)
         elif isinstance(what, Send):
             self._sent(what.message, now)
         elif isinstance(what, (BindingAcknowledgement, RouteAdjust)):
             self._received(what, now)
+
+    def _advertised(self, effect: Advertise, now: float) -> None:
+        node = effect.link_layer_address
+        if effect.lifetime == 0:
+            self._attached.pop(node, None)
+        else:
+            self._ports[node] = effect.port
+            self._step(node, "ra_sent", now, after="pba_received")
 
     def _sent(self, message: Message, now: float) -> None:
         node = _mobile_node(message)
         if isinstance(message, BindingUpdate):
             if message.lifetime == 0:
                 self._steps.pop(node, None)
+                self._attached.pop(node, None)
             elif message.option(HandoffIndicator) != HandoffIndicator(Handoff.RE_REGISTRATION):
                 if "pba_received" in self._steps.get(node, ()):
                     del self._steps[node]  # attached once more before the RMS had answered
@@ -82,6 +93,10 @@ class AttachmentTimes:
             steps.setdefault(name, now)
 
     def _write(self, node: bytes, steps: Mapping[str, float]) -> None:
+        port = self._ports.get(node, 0)
+        if self._attached.get(node) == port:
+            return
+        self._attached[node] = port
         start = self._solicited.get(node, steps["pbu_sent"])
         line: dict[str, Any] = {
             "event": "attachment",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
+import re
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,8 +17,9 @@ from ovs_setup.cgroup import CpuGroup
 from ovs_setup.vswitch import OpenVSwitch
 from ryu_pmipls.agents import lma as lma_agent
 from ryu_pmipls.agents import mag as mag_agent
+from ryu_pmipls.agents.control import socket_path
+from ryu_pmipls.agents.control_client import request
 from ryu_pmipls.agents.cpu import GroupCpu, HostCpu
-from ryu_pmipls.agents.operator import ask, socket_path
 from ryu_pmipls.agents.state import state_directory
 from ryu_pmipls.domain.profile import load_profile
 
@@ -39,8 +42,8 @@ def mag(name: str, profile: str | None, run_directory: Path | None) -> None:
     domain = load_profile(profile)
     node = _find(domain.mag, name)
     events = None if run_directory is None else run_directory / "events.jsonl"
-    state = state_directory(name, run_directory)
-    _run(lambda: mag_agent.serve(domain, node, OpenVSwitch(run_directory), state, events))
+    control, state = socket_path(name, run_directory), state_directory(name, run_directory)
+    _run(lambda: mag_agent.serve(domain, node, OpenVSwitch(run_directory), control, state, events))
 
 
 @click.command()
@@ -61,20 +64,55 @@ def lma(name: str, profile: str | None, run_directory: Path | None, cpu_group: s
     _run(serve)
 
 
+#: Commands that an agent obeys, and what their words are; all others show something.
+_COMMANDS: dict[str, tuple[str, ...]] = {
+    "attach": ("access_port", "node"),
+    "detach": ("node",),
+    "revoke": ("identifier",),
+    "drain": (),
+    "undrain": (),
+}
+_LINK_LAYER = re.compile(r"[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}")
+
+
 @click.command()
 @click.argument("name")
-@click.argument("command", nargs=-1, required=True)
+@click.argument("command", default="")
+@click.argument("words", nargs=-1)
 @_RUN_DIRECTORY
-def tell(name: str, command: tuple[str, ...], run_directory: Path | None) -> None:
-    """Tell the running agent of the LMA NAME: revoke IDENTIFIER, drain, or undrain (on its host)."""
+def tell(name: str, command: str, words: tuple[str, ...], run_directory: Path | None) -> None:
+    """Tell the running agent of NAME something, or have it show something (on its host).
+
+    A MAG obeys "attach PORT NODE" and "detach NODE", where NODE is an identifier or a link-layer address; an LMA
+    "revoke IDENTIFIER", "drain" and "undrain". Anything else, such as "bindings", is a resource; without COMMAND the
+    agent lists them.
+    """
     path = socket_path(name, run_directory)
+    document = _document(command, words)
     try:
-        answer = ask(path, " ".join(command))
+        status, answer = request(path, f"/v1/{command}", document)
     except OSError as error:
         raise click.ClickException(f"{path}: {error.strerror or error}; does the agent of {name} run here?") from None
-    if not answer.startswith("ok"):
-        raise click.ClickException(answer)
-    click.echo(answer)
+    if status != 200:
+        fault = answer["error"]
+        there = f"; there are: {', '.join(fault['resources'])}" if "resources" in fault else ""
+        raise click.ClickException(fault["message"] + there)
+    click.echo(json.dumps(answer, indent=2))
+
+
+def _document(command: str, words: tuple[str, ...]) -> dict[str, str] | None:
+    """What a command is told; ``None`` for a resource."""
+    fields = _COMMANDS.get(command, ())
+    if len(words) != len(fields):
+        usage = " ".join((command, *(field.upper() for field in fields)))
+        raise click.UsageError(f"{len(words)} words behind {command!r}, but {len(fields)} are needed: {usage}")
+    if command not in _COMMANDS:
+        return None
+    document = dict(zip(fields, words, strict=True))
+    node = document.pop("node", None)
+    if node is not None:
+        document["link_layer_address" if _LINK_LAYER.fullmatch(node) else "identifier"] = node
+    return document
 
 
 def _find(nodes: Callable[[str], Node], name: str) -> Node:

@@ -85,7 +85,7 @@ class Driver:
         """Have ``work``, which does not end, done beside; begun again when it fails."""
         self._spawn(self._repeat(work))
 
-    def happen(self, event: Callable[..., None], *arguments: object) -> None:
+    def happen(self, event: Callable[..., object], *arguments: object) -> None:
         """Let an event of the machine happen now, with all that follows from it."""
         self._guard(event, *arguments, self.clock.now())
         for effect in self.machine.effects():
@@ -101,7 +101,7 @@ class Driver:
         else:
             LOG.error("%s", what, exc_info=error)
 
-    def _guard(self, function: Callable[..., None], *arguments: object) -> None:
+    def _guard(self, function: Callable[..., object], *arguments: object) -> None:
         try:
             function(*arguments)
         except Exception as error:

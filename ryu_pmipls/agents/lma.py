@@ -11,11 +11,11 @@ from ovs_setup import tunnel
 from ovs_setup.node import SERVICE_BRIDGE
 from ovs_setup.vswitch import OpenVSwitch
 from ryu_pmipls.agents.configuration import anchor_config
+from ryu_pmipls.agents.control import AnchorControl
 from ryu_pmipls.agents.core_gateway import CoreGatewayResolver
 from ryu_pmipls.agents.cpu import Cpu
 from ryu_pmipls.agents.driver import Driver
 from ryu_pmipls.agents.load_report import LoadMeter, tunnel_counters
-from ryu_pmipls.agents.operator import listen
 from ryu_pmipls.agents.reconnection import keep_hastened
 from ryu_pmipls.agents.state import LeaseFile, count_restart
 from ryu_pmipls.agents.tunnel_ends import TunnelEnds
@@ -26,10 +26,10 @@ from ryu_pmipls.signalling import Endpoint, Role
 from ryu_pmipls.wire import CoreGateway, Encapsulation, Option, Timestamp
 
 
-async def serve(profile: Profile, lma: Lma, ovs: OpenVSwitch, cpu: Cpu, operator: Path, state: Path) -> None:
-    """Be ``lma`` until SIGTERM, with a directory for its ``state``.
+async def serve(profile: Profile, lma: Lma, ovs: OpenVSwitch, cpu: Cpu, control: Path, state: Path) -> None:
+    """Be ``lma`` until SIGTERM, under the control of the Unix socket ``control``, with a directory for its ``state``.
 
-    ``cpu`` is what its switch runs on, ``operator`` the socket for the operator's word.
+    ``cpu`` is what its switch runs on.
 
     ``OvsSetupError`` when there is no switch set up here, ``OSError`` when sockets cannot be opened.
     """
@@ -58,9 +58,9 @@ async def serve(profile: Profile, lma: Lma, ovs: OpenVSwitch, cpu: Cpu, operator
             for info in meter.report(cpu.utilisation(), counted, now):
                 endpoint.send(replace(info, options=options + info.options), profile.rms.address)
 
+    AnchorControl(profile, lma, driver, machine).listen(control)
     driver.happen(machine.start)
     driver.background(gateway.watch)
     driver.background(report_load)
-    driver.background(lambda: listen(operator, machine, driver.happen))
     driver.background(lambda: keep_hastened(ovs))
     await driver.run()

@@ -10,6 +10,7 @@ from ovs_setup.vswitch import OpenVSwitch
 from ryu_pmipls.agents.attachment import AccessNetwork
 from ryu_pmipls.agents.attachment_times import AttachmentTimes
 from ryu_pmipls.agents.configuration import gateway_config
+from ryu_pmipls.agents.control import GatewayControl
 from ryu_pmipls.agents.driver import Driver
 from ryu_pmipls.agents.reconnection import keep_hastened
 from ryu_pmipls.agents.state import count_restart
@@ -25,8 +26,12 @@ from ryu_pmipls.wire import Encapsulation
 TUNNEL_OVERHEAD: dict[tunnel.Encapsulation, int] = {"gre": 40 + 8, "srv6": 40 + 24}
 
 
-async def serve(profile: Profile, mag: Mag, ovs: OpenVSwitch, state: Path, events: Path | None = None) -> None:
-    """Be ``mag`` until SIGTERM, with a directory for its ``state``; attachments are recorded in the file ``events``.
+async def serve(
+    profile: Profile, mag: Mag, ovs: OpenVSwitch, control: Path, state: Path, events: Path | None = None
+) -> None:
+    """Be ``mag`` until SIGTERM, under the control of the Unix socket ``control``, with a directory for its ``state``.
+
+    Attachments are recorded in the file ``events``.
 
     ``OvsSetupError`` when there is no switch set up here, ``OSError`` when sockets cannot be opened.
     """
@@ -60,6 +65,7 @@ async def serve(profile: Profile, mag: Mag, ovs: OpenVSwitch, state: Path, event
         {Advertise: access.advertise, Probe: access.probe},
         observe=times.observe,
     )
+    GatewayControl(profile, mag, driver, machine, access, attached).listen(control)
     driver.happen(machine.start)
     driver.background(access.watch)
     driver.background(lambda: keep_hastened(ovs))

@@ -135,12 +135,19 @@ class Core(_Model):
     gateway: Address
 
 
+class Api(Endpoint):
+    """Where an agent serves REST, besides its Unix socket."""
+
+    host: ListenAddress = "127.0.0.1"
+
+
 class Switch(_Model):
     """A host of the domain with an OpenFlow switch: an LMA or a MAG."""
 
     name: Name
     address: Address
     datapath_id: DatapathId
+    api: Api | None = None
 
 
 class Lma(Switch):
@@ -440,26 +447,27 @@ def load_profile(name: str | Path | None = None) -> Profile:
     try:
         return Profile.model_validate(document)
     except ValidationError as error:
-        raise ProfileError("\n".join(f"{path}: {line}" for line in _faults(error))) from None
+        raise ProfileError("\n".join(f"{path}: {line}" for line in fault_lines(error, Profile))) from None
 
 
-def _faults(error: ValidationError) -> list[str]:
+def fault_lines(error: ValidationError, model: type[BaseModel]) -> list[str]:
+    """What is wrong with a document that should be a ``model``: a line for each fault, with its place in it."""
     lines = []
     for fault in error.errors():
         place = ".".join(str(step) for step in fault["loc"])
         message = fault["msg"].removeprefix("Value error, ")
         if fault["type"] == "extra_forbidden":
-            message = f"unknown key; allowed: {', '.join(_keys_at(fault['loc'][:-1]))}"
+            message = f"unknown key; allowed: {', '.join(_keys_at(model, fault['loc'][:-1]))}"
         elif fault["type"] == "model_type":
-            message = f"must be a mapping with the keys {', '.join(_keys_at(fault['loc']))}"
+            message = f"must be a mapping with the keys {', '.join(_keys_at(model, fault['loc']))}"
         elif fault["type"] == "string_pattern_mismatch":
             message = f"{fault['input']!r} does not match {fault['ctx']['pattern']}"
         lines += [f"{place}: {line}" if place else line for line in message.splitlines()]
     return lines
 
 
-def _keys_at(location: tuple[int | str, ...]) -> list[str]:
-    schema = Profile.model_json_schema()
+def _keys_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    schema = model.model_json_schema()
     node = schema
     for step in location:
         node = node["items"] if isinstance(step, int) else node["properties"][step]

@@ -309,7 +309,7 @@ def test_the_router_answers_solicitations(domain: Domain) -> None:
 
 def test_an_unknown_mobile_node_gets_nothing(domain: Domain) -> None:
     switch_on("stranger", "acc2")
-    eventually(lambda: "unknown-mobile-node" in domain.log("mag1"))
+    eventually(lambda: "access: unknown mobile node" in domain.log("mag1"))
     time.sleep(0.5)
     assert global_addresses("stranger") == []
     assert inside("stranger", "ip", "-6", "route", "show", "default") == ""

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from domain_helpers import await_tunnels, binding, eventually, ping, place, rest, routed_to
 
-from ryu_pmipls.agents.operator import ask
+from ryu_pmipls.agents.control_client import request
 from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.lab.lab import Lab
 
@@ -91,7 +91,7 @@ def test_it_keeps_its_prefix_at_another_mag_when_the_overload_is_over(lab: Lab) 
 def test_the_operator_drains_an_lma(lab: Lab) -> None:
     """The mobile nodes that it had are anchored elsewhere without their doing."""
     place(lab, "mn1", "mag1")
-    assert ask(lab.directory / "lma1" / "operator.sock", "drain").startswith("ok")
+    assert request(lab.directory / "lma1" / "control.sock", "/v1/drain", {})[0] == 200
 
     def anchors() -> set[str]:
         return {entry["anchor"] for entry in rest(lab, "bindings") if entry["identifier"] == identifier}

@@ -26,7 +26,7 @@ ALLOWED: dict[str, set[str]] = {
     "store": {*PURE, "domain", "framework", "clock"},
     "control": {*PURE, "domain", "framework", "clock", "openflow", "signalling", "store"},
     "rest": {*PURE, "domain", "framework", "clock", "openflow", "signalling", "store", "control"},
-    "agents": {*PURE, "domain", "framework", "clock", "openflow", "signalling", "store", "ovs_setup"},
+    "agents": {*PURE, "domain", "framework", "clock", "openflow", "signalling", "store", "rest", "ovs_setup"},
 }
 TOP = {"rms", "lab", "cli"}
 #: What pure code must not touch: sockets, clocks, processes, and Ryu's world.

@@ -179,17 +179,17 @@ class Times:
         options = (MobileNodeLinkLayerIdentifier(MN),)
         self.times.observe(BindingAcknowledgement(0, 1, 10, options=options), now)
 
-    def advertised(self, now: float) -> None:
-        self.times.observe(Advertise(1, MN, (IPv6Network((PREFIX, 64)),), 40), now)
+    def advertised(self, now: float, port: int = 1, lifetime: int = 40) -> None:
+        self.times.observe(Advertise(port, MN, (IPv6Network((PREFIX, 64)),), lifetime), now)
 
     def route(self, now: float, sent: bool, new_mag: IPv6Address = MAG) -> None:
         message = RouteAdjust(PREFIX, NOBODY, new_mag, options=(MobileNodeLinkLayerIdentifier(MN),))
         self.times.observe(Send(message, RMS) if sent else message, now)
 
-    def rest(self, start: float) -> None:
+    def rest(self, start: float, port: int = 1) -> None:
         """All that follows a PBU, a second each."""
         self.acknowledged(start)
-        self.advertised(start + 1)
+        self.advertised(start + 1, port)
         self.route(start + 2, sent=True)
         self.route(start + 3, sent=False)
 
@@ -250,6 +250,27 @@ def test_an_attachment_that_the_rms_never_confirmed_gives_way_to_the_next(times:
     times.rest(201.0)
     assert [line["solicited"] for line in times.lines] == [200.0]
     assert times.lines[0]["milliseconds"]["pba_received"] == 1000.0
+
+
+def test_soliciting_where_it_is_attached_is_no_attachment(times: Times) -> None:
+    times.update(100.0)
+    times.rest(101.0)
+    times.update(110.0)
+    times.rest(111.0)
+    assert len(times.lines) == 1
+
+
+@pytest.mark.parametrize("left", ["de-registered", "withdrawn", "another port"])
+def test_coming_back_is_an_attachment(times: Times, left: str) -> None:
+    times.update(100.0)
+    times.rest(101.0)
+    if left == "de-registered":
+        times.update(109.0, lifetime=0)
+    elif left == "withdrawn":
+        times.advertised(109.0, lifetime=0)
+    times.update(110.0)
+    times.rest(111.0, port=2 if left == "another port" else 1)
+    assert [line["solicited"] for line in times.lines] == [100.0, 110.0]
 
 
 # Configuration

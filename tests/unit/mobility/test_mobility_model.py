@@ -55,6 +55,7 @@ class Domain(RuleBasedStateMachine):
         self.rms: dict[IPv6Address, RouteAdjust] = {}
         self.network: list[tuple[bytes, IPv6Address, IPv6Address]] = []
         self.places: dict[bytes, tuple[IPv6Address, int]] = {}  # link-layer address -> MAG, port
+        self.vanished: set[bytes] = set()  # those that have done so at some time
 
     def new_lma(self, address: IPv6Address) -> LocalMobilityAnchor:
         made = anchor(
@@ -215,7 +216,8 @@ class Domain(RuleBasedStateMachine):
     @rule(node=st.sampled_from(NODES))
     def vanishes(self, node: MobileNodePolicy) -> None:
         """A node leaves while its link stays up."""
-        self.places.pop(node.link_layer_address, None)
+        if self.places.pop(node.link_layer_address, None) is not None:
+            self.vanished.add(node.link_layer_address)
 
     # What must hold
 
@@ -244,8 +246,9 @@ class Domain(RuleBasedStateMachine):
                     continue
                 if entry.anchor in self.forgetful:
                     continue
-                if self.places.get(entry.policy.link_layer_address) != (address, entry.port):
-                    continue  # has left, and nobody has noticed
+                link = entry.policy.link_layer_address
+                if self.places.get(link) != (address, entry.port) or (link in self.vanished and entry.request):
+                    continue  # has left and nobody has noticed, or has come back and is registered anew
                 [session] = self.sessions_of(entry.policy)
                 assert (session.care_of_address, session.leaving) == (address, False)
                 assert session.prefixes == entry.prefixes
