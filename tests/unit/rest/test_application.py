@@ -3,7 +3,7 @@ import json
 import pytest
 from webob import Request
 
-from ryu_pmipls.rest.application import RestApplication
+from ryu_pmipls.rest.application import RestApplication, RestError
 
 
 def broken():
@@ -16,17 +16,26 @@ def named(name):
     return {"name": name}
 
 
+def drain(document, name):
+    if name != "lma1":
+        raise RestError(409, f"{name} is down")
+    return {"name": name} | document
+
+
 @pytest.fixture
 def application():
     rest = RestApplication()
     rest.serve("/v1/health", lambda: {"status": "ok"})
     rest.serve("/v1/lmas/{name}", named)
     rest.serve("/v1/broken", broken)
+    rest.obey("/v1/lmas/{name}/drain", drain)
+    rest.obey("/v1/health", lambda document: document)
     return rest
 
 
-def ask(application, path, method="GET"):
-    response = Request.blank(path, method=method).get_response(application)
+def ask(application, path, method="GET", body=b"", content_type="application/json"):
+    request = Request.blank(path, method=method, body=body, content_type=content_type)
+    response = request.get_response(application)
     assert response.content_type == "application/json"
     return response.status_int, json.loads(response.body) if response.body else None
 
@@ -52,9 +61,35 @@ def test_a_wrong_id_gets_a_json_404_that_names_what_there_is(application):
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "BREW"])
 def test_a_wrong_method_gets_a_json_405(application, method):
-    status, document = ask(application, "/v1/health", method)
+    status, document = ask(application, "/v1/lmas/lma1", method)
     assert status == 405
     assert document["error"]["allowed"] == ["GET", "HEAD"]
+
+
+def test_a_command_gets_its_document(application):
+    assert ask(application, "/v1/lmas/lma1/drain", "POST", b'{"a": 1}') == (200, {"name": "lma1", "a": 1})
+    assert ask(application, "/v1/lmas/lma1/drain", "GET")[1]["error"]["allowed"] == ["POST"]
+
+
+def test_a_path_may_show_and_obey(application):
+    assert ask(application, "/v1/health") == (200, {"status": "ok"})
+    assert ask(application, "/v1/health", "POST", b"{}") == (200, {})
+    assert ask(application, "/v1/health", "PUT")[1]["error"]["allowed"] == ["GET", "HEAD", "POST"]
+
+
+def test_a_command_may_refuse(application):
+    status, document = ask(application, "/v1/lmas/lma2/drain", "POST", b"{}")
+    assert (status, document["error"]["message"]) == (409, "lma2 is down")
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[]", b"1", b"null", b"[" * 100_000])
+def test_a_command_takes_a_json_object_only(application, body):
+    assert ask(application, "/v1/health", "POST", body)[0] == 400
+
+
+@pytest.mark.parametrize("content_type", ["", "text/plain", "application/x-www-form-urlencoded"])
+def test_a_command_takes_nothing_that_a_web_page_may_send_elsewhere(application, content_type):
+    assert ask(application, "/v1/health", "POST", b"{}", content_type)[0] == 415
 
 
 def test_a_fault_of_ours_shows_no_traceback(application):

@@ -35,8 +35,10 @@ from ryu_pmipls.wire.neighbour_discovery import (
     SourceLinkLayerAddress,
     TargetLinkLayerAddress,
     build_frame,
+    link_local_address,
     multicast_link_layer,
     neighbour_advertisement,
+    neighbour_solicitation,
     parse_frame,
     router_advertisement,
     router_solicitation,
@@ -78,6 +80,13 @@ def test_lifetime_zero_withdraws_prefix_and_router() -> None:
     assert message.option(PrefixInformation) == PrefixInformation(PREFIXES[0].network_address, 64, 0, 0)
 
 
+def test_a_prefix_is_withdrawn_while_the_router_stays() -> None:
+    frame = _scapy(router_advertisement(NODE, PREFIXES[:1], 3600, 1452, withdrawn=PREFIXES[1:]))
+    assert frame[ICMPv6ND_RA].routerlifetime == 3600
+    found = [frame.getlayer(ICMPv6NDOptPrefixInfo, index) for index in (1, 2)]
+    assert [(each.validlifetime, each.preferredlifetime) for each in found] == [(3600, 3600), (0, 0)]
+
+
 def test_long_lifetimes_are_cut_to_their_fields() -> None:
     message = parse_frame(build_frame(router_advertisement(NODE, PREFIXES, 2**40, 1452)))
     assert isinstance(message, RouterAdvertisement)
@@ -102,6 +111,19 @@ def test_answer_to_duplicate_address_detection_of_the_router_address() -> None:
     answer = neighbour_advertisement(solicitation)
     assert (answer.destination, answer.flags & NeighbourFlag.S) == (ALL_NODES, 0)
     assert parse_frame(build_frame(answer)) == answer
+
+
+def test_a_probe_as_scapy_sees_it() -> None:
+    frame = _scapy(neighbour_solicitation(NODE, NODE_ADDRESS))
+    assert (frame.src, frame.dst) == ("00:00:5e:00:52:13", "02:00:00:00:01:01")
+    assert (frame[IPv6].src, frame[IPv6].dst) == (str(ROUTER_ADDRESS), str(NODE_ADDRESS))
+    assert frame[ICMPv6ND_NS].tgt == str(NODE_ADDRESS)
+    assert frame[ICMPv6NDOptSrcLLAddr].lladdr == "00:00:5e:00:52:13"
+
+
+def test_the_address_that_a_node_makes_of_its_own() -> None:
+    assert link_local_address(NODE) == NODE_ADDRESS
+    assert link_local_address(bytes.fromhex("00005e005213")) == ROUTER_ADDRESS
 
 
 def test_router_solicitations() -> None:

@@ -1,0 +1,270 @@
+"""What a MAG does with the frames of an access link, without a link: who is heard, who is answered, what is sent."""
+
+from __future__ import annotations
+
+from collections import Counter
+from ipaddress import IPv6Address, IPv6Network
+from typing import Any
+
+import pytest
+
+from ryu_pmipls.agents import attachment
+from ryu_pmipls.agents.attachment import AccessNetwork, AccessPort
+from ryu_pmipls.mobility import Advertise, Probe
+from ryu_pmipls.wire.neighbour_discovery import (
+    ALL_NODES,
+    ROUTER_ADDRESS,
+    ROUTER_LINK_LAYER_ADDRESS,
+    UNSPECIFIED,
+    Frame,
+    Mtu,
+    NeighbourAdvertisement,
+    NeighbourFlag,
+    NeighbourSolicitation,
+    PrefixInformation,
+    RouterAdvertisement,
+    RouterSolicitation,
+    SourceLinkLayerAddress,
+    TargetLinkLayerAddress,
+    build_frame,
+    link_local_address,
+    multicast_link_layer,
+    parse_frame,
+    router_advertisement,
+    router_solicitation,
+)
+
+NODE, STRANGER = bytes.fromhex("020000000101"), bytes.fromhex("0200000001ff")
+NODE_ADDRESS = IPv6Address("fe80::abcd")
+SOLICITED_ROUTER, SOLICITED_NODE = IPv6Address("ff02::1:ff00:5213"), IPv6Address("ff02::1:ff00:abcd")
+PREFIX, OTHER = IPv6Network("2001:db8:100::/64"), IPv6Network("2001:db8:101::/64")
+TUNNEL_MTU = 1452
+
+
+class FakeSocket:
+    def __init__(self) -> None:
+        self.sent: list[bytes] = []
+
+    def send(self, frame: bytes) -> None:
+        self.sent.append(frame)
+
+
+class Link:
+    """An access network with one port, number 3, and what comes of it."""
+
+    def __init__(self, mtu: int = 1500) -> None:
+        self.attached: list[tuple[bytes, int]] = []
+        self.heard: list[tuple[bytes, int]] = []
+        self.counters: Counter[str] = Counter()
+        ovs: Any = None
+        self.network = AccessNetwork(
+            ovs,
+            ["acc1"],
+            [NODE],
+            TUNNEL_MTU,
+            attached=lambda node, port: self.attached.append((node, port)),
+            heard=lambda node, port: self.heard.append((node, port)),
+            detached=lambda port: None,
+            counters=self.counters,
+        )
+        self.socket: Any = FakeSocket()
+        self.network._present["acc1"] = AccessPort(1, 3, mtu, self.socket, up=True)
+
+    def say(self, message: Frame | bytes) -> list[Frame | None]:
+        """Let a frame come in; what is sent because of it."""
+        self.socket.sent.clear()
+        self.network._admit("acc1", message if isinstance(message, bytes) else build_frame(message))
+        return [parse_frame(frame) for frame in self.socket.sent]
+
+
+@pytest.fixture
+def link(monkeypatch: pytest.MonkeyPatch) -> Link:
+    monkeypatch.setattr(attachment, "_PACE", 10_000)
+    return Link()
+
+
+def solicitation(target: IPv6Address, source: IPv6Address = NODE_ADDRESS) -> NeighbourSolicitation:
+    group = SOLICITED_ROUTER if target == ROUTER_ADDRESS else SOLICITED_NODE
+    options = () if source == UNSPECIFIED else (SourceLinkLayerAddress(NODE),)
+    return NeighbourSolicitation(NODE, multicast_link_layer(group), source, group, target, options)
+
+
+def advertisement(address: IPv6Address) -> NeighbourAdvertisement:
+    flags = NeighbourFlag.S
+    return NeighbourAdvertisement(NODE, ROUTER_LINK_LAYER_ADDRESS, address, ROUTER_ADDRESS, address, flags)
+
+
+# What comes in
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        router_solicitation(NODE),
+        router_solicitation(NODE, NODE_ADDRESS),
+        RouterSolicitation(NODE, multicast_link_layer(IPv6Address("ff02::2")), NODE_ADDRESS, IPv6Address("ff02::2")),
+    ],
+    ids=["from ::", "with its link-layer address", "without"],
+)
+def test_every_router_solicitation_is_an_attachment(link: Link, message: RouterSolicitation) -> None:
+    assert link.say(message) == []  # the machine answers
+    assert link.attached == [(NODE, 3)] and link.heard == []
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        solicitation(ROUTER_ADDRESS),
+        solicitation(NODE_ADDRESS),
+        solicitation(NODE_ADDRESS, UNSPECIFIED),
+        advertisement(NODE_ADDRESS),
+    ],
+    ids=["asks for the router", "asks for another", "detects duplicates", "answers a probe"],
+)
+def test_any_other_word_says_that_a_node_is_there(link: Link, message: Frame) -> None:
+    link.say(message)
+    assert link.heard == [(NODE, 3)] and link.attached == []
+
+
+def test_the_router_answers_for_itself(link: Link) -> None:
+    (answer,) = link.say(solicitation(ROUTER_ADDRESS))
+    assert answer == NeighbourAdvertisement(
+        ROUTER_LINK_LAYER_ADDRESS,
+        NODE,
+        ROUTER_ADDRESS,
+        NODE_ADDRESS,
+        ROUTER_ADDRESS,
+        NeighbourFlag.R | NeighbourFlag.S | NeighbourFlag.O,
+        (TargetLinkLayerAddress(ROUTER_LINK_LAYER_ADDRESS),),
+    )
+
+
+def test_the_router_defends_its_address(link: Link) -> None:
+    (answer,) = link.say(solicitation(ROUTER_ADDRESS, UNSPECIFIED))
+    assert isinstance(answer, NeighbourAdvertisement)
+    assert (answer.destination, answer.target, answer.flags & NeighbourFlag.S) == (ALL_NODES, ROUTER_ADDRESS, 0)
+
+
+@pytest.mark.parametrize("source", [NODE_ADDRESS, UNSPECIFIED])
+@pytest.mark.parametrize("target", [NODE_ADDRESS, IPv6Address("2001:db8:100::1"), IPv6Address("fe80::5213")])
+def test_for_any_other_address_it_is_silent(link: Link, target: IPv6Address, source: IPv6Address) -> None:
+    assert link.say(solicitation(target, source)) == []
+
+
+def test_a_node_that_plays_the_router_is_counted_and_ignored(link: Link) -> None:
+    rogue = RouterAdvertisement(NODE, multicast_link_layer(ALL_NODES), NODE_ADDRESS, ALL_NODES, 1800)
+    assert link.say(rogue) == []
+    assert link.counters == {"access: router advertisement": 1} and link.heard == []
+
+
+def test_what_is_malformed_is_counted(link: Link) -> None:
+    frame = bytearray(build_frame(router_solicitation(NODE)))
+    frame[21] = 254  # hop limit
+    assert link.say(bytes(frame)) == []
+    assert link.counters == {"access: malformed: hop-limit": 1} and link.attached == []
+    assert link.say(build_frame(router_solicitation(NODE))[:12]) == []  # too short even for that: not one of ours
+
+
+# Floods
+
+
+def test_unknown_nodes_are_counted_unread(link: Link, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attachment, "parse_frame", lambda frame: pytest.fail("was read"))
+    for frame in [build_frame(router_solicitation(STRANGER)), b"", b"short", bytes(70)] * 500:
+        assert link.say(frame) == []
+    assert link.counters == {"access: unknown mobile node": 2000}
+    assert link.attached == link.heard == []
+
+
+def test_of_a_node_that_floods_some_messages_in_a_second_are_read() -> None:
+    link = Link()
+    for _ in range(1000):
+        link.say(router_solicitation(NODE))
+    assert attachment._PACE <= len(link.attached) <= 2 * attachment._PACE  # the test may take more than a second
+    assert link.counters["access: too many messages"] == 1000 - len(link.attached)
+
+
+def test_what_is_refused_is_logged_at_a_limited_rate(link: Link, caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(500):
+        link.say(router_solicitation(STRANGER))
+    assert caplog.text.count("access: unknown mobile node") == 1
+
+
+# What is sent
+
+
+@pytest.mark.parametrize(("mtu", "told"), [(1500, TUNNEL_MTU), (TUNNEL_MTU, TUNNEL_MTU), (1280, 1280), (9000, 1452)])
+def test_an_advertisement_has_the_mtu_of_tunnel_and_link(mtu: int, told: int) -> None:
+    link = Link(mtu)
+    link.network.advertise(Advertise(3, NODE, (PREFIX,), 3000))
+    (message,) = map(parse_frame, link.socket.sent)
+    assert message == router_advertisement(NODE, [PREFIX], 3000, told)
+    assert message.option(Mtu) == Mtu(told)
+
+
+def test_a_prefix_is_withdrawn_while_the_router_stays(link: Link) -> None:
+    link.network.advertise(Advertise(3, NODE, (PREFIX,), 3000, withdrawn=(OTHER,)))
+    (message,) = map(parse_frame, link.socket.sent)
+    assert isinstance(message, RouterAdvertisement) and message.router_lifetime == 3000
+    assert [
+        (option.prefix, option.valid_lifetime, option.preferred_lifetime) for option in message.all(PrefixInformation)
+    ] == [
+        (PREFIX.network_address, 3000, 3000),
+        (OTHER.network_address, 0, 0),
+    ]
+
+
+def probed(link: Link) -> IPv6Address:
+    link.socket.sent.clear()
+    link.network.probe(Probe(3, NODE))
+    (message,) = map(parse_frame, link.socket.sent)
+    assert isinstance(message, NeighbourSolicitation)
+    assert message == NeighbourSolicitation(
+        ROUTER_LINK_LAYER_ADDRESS,
+        NODE,
+        ROUTER_ADDRESS,
+        message.target,
+        message.target,
+        (SourceLinkLayerAddress(ROUTER_LINK_LAYER_ADDRESS),),
+    )
+    return message.target
+
+
+def test_a_node_that_has_not_been_heard_is_probed_at_the_address_of_its_interface(link: Link) -> None:
+    assert probed(link) == link_local_address(NODE) == IPv6Address("fe80::ff:fe00:101")
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        router_solicitation(NODE, NODE_ADDRESS),
+        solicitation(ROUTER_ADDRESS),
+        solicitation(NODE_ADDRESS, UNSPECIFIED),
+        advertisement(NODE_ADDRESS),
+    ],
+)
+def test_a_node_is_probed_at_the_link_local_address_that_it_uses(link: Link, message: Frame) -> None:
+    link.say(message)
+    assert probed(link) == NODE_ADDRESS
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        router_solicitation(NODE),
+        solicitation(ROUTER_ADDRESS, IPv6Address("2001:db8:100::1")),
+        solicitation(IPv6Address("2001:db8:100::1"), UNSPECIFIED),
+        solicitation(ROUTER_ADDRESS, UNSPECIFIED),
+    ],
+    ids=["none", "global", "global, tentative", "that of the router"],
+)
+def test_other_addresses_do_not_replace_it(link: Link, message: Frame) -> None:
+    link.say(router_solicitation(NODE, NODE_ADDRESS))
+    link.say(message)
+    assert probed(link) == NODE_ADDRESS
+
+
+def test_what_goes_to_a_port_that_is_not_there_is_counted(link: Link) -> None:
+    link.network.advertise(Advertise(4, NODE, (PREFIX,), 3000))
+    link.network.probe(Probe(4, NODE))
+    assert link.socket.sent == [] and link.counters == {"access: no such port": 2}
