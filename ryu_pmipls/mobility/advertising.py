@@ -38,7 +38,10 @@ class Advertising:
         self._advertise(entry, now, withdrawn)
 
     def solicited(self, entry: BindingUpdateEntry, now: float) -> bool:
-        """Answer a solicitation, at once (which is told) or later: no node can have the MAG do nothing else."""
+        """Answer a solicitation with what the node holds, at once or later: none can have the MAG do nothing else.
+
+        Tells whether it was the node's turn.
+        """
         turn = self._allowance.get(entry, now) - (MAX_RTR_SOLICITATIONS - 1) * MIN_DELAY_BETWEEN_RAS
         if turn > now:
             self._timers.set(self._answer, entry, turn)
@@ -61,7 +64,7 @@ class Advertising:
 
     def _advertise(self, entry: BindingUpdateEntry, now: float, withdrawn: tuple[IPv6Network, ...] = ()) -> None:
         address, lifetime = entry.policy.link_layer_address, int(entry.expires - now)
-        if lifetime > 0:  # 0 would withdraw what there still is, if not for long
+        if entry.prefixes and lifetime > 0:  # 0 would withdraw what there still is, if not for long
             self._effects.append(Advertise(entry.port, address, entry.prefixes, lifetime, withdrawn))
         if entry in self._schedules:
             self._timers.set(self._advertise, entry, now + next(self._schedules[entry]))

@@ -177,7 +177,7 @@ class MobileAccessGateway(Machine):
                 self._forget(entry)
             entry = self._entries[link_layer_address] = BindingUpdateEntry(policy, port)
             self._register(entry, policy.prefixes, now)
-        elif entry.port != port or (entry.prefixes and self._advertising.solicited(entry, now)):
+        elif entry.port != port or self._advertising.solicited(entry, now):
             # Nothing tells whether the node was elsewhere in between, for a link may stay up when its node leaves: an
             # attachment like any other.
             entry.port = port

@@ -43,7 +43,7 @@ def test_wheel(tree: Path, tmp_path: Path) -> None:
         names = wheel.namelist()
         assert wheel.read("ryu_pmipls.pth") == b"import ryu_pmipls.startup\n"
     assert profiles(names, "ryu_pmipls/topologies/") == PROFILES
-    assert "ryu_pmipls/py.typed" in names
+    assert {"ryu_pmipls/py.typed", "ovs_setup/hostapd-pmipls.sh"} <= set(names)
     modules = [path for package in ("ryu_pmipls", "ovs_setup") for path in (ROOT / package).rglob("*.py")]
     assert {str(path.relative_to(ROOT)) for path in modules} == {name for name in names if name.endswith(".py")}
 

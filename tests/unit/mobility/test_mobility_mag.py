@@ -243,12 +243,14 @@ class TestAttachment:
         request = only(sent(effects, BindingUpdate))
         assert (handoff(request), asked(request)) == (Handoff.UNKNOWN, (PREFIX,))
 
-    def test_soliciting_again_while_registering_changes_nothing(self) -> None:
+    def test_soliciting_again_while_registering_asks_anew(self) -> None:
         mag = gateway()
-        attach(mag)
-        mag.attach(LINK1, 3, START + 0.5)
-        assert mag.effects() == []
-        assert mag.deadline() == START + 1
+        first = attach(mag)
+        second = attach(mag, START + 0.5)
+        assert second.sequence == first.sequence + 1 and second.option(Timestamp) == Timestamp.of(START + 0.5)
+        assert mag.deadline() == START + 1.5
+        answer(mag, pba(first), LMA1, START + 0.75)
+        assert only(list(mag.bindings)).state is BindingState.REGISTERING
 
     def test_another_port_is_another_attachment(self) -> None:
         mag = bound()

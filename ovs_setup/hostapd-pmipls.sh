@@ -1,0 +1,43 @@
+#!/bin/sh
+# Tells the agent of a MAG which stations join and leave an access point. An action script for hostapd_cli, which runs
+# it as "SCRIPT INTERFACE EVENT STATION ...", one event at a time:
+#
+#     hostapd_cli -B -i wlan0 -a /path/to/hostapd-pmipls.sh
+#
+# The MAG knows a station by its link-layer address. What goes wrong is said on stderr and in the system's log.
+#
+#   PMIPLS_AGENT        the agent's Unix socket (default: the only /run/pmipls-*.sock), or the address of its REST, if
+#                       it is on another host: http://192.0.2.21:8081
+#   PMIPLS_ACCESS_PORT  the MAG's access port behind which the access point is (default: INTERFACE)
+set -u
+
+fail() {
+    echo "hostapd-pmipls: $*" >&2
+    logger -t hostapd-pmipls -- "$*" 2>/dev/null
+    exit 1
+}
+
+interface=${1:-} event=${2:-} station=${3:-}
+case $event in
+    AP-STA-CONNECTED) command=attach ;;
+    AP-STA-DISCONNECTED) command=detach ;;
+    *) exit 0 ;;
+esac
+port=${PMIPLS_ACCESS_PORT:-$interface}
+case $port$station in
+    *[!A-Za-z0-9:._-]*) fail "$event: '$port' is no access port, or '$station' no station" ;;
+esac
+
+agent=${PMIPLS_AGENT:-}
+if [ -z "$agent" ]; then
+    set -- /run/pmipls-*.sock
+    [ $# -eq 1 ] && [ -S "$1" ] || fail "$event: not just one agent runs here; PMIPLS_AGENT has to say where it is"
+    agent=$1
+fi
+case $agent in
+    http://* | https://*) set -- "$agent/v1/$command" ;;
+    *) set -- --unix-socket "$agent" "http://localhost/v1/$command" ;;
+esac
+answer=$(curl -sS --fail-with-body --max-time 5 -H 'Content-Type: application/json' \
+    -d "{\"access_port\": \"$port\", \"link_layer_address\": \"$station\"}" "$@" 2>&1) ||
+    fail "$command $station at $port: $answer"

@@ -1,0 +1,333 @@
+"""Attachment, presence and departure of ordinary Linux hosts on the access links. Needs root and Open vSwitch.
+
+In a lab the access port's link stays up when only the mobile node's end goes down, as behind an access point.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from ipaddress import IPv6Address, IPv6Network
+from pathlib import Path
+from typing import Any
+
+import pytest
+from domain_helpers import await_tunnels, binding, eventually, ping, place, tunnel_interfaces
+
+from ryu_pmipls.agents.control_client import request
+from ryu_pmipls.domain.profile import load_profile
+from ryu_pmipls.lab import namespaces
+from ryu_pmipls.lab.lab import Lab
+from ryu_pmipls.wire.neighbour_discovery import (
+    ROUTER_ADDRESS,
+    ROUTER_LINK_LAYER_ADDRESS,
+    PrefixInformation,
+    RouterAdvertisement,
+    build_frame,
+    parse_frame,
+    router_solicitation,
+)
+
+ROOT = Path(__file__).resolve().parents[2]
+HOOK = ROOT / "ovs_setup" / "hostapd-pmipls.sh"
+API_PORT = 8081
+LIFETIME = 12.0  # s, of bindings: they are extended after 9 s
+ETH_P_IPV6 = 0x86DD
+
+
+@pytest.fixture(scope="module")
+def lab(derive_profile: Callable[..., Path]) -> Iterator[Lab]:
+    mags = [
+        {
+            "name": f"mag{number}",
+            "address": f"fd00:5224::2{number}",
+            "datapath_id": 0x20 + number,
+            "access_ports": ["acc1", "acc2", "acc3"],
+            "api": {"port": API_PORT},
+        }
+        for number in (1, 2)
+    ]
+    changes = {
+        "mags": mags,
+        "load_sharing": {"policy": "static", "redirect_new_sessions": False},
+        "timers": {"binding_lifetime": LIFETIME, "min_delay_before_bce_delete": 1.0},
+        "access": {"probes": 2, "advertisement_interval": 4},
+        "lab": {"lma_cpu": {"lma1": 1.0, "lma2": 1.0}},
+    }
+    path = derive_profile("pac", 24, changes)
+    made = Lab(load_profile(path), path)
+    made.up()
+    try:
+        await_tunnels(made)
+        yield made
+    finally:
+        made.down()
+
+
+def control(lab: Lab, node: str = "mag1") -> Path:
+    return lab.directory / node / "control.sock"
+
+
+def ask(lab: Lab, resource: str, document: dict[str, str] | None = None, node: str = "mag1") -> Any:
+    status, answer = request(control(lab, node), f"/v1/{resource}", document)
+    assert status == 200, answer
+    return answer
+
+
+def entry(lab: Lab, mobile_node: str, node: str = "mag1") -> dict[str, Any] | None:
+    """The binding of a mobile node as the agent of a MAG or an LMA has it."""
+    identifier = lab.profile.mobile_node(mobile_node).identifier
+    return next((each for each in ask(lab, "bindings", node=node) if each["identifier"] == identifier), None)
+
+
+def addresses(lab: Lab, mobile_node: str, scope: str) -> list[dict[str, Any]]:
+    answer = lab.execute(mobile_node, ["ip", "-6", "-json", "address", "show", "dev", "eth0", "scope", scope])
+    return [address for link in json.loads(answer.stdout) for address in link.get("addr_info", ()) if address]
+
+
+def default_routers(lab: Lab, mobile_node: str) -> list[str]:
+    routes = json.loads(lab.execute(mobile_node, ["ip", "-6", "-json", "route", "show", "default"]).stdout)
+    return [route["gateway"] for route in routes]
+
+
+def packets(lab: Lab, mobile_node: str) -> socket.socket:
+    """What a mobile node hears, and says, on its link: whole frames."""
+    space = lab.namespace(mobile_node)
+    opened = namespaces.open_socket(space, socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_IPV6))
+    opened.bind(("eth0", ETH_P_IPV6))
+    opened.setblocking(False)
+    return opened
+
+
+def advertisements(heard: socket.socket) -> list[RouterAdvertisement]:
+    """The router advertisements that have come since the last call."""
+    found = []
+    while True:
+        try:
+            message = parse_frame(heard.recv(65535))
+        except BlockingIOError:
+            return found
+        if isinstance(message, RouterAdvertisement):
+            found.append(message)
+
+
+def test_duplicate_address_detection_of_a_host_is_unharmed(lab: Lab) -> None:
+    for name, value in (("accept_dad", 1), ("dad_transmits", 1), ("optimistic_dad", 0)):
+        found = lab.execute("mn1", ["sysctl", "-n", f"net.ipv6.conf.eth0.{name}"]).stdout.strip()
+        assert found == str(value)
+    place(lab, "mn1", "mag1")
+    (local,) = addresses(lab, "mn1", "link")
+    (home,) = addresses(lab, "mn1", "global")
+    for address in (local, home):
+        assert not {"tentative", "dadfailed", "optimistic", "deprecated"} & address.keys()
+    assert local["valid_life_time"] == 2**32 - 1  # permanent
+    assert home["valid_life_time"] <= LIFETIME
+    assert default_routers(lab, "mn1") == [str(ROUTER_ADDRESS)]
+
+
+def test_the_router_defends_its_address(lab: Lab) -> None:
+    argv = ["ip", "-6", "address", "add", f"{ROUTER_ADDRESS}/64", "dev", "eth0"]
+    assert lab.execute("mn1", argv).returncode == 0
+
+    def usurped() -> dict[str, Any]:
+        return next(each for each in addresses(lab, "mn1", "link") if each["local"] == str(ROUTER_ADDRESS))
+
+    try:
+        eventually(lambda: "dadfailed" in usurped(), what="the defence of the router's address")
+    finally:
+        lab.execute("mn1", ["ip", "-6", "address", "delete", f"{ROUTER_ADDRESS}/64", "dev", "eth0"])
+    assert ping(lab, "mn1") == 5
+
+
+def test_an_access_point_attaches_a_host_that_does_not_solicit(lab: Lab) -> None:
+    """It gets its prefix by a router advertisement that it has not asked for."""
+    lab.execute("mn2", ["sysctl", "-qw", "net.ipv6.conf.eth0.router_solicitations=0"])
+    assert not lab.attach("mn2", "mag1").solicited
+    eventually(lambda: [each for each in addresses(lab, "mn2", "link") if "tentative" not in each])
+    port = lab.network.attachments()["mn2"].port
+    assert entry(lab, "mn2") is None
+    answer = ask(lab, "attach", {"access_port": port, "identifier": lab.profile.mobile_node("mn2").identifier})
+    assert (answer["access_port"], answer["state"]) == (port, "registering")
+    eventually(lambda: lab.network.addresses("mn2"), what="an address of mn2")
+    found = entry(lab, "mn2")
+    assert found is not None and found["state"] == "bound"
+    assert lab.address("mn2") in IPv6Network(found["prefixes"][0])
+    eventually(lambda: ping(lab, "mn2", 1) == 1, what="a ping of mn2")
+
+
+def hook(lab: Lab, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the example of a hook as hostapd_cli does."""
+    settings = os.environ | {"PMIPLS_AGENT": str(control(lab))} | environment
+    return subprocess.run([HOOK, *arguments], env=settings, capture_output=True, text=True, timeout=30, check=False)
+
+
+def test_the_hook_of_hostapd(lab: Lab) -> None:
+    station, port = "02:00:00:00:01:02", lab.network.attachments()["mn2"].port
+    before = entry(lab, "mn2")
+    assert before is not None
+    left = hook(lab, port, "AP-STA-DISCONNECTED", station)
+    assert (left.returncode, left.stdout, left.stderr) == (0, "", "")
+    eventually(lambda: entry(lab, "mn2") is None, what="the end of the binding")
+    # The node has been told, for its link is up: the router is gone, and what is left of the address is not used.
+    eventually(lambda: default_routers(lab, "mn2") == [], what="the withdrawal")
+    assert all("deprecated" in address for address in addresses(lab, "mn2", "global"))
+    # Again, as when an access point repeats itself: an error, which says why.
+    again = hook(lab, port, "AP-STA-DISCONNECTED", station)
+    assert again.returncode == 1 and "mn2@example.net is not attached to mag1" in again.stderr
+
+    joined = hook(lab, "wlan0", "AP-STA-CONNECTED", station, "keyid=x", PMIPLS_ACCESS_PORT=port)
+    assert (joined.returncode, joined.stdout, joined.stderr) == (0, "", "")
+    eventually(lambda: default_routers(lab, "mn2") == [str(ROUTER_ADDRESS)], what="the router's return")
+    after = entry(lab, "mn2")
+    assert after is not None and after["prefixes"] == before["prefixes"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "word"),
+    [
+        (["wlan0", "AP-ENABLED"], 0, ""),
+        (["acc1", "AP-STA-CONNECTED", "02:00:00:00:ff:ff"], 1, "no mobile node of the profile"),
+        (["wlan0", "AP-STA-CONNECTED", "02:00:00:00:01:01"], 1, "allowed: acc1, acc2, acc3"),
+        (["acc1", "AP-STA-CONNECTED", '02"'], 1, "no station"),
+        ([], 0, ""),
+    ],
+)
+def test_what_the_hook_makes_of_other_words(lab: Lab, arguments: list[str], status: int, word: str) -> None:
+    done = hook(lab, *arguments)
+    assert done.returncode == status and word in done.stderr and done.stdout == ""
+
+
+def test_the_hook_without_an_agent(lab: Lab) -> None:
+    done = hook(lab, "acc1", "AP-STA-CONNECTED", "02:00:00:00:01:01", PMIPLS_AGENT="/nowhere.sock")
+    assert done.returncode == 1 and "attach 02:00:00:00:01:01 at acc1" in done.stderr
+
+
+def test_rest_shows_what_the_socket_shows(lab: Lab) -> None:
+    def curl(*arguments: str) -> Any:
+        return json.loads(lab.execute("mag1", ["curl", "-s", *arguments], timeout=10).stdout)
+
+    url = f"http://127.0.0.1:{API_PORT}/v1"
+    assert curl(f"{url}/access-ports") == ask(lab, "access-ports")
+    assert {port["name"]: port["up"] for port in ask(lab, "access-ports")} == {
+        "acc1": True,
+        "acc2": True,
+        "acc3": False,
+    }
+    health = curl(f"{url}/health")
+    assert (health["status"], health["name"], health["domain"]) == ("ok", "mag1", lab.profile.domain)
+    hooked = lab.execute("mag1", ["env", f"PMIPLS_AGENT={url[:-3]}", str(HOOK), "acc1", "AP-STA-CONNECTED", "02"])
+    assert hooked.returncode == 1 and "link_layer_address: must be a link-layer address" in hooked.stderr
+    refusal = curl("--json", '{"access_port": "acc1", "identifier": "nobody"}', f"{url}/attach")
+    assert refusal["error"] == {"status": 400, "message": "identifier: no mobile node of the profile is 'nobody'"}
+    assert b"Traceback" not in lab.log("mag1").read_bytes()
+
+
+def test_the_mtu_is_that_of_the_narrower_link(lab: Lab) -> None:
+    access_port = next(port["name"] for port in ask(lab, "access-ports") if not port["up"])
+    lab.execute("mag1", ["ip", "link", "set", access_port, "mtu", "1400"])
+    place(lab, "mn3", "mag1")
+    assert lab.network.attachments()["mn3"].port == access_port
+
+    def mtu(mobile_node: str) -> str:
+        return lab.execute(mobile_node, ["sysctl", "-n", "net.ipv6.conf.eth0.mtu"]).stdout.strip()
+
+    (encapsulation,) = {kind for kind, _ in tunnel_interfaces(lab, "mag1").values()}
+    assert (mtu("mn2"), mtu("mn3")) == ({"gre": "1452", "srv6": "1436"}[encapsulation], "1400")
+
+
+def test_solicitations_of_every_kind_are_answered_at_a_bounded_rate(lab: Lab) -> None:
+    node = lab.profile.mobile_node("mn3").link_layer_address
+    (local,) = addresses(lab, "mn3", "link")
+    source = IPv6Address(local["local"])
+    (prefix,) = (IPv6Network(prefix) for prefix in (entry(lab, "mn3") or {})["prefixes"])
+    kinds = {
+        "from ::": router_solicitation(node),
+        "with its link-layer address": router_solicitation(node, source),
+        "without it": replace(router_solicitation(node, source), options=()),
+    }
+    with packets(lab, "mn3") as link:
+        for kind, message in kinds.items():
+            advertisements(link)
+            link.send(build_frame(message))
+            (answer, *_) = eventually(lambda: advertisements(link), what=f"the answer to a solicitation {kind}")
+            assert (answer.link_layer_source, answer.source) == (ROUTER_LINK_LAYER_ADDRESS, ROUTER_ADDRESS)
+            assert answer.link_layer_destination == node
+            (told,) = answer.all(PrefixInformation)
+            assert told.prefix == prefix.network_address and 0 < told.valid_lifetime <= LIFETIME
+        advertisements(link)
+        start = time.monotonic()
+        for _ in range(500):
+            link.send(build_frame(router_solicitation(node)))
+        time.sleep(1.0)  # that nothing more comes cannot be waited for
+        answered = len(advertisements(link))
+        # Those answered at once, each with the acceptance of the registration that it brings, and unsolicited ones.
+        assert answered <= 2 * 3 + (time.monotonic() - start) / 3 + 2
+
+
+def test_a_flood_from_an_unknown_node_is_counted_and_disturbs_nobody(lab: Lab) -> None:
+    def refused() -> int:
+        return int(ask(lab, "health")["counters"].get("access: unknown mobile node", 0))
+
+    frame = build_frame(router_solicitation(bytes.fromhex("0200000001ff")))
+    before = refused()
+    with packets(lab, "mn3") as link:
+        for _ in range(20_000):
+            try:
+                link.send(frame)
+            except BlockingIOError:
+                time.sleep(0.001)
+        eventually(lambda: refused() > before + 1000, what="the count of the flood")
+        advertisements(link)
+        link.send(build_frame(router_solicitation(lab.profile.mobile_node("mn3").link_layer_address)))
+        eventually(lambda: advertisements(link), what="an answer after the flood")
+    assert len(re.findall("access: unknown mobile node", lab.log("mag1").read_text())) < 5
+    assert ping(lab, "mn1") == 5
+
+
+def test_a_revoked_node_is_told(lab: Lab) -> None:
+    argv = [sys.executable, "-m", "ryu_pmipls.cli", "tell", "lma1", "revoke", lab.profile.mobile_node("mn3").identifier]
+    told = subprocess.run(
+        [*argv, "--run-directory", str(lab.directory / "lma1")], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert told.returncode == 0 and json.loads(told.stdout)["revoked"][0]["mag"] == "mag1"
+    eventually(lambda: default_routers(lab, "mn3") == [], what="the withdrawal")
+    eventually(lambda: entry(lab, "mn3", "lma1") is None, what="the end of the session")
+
+
+def test_a_node_that_is_there_keeps_its_binding(lab: Lab) -> None:
+    """Longer than its lifetime, with nobody asking for advertisements, and answering probes as any host does."""
+    first = entry(lab, "mn1")
+    assert first is not None
+    with packets(lab, "mn1") as link:
+        later = eventually(
+            lambda: (now := entry(lab, "mn1")) is not None and now["expires"] > first["expires"] + 1 and now,
+            20,
+            "an extension",
+        )
+        assert later["prefixes"] == first["prefixes"] and later["state"] == "bound"
+        eventually(lambda: advertisements(link), what="an unsolicited advertisement")
+    assert ping(lab, "mn1") == 5
+
+
+def test_a_node_that_has_left_a_link_that_is_up_is_missed(lab: Lab) -> None:
+    lab.execute("mn1", ["ip", "link", "set", "eth0", "down"])
+    port = lab.network.attachments()["mn1"].port
+    eventually(lambda: entry(lab, "mn1") is None, 25, "the end of the binding")
+    assert {"name": port, "up": True}.items() <= next(
+        each for each in ask(lab, "access-ports") if each["name"] == port
+    ).items()
+    assert "unreachable: b'mn1@example.net'" in lab.log("mag1").read_text()
+    eventually(lambda: entry(lab, "mn1", "lma1") is None, what="the end of the session")
+    eventually(lambda: binding(lab, "mn1") is None, what="the end of its routes")
+
+
+def test_it_comes_back_with_its_prefix(lab: Lab) -> None:
+    lab.execute("mn1", ["ip", "link", "set", "eth0", "up"])
+    place(lab, "mn1", "mag1")
