@@ -40,17 +40,15 @@ class HttpServer:
     async def listen_at_path(self, path: Path) -> None:
         """Serve until cancelled at a Unix socket that only this user may use."""
         path.unlink(missing_ok=True)
-        server: Any = await asyncio.start_unix_server(self._serve, path)
+        server = await asyncio.start_unix_server(self._serve, path)
         path.chmod(0o600)
-        async with server:
-            await server.serve_forever()
+        await _until_cancelled(server)
 
     async def listen_at_port(self, host: str, port: int) -> None:
         """Serve until cancelled at a TCP port; ``OSError`` when it is taken."""
         server = await asyncio.start_server(self._serve, host, port)
         LOG.info("REST at %s port %d", host, port)
-        async with server:
-            await server.serve_forever()
+        await _until_cancelled(server)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._open += 1
@@ -81,6 +79,13 @@ class HttpServer:
             writer.write(connection.send(h11.Data(b"".join(response.app_iter))) or b"")
             writer.write(connection.send(h11.EndOfMessage()) or b"")
             await writer.drain()
+
+
+async def _until_cancelled(server: asyncio.AbstractServer) -> None:
+    try:
+        await asyncio.Event().wait()
+    finally:
+        server.close()  # and not serve_forever, which waits for the clients to go
 
 
 async def _receive(
