@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import sys
 from io import BytesIO
 from pathlib import Path
@@ -40,8 +41,10 @@ class HttpServer:
     async def listen_at_path(self, path: Path) -> None:
         """Serve until cancelled at a Unix socket that only this user may use."""
         path.unlink(missing_ok=True)
-        server = await asyncio.start_unix_server(self._serve, path)
-        path.chmod(0o600)
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(path))
+        path.chmod(0o600)  # before anybody can connect
+        server = await asyncio.start_unix_server(self._serve, sock=listener)
         await _until_cancelled(server)
 
     async def listen_at_port(self, host: str, port: int) -> None:

@@ -7,6 +7,7 @@ import json
 import socket
 import stat
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +33,22 @@ def application() -> RestApplication:
     return rest
 
 
+async def listening(path: Path) -> None:
+    """Until somebody listens there."""
+    while True:
+        with suppress(OSError):
+            _, writer = await asyncio.open_unix_connection(path)
+            writer.close()
+            return
+        await asyncio.sleep(0.005)
+
+
 def serve(path: Path, story: Callable[[], Awaitable[Any]]) -> Any:
     """Run the server at ``path`` while ``story`` is told."""
 
     async def run() -> Any:
         server = asyncio.ensure_future(HttpServer(application()).listen_at_path(path))
-        while not path.exists():
-            await asyncio.sleep(0.005)
+        await listening(path)
         try:
             return await asyncio.wait_for(story(), 10)
         finally:
@@ -183,13 +193,13 @@ def test_who_says_nothing_is_cut_off(path: Path, monkeypatch: pytest.MonkeyPatch
 def test_too_many_at_once_are_turned_away_and_later_served(path: Path) -> None:
     async def crowd() -> tuple[bytes, tuple[int, Any]]:
         idle = [await asyncio.open_unix_connection(path) for _ in range(MAX_CONNECTIONS)]
-        await asyncio.sleep(0.05)
         reader, writer = await asyncio.open_unix_connection(path)
         turned_away = await reader.read()
         for _, other in [(reader, writer), *idle]:
             other.close()
-        await asyncio.sleep(0.05)
-        return turned_away, await asyncio.to_thread(request, path, "/v1/health")
+        while True:
+            with suppress(OSError):  # until the server has noticed that they have gone
+                return turned_away, await asyncio.to_thread(request, path, "/v1/health")
 
     assert serve(path, crowd) == (b"", (200, {"status": "ok"}))
 
@@ -199,7 +209,6 @@ def test_only_its_user_may_use_the_socket_and_an_old_one_does_not_disturb(path: 
         old.bind(str(path))
 
     async def look() -> int:
-        await asyncio.sleep(0.05)
         return stat.S_IMODE(path.stat().st_mode)
 
     assert serve(path, look) == 0o600
@@ -211,8 +220,11 @@ def test_tcp() -> None:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         server = asyncio.ensure_future(HttpServer(application()).listen_at_port("127.0.0.1", port))
-        await asyncio.sleep(0.05)
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        while True:
+            with suppress(OSError):
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                break
+            await asyncio.sleep(0.005)
         writer.write(b"GET /v1/health HTTP/1.1\r\nHost: a\r\n\r\n")
         answer = await reader.read()
         writer.close()
@@ -291,8 +303,7 @@ def test_tell(tmp_path: Path) -> None:
 
     async def run() -> list[tuple[int, str]]:
         server = asyncio.ensure_future(HttpServer(rest).listen_at_path(tmp_path / "control.sock"))
-        while not (tmp_path / "control.sock").exists():
-            await asyncio.sleep(0.005)
+        await listening(tmp_path / "control.sock")
         lines = ([], ["bindings"], ["attach", "acc1", "a@b"], ["attach", "acc1", "02:00:00:00:01:0A"], ["none"])
         told = [await asyncio.to_thread(tell, tmp_path, *words) for words in lines]
         server.cancel()
