@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from ryu_pmipls.domain.profile import (
     PROFILE_VARIABLE,
     SHIPPED_PROFILES,
+    Api,
     LoadSharing,
     Profile,
     ProfileError,
@@ -83,6 +84,12 @@ def test_template_shows_the_defaults_that_are_in_force() -> None:
     assert whole.model_copy(update={"load_sharing": same}) == plain
 
 
+def test_an_agent_serves_rest_only_if_told_and_then_on_loopback() -> None:
+    assert {node.api for node in (*load_profile("two-lma").mags, *load_profile("two-lma").lmas)} == {None}
+    profile = Profile.model_validate(changed("mags", 0, "api", to={"port": 8081}))
+    assert profile.mags[0].api == Api(host="127.0.0.1", port=8081)
+
+
 def test_a_moved_mag_rests_for_a_window_unless_told_otherwise() -> None:
     assert LoadSharing(window=120).rest_after_move == 120
     assert LoadSharing(window=120, cool_down=7).rest_after_move == 7
@@ -103,11 +110,11 @@ def test_unknown_name_tells_the_names_there_are(find: Callable[[Profile, str], A
     ("path", "value", "place", "allowed"),
     [
         (("unknown",), 1, "unknown", "allowed: domain, home_prefix_pool, tunnel, rms, lmas, mags, mobile_nodes"),
-        (("lmas", 0, "unknown"), 1, "lmas.0.unknown", "allowed: name, address, datapath_id, core"),
+        (("lmas", 0, "unknown"), 1, "lmas.0.unknown", "allowed: name, address, datapath_id, api, core"),
         (("lmas", 1, "core", "x"), 1, "lmas.1.core.x", "allowed: port, address, gateway"),
         (("lab", "x"), 1, "lab.x", "allowed: prefix, underlay_prefix_length, lma_cpu, correspondent"),
         (("rms",), 1, "rms", "must be a mapping with the keys address, openflow, rest, state_directory"),
-        (("lmas", 0), "lma1", "lmas.0", "must be a mapping with the keys name, address, datapath_id, core"),
+        (("lmas", 0), "lma1", "lmas.0", "must be a mapping with the keys name, address, datapath_id, api"),
         (("lmas",), [], "lmas", "at least 1 item"),
         (("mags", 0, "access_ports"), [], "mags.0.access_ports", "at least 1 item"),
         (("tunnel", "type"), "vxlan", "tunnel.type", "'auto', 'srv6' or 'gre'"),
@@ -138,6 +145,10 @@ def test_unknown_name_tells_the_names_there_are(find: Callable[[Profile, str], A
         (("load_sharing", "hysteresis"), 0.9, "load_sharing", "hysteresis must be less than cpu_threshold"),
         (("signalling",), {"transport": "tcp"}, "signalling.transport", "'raw' or 'udp'"),
         (("signalling",), {"inner_types": {"load_info": 5}}, "signalling.inner_types", "five numbers must differ"),
+        (("mags", 0, "api"), {"host": "::1"}, "mags.0.api.port", "Field required"),
+        (("lmas", 0, "api"), {"host": "lma1", "port": 8081}, "lmas.0.api.host", "must be an IPv6 or IPv4 address"),
+        (("access",), {"probes": 11}, "access.probes", "less than or equal to 10"),
+        (("access",), {"advertisement_interval": 3}, "access.advertisement_interval", "greater than or equal to 4"),
         (("timers",), {"binding_lifetime": 3}, "timers.binding_lifetime", "greater than or equal to 4"),
         (("lab", "lma_cpu", "lma9"), 0.1, "lab.lma_cpu.lma9", "allowed: lma1, lma2"),
         (("lab", "underlay_prefix_length"), 127, "lmas.0.address", "must lie in fd00:5213::98/127"),
