@@ -58,8 +58,8 @@ def lma(name: str, profile: str | None, run_directory: Path | None, cpu_group: s
 
     def serve() -> Coroutine[Any, Any, None]:
         cpu = HostCpu() if cpu_group is None else GroupCpu(CpuGroup(cpu_group))
-        operator, state = socket_path(name, run_directory), state_directory(name, run_directory)
-        return lma_agent.serve(domain, node, OpenVSwitch(run_directory), cpu, operator, state)
+        control, state = socket_path(name, run_directory), state_directory(name, run_directory)
+        return lma_agent.serve(domain, node, OpenVSwitch(run_directory), cpu, control, state)
 
     _run(serve)
 

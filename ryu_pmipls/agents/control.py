@@ -102,6 +102,7 @@ class Control:
         self.application.serve("/v1", self.index)
         self._show("health", self.health)
         self._show("tunnels", self.tunnels)
+        self._show("peers", self.peers)
 
     def listen(self, path: Path) -> None:
         """Have the driver serve at the Unix socket ``path``, and where the profile says."""
@@ -148,6 +149,21 @@ class Control:
         return [
             {"peer": self._name(address), "address": str(address), "state": state.name.lower()}
             for address, state in self._driver.machine.tunnels.items()
+        ]
+
+    def peers(self) -> list[Document]:
+        """What heartbeats tell (RFC 5847)."""
+        return [
+            {
+                "peer": self._name(address),
+                "address": str(address),
+                "lost": peer.lost,
+                "last_heard": peer.last_heard,
+                "missed": peer.missed,
+                "restart_counter": peer.restart_counter,
+                "understands_heartbeats": peer.understands,
+            }
+            for address, peer in self._driver.machine.peers.items()
         ]
 
 

@@ -157,7 +157,7 @@ class MobileAccessGateway(Machine):
         self._want_tunnel(peer, now)
         for entry in self.bindings:
             if entry.anchor == peer and entry.state is not BindingState.DEREGISTERING:
-                self._register(entry, entry.prefixes or entry.policy.prefixes, now)
+                self._register_if_there(entry, now)
 
     # Attachment
 
@@ -181,7 +181,7 @@ class MobileAccessGateway(Machine):
             # Nothing tells whether the node was elsewhere in between, for a link may stay up when its node leaves: an
             # attachment like any other.
             entry.port = port
-            self._register(entry, entry.prefixes or policy.prefixes, now)
+            self._register_again(entry, now)
         self._reachability.heard(entry, now)
 
     def reachable(self, link_layer_address: bytes, port: int, now: float) -> None:
@@ -223,6 +223,15 @@ class MobileAccessGateway(Machine):
         # what does not exist.
         self._ask(entry, Handoff.UNKNOWN, self._lifetime, prefixes, now)
 
+    def _register_again(self, entry: BindingUpdateEntry, now: float) -> None:
+        self._register(entry, entry.prefixes or entry.policy.prefixes, now)
+
+    def _register_if_there(self, entry: BindingUpdateEntry, now: float) -> None:
+        """Register a node, with what it holds, as if it had just come; first make sure that it has not gone."""
+        self._drop_request(entry)
+        self._timers.cancel(self._refresh, entry)
+        self._reachability.ensure(entry, self._register_again, now)
+
     @property
     def _lifetime(self) -> int:
         return int(self.config.binding_lifetime // LIFETIME_UNIT)
@@ -237,6 +246,7 @@ class MobileAccessGateway(Machine):
         self, entry: BindingUpdateEntry, handoff: int, lifetime: int, prefixes: tuple[IPv6Network, ...], now: float
     ) -> None:
         self._drop_request(entry)
+        self._reachability.drop(entry)
         self._timers.cancel(self._refresh, entry)
         schedule = delays(self.config.initial_bindack_timeout, self.config.max_bindack_timeout)
         # A refresh is about a session that the LMA has; any other registration may be the first (RFC 6463,
@@ -277,7 +287,6 @@ class MobileAccessGateway(Machine):
             self._reachability.ensure(entry, self._transmit, now)
 
     def _drop_request(self, entry: BindingUpdateEntry) -> None:
-        self._reachability.drop(entry)
         if entry.request is not None:
             self._pending.pop(entry.request.sequence, None)
             self._timers.cancel(self._unanswered, entry)
@@ -331,6 +340,7 @@ class MobileAccessGateway(Machine):
             prefix for prefix in granted if prefix not in entry.prefixes or request.handoff != Handoff.RE_REGISTRATION
         )
         self._drop_request(entry)
+        self._reachability.drop(entry)
         self._follow(entry, request, message)
         for prefix in lost:
             self._routes.detached(entry, prefix, now)
@@ -406,14 +416,13 @@ class MobileAccessGateway(Machine):
     def _expire(self, entry: BindingUpdateEntry, now: float) -> None:
         """No answer came in time: the LMA has forgotten the session, and may give the prefixes away."""
         self._report("binding-expired", f"{entry.policy.identifier!r}", identifier=entry.policy.identifier)
-        self._withdraw(entry, now)
-        self._reachability.ensure(entry, self._start_over, now)
+        self._start_over(entry, now)
 
     def _start_over(self, entry: BindingUpdateEntry, now: float) -> None:
-        """The session has ended, the node is still here: register it as if it had just come."""
+        """The session has ended, the node may still be here: register it as if it had just come."""
         self._withdraw(entry, now)
         entry.anchor = entry.policy.anchor
-        self._register(entry, entry.policy.prefixes, now)
+        self._register_if_there(entry, now)
 
     def _give_up(self, entry: BindingUpdateEntry, now: float) -> None:
         self._withdraw(entry, now)
@@ -421,6 +430,7 @@ class MobileAccessGateway(Machine):
 
     def _forget(self, entry: BindingUpdateEntry) -> None:
         self._drop_request(entry)
+        self._reachability.drop(entry)
         del self._entries[entry.policy.link_layer_address]
 
     def _withdraw(self, entry: BindingUpdateEntry, now: float, link_is_up: bool = True) -> None:

@@ -16,7 +16,7 @@ REFRESH_AFTER = 0.75
 class BindingState(Enum):
     """Where a mobile node's registration stands."""
 
-    REGISTERING = auto()  # asked for; nothing held yet
+    REGISTERING = auto()  # asked for, or to be asked for; nothing held yet
     BOUND = auto()
     REFRESHING = auto()  # held, and asked for again
     DEREGISTERING = auto()
@@ -65,7 +65,7 @@ class BindingUpdateEntry:
     @property
     def state(self) -> BindingState:
         if self.request is None:
-            return BindingState.BOUND
+            return BindingState.BOUND if self.prefixes else BindingState.REGISTERING
         if self.request.lifetime == 0:
             return BindingState.DEREGISTERING
         return BindingState.REFRESHING if self.prefixes else BindingState.REGISTERING

@@ -17,7 +17,15 @@ from ryu_pmipls.agents.control import AnchorControl, Control, GatewayControl
 from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.mobility import LocalMobilityAnchor, MobileAccessGateway, Send
 from ryu_pmipls.mobility.machine import Machine
-from ryu_pmipls.wire import BindingUpdate, Encapsulation, TunnelAck, TunnelRequest
+from ryu_pmipls.wire import (
+    BindingUpdate,
+    Encapsulation,
+    Heartbeat,
+    HeartbeatFlag,
+    RestartCounter,
+    TunnelAck,
+    TunnelRequest,
+)
 
 PROFILE = load_profile("two-lma")
 MAG, LMA = PROFILE.mags[0], PROFILE.lmas[0]
@@ -111,8 +119,8 @@ class TestBoth:
     @pytest.mark.parametrize(
         ("role", "resources", "commands"),
         [
-            ("mag", {"health", "tunnels", "bindings", "uplinks", "access-ports"}, {"attach", "detach"}),
-            ("lma", {"health", "tunnels", "bindings", "routes", "sessions"}, {"revoke", "drain", "undrain"}),
+            ("mag", {"health", "tunnels", "peers", "bindings", "uplinks", "access-ports"}, {"attach", "detach"}),
+            ("lma", {"health", "tunnels", "peers", "bindings", "routes", "sessions"}, {"revoke", "drain", "undrain"}),
         ],
     )
     def test_the_index_lists_what_there_is(
@@ -143,6 +151,21 @@ class TestBoth:
             {"peer": "lma1", "address": str(LMA.address), "state": "building"},
             {"peer": "lma2", "address": str(PROFILE.lmas[1].address), "state": "idle"},
         ]
+
+    def test_peers_are_what_heartbeats_tell(self, lma: Agent) -> None:
+        response = Heartbeat(0, HeartbeatFlag.U | HeartbeatFlag.R, options=(RestartCounter(4),))
+        lma.driver.happen(lma.driver.machine.receive, response, MAG.address)
+        heard, silent = lma.ask("/peers")[1]
+        assert heard == {
+            "peer": "mag1",
+            "address": str(MAG.address),
+            "lost": False,
+            "last_heard": NOW,
+            "missed": 0,
+            "restart_counter": 4,
+            "understands_heartbeats": True,
+        }
+        assert (silent["peer"], silent["last_heard"], silent["restart_counter"]) == ("mag2", None, None)
 
     @pytest.mark.parametrize(
         ("body", "word"),
