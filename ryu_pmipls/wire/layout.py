@@ -16,6 +16,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass
 from dataclasses import fields as dataclass_fields
+from datetime import datetime, timedelta
 from enum import IntEnum, IntFlag
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
@@ -30,6 +31,7 @@ Record = TypeVar("Record")
 #: Addresses are immutable and come again and again, and to make one is the dearest step of parsing.
 _ipv6 = lru_cache(maxsize=4096)(IPv6Address)
 
+_EPOCH = datetime(1970, 1, 1)
 _UNSIGNED = {1: "B", 2: "H", 4: "I", 8: "Q"}
 
 
@@ -53,6 +55,16 @@ class Field:
 
     def encoder(self) -> Converter | None:
         return None
+
+    def value(self, data: bytes) -> Any:
+        """What the message object holds for these octets; ``ValueError`` for a value that is not allowed."""
+        (raw,) = Struct(f"!{self.code}").unpack(data)
+        decode = self.decoder()
+        return raw if decode is None else decode(raw)
+
+    def show(self, value: Any) -> str:
+        """A value for people."""
+        return str(value)
 
 
 @dataclass(frozen=True)
@@ -92,6 +104,9 @@ class Number(Field):
     def encoder(self) -> Converter | None:
         return None if self._plain else lambda value: self._checked(value) << self.shift
 
+    def show(self, value: int) -> str:
+        return f"{value:d} {value.name}" if isinstance(value, IntEnum) else str(value)
+
     @property
     def _plain(self) -> bool:
         return self.maximum is None and not self.shift
@@ -100,6 +115,22 @@ class Number(Field):
         if self.maximum is not None and value > self.maximum:
             raise ValueError(f"{self.name} is {value}, more than {self.maximum}")
         return value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Time(Number):
+    """1/65536 s since the start of 1970, UTC (RFC 5213, section 8.8)."""
+
+    octets: int = 8
+
+    kind = "time"
+
+    def show(self, value: int) -> str:
+        try:
+            time = _EPOCH + timedelta(microseconds=value * 10**6 >> 16)
+        except OverflowError:
+            return f"{value} (after the year 9999)"
+        return f"{value} ({time:%Y-%m-%d %H:%M:%S.%f} UTC)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +149,10 @@ class Flags(Field):
         known = sum(self.values)
         sets = _FlagSets(self.values)
         return lambda raw: sets[raw & known]
+
+    def show(self, value: IntFlag) -> str:
+        names = ", ".join(str(flag.name) for flag in self.values if flag in value)
+        return f"{names or 'none'} (0x{value:0{2 * self.octets}x})"
 
 
 class _FlagSets(dict[int, IntFlag]):
@@ -196,6 +231,9 @@ class LinkLayer(Field):
             raise ValueError(f"{self.name} has {len(value)} octets, not {self.octets}")
         return value
 
+    def show(self, value: bytes) -> str:
+        return value.hex(":")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Ipv4(Field):
@@ -225,6 +263,9 @@ class Tail(Field, ABC):
         """Whether the field can be that long."""
         return octets in self.allowed if self.allowed else octets % self.step == 0
 
+    def value(self, data: bytes) -> Any:
+        return self.decode(data)
+
     @abstractmethod
     def decode(self, data: bytes) -> Any:
         """What the message object holds for these octets."""
@@ -245,6 +286,19 @@ class Octets(Tail):
     def encode(self, value: bytes) -> bytes:
         return value
 
+    def show(self, value: bytes) -> str:
+        return value.hex(":")
+
+
+class Text(Octets):
+    """Any number of octets that are text more often than not."""
+
+    kind = "text or octets"
+
+    def show(self, value: bytes) -> str:
+        text = value.decode("utf-8", "replace")
+        return text if text.isprintable() and "\ufffd" not in text else value.hex(":")
+
 
 class OptionalNumber(Tail):
     """Four octets, or none when the attribute is ``None``."""
@@ -261,6 +315,9 @@ class OptionalNumber(Tail):
         if not 0 <= value < 2**32:
             raise ValueError(f"{self.name} is {value}, not a number of 32 bits")
         return value.to_bytes(4, "big")
+
+    def show(self, value: int | None) -> str:
+        return "none" if value is None else str(value)
 
 
 class EitherAddress(Tail):
@@ -286,18 +343,18 @@ class Repeated(Tail):
 
     @property
     def step(self) -> int:
-        return self._layout.octets
+        return self.layout.octets
 
     @property
-    def _layout(self) -> Layout:
+    def layout(self) -> Layout:
         layout: Layout = self.record.layout
         return layout
 
     def decode(self, data: bytes) -> tuple[Any, ...]:
-        return self._layout.parse_all(self.record, data)
+        return self.layout.parse_all(self.record, data)
 
     def encode(self, value: tuple[Any, ...]) -> bytes:
-        return b"".join(map(self._layout.build, value))
+        return b"".join(map(self.layout.build, value))
 
 
 class Layout:

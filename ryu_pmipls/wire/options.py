@@ -18,7 +18,20 @@ from ryu_pmipls.wire.codepoints import (
     TunnelStatusCode,
 )
 from ryu_pmipls.wire.errors import WireError
-from ryu_pmipls.wire.layout import EitherAddress, Flags, Ipv4, Ipv6, Layout, Number, Octets, OptionalNumber, Reserved
+from ryu_pmipls.wire.layout import (
+    EitherAddress,
+    Flags,
+    Ipv4,
+    Ipv6,
+    Layout,
+    LinkLayer,
+    Number,
+    Octets,
+    OptionalNumber,
+    Reserved,
+    Text,
+    Time,
+)
 
 #: Types of the padding options: Pad1 is a single octet, PadN has a Length (RFC 6275, sections 6.2.2 and 6.2.3).
 PAD_1 = 0
@@ -110,7 +123,7 @@ class MobileNodeIdentifier(Option):
         number=8,
         title="Mobile Node Identifier",
         source="RFC 4283, section 3",
-        layout=Layout(Number(name="subtype", octets=1, values=IdentifierSubtype), Octets(name="identifier")),
+        layout=Layout(Number(name="subtype", octets=1, values=IdentifierSubtype), Text(name="identifier")),
     )
 
 
@@ -251,7 +264,7 @@ class Timestamp(Option):
         title="Timestamp",
         source="RFC 5213, section 8.8",
         alignment=(8, 2),
-        layout=Layout(Number(name="ticks", octets=8, text="1/65536 s since the start of 1970, UTC")),
+        layout=Layout(Time(name="ticks", text="1/65536 s since the start of 1970, UTC")),
     )
 
     @property
@@ -465,7 +478,7 @@ class CoreGateway(Option):
         subtype=2,
         title="Core Gateway",
         source="docs/architecture.md",
-        layout=Layout(Octets(name="link_layer_address")),
+        layout=Layout(LinkLayer(name="link_layer_address")),
     )
 
 

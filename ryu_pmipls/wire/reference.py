@@ -152,8 +152,7 @@ def _rows(layout: Layout, offset: int) -> Iterator[str]:
 
 
 def _record(field: Repeated) -> str:
-    layout: Layout = field.record.layout
-    parts = [part for part in layout.fields if not isinstance(part, Reserved)]
+    parts = [part for part in field.layout.fields if not isinstance(part, Reserved)]
     return ", ".join(f"`{part.name}` ({part.octets} octets, {part.kind}: {part.text})" for part in parts)
 
 

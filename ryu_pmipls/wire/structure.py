@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 
-from ryu_pmipls.wire.codepoints import NO_NEXT_HEADER, CodePoints
+from ryu_pmipls.wire.codepoints import NO_NEXT_HEADER, CodePoints, MobilityHeaderType
 from ryu_pmipls.wire.errors import WireError
 from ryu_pmipls.wire.layout import Layout, Number, Reserved
 from ryu_pmipls.wire.messages import MESSAGES, Message
@@ -17,9 +17,9 @@ from ryu_pmipls.wire.options import OPTIONS, OWN_OPTIONS, PAD_1, Option, VendorS
 
 #: The Mobility Header before the message data.
 HEADER = Layout(
-    Number(name="payload_proto", octets=1, text="59: nothing follows"),
+    Number(name="payload_proto", octets=1, text="nothing follows if 59"),
     Number(name="header_len", octets=1, text="units of 8 octets after the first"),
-    Number(name="type", octets=1),
+    Number(name="type", octets=1, values=MobilityHeaderType),
     Reserved(1),
     Number(name="checksum", octets=2),
 )

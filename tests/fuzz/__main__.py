@@ -16,6 +16,8 @@ from tests.fuzz import CORPORA
 
 #: What a run finds, by target: inputs that reach new code, and those that fail.
 FOUND = Path(".fuzz")
+#: Packages whose code inputs are to reach.
+INSTRUMENTED = ["ryu_pmipls", "dpkt"]
 #: Seconds that one input may take. The longest take milliseconds; but the machine may be busy.
 TIMEOUT = 60
 
@@ -24,7 +26,7 @@ def fuzz(target: str, options: list[str]) -> None:
     """Does not return: libFuzzer ends the process."""
     import atheris
 
-    with atheris.instrument_imports(include=["ryu_pmipls"]):
+    with atheris.instrument_imports(include=INSTRUMENTED):
         execute = import_module(f"tests.fuzz.{target}").execute
     # libFuzzer starts itself anew, in a shell, to merge corpora.
     command = shlex.join([sys.executable, "-m", "tests.fuzz", target])

@@ -166,7 +166,7 @@ _BY_NAME: dict[str, st.SearchStrategy[object]] = {
     "data": st.binary(max_size=20),
     "identifier": st.binary(max_size=20),
     "authenticator": st.binary(max_size=20),
-    "link_layer_address": st.binary(max_size=20),
+    "link_layer_address": st.binary(min_size=6, max_size=6),
     "key": st.none() | st.integers(0, 2**32 - 1),
     "total_packets": st.integers(0, 2**32 - 1),
 }

@@ -1,0 +1,118 @@
+"""``pmipls decode``: Mobility Headers field by field, offline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timezone
+from functools import partial
+from ipaddress import IPv6Address
+from pathlib import Path
+
+import click
+
+from ryu_pmipls.cli.capture import Captured, CaptureError, read_capture
+from ryu_pmipls.domain.profile import load_profile
+from ryu_pmipls.signalling.endpoint import code_points
+from ryu_pmipls.wire.dissection import Part, dissect
+
+#: Octets, source and destination to parts.
+_Dissect = Callable[[bytes, IPv6Address | None, IPv6Address | None], Part]
+
+
+class _UnreadableError(click.ClickException):
+    """A file that is no capture, or a damaged one: exit code 2, for 1 tells of malformed messages."""
+
+    exit_code = 2
+
+
+def _address(context: click.Context, parameter: click.Parameter, value: str | None) -> IPv6Address | None:
+    try:
+        return None if value is None else IPv6Address(value)
+    except ValueError:
+        raise click.BadParameter(f"{value} is no IPv6 address") from None
+
+
+@click.command()
+@click.argument("what", metavar="FILE | HEX...", nargs=-1, required=True)
+@click.option("--source", metavar="ADDRESS", callback=_address, help="Sender of HEX, for the checksum.")
+@click.option("--destination", metavar="ADDRESS", callback=_address, help="Receiver of HEX, for the checksum.")
+@click.option("--profile", help="The domain whose numbers, and whose UDP port, count.")
+@click.pass_context
+def decode(
+    context: click.Context,
+    what: tuple[str, ...],
+    source: IPv6Address | None,
+    destination: IPv6Address | None,
+    profile: str | None,
+) -> None:
+    """Print the Mobility Headers in FILE (pcap or pcapng), or the one that is HEX, field by field.
+
+    Each line has the offset in octets from the start of the Mobility Header, the number of octets, name and value. What
+    is malformed has the reason below it, and makes the exit code 1.
+    """
+    signalling = load_profile(profile).signalling
+    dissected: _Dissect = partial(dissect, code_points=code_points(signalling), lenient=signalling.lenient)
+    path = Path(what[0])
+    if len(what) == 1 and path.is_file():
+        if source is not None or destination is not None:
+            raise click.UsageError("--source and --destination are for HEX; a capture has its own.")
+        faulty = _print_capture(path, signalling.udp_port, dissected)
+    else:
+        if (source is None) != (destination is None):
+            raise click.UsageError("The checksum needs --source and --destination, or neither of them.")
+        faulty = _print_header(dissected(_octets(what), source, destination))
+    context.exit(1 if faulty else 0)
+
+
+def _octets(words: tuple[str, ...]) -> bytes:
+    """What hexadecimal digits say, with the colons, blanks and 0x that other tools put between them."""
+    digits = "".join(word.removeprefix("0x") for word in " ".join(words).replace(":", " ").split())
+    try:
+        return bytes.fromhex(digits)
+    except ValueError:
+        raise click.UsageError(f"{' '.join(words)} is neither a file nor octets in hexadecimal digits.") from None
+
+
+def _print_capture(path: Path, udp_port: int, dissected: _Dissect) -> bool:
+    """Print all; whether something was faulty."""
+    count = faulty = 0
+    try:
+        for found in read_capture(path, udp_port):
+            count += 1
+            click.echo(_heading(found))
+            if found.incomplete is not None:
+                click.echo(_fault(0, found.incomplete))
+            faulty += _print_header(dissected(found.data, found.source, found.destination))
+            click.echo()
+    except CaptureError as error:
+        raise _UnreadableError(str(error)) from None
+    click.echo(f"{count} Mobility Headers, {faulty} of them malformed.")
+    return faulty > 0
+
+
+def _heading(found: Captured) -> str:
+    try:
+        time = f"{datetime.fromtimestamp(found.time, timezone.utc):%Y-%m-%d %H:%M:%S.%f} UTC"
+    except (OverflowError, ValueError, OSError):
+        time = f"{found.time} s"
+    return f"Packet {found.number}, {time}: {found.source} > {found.destination}, {found.carrier}"
+
+
+def _print_header(whole: Part) -> bool:
+    """Print one; whether it was faulty."""
+    for line in _lines(whole, 0):
+        click.echo(line)
+    return any(whole.faults())
+
+
+def _lines(part: Part, depth: int) -> Iterator[str]:
+    indented = f"{'  ' * depth}{part.name}{': ' if part.value else ''}{part.value}"
+    yield f"{part.offset:5}{part.octets:5}  {indented}"
+    if part.fault is not None:
+        yield _fault(depth, f"{part.fault} ({part.fault.reason})")
+    for inner in part.parts:
+        yield from _lines(inner, depth + 1)
+
+
+def _fault(depth: int, text: str) -> str:
+    return f"{'  ' * depth}          ! {text}"
