@@ -10,6 +10,8 @@ from enum import IntEnum, IntFlag
 
 #: IPv6 Next Header value of the Mobility Header (RFC 6275, section 6.1).
 MOBILITY_HEADER = 135
+#: UDP port of Proxy Mobile IPv6 signalling (RFC 5844, section 4).
+UDP_PORT = 5436
 #: Payload Proto of every Mobility Header: no next header.
 NO_NEXT_HEADER = 59
 

@@ -6,23 +6,15 @@ messages.
 
 from __future__ import annotations
 
-import subprocess
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
-from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
 import pytest
-from scapy.layers.inet6 import IPv6
-from scapy.packet import Raw
-from scapy.utils import wrpcap
+from tshark_helpers import Shown, number, over_ipv6, tshark
 
 from ryu_pmipls import wire
 from ryu_pmipls.wire.layout import Field, Flags
 from tests.unit.wire.wire_samples import EVERYTHING
-
-IPV6_HEADER = 40
 
 #: attribute -> tshark's field; for flags by letter; ``None``: not known to tshark, or not shown as what it is.
 Names = dict[str, "str | dict[str, str | None] | None"]
@@ -111,42 +103,12 @@ KNOWN = FLAGS | {entry for entry in _ENTRIES if isinstance(entry, str)}
 KNOWN |= {"mip6.redir.addr_r2lma_ipv4", "mip6.redir.addr_r2lma_ipv6"}
 
 
-@dataclass(frozen=True)
-class Shown:
-    """A field as tshark has it: name, offset from the start of the Mobility Header, octets, value, text."""
-
-    name: str
-    offset: int
-    octets: int
-    value: str
-    text: str
-
-
 @pytest.fixture(scope="module")
 def dissected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Shown]]:
     """name of an example -> all fields that tshark finds in it, in order."""
-    capture = tmp_path_factory.mktemp("tshark") / "everything.pcap"
-    wrpcap(str(capture), [packet(*example) for example in EVERYTHING.values()])
-    pdml = subprocess.run(["tshark", "-r", capture, "-T", "pdml"], check=True, capture_output=True, timeout=120).stdout
-    packets = ElementTree.fromstring(pdml).findall("packet")
-    return {name: list(fields(element)) for name, element in zip(EVERYTHING, packets, strict=True)}
-
-
-def packet(message: wire.Message, source: IPv6Address, destination: IPv6Address) -> IPv6:
-    return IPv6(src=str(source), dst=str(destination), nh=135) / Raw(wire.build(message, source, destination))
-
-
-def fields(element: ElementTree.Element) -> Iterator[Shown]:
-    header = element.find(".//proto[@name='mipv6']")
-    assert header is not None
-    for field in header.iter("field"):
-        yield Shown(
-            field.get("name", ""),
-            int(field.get("pos", 0)) - IPV6_HEADER,
-            int(field.get("size", 0)),
-            field.get("value", ""),
-            field.get("show", ""),
-        )
+    packets = [over_ipv6(wire.build(*example), *example[1:]) for example in EVERYTHING.values()]
+    found = tshark(tmp_path_factory.mktemp("tshark"), packets, "mipv6")
+    return dict(zip(EVERYTHING, found, strict=True))
 
 
 def expected(record: Any, names: Names) -> Iterator[tuple[str, object]]:
@@ -163,16 +125,6 @@ def expected(record: Any, names: Names) -> Iterator[tuple[str, object]]:
             if isinstance(record, wire.Redirect):
                 name += f"_ipv{value.version}"
             yield name, number(value)
-
-
-def number(value: object) -> int:
-    """The octets of a value as one number: of a field that is not aligned to octets tshark gives the bits."""
-    if isinstance(value, (IPv4Address, IPv6Address)):
-        value = value.packed
-    if isinstance(value, bytes):
-        return int.from_bytes(value, "big")
-    assert isinstance(value, int)
-    return value
 
 
 def value_of(shown: Shown) -> int | bool:
