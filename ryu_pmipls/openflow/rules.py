@@ -54,7 +54,7 @@ def mag_binding(profile: Profile, mag: Mag, binding: Binding) -> Iterator[Entry]
 
     A MAG that speaks only the draft tells neither port nor link-layer address nor anchor: it has to do without.
     """
-    prefix, node, port = binding.prefix, binding.link_layer_address, binding.port
+    prefix, node, port = binding.network, binding.link_layer_address, binding.port
     if binding.mag != mag.name or node is None or port is None or binding.anchor is None:
         return
     yield pipeline.MAG_GUARD.entry(port=port, link_layer_address=node, prefix=prefix)
@@ -92,4 +92,4 @@ def lma_binding(binding: Binding, ports: Ports) -> Iterator[Entry]:
     """The downlink route of one binding: its prefix into the tunnel of the MAG where the mobile node is."""
     tunnel = None if binding.mag is None else ports.get(tunnel_port(binding.mag))
     if tunnel is not None:
-        yield pipeline.LMA_ROUTE.entry(prefix=binding.prefix, tunnel=tunnel)
+        yield pipeline.LMA_ROUTE.entry(prefix=binding.network, tunnel=tunnel)

@@ -7,7 +7,6 @@ import secrets
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
-from ipaddress import IPv6Network
 from typing import Any
 
 from ryu_pmipls.domain.profile import Lma, Mag
@@ -73,7 +72,7 @@ class Switch:
         self._session: SwitchSession | None = None
         self._generation = 0
         self._base: dict[Any, Entry] = {}
-        self._bound: dict[IPv6Network, tuple[Entry, ...]] = {}
+        self._bound: dict[bytes, tuple[Entry, ...]] = {}
         self._groups: dict[int, int | None] = {}
 
     @property

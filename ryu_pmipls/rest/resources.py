@@ -136,7 +136,7 @@ def _counter(at: Switch, peer: Switch, field: str) -> int | None:
 def _binding(binding: Binding) -> Document:
     link_layer = binding.link_layer_address
     return {
-        "prefix": str(binding.prefix),
+        "prefix": str(binding.network),
         "identifier": binding.identifier,
         "link_layer_address": None if link_layer is None else format_link_layer(link_layer),
         "mag": binding.mag,

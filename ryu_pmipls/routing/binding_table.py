@@ -1,25 +1,33 @@
-"""The RMS's binding table: home network prefix -> MAG, kept up to date by Route_adjust (draft section 3.3)."""
+"""The RMS's binding table: home network prefix -> MAG, kept up to date by Route_adjust (draft section 3.3).
+
+A domain may have a million bindings, so they are kept packed: some 200 octets each, index by MAG included, and nothing
+that Python's garbage collector would have to look at. ``Binding`` objects are made when somebody asks.
+
+A home network prefix is a /64 (erratum E14) and named by its 8 octets: as such it comes in a datagram and goes into a
+flow-mod.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from enum import Enum
 from ipaddress import IPv6Network
+from itertools import islice
+from struct import Struct
+from typing import NamedTuple
 
 #: Timestamps count 1/65536 s (RFC 5213, section 8.8).
 TICKS_PER_SECOND = 65536
 
 
-@dataclass(frozen=True, slots=True)
-class Binding:
+class Binding(NamedTuple):
     """Where a mobile node is. ``mag`` is None when it is detached; other fields are None when unknown.
 
-    MAGs and the anchor LMA are names of the profile, ``port`` is an OpenFlow port of the MAG, ``timestamp`` (1/65536 s)
-    that of the message which made the binding so.
+    ``prefix`` has 8 octets. MAGs and the anchor LMA are names of the profile, ``port`` is an OpenFlow port of the MAG,
+    ``timestamp`` (1/65536 s) that of the message which made the binding so.
     """
 
-    prefix: IPv6Network
+    prefix: bytes
     mag: str | None
     previous_mag: str | None
     identifier: str | None
@@ -28,16 +36,20 @@ class Binding:
     anchor: str | None
     timestamp: int
 
+    @property
+    def network(self) -> IPv6Network:
+        """The prefix for people and for Ryu."""
+        return IPv6Network((self.prefix + bytes(8), 64))
 
-@dataclass(frozen=True, slots=True)
-class RouteChange:
-    """What a Route_adjust says.
+
+class RouteChange(NamedTuple):
+    """What a Route_adjust says; ``prefix`` has 8 octets.
 
     An ``old_mag`` of None is unknown (erratum E35), a ``new_mag`` of None is a detachment (erratum E36).
     ``timestamp`` counts 1/65536 s; a message without one is given the time of its arrival.
     """
 
-    prefix: IPv6Network
+    prefix: bytes
     old_mag: str | None
     new_mag: str | None
     timestamp: int
@@ -57,8 +69,7 @@ class Result(str, Enum):
     TOO_NEW = "too-new"  # its timestamp is in the future
 
 
-@dataclass(frozen=True, slots=True)
-class Update:
+class Update(NamedTuple):
     """``binding`` is what the table now holds for the prefix, ``previous`` what it held before; None for nothing."""
 
     result: Result
@@ -66,23 +77,41 @@ class Update:
     previous: Binding | None
 
 
+#: A packed binding: timestamp; numbers of MAG, previous MAG and anchor; port, 0 for none (OpenFlow 1.3, section 4.1:
+#: ports begin at 1); how many octets of link-layer address follow. The identifier is the rest.
+_PACKED = Struct("=QHHHIB")
+#: The number of the name None.
+_NOWHERE = 0
+#: The prefixes are spread over so many dictionaries, that none takes long to grow or to be gone through.
+_SHARDS = 1024
+
+
 class BindingTable:
     """Bindings by prefix and by MAG. The newest message about a prefix wins, in whatever order they come (erratum E38).
 
     A detached prefix stays in the table until ``expire``, so that a late message does not attach it again. A timestamp
     more than ``max_skew`` seconds ahead of the RMS's clock is refused, or it would lock the prefix.
+
+    The iterators are lazy, and the table may change while they run: what is there all the time comes exactly once, in
+    its state of that moment; what comes or goes meanwhile may or may not come. So a caller with much to do can take
+    some bindings at a time and let others work in between.
     """
 
     def __init__(self, bindings: Iterable[Binding] = (), *, max_skew: float = 5.0) -> None:
         self._max_skew = max_skew
-        self._bindings: dict[IPv6Network, Binding] = {}
-        self._by_mag: dict[str | None, dict[IPv6Network, None]] = {}
+        self._shards: list[dict[bytes, bytes]] = [{} for _ in range(_SHARDS)]
+        self._names: list[str | None] = [None]
+        self._numbers: dict[str | None, int] = {None: _NOWHERE}
+        #: The detached ones are in the order in which they became so.
+        self._by_mag: list[dict[bytes, None]] = [{}]
         for binding in bindings:
             self._put(binding)
+        detached = self._by_mag[_NOWHERE]
+        self._by_mag[_NOWHERE] = dict.fromkeys(sorted(detached, key=self._timestamp))
 
     def update(self, change: RouteChange, now: float) -> Update:
         """Apply a change at ``now`` (seconds since 1970)."""
-        current = self._bindings.get(change.prefix)
+        current = self.get(change.prefix)
         latest = int((now + self._max_skew) * TICKS_PER_SECOND)
         if change.timestamp > latest:
             return Update(Result.TOO_NEW, current, current)
@@ -96,34 +125,93 @@ class BindingTable:
         self._put(binding)
         return Update(Result.CHANGED, binding, current)
 
-    def at(self, mag: str) -> list[Binding]:
+    def at(self, mag: str) -> Iterator[Binding]:
         """The bindings of the mobile nodes that are at a MAG."""
-        return [self._bindings[prefix] for prefix in self._by_mag.get(mag, ())]
+        number = self._numbers.get(mag)
+        for prefix in () if number is None else tuple(self._by_mag[number]):
+            binding = self.get(prefix)
+            if binding is not None and binding.mag == mag:
+                yield binding
 
-    def expire(self, now: float, after: float = 3600.0) -> list[IPv6Network]:
-        """Forget prefixes that were detached more than ``after`` seconds ago; tells which."""
-        limit = int((now - after) * TICKS_PER_SECOND)
-        detached = self._by_mag.get(None, {})
-        expired = [prefix for prefix in detached if self._bindings[prefix].timestamp < limit]
+    def expire(self, now: float, after: float = 3600.0, limit: int = 1000) -> list[bytes]:
+        """Forget prefixes that were detached more than ``after`` seconds ago, at most ``limit`` of them; tells which.
+
+        Goes by the order of the detachments as they were told; so one that was told late may stay for up to
+        ``max_skew`` longer.
+        """
+        oldest = int((now - after) * TICKS_PER_SECOND)
+        detached = self._by_mag[_NOWHERE]
+        expired = []
+        for prefix in islice(detached, limit):
+            if self._timestamp(prefix) >= oldest:
+                break
+            expired.append(prefix)
         for prefix in expired:
-            del self._bindings[prefix], detached[prefix]
+            del self._shard(prefix)[prefix], detached[prefix]
         return expired
 
-    def get(self, prefix: IPv6Network) -> Binding | None:
-        return self._bindings.get(prefix)
+    def get(self, prefix: bytes) -> Binding | None:
+        packed = self._shard(prefix).get(prefix)
+        if packed is None:
+            return None
+        timestamp, mag, previous_mag, anchor, port, length = _PACKED.unpack_from(packed)
+        rest = _PACKED.size + length
+        return Binding(
+            prefix,
+            self._names[mag],
+            self._names[previous_mag],
+            packed[rest:].decode() or None,
+            packed[_PACKED.size : rest] or None,
+            port or None,
+            self._names[anchor],
+            timestamp,
+        )
 
     def __iter__(self) -> Iterator[Binding]:
-        return iter(tuple(self._bindings.values()))
+        for shard in self._shards:
+            for prefix in tuple(shard):
+                binding = self.get(prefix)
+                if binding is not None:
+                    yield binding
 
     def __len__(self) -> int:
-        return len(self._bindings)
+        return sum(map(len, self._shards))
+
+    def _shard(self, prefix: bytes) -> dict[bytes, bytes]:
+        return self._shards[hash(prefix) % _SHARDS]
+
+    def _timestamp(self, prefix: bytes) -> int:
+        timestamp: int = _PACKED.unpack_from(self._shard(prefix)[prefix])[0]
+        return timestamp
+
+    def _number(self, name: str | None) -> int:
+        number = self._numbers.get(name)
+        if number is None:
+            number = self._numbers[name] = len(self._names)
+            self._names.append(name)
+            self._by_mag.append({})
+        return number
 
     def _put(self, binding: Binding) -> None:
-        before = self._bindings.get(binding.prefix)
-        if before is not None:
-            del self._by_mag[before.mag][binding.prefix]
-        self._bindings[binding.prefix] = binding
-        self._by_mag.setdefault(binding.mag, {})[binding.prefix] = None
+        prefix, shard, mag = binding.prefix, self._shard(binding.prefix), self._number(binding.mag)
+        address = binding.link_layer_address or b""
+        packed = _PACKED.pack(
+            binding.timestamp,
+            mag,
+            self._number(binding.previous_mag),
+            self._number(binding.anchor),
+            binding.port or 0,
+            len(address),
+        )
+        packed += address + (binding.identifier or "").encode()
+        before = shard.get(prefix)
+        if before is not None and (was_at := _PACKED.unpack_from(before)[1]) != mag:
+            # Both dictionaries are to hold the same object.
+            del shard[prefix], self._by_mag[was_at][prefix]
+            before = None
+        shard[prefix] = packed
+        if before is None:
+            self._by_mag[mag][prefix] = None
 
 
 def _merge(change: RouteChange, current: Binding | None) -> Binding:
@@ -138,12 +226,12 @@ def _merge(change: RouteChange, current: Binding | None) -> Binding:
     # A port is a port of one MAG; the rest stays with the mobile node.
     same_mag = current is not None and current.mag == change.new_mag
     return Binding(
-        prefix=change.prefix,
-        mag=change.new_mag,
-        previous_mag=previous_mag,
-        identifier=change.identifier or known.identifier,
-        link_layer_address=change.link_layer_address or known.link_layer_address,
-        port=known.port if change.port is None and same_mag else change.port,
-        anchor=change.anchor or known.anchor,
-        timestamp=change.timestamp,
+        change.prefix,
+        change.new_mag,
+        previous_mag,
+        change.identifier or known.identifier or None,
+        change.link_layer_address or known.link_layer_address or None,
+        known.port if change.port is None and same_mag else change.port,
+        change.anchor or known.anchor,
+        change.timestamp,
     )

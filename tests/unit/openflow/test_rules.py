@@ -20,7 +20,7 @@ GENERATIONS = st.integers(0, 2**GENERATION_BITS - 1)
 
 def binding(mag="mag1", **changes):
     values = {
-        "prefix": IPv6Network("2001:db8:100:7::/64"),
+        "prefix": IPv6Network("2001:db8:100:7::/64").network_address.packed[:8],
         "mag": mag,
         "previous_mag": None,
         "identifier": "mn1@example.net",
@@ -69,7 +69,7 @@ def test_the_guard_wants_port_link_layer_address_and_prefix_together():
     assert (guard.match.in_port, guard.match.eth_src, guard.match.ipv6_src) == (
         2,
         binding().link_layer_address,
-        binding().prefix,
+        binding().network,
     )
 
 

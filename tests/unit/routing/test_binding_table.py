@@ -1,16 +1,18 @@
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator
 from ipaddress import IPv6Network
 
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from naive_table import NaiveTable
 
 from ryu_pmipls.routing import Binding, BindingTable, Result, RouteChange
 from ryu_pmipls.routing.binding_table import TICKS_PER_SECOND
 
-PREFIX = IPv6Network("2001:db8:100:1::/64")
-OTHER = IPv6Network("2001:db8:100:2::/64")
+PREFIX, OTHER = (IPv6Network(f"2001:db8:100:{number}::/64").network_address.packed[:8] for number in (1, 2))
 NOW = 1_700_000_000.0
 
 
@@ -45,19 +47,19 @@ def test_first_attachment() -> None:
 
 def test_e35_the_old_mag_is_filled_in_and_the_table_goes_before_the_message() -> None:
     for claimed in (None, "mag1", "mag9"):
-        update = table(ATTACH).update(replace(HANDOFF, old_mag=claimed), NOW)
+        update = table(ATTACH).update(HANDOFF._replace(old_mag=claimed), NOW)
         assert update.binding is not None
         assert (update.binding.mag, update.binding.previous_mag) == ("mag2", "mag1")
 
 
 def test_an_old_mag_that_only_the_message_knows_is_taken() -> None:
-    update = BindingTable().update(replace(HANDOFF, old_mag="mag1"), NOW)
+    update = BindingTable().update(HANDOFF._replace(old_mag="mag1"), NOW)
     assert update.binding is not None
     assert update.binding.previous_mag == "mag1"
 
 
 def test_what_a_message_leaves_out_stays_but_a_port_does_not_follow_to_another_mag() -> None:
-    binding = table(ATTACH, replace(HANDOFF, port=None)).get(PREFIX)
+    binding = table(ATTACH, HANDOFF._replace(port=None)).get(PREFIX)
     assert binding is not None
     assert (binding.identifier, binding.anchor, binding.port) == ("mn1@example.net", "lma1", None)
     binding = table(ATTACH, RouteChange(PREFIX, None, "mag1", ticks(1))).get(PREFIX)
@@ -71,7 +73,7 @@ def test_e38_a_duplicate_changes_nothing_and_an_older_message_is_stale() -> None
     for change, result in (
         (HANDOFF, Result.UNCHANGED),
         (ATTACH, Result.STALE),
-        (replace(HANDOFF, new_mag="mag3"), Result.STALE),
+        (HANDOFF._replace(new_mag="mag3"), Result.STALE),
     ):
         update = bindings.update(change, NOW)
         assert (update.result, update.binding, update.previous) == (result, before, before)
@@ -85,7 +87,7 @@ def test_e36_a_detachment_keeps_the_prefix_against_late_messages() -> None:
     assert (binding.mag, binding.previous_mag, binding.port) == (None, "mag2", None)
     assert bindings.update(HANDOFF, NOW).result is Result.STALE
     assert bindings.update(DETACH, NOW).result is Result.UNCHANGED
-    update = bindings.update(replace(ATTACH, timestamp=ticks(3)), NOW)
+    update = bindings.update(ATTACH._replace(timestamp=ticks(3)), NOW)
     assert update.result is Result.CHANGED
     assert update.binding is not None
     assert (update.binding.mag, update.binding.previous_mag) == ("mag1", "mag2")
@@ -95,43 +97,49 @@ def test_a_detachment_counts_only_from_where_the_mobile_node_is() -> None:
     bindings = table(ATTACH, HANDOFF)
     before = bindings.get(PREFIX)
     for change in (
-        replace(DETACH, old_mag="mag1"),
-        replace(DETACH, old_mag=None),
-        replace(DETACH, prefix=OTHER),
+        DETACH._replace(old_mag="mag1"),
+        DETACH._replace(old_mag=None),
+        DETACH._replace(prefix=OTHER),
     ):
         assert bindings.update(change, NOW).result is Result.NOT_CURRENT
     assert bindings.get(PREFIX) == before
     assert bindings.get(OTHER) is None
     detached = table(ATTACH, HANDOFF, DETACH)
-    assert detached.update(replace(DETACH, old_mag=None, timestamp=ticks(3)), NOW).result is Result.NOT_CURRENT
+    assert detached.update(DETACH._replace(old_mag=None, timestamp=ticks(3)), NOW).result is Result.NOT_CURRENT
 
 
 def test_a_timestamp_from_the_future_does_not_lock_a_prefix() -> None:
     bindings = table(ATTACH)
-    assert bindings.update(replace(HANDOFF, timestamp=ticks(5.1)), NOW).result is Result.TOO_NEW
-    assert bindings.update(replace(HANDOFF, timestamp=ticks(5.0)), NOW).result is Result.CHANGED
+    assert bindings.update(HANDOFF._replace(timestamp=ticks(5.1)), NOW).result is Result.TOO_NEW
+    assert bindings.update(HANDOFF._replace(timestamp=ticks(5.0)), NOW).result is Result.CHANGED
 
 
 def test_a_clock_that_was_set_back_does_not_lock_a_prefix() -> None:
     stored = table(ATTACH).get(PREFIX)
     assert stored is not None
-    bindings = BindingTable([replace(stored, timestamp=ticks(86400))])
+    bindings = BindingTable([stored._replace(timestamp=ticks(86400))])
     assert bindings.update(HANDOFF, NOW).result is Result.CHANGED
 
 
+def test_a_prefix_is_shown_as_a_network() -> None:
+    binding = table(ATTACH).get(PREFIX)
+    assert binding is not None
+    assert binding.network == IPv6Network("2001:db8:100:1::/64")
+
+
 def test_by_mag() -> None:
-    bindings = table(ATTACH, replace(ATTACH, prefix=OTHER))
+    bindings = table(ATTACH, ATTACH._replace(prefix=OTHER))
     assert {binding.prefix for binding in bindings.at("mag1")} == {PREFIX, OTHER}
     bindings.update(HANDOFF, NOW)
     assert [binding.prefix for binding in bindings.at("mag1")] == [OTHER]
     assert [binding.prefix for binding in bindings.at("mag2")] == [PREFIX]
-    assert bindings.at("mag9") == []
+    assert list(bindings.at("mag9")) == []
     assert {binding.prefix for binding in bindings} == {PREFIX, OTHER}
     assert len(bindings) == 2
 
 
 def test_only_what_was_detached_long_enough_expires() -> None:
-    bindings = table(ATTACH, HANDOFF, DETACH, replace(ATTACH, prefix=OTHER))
+    bindings = table(ATTACH, HANDOFF, DETACH, ATTACH._replace(prefix=OTHER))
     assert bindings.expire(NOW + 60, after=60) == []
     assert bindings.expire(NOW + 63, after=60) == [PREFIX]
     assert [binding.prefix for binding in bindings] == [OTHER]
@@ -157,5 +165,122 @@ def test_the_newest_attachment_wins_in_whatever_order_they_come(
     assert binding is not None
     newest = max(changes, key=lambda change: change[1])
     assert (binding.mag, binding.timestamp) == (newest[0], ticks(0) + newest[1])
-    assert [binding] == bindings.at(newest[0]) == list(bindings)
-    assert BindingTable(bindings).at(newest[0]) == [binding]
+    assert [binding] == list(bindings.at(newest[0])) == list(bindings)
+    assert list(BindingTable(bindings).at(newest[0])) == [binding]
+
+
+MAGS = st.sampled_from(["mag1", "mag2", "mag3"])
+#: Few, so that they meet; the last one is as large as can be.
+PREFIXES = st.sampled_from([number.to_bytes(8, "big") for number in (0, 1, 2, 0x20010DB801000001, 2**64 - 1)])
+#: Round what NOW is when most has happened, and far off.
+TIMESTAMPS = st.integers(0, 40).map(lambda tenths: ticks(tenths / 10)) | st.sampled_from([0, ticks(3600), ticks(86400)])
+
+
+class TableAndModel(RuleBasedStateMachine):
+    """The table and the naive one do the same, whatever comes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table, self.model = BindingTable(), NaiveTable()
+        self.now = NOW
+
+    @rule(
+        change=st.builds(
+            RouteChange,
+            prefix=PREFIXES,
+            old_mag=MAGS | st.none(),
+            new_mag=MAGS | st.none(),
+            timestamp=TIMESTAMPS,
+            identifier=st.none() | st.text(max_size=5),
+            link_layer_address=st.none() | st.binary(max_size=8),
+            port=st.none() | st.integers(1, 2**32 - 1),
+            anchor=st.none() | st.sampled_from(["lma1", "lma2"]),
+        )
+    )
+    def report(self, change: RouteChange) -> None:
+        before = self.model.get(change.prefix)
+        result = self.model.update(change, self.now)
+        update = self.table.update(change, self.now)
+        assert (update.result, update.binding, update.previous) == (result, self.model.get(change.prefix), before)
+
+    @rule(seconds=st.sampled_from([0.1, 1.0, 3600.0]))
+    def let_time_pass(self, seconds: float) -> None:
+        self.now += seconds
+
+    @rule()
+    def set_the_clock_back(self) -> None:
+        self.now = NOW
+
+    @rule(after=st.sampled_from([0.0, 2.0, 3600.0]), limit=st.integers(1, 3))
+    def expire(self, after: float, limit: int) -> None:
+        due = {
+            prefix
+            for prefix in self.model.at(None)
+            if self.model.entries[prefix].timestamp < (self.now - after) * TICKS_PER_SECOND
+        }
+        expired = self.table.expire(self.now, after, limit)
+        assert set(expired) <= due
+        assert len(expired) == len(set(expired)) <= limit
+        for prefix in expired:
+            del self.model.entries[prefix]
+
+    @rule()
+    def everything_expires_in_time(self) -> None:
+        self.now += 86400 + 3600
+        forgotten = self.table.expire(self.now, limit=1000)
+        assert set(forgotten) == self.model.at(None)
+        for prefix in forgotten:
+            del self.model.entries[prefix]
+
+    @rule()
+    def restart(self) -> None:
+        self.table = BindingTable(self.table)
+
+    @invariant()
+    def same_bindings(self) -> None:
+        assert {binding.prefix: binding for binding in self.table} == {p: self.model.get(p) for p in self.model.entries}
+        assert len(self.table) == len(list(self.table)) == len(self.model.entries)
+        for mag in ("mag1", "mag2", "mag3"):
+            found = [binding.prefix for binding in self.table.at(mag)]
+            assert len(found) == len(set(found))
+            assert set(found) == self.model.at(mag)
+
+
+TableAndModel.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+test_the_table_does_what_the_naive_one_does = TableAndModel.TestCase
+
+
+@pytest.mark.parametrize("iterate", [BindingTable.__iter__, lambda table: table.at("mag1")])
+@given(data=st.data())
+def test_the_table_may_change_while_it_is_iterated_over(iterate: object, data: st.DataObject) -> None:
+    prefixes = [number.to_bytes(8, "big") for number in range(30)]
+    changed = data.draw(st.sets(st.sampled_from(prefixes)))
+    removed = data.draw(st.sets(st.sampled_from([prefix for prefix in prefixes if prefix not in changed] or prefixes)))
+    bindings = table(*(ATTACH._replace(prefix=prefix) for prefix in prefixes))
+    seen: list[Binding] = []
+    iterator: Iterator[Binding] = iterate(bindings)  # type: ignore[operator]
+    changes = iter([*changed, *removed])
+    step = data.draw(st.integers(1, 5))
+    for number, binding in enumerate(iterator):
+        assert binding == bindings.get(binding.prefix)
+        seen.append(binding)
+        prefix = next(changes, None) if number % step == 0 else None
+        if prefix in removed:
+            bindings.update(RouteChange(prefix, "mag1", None, ticks(1)), NOW)
+            bindings.expire(NOW + 7200)
+        elif prefix is not None:
+            bindings.update(ATTACH._replace(prefix=prefix, port=9, timestamp=ticks(1)), NOW)
+        bindings.update(ATTACH._replace(prefix=(1000 + number).to_bytes(8, "big")), NOW)
+    names = [binding.prefix for binding in seen]
+    assert len(names) == len(set(names))
+    assert set(prefixes) - removed <= set(names)
+
+
+def test_what_was_detached_late_but_told_early_does_not_hold_up_the_rest_for_long() -> None:
+    bindings = table(
+        *(ATTACH._replace(prefix=prefix) for prefix in (PREFIX, OTHER)),
+        RouteChange(PREFIX, "mag1", None, ticks(5)),
+        RouteChange(OTHER, "mag1", None, ticks(2)),
+    )
+    assert bindings.expire(NOW + 3604) == []
+    assert bindings.expire(NOW + 3606) == [PREFIX, OTHER]
