@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from ipaddress import IPv6Address, IPv6Network
+from ipaddress import IPv6Address
 
 from ryu_pmipls.control.confirmation import Confirmation
 from ryu_pmipls.domain.profile import Profile
@@ -44,15 +44,16 @@ class RouteControl:
         self._refused = refused
         self._mags = {mag.address: mag.name for mag in profile.mags}
         self._lmas = {lma.address: lma.name for lma in profile.lmas}
-        self._under_way: dict[IPv6Network, tuple[RouteAdjust, IPv6Address]] = {}
+        self._under_way: dict[bytes, tuple[RouteAdjust, IPv6Address]] = {}
 
     def reported(self, message: RouteAdjust, source: IPv6Address, now: float) -> None:
         """A MAG reports where a mobile node is."""
-        prefix = message.network
-        if not prefix.subnet_of(self._profile.home_prefix_pool):
+        if message.prefix not in self._profile.home_prefix_pool:
             self._refused["route_adjust: prefix is not of the domain"] += 1
             return
-        update = self._bindings.update(self._change(message, now), now)
+        change = self._change(message, now)
+        prefix = change.prefix
+        update = self._bindings.update(change, now)
         if update.result is Result.CHANGED and update.binding is not None:
             self._store.save_bindings([update.binding])
         elif update.result is Result.TOO_NEW:
@@ -71,7 +72,8 @@ class RouteControl:
 
     def expire(self, now: float) -> None:
         """Forget what was detached long ago."""
-        self._store.delete_bindings(self._bindings.expire(now))
+        while expired := self._bindings.expire(now):
+            self._store.delete_bindings(expired)
 
     def _change(self, message: RouteAdjust, now: float) -> RouteChange:
         timestamp = message.option(Timestamp) or Timestamp.of(now)
@@ -79,7 +81,7 @@ class RouteControl:
         link_layer = message.option(MobileNodeLinkLayerIdentifier)
         attachment = message.option(Attachment)
         return RouteChange(
-            prefix=message.network,
+            prefix=message.prefix.packed[:8],
             old_mag=self._mags.get(message.old_mag),
             new_mag=self._mags.get(message.new_mag),
             timestamp=timestamp.ticks,
@@ -89,7 +91,7 @@ class RouteControl:
             anchor=None if attachment is None else self._lmas.get(attachment.anchor),
         )
 
-    def _route(self, prefix: IPv6Network) -> None:
+    def _route(self, prefix: bytes) -> None:
         """Put the present binding into force; answer its sender when it is so; tell the LMAs."""
         while True:
             latest = self._under_way[prefix]
@@ -103,9 +105,14 @@ class RouteControl:
         # A switch that is away gets the route when it returns, before it gets traffic (erratum E39).
         failed = {name: o.value for name, o in outcomes.items() if o in (Outcome.ERROR, Outcome.TIMEOUT)}
         if failed or Outcome.ACKED not in outcomes.values():
-            LOG.error("route of %s to %s is not in force: %s", prefix, binding.mag, failed or "no switch is connected")
+            LOG.error(
+                "route of %s to %s is not in force: %s",
+                binding.network,
+                binding.mag,
+                failed or "no switch is connected",
+            )
             return
-        LOG.info("route of %s to %s is in force on %s", prefix, binding.mag, ", ".join(outcomes))
+        LOG.info("route of %s to %s is in force on %s", binding.network, binding.mag, ", ".join(outcomes))
         self._confirmation.answer(message, source)
         for lma in self._lmas:
             hub.spawn(self._confirmation.confirmed, message, lma)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from ryu_pmipls.control.confirmation import Confirmation
 from ryu_pmipls.domain.profile import Profile
@@ -99,7 +99,8 @@ class UplinkControl:
 
     def _adjust(self, decision: Decision) -> None:
         self.uplinks[decision.mag].update(dict.fromkeys(decision.anchors, decision.new_lma))
-        self._store.save_uplinks(decision.mag, self.uplinks[decision.mag])
+        carriers = {anchor: (lma,) for anchor, lma in self.uplinks[decision.mag].items()}
+        self._store.save_uplinks(decision.mag, carriers)
         self._store.save_decision(self.journal.add(decision))
         hub.spawn(self._enforce, decision)
         hub.spawn(self._notify, decision)
@@ -131,12 +132,12 @@ _OUTCOMES = {
 }
 
 
-def stored_uplinks(profile: Profile, stored: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
+def stored_uplinks(profile: Profile, stored: Mapping[str, Mapping[str, Sequence[str]]]) -> dict[str, dict[str, str]]:
     """MAG -> anchor -> LMA that carries its uplink: itself, unless ``stored`` names another that still exists."""
     names = [lma.name for lma in profile.lmas]
 
     def carrier(mag: str, anchor: str) -> str:
-        found = stored.get(mag, {}).get(anchor)
-        return found if found in names else anchor
+        found = stored.get(mag, {}).get(anchor, ())
+        return next((lma for lma in found if lma in names), anchor)
 
     return {mag.name: {anchor: carrier(mag.name, anchor) for anchor in names} for mag in profile.mags}

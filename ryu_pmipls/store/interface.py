@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from ipaddress import IPv6Network
-from typing import Protocol
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 from ryu_pmipls.loadsharing import Record
 from ryu_pmipls.routing import Binding
@@ -15,21 +14,26 @@ class StoreError(Exception):
 
 
 class Store(Protocol):
-    """Every method may raise ``StoreError``. What was saved when a method returns survives a crash of the machine."""
+    """Every method may raise ``StoreError``. What was saved when a method returns survives a crash of the machine.
+
+    Methods may wait for a disk or for other machines, so that an event loop had better call them in a native thread:
+    any thread will do, but one call at a time.
+    """
 
     def save_bindings(self, bindings: Iterable[Binding]) -> None:
-        """Keep bindings, all or none, in place of what there was for their prefixes."""
+        """Keep bindings, all or none, in place of what there was for their prefixes; of two for one the latter."""
 
-    def delete_bindings(self, prefixes: Iterable[IPv6Network]) -> None:
-        """Forget the bindings of prefixes."""
+    def delete_bindings(self, prefixes: Iterable[bytes]) -> None:
+        """Forget the bindings of prefixes (8 octets each), all or none."""
 
-    def load_bindings(self) -> list[Binding]: ...
+    def load_bindings(self) -> Iterator[Binding]:
+        """All bindings, one for each prefix. Nothing may be saved while they are being read."""
 
-    def save_uplinks(self, mag: str, carriers: Mapping[str, str]) -> None:
-        """Keep which LMA carries a MAG's uplink, for each of the anchor LMAs in ``carriers`` (anchor -> LMA)."""
+    def save_uplinks(self, mag: str, carriers: Mapping[str, Sequence[str]]) -> None:
+        """Keep which LMAs carry a MAG's uplink, for each of the anchor LMAs in ``carriers`` (anchor -> LMAs)."""
 
-    def load_uplinks(self) -> dict[str, dict[str, str]]:
-        """MAG -> anchor LMA -> LMA that carries the uplink."""
+    def load_uplinks(self) -> dict[str, dict[str, tuple[str, ...]]]:
+        """MAG -> anchor LMA -> LMAs that carry the uplink."""
 
     def save_core_gateway(self, lma: str, link_layer_address: bytes) -> None:
         """Keep where an LMA sends what leaves the domain."""
@@ -37,10 +41,19 @@ class Store(Protocol):
     def load_core_gateways(self) -> dict[str, bytes]:
         """LMA -> link-layer address, six octets."""
 
+    def save_setting(self, name: str, value: Any) -> None:
+        """Keep what the operator has set, a JSON value; None is as if it had never been set."""
+
+    def load_settings(self) -> dict[str, Any]:
+        """Name -> value of all that the operator has set."""
+
     def save_decision(self, record: Record) -> None:
         """Keep a decision, in place of what there was of it; only the latest decisions are kept."""
 
     def load_decisions(self) -> list[Record]:
         """The decisions that are kept, oldest first."""
+
+    def tidy(self) -> None:
+        """Do some of what was put off; to be called every second or so."""
 
     def close(self) -> None: ...
