@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from collections import Counter
 from ipaddress import IPv6Address
 from typing import Any, ClassVar
 
 from ryu_pmipls.clock import SteadyClock
 from ryu_pmipls.control.confirmation import Confirmation
+from ryu_pmipls.control.notifier import Notifier
 from ryu_pmipls.control.routes import RouteControl
 from ryu_pmipls.control.uplinks import UplinkControl, stored_uplinks
 from ryu_pmipls.domain.profile import Profile, ProfileError, load_profile
@@ -26,7 +28,9 @@ from ryu_pmipls.framework import (
     Datapath,
     RyuApp,
     WSGIServer,
+    error_name,
     hub,
+    in_thread,
     ofp_event,
     ofproto_v1_3,
     set_ev_cls,
@@ -38,10 +42,13 @@ from ryu_pmipls.rest.application import RestApplication
 from ryu_pmipls.rest.resources import Resources
 from ryu_pmipls.routing import BindingTable
 from ryu_pmipls.signalling import Endpoint, Role
-from ryu_pmipls.store import SqliteStore, StoreError
-from ryu_pmipls.wire import CoreGateway, LoadInfo, Message, RouteAdjust
+from ryu_pmipls.store import SqliteStore, Store, StoreError
+from ryu_pmipls.wire import CoreGateway, LoadInfo, RouteAdjust
 
 LOG = logging.getLogger(__name__)
+
+#: How often it is looked for what is overdue, in seconds.
+_WATCH_INTERVAL = 0.25
 
 
 def _configure() -> Profile:
@@ -79,7 +86,10 @@ class RouteManagementServer(RyuApp):
         self.refused: Counter[str] = Counter()
         self.endpoint = self._open_endpoint()
         self.confirmation = Confirmation(self.endpoint.send, profile.timers)
-        self.routes = RouteControl(profile, self.bindings, self.store, self.network, self.confirmation, self.refused)
+        self.notifier = Notifier(self.endpoint, [lma.address for lma in profile.lmas], profile.timers)
+        self.routes = RouteControl(
+            profile, self.bindings, self.store, self.network, self.endpoint, self.notifier, self.refused
+        )
         self.uplinks = UplinkControl(profile, uplinks, self.store, self.network, self.confirmation, self.clock.now)
         self._names = {node.address: node.name for node in (*profile.lmas, *profile.mags)}
         self.rest = RestApplication()
@@ -88,7 +98,8 @@ class RouteManagementServer(RyuApp):
     def start(self) -> None:
         super().start()
         # Ryu itself would start a WSGI application of its own class only.
-        for loop in (WSGIServer(self.rest), self._receive, self._poll_statistics, self._evaluate):
+        loops = self._receive, self.routes.keep_stored, self._watch, self._poll_statistics, self._evaluate
+        for loop in (WSGIServer(self.rest), *loops):
             self.threads.append(hub.spawn(loop))
 
     def stop(self) -> None:
@@ -96,9 +107,9 @@ class RouteManagementServer(RyuApp):
             hub.kill(thread)
         super().stop()
 
-    def _open_store(self) -> SqliteStore:
+    def _open_store(self) -> Store:
         try:
-            return SqliteStore(self.profile.rms.state_directory)
+            return in_thread(SqliteStore, self.profile.rms.state_directory)
         except StoreError as error:
             sys.exit(f"ryu_pmipls.rms: {error}")
 
@@ -139,7 +150,7 @@ class RouteManagementServer(RyuApp):
     def _ports_described(self, event: Any) -> None:
         switch = self._switch(event.msg.datapath)
         if switch is not None:
-            switch.ports_described(event.msg.body)
+            switch.ports_described(event.msg.body, _more(event.msg))
 
     @set_ev_cls(ofp_event.EventOFPGroupDescStatsReply, MAIN_DISPATCHER)
     def _groups_described(self, event: Any) -> None:
@@ -169,15 +180,14 @@ class RouteManagementServer(RyuApp):
     def _error(self, event: Any) -> None:
         switch = self._switch(event.msg.datapath)
         if switch is not None:
-            switch.error(event.msg.xid, f"error type {event.msg.type}, code {event.msg.code}")
+            switch.error(event.msg.xid, error_name(event.msg))
 
     @set_ev_cls(ofp_event.EventOFPPortStatsReply, MAIN_DISPATCHER)
     def _statistics(self, event: Any) -> None:
         switch = self._switch(event.msg.datapath)
         if switch is None:
             return
-        switch.statistics(event.msg.body)
-        if switch.name in self.network.lmas:
+        if switch.statistics(event.msg.body, _more(event.msg)) and switch.name in self.network.lmas:
             self.uplinks.counted(switch.name, self.clock.now())
 
     def _poll_statistics(self) -> None:
@@ -190,24 +200,45 @@ class RouteManagementServer(RyuApp):
     # Signalling.
 
     def _receive(self) -> None:
-        for message, source in self.endpoint.messages():
+        while True:
+            self.endpoint.wait()
+            for octets, source in self.endpoint.datagrams():
+                try:
+                    self._handle(octets, source)
+                except Exception:
+                    self.refused["failed"] += 1
+                    LOG.exception("handling a message from %s failed", source)
             try:
-                self._handle(message, source)
+                self.routes.put_into_force()
+                self.notifier.send(self.clock.now())
             except Exception:
-                self.refused["failed"] += 1
-                LOG.exception("handling %s from %s failed", type(message).__name__, source)
+                LOG.exception("putting routes into force failed")
 
-    def _handle(self, message: Message, source: IPv6Address) -> None:
-        name, now = self._names[source], self.clock.now()
-        if self.confirmation.take(message, source):
+    def _handle(self, octets: bytes, source: IPv6Address) -> None:
+        if self.notifier.take(octets, source):
             return
-        if isinstance(message, LoadInfo):
+        message = self.endpoint.decode(octets, source)
+        if message is None:
+            return
+        name, now = self._names[source], self.clock.now()
+        if isinstance(message, RouteAdjust) and name in self.network.mags:
+            self.routes.reported(message, octets, source, now)
+        elif isinstance(message, LoadInfo):
             self.uplinks.reported(name, message, now)
             self._gateway_reported(name, message)
-        elif isinstance(message, RouteAdjust) and name in self.network.mags:
-            self.routes.reported(message, source, now)
-        else:
+        elif not (
+            self.notifier.take_message(message, source)
+            if isinstance(message, RouteAdjust)
+            else self.confirmation.take(message, source)
+        ):
             self.refused["nothing to answer"] += 1
+
+    def _watch(self) -> None:
+        """What is not answered in time."""
+        while True:
+            hub.sleep(_WATCH_INTERVAL)
+            self.network.expire(time.monotonic())
+            self.notifier.repeat(self.clock.now())
 
     def _gateway_reported(self, lma: str, message: LoadInfo) -> None:
         gateway = message.option(CoreGateway)
@@ -225,3 +256,8 @@ class RouteManagementServer(RyuApp):
                 self.routes.expire(now)
             except Exception:
                 LOG.exception("evaluating the load list failed")
+
+
+def _more(message: Any) -> bool:
+    """Whether another part of a multipart reply follows."""
+    return bool(message.flags & ofproto_v1_3.OFPMPF_REPLY_MORE)

@@ -8,13 +8,13 @@ from typing import Any
 
 from ryu_pmipls.domain.profile import Timers
 from ryu_pmipls.framework import hub
-from ryu_pmipls.wire import Message, Timestamp
+from ryu_pmipls.wire import Message
 
 Send = Callable[[Message, IPv6Address], None]
 
 
 class Confirmation:
-    """Sends by ``send`` what has to be acknowledged, and acknowledges what is in force."""
+    """Sends by ``send`` what has to be acknowledged."""
 
     def __init__(self, send: Send, timers: Timers) -> None:
         self._send = send
@@ -42,8 +42,3 @@ class Confirmation:
             return False
         finally:
             del self._awaited[destination, message]
-
-    def answer(self, message: Message, destination: IPv6Address) -> None:
-        """Acknowledge: the same message, to a sender that gave a Timestamp to know it by."""
-        if message.option(Timestamp) is not None:
-            self._send(message, destination)

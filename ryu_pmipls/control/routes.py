@@ -1,18 +1,26 @@
-"""Route_adjust: from what a MAG reports to routes in force on all LMAs (draft section 3.3)."""
+"""Route_adjust: from what MAGs report to routes in force on all LMAs (draft section 3.3).
+
+What has come in is handled together: one write to each switch, one transaction of the store. The two go on side by
+side, and what comes meanwhile makes up the next; a report is answered when its binding is stored and in force.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections import Counter
+from dataclasses import dataclass
 from ipaddress import IPv6Address
 
-from ryu_pmipls.control.confirmation import Confirmation
+from ryu_pmipls.control.notifier import Notifier
 from ryu_pmipls.domain.profile import Profile
 from ryu_pmipls.framework import hub
+from ryu_pmipls.openflow.binding_encoder import RouteUpdate
 from ryu_pmipls.openflow.network import Network
-from ryu_pmipls.openflow.session import Outcome
+from ryu_pmipls.openflow.route_batch import RouteBatch
+from ryu_pmipls.rate_limiter import RateLimiter
 from ryu_pmipls.routing import BindingTable, Result, RouteChange
-from ryu_pmipls.store import Store
+from ryu_pmipls.signalling import Endpoint
+from ryu_pmipls.store import Store, StoreError
 from ryu_pmipls.wire import (
     Attachment,
     MobileNodeIdentifier,
@@ -22,6 +30,22 @@ from ryu_pmipls.wire import (
 )
 
 LOG = logging.getLogger(__name__)
+
+#: How long after a failure the store is tried again, in seconds.
+_STORE_PAUSE = 1.0
+#: After how long without anything to store there is time for what the store has put off, in seconds.
+_IDLE = 1.0
+
+
+@dataclass(eq=False, slots=True, kw_only=True)
+class _Handoff(RouteUpdate):
+    """An update with the report that made it: answered when it is stored and in force."""
+
+    message: RouteAdjust
+    octets: bytes  # of the report
+    source: IPv6Address
+    stored: bool = False
+    in_force: bool = False
 
 
 class RouteControl:
@@ -33,42 +57,81 @@ class RouteControl:
         bindings: BindingTable,
         store: Store,
         network: Network,
-        confirmation: Confirmation,
+        endpoint: Endpoint,
+        notifier: Notifier,
         refused: Counter[str],
     ) -> None:
-        self._profile = profile
+        self._pool = profile.home_prefix_pool
         self._bindings = bindings
         self._store = store
         self._network = network
-        self._confirmation = confirmation
+        self._endpoint = endpoint
+        self._notifier = notifier
         self._refused = refused
         self._mags = {mag.address: mag.name for mag in profile.mags}
         self._lmas = {lma.address: lma.name for lma in profile.lmas}
-        self._under_way: dict[bytes, tuple[RouteAdjust, IPv6Address]] = {}
+        self._under_way: dict[bytes, _Handoff] = {}  # the latest of each prefix
+        self._reported: list[_Handoff] = []
+        self._unstored: list[_Handoff] = []
+        self._to_store = hub.Event()
+        self._limiter = RateLimiter(burst=20)
 
-    def reported(self, message: RouteAdjust, source: IPv6Address, now: float) -> None:
-        """A MAG reports where a mobile node is."""
-        if message.prefix not in self._profile.home_prefix_pool:
+    def reported(self, message: RouteAdjust, octets: bytes, source: IPv6Address, now: float) -> None:
+        """A MAG reports where a mobile node is; ``octets`` are the message as it came. See :meth:`put_into_force`."""
+        prefix = message.prefix.packed[:8]
+        if message.prefix not in self._pool:
             self._refused["route_adjust: prefix is not of the domain"] += 1
             return
         change = self._change(message, now)
-        prefix = change.prefix
-        update = self._bindings.update(change, now)
-        if update.result is Result.CHANGED and update.binding is not None:
-            self._store.save_bindings([update.binding])
-        elif update.result is Result.TOO_NEW:
-            self._refused["route_adjust: timestamp in the future"] += 1
+        if change.link_layer_address is not None and len(change.link_layer_address) != 6:
+            self._refused["route_adjust: link-layer address is not one of Ethernet"] += 1
             return
+        update = self._bindings.update(change, now)
+        before = self._under_way.get(prefix)
+        if update.result is Result.TOO_NEW:
+            self._refused["route_adjust: timestamp in the future"] += 1
         elif update.result in (Result.NOT_CURRENT, Result.STALE):
             # What is in force is newer: there is nothing to repeat the message for.
-            self._confirmation.answer(message, source)
-            return
-        elif prefix in self._under_way:
-            return  # a repetition of what is under way
-        under_way = prefix in self._under_way
-        self._under_way[prefix] = message, source
-        if not under_way:
-            hub.spawn(self._route, prefix)
+            self._answer(message, octets, source)
+        elif update.result is Result.CHANGED or before is None:  # else it is a repetition of what is under way
+            assert update.binding is not None
+            leftovers = () if before is None else before.leftovers
+            if update.previous is not None and update.previous.mag is not None:
+                leftovers = (*leftovers, update.previous)
+            handoff = _Handoff(update.binding, leftovers, message=message, octets=octets, source=source)
+            self._under_way[prefix] = handoff
+            self._reported.append(handoff)
+
+    def put_into_force(self) -> None:
+        """Have stored and put into force what was reported since the last time."""
+        handoffs, self._reported = self._reported, []
+        if handoffs:
+            self._unstored += handoffs
+            self._to_store.set()
+            self._network.route(handoffs, self._is_latest, self._in_force)
+
+    def keep_stored(self) -> None:
+        """Store what is to be stored, for ever: all that has come while the store was busy in one transaction."""
+        while True:
+            self._to_store.wait(_IDLE)
+            self._to_store.clear()
+            handoffs, self._unstored = self._unstored, []
+            try:
+                if handoffs:
+                    self._store.save_bindings([handoff.binding for handoff in handoffs])
+                else:
+                    self._store.tidy()
+            except StoreError as error:
+                # Nothing of it is answered. MAGs repeat it, and so do we.
+                LOG.error("%d bindings are not stored, tried again: %s", len(handoffs), error)
+                self._unstored = handoffs + self._unstored
+                hub.sleep(_STORE_PAUSE)
+                self._to_store.set()
+                continue
+            for handoff in handoffs:
+                handoff.stored = True
+                if handoff.in_force:
+                    self._confirm(handoff)
 
     def expire(self, now: float) -> None:
         """Forget what was detached long ago."""
@@ -91,28 +154,45 @@ class RouteControl:
             anchor=None if attachment is None else self._lmas.get(attachment.anchor),
         )
 
-    def _route(self, prefix: bytes) -> None:
-        """Put the present binding into force; answer its sender when it is so; tell the LMAs."""
-        while True:
-            latest = self._under_way[prefix]
-            binding = self._bindings.get(prefix)
-            assert binding is not None
-            outcomes = self._network.route(binding)
-            if self._under_way[prefix] is latest:
-                del self._under_way[prefix]
-                break
-        message, source = latest
+    def _is_latest(self, update: RouteUpdate) -> bool:
+        return self._under_way.get(update.binding.prefix) is update
+
+    def _in_force(self, batch: RouteBatch) -> None:
+        """The switches have answered, or have failed to."""
+        for update in batch.updates:
+            assert isinstance(update, _Handoff)
+            if update in batch.failures or not batch.acknowledged:
+                self._forget(update)  # so that a repetition of the report is another try
+                continue
+            update.in_force = True
+            if update.stored:
+                self._confirm(update)
+        self._log(batch)
+
+    def _confirm(self, handoff: _Handoff) -> None:
+        """Stored and in force: answer, and have the LMAs told unless there is newer to tell."""
+        self._answer(handoff.message, handoff.octets, handoff.source)
+        if self._is_latest(handoff):
+            self._forget(handoff)
+            self._notifier.tell(handoff.message)
+
+    def _answer(self, message: RouteAdjust, octets: bytes, source: IPv6Address) -> None:
+        """Acknowledge: the same message (erratum E37), to a sender that gave a Timestamp to know it by."""
+        if message.option(Timestamp) is not None:
+            self._endpoint.send_octets(octets, source)
+
+    def _forget(self, handoff: _Handoff) -> None:
+        if self._is_latest(handoff):
+            del self._under_way[handoff.binding.prefix]
+
+    def _log(self, batch: RouteBatch) -> None:
         # A switch that is away gets the route when it returns, before it gets traffic (erratum E39).
-        failed = {name: o.value for name, o in outcomes.items() if o in (Outcome.ERROR, Outcome.TIMEOUT)}
-        if failed or Outcome.ACKED not in outcomes.values():
-            LOG.error(
-                "route of %s to %s is not in force: %s",
-                binding.network,
-                binding.mag,
-                failed or "no switch is connected",
-            )
-            return
-        LOG.info("route of %s to %s is in force on %s", binding.network, binding.mag, ", ".join(outcomes))
-        self._confirmation.answer(message, source)
-        for lma in self._lmas:
-            hub.spawn(self._confirmation.confirmed, message, lma)
+        failures = batch.failures or {update: {} for update in batch.updates if not batch.acknowledged}
+        for update, by in failures.items():
+            if self._limiter.passes("failure"):
+                reason = ", ".join(f"{name}: {what}" for name, what in by.items()) or "no switch is connected"
+                LOG.error("route of %s to %s is not in force: %s", update.binding.network, update.binding.mag, reason)
+        if batch.acknowledged and self._limiter.passes("in force"):
+            routes = [f"{update.binding.network} to {update.binding.mag}" for update in batch.updates[:3]]
+            more = f" and {len(batch.updates) - 3} more" if len(batch.updates) > 3 else ""
+            LOG.info("in force on %s: route of %s%s", ", ".join(batch.acknowledged), ", ".join(routes), more)

@@ -18,7 +18,7 @@ from ryu_pmipls.loadsharing import (
     Placement,
     make_policy,
 )
-from ryu_pmipls.openflow.network import CHANGE_TIMEOUT, Network
+from ryu_pmipls.openflow.network import Network
 from ryu_pmipls.openflow.session import Outcome as SwitchOutcome
 from ryu_pmipls.store import Store
 from ryu_pmipls.wire import LoadAdjust, LoadInfo, LoadInfoMerger, Timestamp
@@ -107,7 +107,7 @@ class UplinkControl:
 
     def _enforce(self, decision: Decision) -> None:
         transaction = self._network.adjust(decision.mag)
-        outcome = SwitchOutcome.DISCONNECTED if transaction is None else transaction.wait(CHANGE_TIMEOUT)
+        outcome = SwitchOutcome.DISCONNECTED if transaction is None else transaction.wait()
         self._note(decision, f"switch of {decision.mag}", _OUTCOMES[outcome], outcome.value)
 
     def _notify(self, decision: Decision) -> None:

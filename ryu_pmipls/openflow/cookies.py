@@ -5,8 +5,6 @@ A cookie is our mark (16 bits), the owner (8 bits), zeros, the slice (6 bits), a
 
 from __future__ import annotations
 
-from ipaddress import IPv6Network
-
 from ryu_pmipls.openflow.flow import Owner
 
 #: In bits 48 to 63 of every cookie; flow entries without it are not ours and are left alone.
@@ -20,15 +18,14 @@ _SLICE_SHIFT = GENERATION_BITS
 _OWNER_SHIFT = 40
 
 
-def cookie(owner: Owner, generation: int, prefix: IPv6Network | None = None) -> int:
-    """The cookie of a flow entry; ``prefix`` is the home network prefix that it is for."""
-    number = 0 if prefix is None else slice_of(prefix)
-    return MARK | owner << _OWNER_SHIFT | number << _SLICE_SHIFT | generation
+def cookie(owner: Owner, generation: int, slice_: int = 0) -> int:
+    """The cookie of a flow entry; of a binding's, in the slice of its prefix."""
+    return MARK | owner << _OWNER_SHIFT | slice_ << _SLICE_SHIFT | generation
 
 
-def slice_of(prefix: IPv6Network) -> int:
-    """The slice of a home network prefix: the last bits of the prefix, in which neighbours differ."""
-    return (int(prefix.network_address) >> 128 - prefix.prefixlen) % SLICES
+def slice_of(prefix: bytes) -> int:
+    """The slice of a home network prefix (8 octets): its last bits, in which neighbours differ."""
+    return prefix[-1] % SLICES
 
 
 def sweep_cookies(generation: int) -> list[tuple[int, int]]:

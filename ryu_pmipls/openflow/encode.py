@@ -12,7 +12,7 @@ from typing import Any
 from ryu_pmipls.framework import ProtocolDesc, nicira_ext
 from ryu_pmipls.framework import ofproto_v1_3 as ofp
 from ryu_pmipls.framework import ofproto_v1_3_parser as parser
-from ryu_pmipls.openflow.cookies import MARK, MARK_MASK, cookie, sweep_cookies
+from ryu_pmipls.openflow.cookies import MARK, MARK_MASK, cookie, slice_of, sweep_cookies
 from ryu_pmipls.openflow.flow import (
     Action,
     DecrementHopLimit,
@@ -29,7 +29,7 @@ IPV6 = 0x86DD
 ICMPV6 = 58
 
 #: What Ryu's messages want instead of a connection, as long as they are not sent.
-_PROTOCOL = ProtocolDesc(ofp.OFP_VERSION)
+PROTOCOL = ProtocolDesc(ofp.OFP_VERSION)
 
 
 def add_flow(entry: Entry, generation: int) -> Any:
@@ -42,8 +42,8 @@ def add_flow(entry: Entry, generation: int) -> Any:
     if rule.goto is not None:
         instructions.append(parser.OFPInstructionGotoTable(rule.goto.number))
     return parser.OFPFlowMod(
-        _PROTOCOL,
-        cookie=cookie(rule.owner, generation, entry.home_prefix),
+        PROTOCOL,
+        cookie=_cookie(entry, generation),
         table_id=rule.table.number,
         command=ofp.OFPFC_ADD,
         priority=rule.priority,
@@ -55,7 +55,7 @@ def add_flow(entry: Entry, generation: int) -> Any:
 def delete_flow(entry: Entry) -> Any:
     """OFPFC_DELETE_STRICT of an entry, if it is ours."""
     return parser.OFPFlowMod(
-        _PROTOCOL,
+        PROTOCOL,
         cookie=MARK,
         cookie_mask=MARK_MASK,
         table_id=entry.rule.table.number,
@@ -71,7 +71,7 @@ def sweep(generation: int) -> list[Any]:
     """OFPFC_DELETE of all of our entries that bear another generation."""
     return [
         parser.OFPFlowMod(
-            _PROTOCOL,
+            PROTOCOL,
             cookie=value,
             cookie_mask=mask,
             table_id=ofp.OFPTT_ALL,
@@ -88,7 +88,7 @@ def set_group(group: Group, exists: bool) -> Any:
     """OFPGC_ADD, or OFPGC_MODIFY when the switch has a group of that number."""
     actions = [] if group.port is None else [parser.OFPActionOutput(group.port)]
     return parser.OFPGroupMod(
-        _PROTOCOL,
+        PROTOCOL,
         command=ofp.OFPGC_MODIFY if exists else ofp.OFPGC_ADD,
         type_=ofp.OFPGT_INDIRECT,
         group_id=group.group,
@@ -96,11 +96,21 @@ def set_group(group: Group, exists: bool) -> Any:
     )
 
 
+def barrier() -> Any:
+    """The request that is answered when all before it has been done."""
+    return parser.OFPBarrierRequest(PROTOCOL)
+
+
 def octets(message: Any, xid: int) -> bytes:
     """A message on the wire, with that transaction id."""
     message.xid = xid
     message.serialize()
     return bytes(message.buf)
+
+
+def _cookie(entry: Entry, generation: int) -> int:
+    prefix = entry.home_prefix
+    return cookie(entry.rule.owner, generation, 0 if prefix is None else slice_of(prefix.network_address.packed[:8]))
 
 
 def _match(match: Match) -> Any:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 
 from ryu_pmipls.domain.profile import Lma, Mag, Profile
 from ryu_pmipls.openflow import rules
+from ryu_pmipls.openflow.binding_encoder import BindingEncoder, RouteUpdate
 from ryu_pmipls.openflow.flow import Entry, Group
-from ryu_pmipls.openflow.session import Outcome, Transaction
+from ryu_pmipls.openflow.route_batch import RouteBatch
+from ryu_pmipls.openflow.session import Transaction
 from ryu_pmipls.openflow.switch import Desired, Switch
-from ryu_pmipls.routing import Binding, BindingTable
-
-#: How long a switch may take to acknowledge a change, in seconds.
-CHANGE_TIMEOUT = 5.0
+from ryu_pmipls.routing import BindingTable
 
 
 class Network:
@@ -30,9 +30,10 @@ class Network:
         gateways: Mapping[str, bytes],
     ) -> None:
         self._profile = profile
+        self._bindings = bindings
         self._uplinks = uplinks
         self._gateways = gateways
-        desired = Desired(self._base, self._groups, bindings.__iter__, self._binding)
+        desired = Desired(self._base, self._groups, self._encoder, self._prefixes, self._behind, bindings.get)
         self.mags = {mag.name: Switch(mag, desired) for mag in profile.mags}
         self.lmas = {lma.name: Switch(lma, desired) for lma in profile.lmas}
         self.by_datapath_id = {switch.node.datapath_id: switch for switch in self}
@@ -45,20 +46,27 @@ class Network:
         """Bring a MAG's groups in line with ``uplinks`` (Load_adjust); None when the MAG is not connected."""
         return self.mags[mag].refresh_groups()
 
-    def route(self, binding: Binding) -> dict[str, Outcome]:
-        """Put a binding into force; waits for the switches, so not to be called in a handler of Ryu's events.
+    def route(
+        self,
+        updates: Iterable[RouteUpdate],
+        current: Callable[[RouteUpdate], bool],
+        done: Callable[[RouteBatch], None],
+    ) -> None:
+        """Put bindings into force, make before break (:class:`RouteBatch`); returns at once.
 
-        Make before break: first the rules at the new MAG, then the routes on all LMAs at once, last the old MAG's
-        rules go. Tells the outcome of each switch that the binding needs.
+        Updates to one MAG go together: what one MAG takes its time for does not hold up another.
         """
-        outcomes: dict[str, Outcome] = {}
-        if binding.mag is not None:
-            outcomes |= _wait({binding.mag: self.mags[binding.mag].route(binding)})
-        outcomes |= _wait({name: lma.route(binding) for name, lma in self.lmas.items()})
-        for name, mag in self.mags.items():
-            if name != binding.mag:
-                mag.route(binding)
-        return outcomes
+        by_mag: dict[str | None, list[RouteUpdate]] = {}
+        for update in updates:
+            mag = update.binding.mag
+            by_mag.setdefault(mag if mag in self.mags and self.mags[mag].contents else None, []).append(update)
+        for mag, together in by_mag.items():
+            RouteBatch(together, self.mags, self.lmas, current, done).start(mag)
+
+    def expire(self, now: float) -> None:
+        """Give up what switches have not acknowledged in time; ``now`` is of the monotonic clock."""
+        for switch in self:
+            switch.expire(now)
 
     def tunnels(self) -> Iterator[tuple[Switch, Switch, bool]]:
         """(MAG, LMA, whether both ends are there) of every pair."""
@@ -66,6 +74,8 @@ class Network:
             for lma in self.lmas.values():
                 up = rules.tunnel_port(lma.name) in mag.ports and rules.tunnel_port(mag.name) in lma.ports
                 yield mag, lma, up
+
+    # What a switch shall hold (:class:`~ryu_pmipls.openflow.switch.Desired`).
 
     def _base(self, switch: Switch) -> Iterator[Entry]:
         if isinstance(switch.node, Mag):
@@ -78,14 +88,21 @@ class Network:
             return iter(())
         return rules.mag_groups(self._profile, self._uplinks[switch.name], switch.ports)
 
-    def _binding(self, switch: Switch, binding: Binding) -> Iterator[Entry]:
+    def _encoder(self, switch: Switch, generation: int) -> BindingEncoder:
+        node, ports = switch.node, dict(switch.ports)
+        if isinstance(node, Mag):
+            entries = partial(rules.mag_binding, self._profile, node)
+            return BindingEncoder(entries, partial(rules.mag_shape, node), generation)
+        return BindingEncoder(partial(rules.lma_binding, ports), rules.lma_shape, generation)
+
+    def _prefixes(self, switch: Switch) -> list[bytes]:
         if isinstance(switch.node, Mag):
-            return rules.mag_binding(self._profile, switch.node, binding)
-        return rules.lma_binding(binding, switch.ports)
+            return [binding.prefix for binding in self._bindings.at(switch.name)]
+        return [binding.prefix for binding in self._bindings if binding.mag is not None]
 
-
-def _wait(transactions: Mapping[str, Transaction | None]) -> dict[str, Outcome]:
-    return {
-        name: Outcome.DISCONNECTED if transaction is None else transaction.wait(CHANGE_TIMEOUT)
-        for name, transaction in transactions.items()
-    }
+    def _behind(self, switch: Switch, port: str) -> list[bytes]:
+        if isinstance(switch.node, Mag):
+            return []  # bindings name access ports by number, and tunnels by group
+        return [
+            binding.prefix for mag in self.mags if rules.tunnel_port(mag) == port for binding in self._bindings.at(mag)
+        ]

@@ -49,16 +49,27 @@ def mag_groups(profile: Profile, uplinks: Mapping[str, str], ports: Ports) -> It
         yield Group(group_id(profile, lma.name), ports.get(tunnel_port(carrier)))
 
 
-def mag_binding(profile: Profile, mag: Mag, binding: Binding) -> Iterator[Entry]:
-    """The entries of one binding at the MAG where the mobile node is; none at other MAGs.
+def mag_shape(mag: Mag, binding: Binding) -> tuple[int, str] | None:
+    """What the entries of a binding at a MAG depend on besides prefix and link-layer address; None when it has none.
 
-    A MAG that speaks only the draft tells neither port nor link-layer address nor anchor: it has to do without.
+    The mobile node is elsewhere; or its MAG speaks only the draft and tells neither port nor link-layer address nor
+    anchor, and has to do without.
     """
-    prefix, node, port = binding.network, binding.link_layer_address, binding.port
-    if binding.mag != mag.name or node is None or port is None or binding.anchor is None:
+    node, port, anchor = binding.link_layer_address, binding.port, binding.anchor
+    if binding.mag != mag.name or node is None or port is None or anchor is None:
+        return None
+    return port, anchor
+
+
+def mag_binding(profile: Profile, mag: Mag, binding: Binding) -> Iterator[Entry]:
+    """The entries of one binding at a MAG, by the :func:`mag_shape` of the binding."""
+    shape, prefix, node = mag_shape(mag, binding), binding.network, binding.link_layer_address
+    if shape is None or node is None:
         return
+    port, anchor = shape
+    group = group_id(profile, anchor)
     yield pipeline.MAG_GUARD.entry(port=port, link_layer_address=node, prefix=prefix)
-    yield pipeline.MAG_UPLINK.entry(prefix=prefix, group=group_id(profile, binding.anchor))
+    yield pipeline.MAG_UPLINK.entry(prefix=prefix, group=group)
     yield pipeline.MAG_DOWNLINK.entry(prefix=prefix, link_layer_address=node, port=port)
 
 
@@ -88,8 +99,13 @@ def lma_base(profile: Profile, lma: Lma, ports: Ports, own: bytes | None, gatewa
         yield pipeline.LMA_TO_CORE.entry(pool=pool, own=own, gateway=gateway, core=core)
 
 
-def lma_binding(binding: Binding, ports: Ports) -> Iterator[Entry]:
-    """The downlink route of one binding: its prefix into the tunnel of the MAG where the mobile node is."""
+def lma_shape(binding: Binding) -> str | None:
+    """What the entries of a binding at an LMA depend on besides its prefix: the MAG where the mobile node is."""
+    return binding.mag
+
+
+def lma_binding(ports: Ports, binding: Binding) -> Iterator[Entry]:
+    """The downlink route of one binding: its prefix into the tunnel of its MAG."""
     tunnel = None if binding.mag is None else ports.get(tunnel_port(binding.mag))
     if tunnel is not None:
         yield pipeline.LMA_ROUTE.entry(prefix=binding.network, tunnel=tunnel)

@@ -1,36 +1,28 @@
-"""One MAG's or LMA's switch: what is there, what shall be there, and the way from one to the other."""
+"""One MAG's or LMA's switch: what it tells, and what it is told."""
 
 from __future__ import annotations
 
 import logging
-import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from enum import Enum
 from typing import Any
 
 from ryu_pmipls.domain.profile import Lma, Mag
-from ryu_pmipls.framework import Datapath, hub
+from ryu_pmipls.framework import Datapath
 from ryu_pmipls.framework import ofproto_v1_3 as ofp
 from ryu_pmipls.framework import ofproto_v1_3_parser as parser
 from ryu_pmipls.openflow import encode
-from ryu_pmipls.openflow.cookies import GENERATION_BITS
+from ryu_pmipls.openflow.binding_encoder import BindingEncoder, RouteUpdate
+from ryu_pmipls.openflow.contents import Contents
 from ryu_pmipls.openflow.flow import LOCAL, Entry, Group
+from ryu_pmipls.openflow.reconciler import Reconciler, State
 from ryu_pmipls.openflow.rules import tunnel_port
 from ryu_pmipls.openflow.session import Outcome, SwitchSession, Transaction
+from ryu_pmipls.rate_limiter import RateLimiter
 from ryu_pmipls.routing import Binding
 
 LOG = logging.getLogger(__name__)
-
-#: How long a reconciliation may take, and how long after a failed one the next is tried, in seconds.
-RECONCILE_TIMEOUT = 30.0
-RECONCILE_PAUSE = 2.0
-
-
-class State(str, Enum):
-    DISCONNECTED = "disconnected"
-    RECONCILING = "reconciling"  # connected, but what is on the switch is not known to be right
-    READY = "ready"
 
 
 @dataclass(frozen=True)
@@ -45,19 +37,21 @@ class Counters:
 
 @dataclass(frozen=True)
 class Desired:
-    """Where the rules of a switch come from; every function reads the present state of the domain."""
+    """What a switch shall hold; every function reads the present state of the domain."""
 
     base: Callable[[Switch], Iterable[Entry]]
     groups: Callable[[Switch], Iterable[Group]]
-    bindings: Callable[[], Iterable[Binding]]
-    binding: Callable[[Switch, Binding], Iterable[Entry]]
+    encoder: Callable[[Switch, int], BindingEncoder]  # for a generation
+    prefixes: Callable[[Switch], Sequence[bytes]]  # of the bindings that have entries there
+    behind: Callable[[Switch, str], Sequence[bytes]]  # those whose entries name a port
+    binding: Callable[[bytes], Binding | None]
 
 
 class Switch:
     """The switch of a node of the profile, connected or not.
 
-    Nothing is deleted before what replaces it is in force: on connect the desired rules go in under a new cookie
-    generation, and only when the barrier behind them has answered is every older generation swept.
+    A :class:`~ryu_pmipls.openflow.reconciler.Reconciler` brings a connection in line; from the moment it has begun,
+    changes go to the switch as they come.
     """
 
     def __init__(self, node: Lma | Mag, desired: Desired) -> None:
@@ -67,13 +61,15 @@ class Switch:
         self.link_layer_address: bytes | None = None  # of the bridge's own interface
         self.counters: dict[str, Counters] = {}
         self.statistics_pending = False
-        self.errors = 0
-        self._desired = desired
+        self.errors: Counter[str] = Counter()  # what the switch refused, by the name of the error
+        self.desired = desired
+        self.contents: Contents | None = None  # None while it is not known what is there
+        self.groups: list[int] = []  # that the switch had when it was asked
+        self._described: dict[str, int] = {}
+        self._counted: dict[str, Counters] = {}
         self._session: SwitchSession | None = None
-        self._generation = 0
-        self._base: dict[Any, Entry] = {}
-        self._bound: dict[bytes, tuple[Entry, ...]] = {}
-        self._groups: dict[int, int | None] = {}
+        self._reconciler: Reconciler | None = None
+        self._limiter = RateLimiter()
 
     @property
     def name(self) -> str:
@@ -82,17 +78,19 @@ class Switch:
     # What the switch tells.
 
     def connected(self, datapath: Datapath) -> None:
-        """A connection is up: ask what is there; the answers start the reconciliation."""
+        """A connection is up."""
         self.disconnected()
         self.state = State.RECONCILING
         self._session = SwitchSession(datapath)
-        self._session.submit([parser.OFPPortDescStatsRequest(datapath), parser.OFPGroupDescStatsRequest(datapath)])
+        self._reconciler = Reconciler(self, self._session)
+        self._reconciler.reconcile()
 
     def disconnected(self) -> None:
         """The connection is gone; the switch goes on by itself."""
-        if self._session is not None:
-            self._session.close()
-        self._session = None
+        session, self._session = self._session, None
+        if session is not None:
+            session.close()
+        self.contents = self._reconciler = None
         self.state = State.DISCONNECTED
         self.statistics_pending = False
         self.counters.clear()
@@ -101,73 +99,92 @@ class Switch:
         """Whether ``datapath`` is the present connection (a replaced one may still tell of its end)."""
         return self._session is not None and self._session.datapath is datapath
 
-    def ports_described(self, ports: Iterable[Any]) -> None:
-        self.ports = {}
+    def ports_described(self, ports: Iterable[Any], more: bool) -> None:
+        """All ports, perhaps in several messages: ``more`` with all but the last."""
         for port in ports:
-            self._note_port(port)
+            self._note_port(port, self._described)
+        if not more:
+            self.ports, self._described = self._described, {}
 
     def groups_described(self, groups: Iterable[Any]) -> None:
-        """The last thing to know before the reconciliation: which groups exist."""
-        self._groups = {group.group_id: None for group in groups}
-        if self._session is not None:
-            hub.spawn(self._reconcile, self._session)
+        """Groups that are there."""
+        self.groups += (group.group_id for group in groups)
 
     def port_changed(self, port: Any, gone: bool) -> None:
-        """A port came, went or changed: the rules that name it follow."""
+        """A port came, went or changed: the entries that name it follow."""
+        name, before = _port_name(port), (dict(self.ports), self.link_layer_address)
         if gone:
-            self.ports.pop(_port_name(port), None)
+            self.ports.pop(name, None)
         else:
-            self._note_port(port)
+            self._note_port(port, self.ports)
+        if self.contents is None or self._reconciler is None or before == (self.ports, self.link_layer_address):
+            return
+        self.contents.encoder = self.desired.encoder(self, self.contents.generation)
         self.refresh()
+        self._reconciler.port_changed(name, name in self.ports)
 
     def barrier_reply(self, xid: int) -> None:
         if self._session is not None:
             self._session.barrier_reply(xid)
 
-    def error(self, xid: int, text: str) -> None:
-        self.errors += 1
+    def error(self, xid: int, name: str) -> None:
+        """The switch refused the message with that xid."""
+        self.errors[name] += 1
+        if self._limiter.passes(name):
+            LOG.error("%s: refused a message: %s (%d so far)", self.name, name, self.errors[name])
         if self._session is not None:
-            self._session.error(xid, text)
+            self._session.error(xid, name)
 
-    # What the switch is told.
+    def expire(self, now: float) -> None:
+        """Give up what the switch has not acknowledged in time; ``now`` is of the monotonic clock."""
+        if self._session is not None:
+            self._session.expire(now)
+
+    # What the switch is told. Nothing when there is no connection, or as long as it is to be reconciled anyway.
 
     def refresh(self) -> Transaction | None:
-        """Bring every rule and group up to date; None when there is no connection, or it is reconciled anyway."""
-        if self._session is None or self.state is not State.READY:
+        """Bring the groups and the node's own entries up to date."""
+        if self._session is None or self.contents is None:
             return None
-        messages = [*self._group_changes(), *self._base_changes()]
-        for binding in self._desired.bindings():
-            messages += self._binding_changes(binding)
-        return self._session.submit(messages)
+        messages = [*self.contents.set_groups(self.desired.groups(self))]
+        messages += self.contents.set_base(self.desired.base(self))
+        return self._watched(self._session.request(*messages))
 
     def refresh_groups(self) -> Transaction | None:
         """Bring the groups up to date: one message per group that changes, whatever the number of mobile nodes."""
-        if self._session is None or self.state is not State.READY:
+        if self._session is None or self.contents is None:
             return None
-        return self._session.submit(list(self._group_changes()))
+        return self._watched(self._session.request(*self.contents.set_groups(self.desired.groups(self))))
 
-    def route(self, binding: Binding) -> Transaction | None:
-        """Bring the rules of one binding up to date."""
-        if self._session is None or self.state is not State.READY:
+    def route(self, updates: Sequence[RouteUpdate]) -> Transaction | None:
+        """Bring the entries of bindings up to date; errors are told by the place of the update."""
+        if self._session is None or self.contents is None:
             return None
-        return self._session.submit(list(self._binding_changes(binding)))
+        first = self._session.reserve(len(updates))
+        octets = self.contents.encoder.encode(updates, first)
+        return self._watched(self._session.submit(octets, first, len(updates)))
 
     def request_statistics(self) -> None:
         """Ask for the counters of all ports, unless an answer is still awaited."""
         if self._session is not None and not self.statistics_pending:
             self.statistics_pending = True
-            datapath = self._session.datapath
-            self._session.submit([parser.OFPPortStatsRequest(datapath, 0, ofp.OFPP_ANY)])
+            self._session.request(parser.OFPPortStatsRequest(encode.PROTOCOL, 0, ofp.OFPP_ANY))
 
-    def statistics(self, entries: Iterable[Any]) -> None:
-        """The counters came. All ones means that the switch does not know (OpenFlow 1.3, A.3.5.6): passed on as is."""
-        self.statistics_pending = False
+    def statistics(self, entries: Iterable[Any], more: bool) -> bool:
+        """The counters came, perhaps in several messages; whether all are there.
+
+        All ones means that the switch does not know (OpenFlow 1.3, A.3.5.6): passed on as is.
+        """
         names = {number: name for name, number in self.ports.items()}
-        self.counters = {
-            names[entry.port_no]: Counters(entry.rx_packets, entry.rx_bytes, entry.tx_packets, entry.tx_bytes)
-            for entry in entries
-            if entry.port_no in names
-        }
+        for entry in entries:
+            if entry.port_no in names:
+                counters = Counters(entry.rx_packets, entry.rx_bytes, entry.tx_packets, entry.tx_bytes)
+                self._counted[names[entry.port_no]] = counters
+        if more:
+            return False
+        self.statistics_pending = False
+        self.counters, self._counted = self._counted, {}
+        return True
 
     def tunnel_counters(self, peers: Iterable[str]) -> Iterator[tuple[str, Counters]]:
         """(peer, counters of the tunnel to it) of the peers whose tunnel is there."""
@@ -176,63 +193,19 @@ class Switch:
             if counters is not None:
                 yield peer, counters
 
-    def _note_port(self, port: Any) -> None:
+    def _note_port(self, port: Any, ports: dict[str, int]) -> None:
         if port.port_no == LOCAL:
             self.link_layer_address = bytes.fromhex(port.hw_addr.replace(":", ""))
         else:
-            self.ports[_port_name(port)] = port.port_no
+            ports[_port_name(port)] = port.port_no
 
-    def _reconcile(self, session: SwitchSession) -> None:
-        while session is self._session:
-            self._generation = (self._generation + 1 + secrets.randbelow(2**GENERATION_BITS - 1)) % 2**GENERATION_BITS
-            self._base.clear()
-            self._bound.clear()
-            # From here on changes go to the switch as they come, behind the messages of the reconciliation.
-            self.state = State.READY
-            transaction = self.refresh()
-            outcome = transaction.wait(RECONCILE_TIMEOUT) if transaction else Outcome.DISCONNECTED
-            if outcome is Outcome.ACKED:
-                outcome = session.submit(encode.sweep(self._generation)).wait(RECONCILE_TIMEOUT)
-            if outcome is Outcome.ACKED:
-                LOG.info("%s: %d rules and %d groups in force", self.name, self._rule_count(), len(self._groups))
-                return
-            if session is self._session:
-                LOG.error("%s: reconciliation failed (%s), tried again in %g s", self.name, outcome, RECONCILE_PAUSE)
-                self.state = State.RECONCILING
-                hub.sleep(RECONCILE_PAUSE)
+    def _watched(self, transaction: Transaction) -> Transaction:
+        transaction.then(self._settled)
+        return transaction
 
-    def _rule_count(self) -> int:
-        return len(self._base) + sum(len(rules) for rules in self._bound.values())
-
-    def _group_changes(self) -> Iterator[Any]:
-        for group in self._desired.groups(self):
-            exists = group.group in self._groups
-            if not exists or self._groups[group.group] != group.port or group.port is None:
-                self._groups[group.group] = group.port
-                yield encode.set_group(group, exists)
-
-    def _base_changes(self) -> Iterator[Any]:
-        new = {entry.key: entry for entry in self._desired.base(self)}
-        yield from self._changes(self._base.values(), new.values())
-        self._base = new
-
-    def _binding_changes(self, binding: Binding) -> Iterator[Any]:
-        new = tuple(self._desired.binding(self, binding))
-        yield from self._changes(self._bound.get(binding.prefix, ()), new)
-        if new:
-            self._bound[binding.prefix] = new
-        else:
-            self._bound.pop(binding.prefix, None)
-
-    def _changes(self, old: Iterable[Entry], new: Iterable[Entry]) -> Iterator[Any]:
-        before = {entry.key: entry for entry in old}
-        after = {entry.key: entry for entry in new}
-        for key, entry in after.items():
-            if before.get(key) != entry:
-                yield encode.add_flow(entry, self._generation)
-        for key, entry in before.items():
-            if key not in after:
-                yield encode.delete_flow(entry)
+    def _settled(self, transaction: Transaction) -> None:
+        if transaction.outcome is Outcome.ERROR and self._reconciler is not None:
+            self._reconciler.refused()
 
 
 def _port_name(port: Any) -> str:

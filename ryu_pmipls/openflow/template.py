@@ -2,7 +2,7 @@
 
 A template is made from what Ryu encodes: the message of the rule is serialised with the lowest and the highest value of
 each parameter, and where the two differ is its hole. So there is no second encoder, and a rule has a template as soon
-as it is declared. The octets are a ``bytes`` format (``%b`` for each hole), which Python fills fastest.
+as it is declared. The octets are a ``bytes`` format (``%(name)b`` for each hole), which Python fills fastest.
 """
 
 from __future__ import annotations
@@ -13,13 +13,10 @@ from ipaddress import IPv6Network
 from typing import Any
 
 from ryu_pmipls.openflow import encode
-from ryu_pmipls.openflow.flow import Bound, Entry, Kind, Parameter, PipelineError, Rule
+from ryu_pmipls.openflow.flow import Bound, Entry, Kind, PipelineError, Rule
 from ryu_pmipls.wire import ROUTE_PREFIX_LENGTH
 
-#: The holes that every template has, before those of its parameters.
-XID = Parameter("xid", Kind.NUMBER, "transaction id")
-COOKIE = Parameter("cookie", Kind.NUMBER, "cookie")
-
+#: Where every template has its holes ``xid`` and ``cookie``.
 _XID = range(4, 8)
 _COOKIE = range(8, 16)
 
@@ -44,29 +41,34 @@ def octets_of(value: Bound) -> bytes:
 
 @dataclass(frozen=True)
 class Template:
-    """A flow-mod with holes: ``octets % values`` fills them, with the octets for each of ``holes`` in order."""
+    """Flow-mods with holes: ``octets % values`` fills them, with a mapping of their names (bytes) to octets.
+
+    The holes are ``xid`` (four octets), ``cookie`` (eight octets; an OFPFC_ADD has it), and the parameters of the rule,
+    whose values :func:`octets_of` gives.
+    """
 
     octets: bytes
-    holes: tuple[Parameter, ...]
+    holes: frozenset[str]
 
     def bind(self, **values: Bound) -> Template:
         """The template that is left when parameters, by name, have got their values."""
-        filled = (_literal(octets_of(values[hole.name])) if hole.name in values else b"%b" for hole in self.holes)
-        octets = self.octets.replace(b"%%", b"%%%%") % tuple(filled)  # what is left is a format again
-        return Template(octets, tuple(hole for hole in self.holes if hole.name not in values))
+        filled = {name.encode(): _literal(octets_of(value)) for name, value in values.items()}
+        left = self.holes - values.keys()
+        octets = self.octets.replace(b"%%", b"%%%%")  # what is left is a format again
+        return Template(octets % (filled | {name.encode(): _hole(name) for name in left}), left)
 
 
 def add_template(rule: Rule) -> Template:
-    """OFPFC_ADD of a rule; the holes are xid, cookie, and the parameters of match and actions in this order."""
-    return _template(rule, lambda entry: encode.add_flow(entry, 0), {_XID: XID, _COOKIE: COOKIE})
+    """OFPFC_ADD of a rule."""
+    return _template(rule, lambda entry: encode.add_flow(entry, 0), {_XID: "xid", _COOKIE: "cookie"})
 
 
 def delete_template(rule: Rule) -> Template:
-    """OFPFC_DELETE_STRICT of a rule, if it is ours; the holes are xid and the parameters of the match."""
-    return _template(rule, encode.delete_flow, {_XID: XID})
+    """OFPFC_DELETE_STRICT of a rule, if it is ours; the holes are ``xid`` and the parameters of the match."""
+    return _template(rule, encode.delete_flow, {_XID: "xid"})
 
 
-def _template(rule: Rule, message: Callable[[Entry], Any], fixed: dict[range, Parameter]) -> Template:
+def _template(rule: Rule, message: Callable[[Entry], Any], fixed: dict[range, str]) -> Template:
     for parameter in rule.parameters:
         if parameter.kind not in _ENDS:
             raise PipelineError(f"{parameter.name}: a {parameter.kind.value} has no fixed place in a template")
@@ -79,13 +81,12 @@ def _template(rule: Rule, message: Callable[[Entry], Any], fixed: dict[range, Pa
         for place in _differences(base, other):
             if len(place) != len(octets_of(highest)):
                 raise PipelineError(f"{parameter.name} has no octets to itself in the message")
-            holes.append((place, parameter))
-    holes.sort(key=lambda hole: hole[0].start)
+            holes.append((place, parameter.name))
     octets, position = b"", 0
-    for place, _ in holes:
-        octets += _literal(base[position : place.start]) + b"%b"
+    for place, name in sorted(holes, key=lambda hole: hole[0].start):
+        octets += _literal(base[position : place.start]) + _hole(name)
         position = place.stop
-    return Template(octets + _literal(base[position:]), tuple(parameter for _, parameter in holes))
+    return Template(octets + _literal(base[position:]), frozenset(name for _, name in holes))
 
 
 def _differences(one: bytes, other: bytes) -> Iterator[range]:
@@ -103,3 +104,7 @@ def _differences(one: bytes, other: bytes) -> Iterator[range]:
 def _literal(octets: bytes) -> bytes:
     """Octets that stay as they are when a format is filled."""
     return octets.replace(b"%", b"%%")
+
+
+def _hole(name: str) -> bytes:
+    return b"%%(%b)b" % name.encode()

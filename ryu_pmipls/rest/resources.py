@@ -12,8 +12,9 @@ from ryu_pmipls.control.uplinks import UplinkControl
 from ryu_pmipls.domain.profile import Profile, format_link_layer
 from ryu_pmipls.loadsharing import Record
 from ryu_pmipls.openflow.network import Network
+from ryu_pmipls.openflow.reconciler import State
 from ryu_pmipls.openflow.rules import tunnel_port
-from ryu_pmipls.openflow.switch import State, Switch
+from ryu_pmipls.openflow.switch import Switch
 from ryu_pmipls.rest.application import RestApplication
 from ryu_pmipls.routing import Binding, BindingTable
 
@@ -59,7 +60,7 @@ class Resources:
             "version": __version__,
             "time": self.clock(),
             "switches": switches,
-            "switch_errors": {switch.name: switch.errors for switch in self.network if switch.errors},
+            "switch_errors": {switch.name: dict(switch.errors) for switch in self.network if switch.errors},
             "bindings": len(self.bindings),
             "alarms": [asdict(alarm) for alarm in self.uplinks.policy.alarms],
             "refused": dict(self.refused),
@@ -124,6 +125,7 @@ class Resources:
             "datapath_id": f"{node.datapath_id:016x}",
             "state": switch.state.value,
             "ports": dict(switch.ports),
+            "errors": dict(switch.errors),
         }
 
 

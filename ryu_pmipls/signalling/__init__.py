@@ -1,7 +1,7 @@
 """Sockets for Mobility Headers, who may say what, and counters of what was refused."""
 
+from ryu_pmipls.rate_limiter import RateLimiter
 from ryu_pmipls.signalling.endpoint import Endpoint
-from ryu_pmipls.signalling.rate_limiter import RateLimiter
 from ryu_pmipls.signalling.roles import Role, Roles
 
 __all__ = ["Endpoint", "RateLimiter", "Role", "Roles"]

@@ -1,7 +1,7 @@
 """A node's socket for Mobility Headers: protocol 135 over IPv6 (RFC 6275), or the same octets in UDP.
 
 The same code serves the agents, whose event loop waits for the socket, and the RMS, whose green threads do: nothing
-here waits, but :meth:`Endpoint.messages`.
+here waits, but :meth:`Endpoint.wait`.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ import socket
 import struct
 from collections import Counter
 from collections.abc import Iterator
+from functools import lru_cache
 from ipaddress import IPv6Address
 
 from ryu_pmipls.domain.profile import Profile, Signalling
-from ryu_pmipls.signalling.rate_limiter import RateLimiter
+from ryu_pmipls.rate_limiter import RateLimiter
 from ryu_pmipls.signalling.roles import Role, Roles
 from ryu_pmipls.wire import CodePoints, Message, RouteAdjust, WireError, build, parse
 from ryu_pmipls.wire.codepoints import MOBILITY_HEADER
@@ -32,6 +33,9 @@ _BATCH = 64
 _IPV6_FREEBIND = 78
 _SO_RCVBUFFORCE = 33
 _SO_MEMINFO = 55
+# The addresses of a domain's nodes come again and again, and it takes microseconds to make or to write one.
+_address = lru_cache(maxsize=4096)(IPv6Address)
+_host = lru_cache(maxsize=4096)(str)
 _MEMINFO = struct.Struct("=9I")  # the last one counts datagrams that the kernel dropped
 
 
@@ -63,26 +67,29 @@ class Endpoint:
     def close(self) -> None:
         self._socket.close()
 
-    def messages(self) -> Iterator[tuple[Message, IPv6Address]]:
-        """Permitted messages with their sources, for ever; waits for each (in a green thread: that one alone)."""
-        while True:
-            select.select([self], [], [])
-            yield from self.drain()
+    def wait(self) -> None:
+        """Wait until there is something to :meth:`drain` (in a green thread: that one alone)."""
+        select.select([self], [], [])
 
     def drain(self) -> Iterator[tuple[Message, IPv6Address]]:
         """Permitted messages, with their sources, out of those datagrams that are there; not more than a batch."""
+        for data, source in self.datagrams():
+            message = self.decode(data, source)
+            if message is not None:
+                yield message, source
+
+    def datagrams(self) -> Iterator[tuple[bytes, IPv6Address]]:
+        """The datagrams that are there, with their sources, for :meth:`decode`; not more than a batch."""
+        receive = self._socket.recvfrom
         for _ in range(_BATCH):
             try:
-                data, (host, *_) = self._socket.recvfrom(_LARGEST_DATAGRAM)
+                data, (host, *_) = receive(_LARGEST_DATAGRAM)
             except BlockingIOError:
                 break
             except OSError as error:
                 self._refuse(f"receive: {_name(error)}", error.strerror)
                 break
-            source = IPv6Address(host)
-            message = self.decode(data, source)
-            if message is not None:
-                yield message, source
+            yield data, _address(host)
         self._count_drops()
 
     def decode(self, data: bytes, source: IPv6Address) -> Message | None:
@@ -108,11 +115,14 @@ class Endpoint:
 
     def send(self, message: Message, destination: IPv6Address) -> None:
         """Send and forget; an error is counted, for the peer may be back when the message is repeated."""
-        data = self.encode(message, destination)
+        self.send_octets(self.encode(message, destination), destination)
+
+    def send_octets(self, data: bytes, destination: IPv6Address) -> None:
+        """The same with what :meth:`encode` gives, or what was received from there: a message is sent back as it is."""
         try:
-            self._socket.sendto(data, (str(destination), self._udp_port or 0))
+            self._socket.sendto(data, (_host(destination), self._udp_port or 0))
         except OSError as error:
-            self._refuse(f"send: {_name(error)}", f"{type(message).__name__} to {destination}: {error.strerror}")
+            self._refuse(f"send: {_name(error)}", f"to {destination}: {error.strerror}")
 
     def _refuse(self, reason: str, detail: object) -> None:
         self.refused[reason] += 1

@@ -97,10 +97,12 @@ class AnsweringRms:
 
     def _answer(self) -> None:
         with suppress(OSError, ValueError):  # closed
-            for message, source in self.endpoint.messages():
-                self.received.append((message, source))
-                if isinstance(message, RouteAdjust):
-                    self.endpoint.send(message, source)
+            while True:
+                self.endpoint.wait()
+                for message, source in self.endpoint.drain():
+                    self.received.append((message, source))
+                    if isinstance(message, RouteAdjust):
+                        self.endpoint.send(message, source)
 
     def all(self, kind: type[Any], source: IPv6Address) -> list[Any]:
         return [message for message, sender in list(self.received) if isinstance(message, kind) and sender == source]

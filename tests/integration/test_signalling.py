@@ -232,11 +232,13 @@ mag, lma = Endpoint(profile, Role.MAG, MAG, refused), Endpoint(profile, Role.LMA
 got, ticks = [], []
 
 def receive(endpoint, answer):
-    for message, source in endpoint.messages():
-        if answer:
-            endpoint.send(TunnelAck(LMA), source)
-        else:
-            got.append(message)
+    while True:
+        endpoint.wait()
+        for message, source in endpoint.drain():
+            if answer:
+                endpoint.send(TunnelAck(LMA), source)
+            else:
+                got.append(message)
 
 def tick():
     while True:

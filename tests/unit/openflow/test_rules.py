@@ -32,12 +32,12 @@ def binding(mag="mag1", **changes):
     return Binding(**(values | changes))
 
 
-HOME_PREFIXES = st.integers(0, 2**64 - 1).map(lambda number: IPv6Network((number << 64, 64)))
+HOME_PREFIXES = st.binary(min_size=8, max_size=8)
 
 
 @given(GENERATIONS, GENERATIONS, st.sampled_from(Owner), st.none() | HOME_PREFIXES)
 def test_the_sweep_matches_every_generation_but_the_present_one(present, other, owner, prefix):
-    value = cookie(owner, other, prefix)
+    value = cookie(owner, other, 0 if prefix is None else slice_of(prefix))
     swept = any(value & mask == wanted for wanted, mask in sweep_cookies(present))
     assert swept == (other != present)
 
@@ -50,7 +50,7 @@ def test_the_sweep_leaves_foreign_flows_alone(present, foreign):
 
 def test_neighbouring_prefixes_are_of_different_slices():
     prefixes = PROFILE.home_prefix_pool.subnets(new_prefix=64)
-    assert len({slice_of(next(prefixes)) for _ in range(64)}) == 64
+    assert len({slice_of(next(prefixes).network_address.packed[:8]) for _ in range(64)}) == 64
 
 
 def test_a_binding_is_on_its_mag_only():
@@ -94,11 +94,11 @@ def test_a_group_whose_tunnel_is_not_there_drops():
 
 
 def test_every_lma_routes_every_prefix_to_the_mag_where_it_is():
-    (route,) = rules.lma_binding(binding("mag2"), LMA_PORTS)
+    (route,) = rules.lma_binding(LMA_PORTS, binding("mag2"))
     assert route.rule.table is LmaTable.DOWNLINK
     assert route.actions[-1] == Output(LMA_PORTS["t-mag2"])
-    assert list(rules.lma_binding(binding(None), LMA_PORTS)) == []
-    assert list(rules.lma_binding(binding("mag2"), {"core": 1})) == []
+    assert list(rules.lma_binding(LMA_PORTS, binding(None))) == []
+    assert list(rules.lma_binding({"core": 1}, binding("mag2"))) == []
 
 
 def test_nothing_leaves_for_the_core_while_its_gateway_is_unknown():

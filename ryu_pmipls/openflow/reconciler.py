@@ -1,0 +1,141 @@
+"""Brings a switch in line with what it shall hold, and keeps it there; one per connection.
+
+Nothing is deleted before what replaces it is in force: the desired entries go in under a new cookie generation, and
+only when the barriers behind them have answered is every older generation swept.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections import deque
+from collections.abc import Sequence
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from ryu_pmipls.framework import hub
+from ryu_pmipls.framework import ofproto_v1_3_parser as parser
+from ryu_pmipls.openflow import encode
+from ryu_pmipls.openflow.binding_encoder import RouteUpdate
+from ryu_pmipls.openflow.contents import Contents
+from ryu_pmipls.openflow.cookies import GENERATION_BITS
+from ryu_pmipls.openflow.session import WINDOW, Outcome, SwitchSession, Transaction
+
+if TYPE_CHECKING:
+    from ryu_pmipls.openflow.switch import Switch
+
+LOG = logging.getLogger(__name__)
+
+#: How long each step of a reconciliation may take, in seconds.
+TIMEOUT = 30.0
+#: How long after a failure it is tried again, in seconds; doubled with every failure, up to the longest.
+PAUSE = 2.0
+LONGEST_PAUSE = 64.0
+#: Bindings that are written in one go. Between two others have their turn, and changes pass the rest.
+CHUNK = 500
+
+
+class State(str, Enum):
+    """How far the RMS knows what is on a switch."""
+
+    DISCONNECTED = "disconnected"
+    RECONCILING = "reconciling"  # connected, but what is there is not known to be right
+    READY = "ready"
+
+
+class Reconciler:
+    """The green thread that writes to one switch on its own account: what is due, one thing after the other."""
+
+    def __init__(self, switch: Switch, session: SwitchSession) -> None:
+        self._switch = switch
+        self._session = session
+        self._wake = hub.Event()
+        self._due = False
+        self._not_before = 0.0  # monotonic clock
+        self._pause = PAUSE
+        self._came: dict[str, None] = {}  # ports whose routes are to be written
+        hub.spawn(self._run)
+
+    def reconcile(self) -> None:
+        """Have everything written anew."""
+        self._due = True
+        self._wake.set()
+
+    def refused(self) -> None:
+        """Something was not done: have everything written anew, after a pause that grows until that succeeds."""
+        if not self._due:
+            self._not_before = time.monotonic() + self._pause
+            self._pause = min(2 * self._pause, LONGEST_PAUSE)
+            self.reconcile()
+
+    def port_changed(self, name: str, there: bool) -> None:
+        """A port came, went or has another number: the routes that lead there follow."""
+        if there:
+            self._came[name] = None
+            self._wake.set()
+        elif self._switch.desired.behind(self._switch, name):
+            self.reconcile()
+
+    def _run(self) -> None:
+        while not self._session.closed:
+            pause = self._not_before - time.monotonic()
+            if self._due and pause <= 0:
+                self._due = False
+                self._reconcile()
+            elif self._came:
+                self._write(self._switch.desired.behind(self._switch, self._came.popitem()[0]))
+            else:
+                self._wake.clear()
+                self._wake.wait(max(pause, 0) if self._due else None)
+
+    def _reconcile(self) -> None:
+        switch = self._switch
+        switch.state = State.RECONCILING
+        done = self._ask() and self._write_base() and self._write(switch.desired.prefixes(switch)) and self._sweep()
+        if self._session.closed:
+            return
+        if not done:
+            LOG.error("%s: reconciliation failed, tried again", switch.name)
+            self.refused()
+            return
+        switch.state = State.READY
+        if not self._due:
+            self._pause = PAUSE
+        assert switch.contents is not None
+        groups, entries, bindings = switch.contents.groups, switch.contents.base, len(switch.desired.prefixes(switch))
+        LOG.info("%s: %d groups, %d entries and %d bindings in force", switch.name, groups, entries, bindings)
+
+    def _ask(self) -> bool:
+        """Ask for ports and groups; the answers have come when the barrier behind the requests has answered."""
+        self._switch.groups = []
+        requests = parser.OFPPortDescStatsRequest(encode.PROTOCOL), parser.OFPGroupDescStatsRequest(encode.PROTOCOL)
+        return self._session.request(*requests, timeout=TIMEOUT).wait() is Outcome.ACKED
+
+    def _write_base(self) -> bool:
+        """Groups and the node's own entries; from here on changes go to the switch as they come."""
+        switch = self._switch
+        generation = 0 if switch.contents is None else switch.contents.generation
+        generation = (generation + 1 + secrets.randbelow(2**GENERATION_BITS - 1)) % 2**GENERATION_BITS
+        switch.contents = Contents(generation, switch.groups, switch.desired.encoder(switch, generation))
+        return _done(switch.refresh())
+
+    def _write(self, prefixes: Sequence[bytes]) -> bool:
+        """The entries of bindings, as they are by then; those that the switch refuses do not hold the others up."""
+        under_way: deque[Transaction | None] = deque()
+        for start in range(0, len(prefixes), CHUNK):
+            bindings = map(self._switch.desired.binding, prefixes[start : start + CHUNK])
+            under_way.append(self._switch.route([RouteUpdate(binding) for binding in bindings if binding is not None]))
+            if len(under_way) == WINDOW and not _done(under_way.popleft(), Outcome.ERROR):
+                return False
+            hub.sleep(0)
+        return all(_done(transaction, Outcome.ERROR) for transaction in under_way)
+
+    def _sweep(self) -> bool:
+        assert self._switch.contents is not None
+        return _done(self._session.request(*encode.sweep(self._switch.contents.generation), timeout=TIMEOUT))
+
+
+def _done(transaction: Transaction | None, *others: Outcome) -> bool:
+    """Whether the switch has acknowledged it, or one of the other outcomes has come."""
+    return transaction is not None and transaction.wait() in (Outcome.ACKED, *others)

@@ -1,0 +1,85 @@
+"""Make before break: how a batch of bindings gets into force.
+
+First the entries at the new MAG, then the routes on all LMAs at once; when all of these have answered, the old MAGs'
+entries go. Nothing here waits: each step is taken when the answers to the one before have come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+from ryu_pmipls.openflow.binding_encoder import RouteUpdate
+from ryu_pmipls.openflow.session import Outcome, Transaction
+from ryu_pmipls.openflow.switch import Switch
+
+
+class RouteBatch:
+    """Updates to one new MAG (or to none that is connected), on their way into force.
+
+    ``current`` tells whether an update is still the latest of its prefix. For one that is not no further step is taken:
+    the later one takes care of its entries. ``done`` is called when all LMAs have answered, or have failed to.
+    """
+
+    def __init__(
+        self,
+        updates: Sequence[RouteUpdate],
+        mags: Mapping[str, Switch],
+        lmas: Mapping[str, Switch],
+        current: Callable[[RouteUpdate], bool],
+        done: Callable[[RouteBatch], None],
+    ) -> None:
+        self.updates = updates
+        #: The switches that have acknowledged their part, except for what ``failures`` says of single updates.
+        self.acknowledged: list[str] = []
+        #: What went wrong, by the switch.
+        self.failures: dict[RouteUpdate, dict[str, str]] = {}
+        self._mags = mags
+        self._lmas = lmas
+        self._current = current
+        self._done = done
+
+    def start(self, mag: str | None) -> None:
+        """Take the first step."""
+        transaction = None if mag is None else self._mags[mag].route(self.updates)
+        if mag is None or transaction is None:
+            self._to_lmas()
+        else:
+            self._await([(mag, transaction)], self._to_lmas)
+
+    def _to_lmas(self) -> None:
+        self.updates = [update for update in self.updates if self._current(update)]
+        routed = [(name, lma.route(self.updates)) for name, lma in self._lmas.items()] if self.updates else []
+        self._await([(name, transaction) for name, transaction in routed if transaction is not None], self._finish)
+
+    def _finish(self) -> None:
+        updates = [update for update in self.updates if self._current(update)]
+        for mag in {leftover.mag for update in updates for leftover in update.leftovers}:
+            if mag is not None and mag in self._mags:
+                self._mags[mag].route(updates)
+        self._done(self)
+
+    def _await(self, transactions: list[tuple[str, Transaction]], step: Callable[[], None]) -> None:
+        """Note the answers to transactions, by the names of the switches; take the next step when all have come."""
+        left, updates = len(transactions), self.updates
+
+        def answered(name: str, transaction: Transaction) -> None:
+            nonlocal left
+            self._note(name, transaction, updates)
+            left -= 1
+            if left == 0:
+                step()
+
+        if not transactions:
+            step()
+        for name, transaction in transactions:
+            transaction.then(partial(answered, name))
+
+    def _note(self, name: str, transaction: Transaction, updates: Sequence[RouteUpdate]) -> None:
+        if transaction.outcome in (Outcome.ACKED, Outcome.ERROR):
+            self.acknowledged.append(name)
+            for place, error in transaction.errors.items():
+                self.failures.setdefault(updates[place], {})[name] = error
+        elif transaction.outcome is Outcome.TIMEOUT:
+            for update in updates:
+                self.failures.setdefault(update, {})[name] = Outcome.TIMEOUT.value
