@@ -116,6 +116,8 @@ class RouteManagementServer(RyuApp):
     def _open_endpoint(self) -> Endpoint:
         try:
             return Endpoint(self.profile, Role.RMS, self.profile.rms.address, self.refused)
+        except ProfileError as error:
+            sys.exit(f"ryu_pmipls.rms: {error}")
         except OSError as error:
             way = "raw sockets need root or CAP_NET_RAW" if isinstance(error, PermissionError) else "is the port taken?"
             sys.exit(f"ryu_pmipls.rms: signalling at {self.profile.rms.address} cannot be opened: {error}; {way}")

@@ -68,12 +68,14 @@ class Driver:
         stopped = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopped.set)
-        loop.add_reader(self._endpoint, self._receive)
+        for descriptor in self._endpoint.descriptors:
+            loop.add_reader(descriptor, self._receive)
         self.background(self._tunnels.keep_warm)
         try:
             await stopped.wait()
         finally:
-            loop.remove_reader(self._endpoint)
+            for descriptor in self._endpoint.descriptors:
+                loop.remove_reader(descriptor)
             self._endpoint.close()
             if self._timer is not None:
                 self._timer.cancel()

@@ -14,6 +14,7 @@ from ryu_pmipls.domain.profile import ProfileError
 _COMMANDS = {
     "check": "ryu_pmipls.cli.profile:check",
     "show": "ryu_pmipls.cli.profile:show",
+    "keys": "ryu_pmipls.cli.keys:keys",
     "decode": "ryu_pmipls.cli.decode:decode",
     "lab": "ryu_pmipls.lab.cli:lab",
     "demo": "ryu_pmipls.lab.demo:demo",

@@ -81,6 +81,12 @@ def _listen_address(host: str) -> str:
     return host
 
 
+def _absolute(path: Path) -> Path:
+    if not path.is_absolute():
+        raise ValueError("must be an absolute path, such as /etc/pmipls/keys: it is read by processes on all nodes")
+    return path
+
+
 def _port_name(name: str) -> str:
     if name.startswith(("t-", "br-")) or name == "u0":
         raise ValueError("must not be u0 nor begin with t- or br-: those are tunnels, bridges and the underlay port")
@@ -97,6 +103,8 @@ ListenAddress = Annotated[str, AfterValidator(_listen_address)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]{0,9}$")]
 PortName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9._-]{0,14}$"), AfterValidator(_port_name)]
 Seconds = Annotated[float, Field(gt=0, le=86400)]
+#: Mobility Headers as IPv6 protocol 135, or the same octets in UDP.
+Transport = Literal["raw", "udp"]
 Fraction = Annotated[float, Field(gt=0, le=1)]
 
 
@@ -118,10 +126,16 @@ class Tunnel(_Model):
     underlay_mtu: int = Field(default=1500, ge=1348, le=65535)  # octets
 
 
-class Rms(_Model):
-    """The Route Management Server."""
+class Node(_Model):
+    """A node of the domain that speaks Mobility Headers, at its underlay ``address``."""
 
     address: Address
+    transport: Transport | None = None  # by which it is spoken to; None: signalling.transport
+
+
+class Rms(Node):
+    """The Route Management Server."""
+
     openflow: Endpoint = Endpoint(host="::", port=6653)
     rest: Endpoint = Endpoint(host="127.0.0.1", port=8080)
     state_directory: Path = Path("/var/lib/pmipls")
@@ -141,11 +155,10 @@ class Api(Endpoint):
     host: ListenAddress = "127.0.0.1"
 
 
-class Switch(_Model):
+class Switch(Node):
     """A host of the domain with an OpenFlow switch: an LMA or a MAG."""
 
     name: Name
-    address: Address
     datapath_id: DatapathId
     api: Api | None = None
 
@@ -224,10 +237,17 @@ class InnerTypes(_Model):
 
 
 class Signalling(_Model):
-    """How the nodes talk: Mobility Headers in IPv6 (protocol 135), or the same octets in UDP."""
+    """How the nodes talk: Mobility Headers in IPv6 (protocol 135), or the same octets in UDP.
 
-    transport: Literal["raw", "udp"] = "raw"
+    ``keys`` is a file with a key for each pair of nodes (:mod:`ryu_pmipls.signalling.keys`); with it every message is
+    authenticated.
+    """
+
+    transport: Transport = "raw"
     udp_port: int = Field(default=5436, ge=1, le=65535)
+    rate_limit: int = Field(default=5000, ge=1, le=1000000)  # messages of one peer in a second
+    keys: Annotated[Path, AfterValidator(_absolute)] | None = None
+    replay_window: Seconds = 7  # RFC 4285, section 6: how far clocks and transit may be apart
     mobility_header_type: Annotated[int, AfterValidator(_free_header_type)] = Field(default=11, ge=0, le=255)
     inner_types: InnerTypes = InnerTypes()
     vendor_id: int = Field(default=32473, ge=0, lt=2**32)  # RFC 5612: the number for examples
@@ -296,6 +316,10 @@ class Profile(_Model):
         if faults:
             raise ValueError("\n".join(faults))
         return self
+
+    def transport_of(self, node: Node) -> Transport:
+        """By which transport a node is spoken to."""
+        return node.transport or self.signalling.transport
 
     def lma(self, name: str) -> Lma:
         """The LMA of that name; ``KeyError`` with the names there are."""

@@ -43,8 +43,9 @@ SENDERS: dict[tuple[Role, type[Message]], frozenset[Role]] = {
     (Role.LMA, BindingRevocationAcknowledgement): frozenset({Role.MAG}),
     (Role.LMA, Heartbeat): frozenset({Role.MAG}),
     (Role.MAG, Heartbeat): frozenset({Role.LMA}),
-    (Role.LMA, BindingError): frozenset({Role.MAG}),
-    (Role.MAG, BindingError): frozenset({Role.LMA}),
+    (Role.LMA, BindingError): frozenset({Role.MAG, Role.LMA, Role.RMS}),
+    (Role.MAG, BindingError): frozenset({Role.LMA, Role.RMS}),
+    (Role.RMS, BindingError): frozenset({Role.LMA, Role.MAG}),
     (Role.LMA, TunnelRequest): frozenset({Role.MAG}),
     (Role.MAG, TunnelAck): frozenset({Role.LMA}),
     (Role.RMS, LoadInfo): frozenset({Role.LMA}),
@@ -66,9 +67,14 @@ class Roles:
         self._roles.update((lma.address, Role.LMA) for lma in profile.lmas)
         self._roles.update((mag.address, Role.MAG) for mag in profile.mags)
 
-    def knows(self, address: IPv6Address) -> bool:
-        """Whether a node of the domain has this address."""
-        return address in self._roles
+    def of(self, address: IPv6Address) -> Role | None:
+        """The role of the node that has this address; ``None``: no node of the domain has it."""
+        return self._roles.get(address)
+
+    def talk(self, one: IPv6Address, other: IPv6Address) -> bool:
+        """Whether two nodes have anything to say to each other."""
+        sender, receiver = self._roles[one], self._roles[other]
+        return any(to is receiver and sender in senders for (to, _), senders in SENDERS.items())
 
     def permits(self, message: Message, source: IPv6Address) -> bool:
         """Whether the node at ``source`` may send ``message`` to this node."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from ipaddress import IPv6Address
 from typing import Any
 
@@ -77,21 +78,31 @@ def build(
         body = bytes((len(body),)) + body
     if inner is not None:
         body = bytes((inner,)) + body
-    parts = [body]
-    size = HEADER.octets + len(body)
-    for option in message.options:
-        octets, (multiple, offset) = _build_option(option, code_points.vendor_id)
+    header = bytes((NO_NEXT_HEADER, 0, number, 0, 0, 0))
+    return sealed(with_options(header + body, message.options, code_points.vendor_id), source, destination)
+
+
+def with_options(data: bytes, options: Iterable[Option], vendor_id: int) -> bytes:
+    """What a Mobility Header becomes with ``options`` behind what it has, aligned, and padded to a multiple of 8."""
+    parts = [data]
+    size = len(data)
+    for option in options:
+        octets, (multiple, offset) = _build_option(option, vendor_id)
         padding = (offset - size) % multiple
         parts += (_PADDING[padding], octets)
         size += padding + len(octets)
     parts.append(_PADDING[-size % 8])
-    data = b"".join(parts)
-    header_len = (HEADER.octets + len(data)) // 8 - 1
+    return b"".join(parts)
+
+
+def sealed(data: bytes, source: IPv6Address, destination: IPv6Address) -> bytes:
+    """A Mobility Header with Header Len and checksum filled in; ``ValueError`` when it would be too long."""
+    header_len = len(data) // 8 - 1
     if header_len > 255:
-        raise ValueError(f"{description.title}: {size} octets are more than a Mobility Header holds")
-    header = bytes((NO_NEXT_HEADER, header_len, number, 0))
-    sum_ = checksum(source, destination, MOBILITY_HEADER, header + b"\0\0" + data)
-    return header + sum_.to_bytes(2, "big") + data
+        raise ValueError(f"{len(data)} octets are more than a Mobility Header holds")
+    before, after = bytes((data[0], header_len, data[2], data[3])), data[HEADER.octets :]
+    sum_ = checksum(source, destination, MOBILITY_HEADER, before + b"\0\0" + after)
+    return before + sum_.to_bytes(2, "big") + after
 
 
 def check_size(data: bytes) -> None:

@@ -149,6 +149,21 @@ class Authentication(Option):
 
 
 @dataclass(frozen=True, slots=True)
+class ReplayProtection(Option):
+    """When an authenticated message was sent: 1/2**32 s since the start of 1900, modulo 2**64 (the format of NTP)."""
+
+    timestamp: int
+
+    description = OptionDescription(
+        number=10,
+        title="Mobility Message Replay Protection",
+        source="RFC 4285, section 6",
+        alignment=(8, 2),
+        layout=Layout(Number(name="timestamp", octets=8, text="1/2**32 s since the start of 1900, as in NTP")),
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class VendorSpecific(Option):
     """An option of a vendor (its enterprise number) that is not one of ours, or not known."""
 
@@ -534,6 +549,7 @@ OPTIONS: dict[int, type[Option]] = {
         AlternateCareOfAddress,
         MobileNodeIdentifier,
         Authentication,
+        ReplayProtection,
         VendorSpecific,
         HomeNetworkPrefix,
         HandoffIndicator,

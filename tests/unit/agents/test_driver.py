@@ -36,8 +36,9 @@ class FakeEndpoint:
         self.open = True
         self._read, self._write = os.pipe()
 
-    def fileno(self) -> int:
-        return self._read
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        return (self._read,)
 
     def arrive(self, message: Message, source: IPv6Address) -> None:
         self.waiting.append((message, source))

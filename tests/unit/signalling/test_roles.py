@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import IPv6Address
-from itertools import product
+from itertools import combinations, product
 
 import pytest
 
@@ -59,15 +59,15 @@ ROUTE_ADJUSTS = {name for name, message in MESSAGES.items() if isinstance(messag
 #: receiver -> sender -> what it may say; everything else is refused.
 PERMITTED = {
     Role.RMS: {
-        "LMA": {"Load_info", "Load_adjust", *ROUTE_ADJUSTS},
-        "MAG": {"Load_adjust", "attach at MAG", "move to MAG", "detach from MAG"},
+        "LMA": {"Load_info", "Load_adjust", "BE", *ROUTE_ADJUSTS},
+        "MAG": {"Load_adjust", "BE", "attach at MAG", "move to MAG", "detach from MAG"},
     },
     Role.LMA: {
         "MAG": {"PBU", "BRA", "Tnl_request", "HB", "BE"},
-        "LMA": {"PBU", "PBA"},
-        "RMS": {"Load_adjust", *ROUTE_ADJUSTS},
+        "LMA": {"PBU", "PBA", "BE"},
+        "RMS": {"Load_adjust", "BE", *ROUTE_ADJUSTS},
     },
-    Role.MAG: {"LMA": {"PBA", "BRI", "Tnl_ack", "HB", "BE"}, "RMS": {"Load_adjust", *ROUTE_ADJUSTS}},
+    Role.MAG: {"LMA": {"PBA", "BRI", "Tnl_ack", "HB", "BE"}, "RMS": {"Load_adjust", "BE", *ROUTE_ADJUSTS}},
 }
 
 
@@ -79,5 +79,11 @@ def test_who_may_say_what(receiver: Role, sender: str, name: str) -> None:
 
 def test_nodes_of_the_domain_are_known() -> None:
     roles = Roles(PROFILE, Role.LMA)
-    assert all(map(roles.knows, (RMS, LMA, LMA2, MAG, MAG2)))
-    assert not roles.knows(STRANGER)
+    assert [roles.of(node) for node in (RMS, LMA, LMA2, MAG, MAG2)] == [Role.RMS, *2 * [Role.LMA], *2 * [Role.MAG]]
+    assert roles.of(STRANGER) is None
+
+
+def test_all_talk_but_mags_with_each_other() -> None:
+    roles = Roles(PROFILE, Role.RMS)
+    silent = [pair for pair in combinations((RMS, LMA, LMA2, MAG, MAG2), 2) if not roles.talk(*pair)]
+    assert silent == [(MAG, MAG2)]

@@ -1,0 +1,146 @@
+"""Authentication of Mobility Headers by shared keys, and protection against replay (RFC 4285; errata E44 and E45).
+
+A protected message has two more options at its end: Replay Protection, the time of this transmission, and Mobility
+Message Authentication of sub-type 1 (MN-HA), HMAC-SHA1 cut to 96 bits over
+
+    source address | destination address | Mobility Header up to and including the index, checksum zero
+
+RFC 4285 speaks of mobile node and home agent and has the care-of address and the home address in front. A MAG's care-of
+address is the source of its PBU, and there is no home address between MAG, LMA and RMS: the two addresses of the packet
+tie the code to its direction and to both nodes.
+
+The Timestamp option (RFC 5213) will not do against replay: a repeated Route_adjust and its acknowledgement bear the
+same one on purpose, since it names the change.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+from heapq import heappop, heappush
+from ipaddress import IPv6Address
+
+from ryu_pmipls.signalling.keys import Key
+from ryu_pmipls.wire import Authentication, CodePoints, ReplayProtection
+from ryu_pmipls.wire.mobility_header import check_checksum, check_size, parse_option, sealed, with_options
+from ryu_pmipls.wire.options import PAD_N
+from ryu_pmipls.wire.structure import check_header, extent, message_class, option_extents
+
+_MN_HA = 1
+_OCTETS = 12
+_BLANK = bytes(_OCTETS)
+#: Seconds from 1900, where NTP begins to count, to 1970.
+_NTP_ERA = 2208988800
+_UNIT = 2**32  # of NTP, in a second
+_ROUND = 2**64
+
+
+class AuthenticationError(Exception):
+    """A message is not authentic; ``reason`` is a short slug, fit for a counter's label."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class ReplayWindow:
+    """Which timestamps of a peer are new: not seen, not older than ``since``, within ``seconds`` of the clock.
+
+    Remembers the newest ``capacity``; older ones than all of these are refused too. Messages may overtake each other.
+    """
+
+    def __init__(self, seconds: float, since: float, capacity: int = 1024) -> None:
+        self._width = int(seconds * _UNIT)
+        self._capacity = capacity
+        self._floor = ntp(since)
+        self._seen: set[int] = set()
+        self._oldest_first: list[int] = []
+
+    def take(self, timestamp: int, now: float) -> None:
+        """Note a timestamp of 64 bits; ``AuthenticationError`` when it is out of time or a repetition."""
+        here = ntp(now)
+        away = (timestamp - here + _ROUND // 2) % _ROUND - _ROUND // 2
+        if abs(away) > self._width:
+            raise AuthenticationError("out of time")
+        instant = here + away  # without the wrap in the year 2036
+        if instant < self._floor or instant in self._seen:
+            raise AuthenticationError("replayed")
+        self._seen.add(instant)
+        heappush(self._oldest_first, instant)
+        if len(self._oldest_first) > self._capacity:
+            self._floor = heappop(self._oldest_first)
+            self._seen.remove(self._floor)
+            self._floor += 1
+
+
+class SecurityAssociation:
+    """What the node at ``own`` protects for, and takes from, the node at ``peer``.
+
+    ``now`` is in seconds since 1970. What was sent before ``since``, the start of this node, is refused: a restart
+    does not make it forget what it has seen.
+    """
+
+    def __init__(
+        self, own: IPv6Address, peer: IPv6Address, code_points: CodePoints, window: float, since: float
+    ) -> None:
+        self._own = own
+        self._peer = peer
+        self._code_points = code_points
+        self._window = ReplayWindow(window, since)
+        self._last = 0
+
+    def protect(self, data: bytes, key: Key, now: float) -> bytes:
+        """A Mobility Header to the peer with the two options at its end."""
+        self._last = max(self._last + 1, ntp(now))  # no two are the same
+        options = (ReplayProtection(self._last % _ROUND), Authentication(key.spi, _BLANK, _MN_HA))
+        data = sealed(with_options(data, options, self._code_points.vendor_id), self._own, self._peer)
+        # 32 octets: with the alignment of the two options nothing is left to be padded.
+        covered = data[:-_OCTETS]
+        return sealed(covered + _code(key, self._own, self._peer, covered), self._own, self._peer)
+
+    def open(self, data: bytes, keys: Mapping[int, Key], now: float) -> bytes:
+        """A Mobility Header of the peer as it was before it was protected.
+
+        ``AuthenticationError`` when it is not authentic or not new, ``WireError`` when it is malformed.
+        """
+        check_size(data)
+        check_checksum(data, self._peer, self._own)
+        kind = message_class(data, self._code_points)
+        check_header(data)
+        _, fields_end, _ = extent(kind, data, True)
+        options = [each for each in option_extents(data, fields_end) if each[0] > PAD_N]
+        if not options or options[-1][0] != Authentication.description.number:
+            raise AuthenticationError("missing")
+        number, _, start, stop = options.pop()
+        option = parse_option(number, data, start, stop, self._code_points.vendor_id)
+        assert isinstance(option, Authentication)
+        if option.subtype != _MN_HA:
+            raise AuthenticationError("missing")
+        key = keys.get(option.spi)
+        if key is None:
+            raise AuthenticationError("unknown index")
+        code = _code(key, self._peer, self._own, data[: stop - len(option.authenticator)])
+        if not hmac.compare_digest(code, option.authenticator):
+            raise AuthenticationError("wrong")
+        self._take(data, options, now)
+        end = options[-1][3] if options else fields_end
+        return sealed(with_options(data[:end], (), self._code_points.vendor_id), self._peer, self._own)
+
+    def _take(self, data: bytes, options: list[tuple[int, int, int, int]], now: float) -> None:
+        """Check when a message was sent; its option must be the last, and is taken away."""
+        if not options or options[-1][0] != ReplayProtection.description.number:
+            raise AuthenticationError("no time")
+        number, _, start, stop = options.pop()
+        option = parse_option(number, data, start, stop, self._code_points.vendor_id)
+        assert isinstance(option, ReplayProtection)
+        self._window.take(option.timestamp, now)
+
+
+def ntp(seconds: float) -> int:
+    """A time in seconds since 1970 as NTP counts it, but beyond 64 bits."""
+    return int((seconds + _NTP_ERA) * _UNIT)
+
+
+def _code(key: Key, source: IPv6Address, destination: IPv6Address, covered: bytes) -> bytes:
+    data = source.packed + destination.packed + covered[:4] + b"\0\0" + covered[6:]
+    return hmac.digest(key.secret, data, "sha1")[:_OCTETS]
