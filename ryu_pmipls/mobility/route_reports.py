@@ -27,6 +27,7 @@ class Adjustment:
 
     message: RouteAdjust
     delays: Iterator[float]
+    sent: int = 0
 
 
 class RouteReports:
@@ -80,27 +81,22 @@ class RouteReports:
 
     def _tell(self, message: RouteAdjust, now: float, delay: float = 0.0) -> None:
         """Tell the RMS, after ``delay``, until it answers; what was told of the prefix before is void."""
-        self._adjustments[message.prefix] = Adjustment(message, self._delays())
+        # Without end: an RMS that is away will come back, and messages get lost.
+        schedule = delays(self.config.adjust_timeout, self.config.binding_lifetime * REFRESH_AFTER)
+        self._adjustments[message.prefix] = Adjustment(message, schedule)
         if delay > 0:
             self._timers.set(self._transmit, message.prefix, now + delay)
         else:
             self._transmit(message.prefix, now)
 
-    def _delays(self) -> Iterator[float]:
-        return delays(self.config.adjust_timeout, tries=self.config.adjust_tries)
-
     def _transmit(self, prefix: IPv6Address, now: float) -> None:
         adjustment = self._adjustments[prefix]
-        delay = next(adjustment.delays, None)
-        if delay is None:
-            # An RMS that speaks the draft only never answers, and one that is away will come back.
+        if adjustment.sent == self.config.adjust_tries:
             text = f"the RMS does not confirm the route of {prefix}"
             self._effects.report("route-adjust-unanswered", text, prefix=prefix)
-            adjustment.delays = self._delays()
-            delay = self.config.binding_lifetime * REFRESH_AFTER
-        else:
-            self._effects.send(adjustment.message, self.config.rms)
-        self._timers.set(self._transmit, prefix, now + delay)
+        adjustment.sent += 1
+        self._effects.send(adjustment.message, self.config.rms)
+        self._timers.set(self._transmit, prefix, now + next(adjustment.delays))
 
 
 def _same_change(one: RouteAdjust, other: RouteAdjust) -> bool:

@@ -19,7 +19,20 @@ from pyroute2 import netns
 
 from ryu_pmipls.domain.profile import Profile, load_profile
 from ryu_pmipls.signalling import Endpoint, Role
-from ryu_pmipls.wire import LoadAdjust, LoadInfo, MagLoad, Message, RouteAdjust, Timestamp, TunnelRequest, build
+from ryu_pmipls.signalling.keys import KeyFileError, generate
+from ryu_pmipls.wire import (
+    BindingError,
+    BindingErrorStatus,
+    LoadAdjust,
+    LoadInfo,
+    MagLoad,
+    Message,
+    RouteAdjust,
+    Timestamp,
+    TunnelAck,
+    TunnelRequest,
+    build,
+)
 from ryu_pmipls.wire.checksum import checksum
 from ryu_pmipls.wire.codepoints import MOBILITY_HEADER
 
@@ -27,6 +40,7 @@ NAMESPACE = "pag-sig"
 PROFILE = load_profile("two-lma")
 RMS, LMA, MAG = PROFILE.rms.address, PROFILE.lmas[0].address, PROFILE.mags[0].address
 STRANGER = IPv6Address("fd00:5213::77")
+MAG2 = PROFILE.mags[1].address
 REQUEST = TunnelRequest(MAG)
 
 Transport = Literal["raw", "udp"]
@@ -37,7 +51,9 @@ Sender = Callable[[bytes, IPv6Address, IPv6Address], None]
 def namespace() -> Iterator[str]:
     netns.create(NAMESPACE)
     try:
-        commands = ["link set lo up"] + [f"address add {each}/128 dev lo nodad" for each in (RMS, LMA, MAG, STRANGER)]
+        commands = ["link set lo up"] + [
+            f"address add {each}/128 dev lo nodad" for each in (RMS, LMA, MAG, MAG2, STRANGER)
+        ]
         for command in commands:
             subprocess.run(["ip", "-n", NAMESPACE, *command.split()], check=True)
         netns.pushns(NAMESPACE)
@@ -197,13 +213,192 @@ def test_an_absent_peer_spoils_nothing(endpoints: dict[Role, Endpoint]) -> None:
     assert not mag.refused
 
 
-def test_drops_of_the_kernel_are_visible(endpoints: dict[Role, Endpoint]) -> None:
-    lma, mag = endpoints[Role.LMA], endpoints[Role.MAG]
+def changed(profile: Profile, **signalling: object) -> Profile:
+    return profile.model_copy(update={"signalling": profile.signalling.model_copy(update=signalling)})
+
+
+@pytest.fixture
+def lma(profile: Profile) -> Iterator[Callable[..., Endpoint]]:
+    """Open an LMA's endpoint with other settings of ``signalling``; it is closed in the end."""
+    opened: list[Endpoint] = []
+
+    def open_it(**signalling: object) -> Endpoint:
+        opened.append(Endpoint(changed(profile, **signalling), Role.LMA, LMA, Counter()))
+        return opened[-1]
+
+    yield open_it
+    for endpoint in opened:
+        endpoint.close()
+
+
+def test_drops_of_the_kernel_are_visible(lma: Callable[..., Endpoint], send: Sender) -> None:
+    endpoint = lma(rate_limit=1000000)
+    data = build(REQUEST, MAG, LMA)
     for _ in range(12000):
-        mag.send(REQUEST, LMA)
-    received = sum(1 for _ in range(200) for _ in lma.drain())
-    assert lma.refused["dropped by the kernel"] == 12000 - received > 0
+        send(data, MAG, LMA)
+    received = sum(1 for _ in range(200) for _ in endpoint.drain())
+    assert endpoint.refused["dropped by the kernel"] == 12000 - received > 0
     assert received > 2000
+
+
+def test_a_peer_that_floods_does_not_starve_the_others(lma: Callable[..., Endpoint], send: Sender) -> None:
+    endpoint = lma(rate_limit=20)
+    flood, other = build(REQUEST, MAG, LMA), build(TunnelRequest(MAG2), MAG2, LMA)
+    for _ in range(300):
+        send(flood, MAG, LMA)
+    send(other, MAG2, LMA)
+    passed = [source for _ in range(20) for _, source in endpoint.drain()]
+    assert passed[-1] == MAG2 and len(passed) < 100
+    assert endpoint.refused == {"rate limit: mag": 301 - len(passed)}
+    eventually_passes = time.monotonic() + 5
+    while not list(endpoint.drain()):  # as soon as it has a token again
+        assert time.monotonic() < eventually_passes
+        send(flood, MAG, LMA)
+        time.sleep(0.02)
+
+
+def test_an_unknown_type_is_answered_by_a_binding_error_at_a_limited_rate(
+    endpoints: dict[Role, Endpoint], send: Sender
+) -> None:
+    unknown = bytearray(build(REQUEST, MAG, LMA))
+    unknown[2] = 99
+    unknown[4:6] = bytes(2)
+    unknown[4:6] = struct.pack("!H", checksum(MAG, LMA, MOBILITY_HEADER, bytes(unknown)))
+    for _ in range(50):
+        send(bytes(unknown), MAG, LMA)
+    lma, mag = endpoints[Role.LMA], endpoints[Role.MAG]
+    assert drained(lma, timeout=0.3) == []
+    assert lma.refused == {"malformed: unknown-type": 50}
+    assert drained(mag) == [(BindingError(BindingErrorStatus.UNRECOGNIZED_MH_TYPE), LMA)]
+    # A Binding Error is not answered, whatever is in it; nor is a stranger, nor an unknown inner type.
+    mag.send(BindingError(77), LMA)
+    assert drained(lma) == [(BindingError(77), MAG)]
+    inner = bytearray(build(REQUEST, MAG, LMA))
+    inner[6] = 99
+    inner[4:6] = bytes(2)
+    inner[4:6] = struct.pack("!H", checksum(MAG, LMA, MOBILITY_HEADER, bytes(inner)))
+    send(bytes(inner), MAG, LMA)
+    send(bytes(unknown), STRANGER, LMA)
+    assert drained(lma, timeout=0.3) == []
+    assert drained(mag, timeout=0.1) == []
+
+
+def test_a_raw_and_a_udp_mag_share_an_lma(namespace: str) -> None:
+    """Each speaks and hears its own transport only, as a third party's might."""
+    mags = tuple(
+        mag.model_copy(update={"transport": transport})
+        for mag, transport in zip(PROFILE.mags, ("raw", "udp"), strict=True)
+    )
+    profile = PROFILE.model_copy(update={"mags": mags})
+    port = profile.signalling.udp_port
+    endpoint = Endpoint(profile, Role.LMA, LMA, Counter())
+    raw = socket.socket(socket.AF_INET6, socket.SOCK_RAW, MOBILITY_HEADER)
+    udp = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    try:
+        raw.bind((str(MAG), 0))
+        udp.bind((str(MAG2), port))
+        raw.sendto(build(REQUEST, MAG, LMA), (str(LMA), 0))
+        udp.sendto(build(TunnelRequest(MAG2), MAG2, LMA), (str(LMA), port))
+        got = drained(endpoint)
+        while len(got) < 2:
+            got += drained(endpoint)
+        assert sorted(got, key=str) == [(REQUEST, MAG), (TunnelRequest(MAG2), MAG2)]
+        for peer, mag in ((raw, MAG), (udp, MAG2)):
+            endpoint.send(TunnelAck(LMA), mag)
+            peer.settimeout(2)
+            assert peer.recv(100) == build(TunnelAck(LMA), LMA, mag)
+        assert not endpoint.refused
+    finally:
+        for opened in (raw, udp, endpoint):
+            opened.close()
+
+
+UNPRIVILEGED = """
+import sys
+from collections import Counter
+from ryu_pmipls.domain.profile import load_profile
+from ryu_pmipls.signalling import Endpoint, Role
+from ryu_pmipls.wire import TunnelAck
+
+profile = load_profile("two-lma")
+changes = {"signalling": profile.signalling.model_copy(update={"transport": sys.argv[1]})}
+lma = profile.lmas[0].address
+try:
+    endpoint = Endpoint(profile.model_copy(update=changes), Role.LMA, lma, Counter())
+except PermissionError:
+    sys.exit("no permission")
+print("open", flush=True)
+message, source = next(endpoint.messages())
+endpoint.send(TunnelAck(lma), source)
+"""
+
+
+def unprivileged(transport: str) -> subprocess.Popen[str]:
+    """An LMA whose process may not open raw sockets."""
+    argv = ["setpriv", "--bounding-set=-net_raw", "--inh-caps=-net_raw", sys.executable, "-c", UNPRIVILEGED, transport]
+    root = Path(__file__).resolve().parents[2]
+    return subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=root)
+
+
+def test_udp_works_without_the_privilege_for_raw_sockets(namespace: str) -> None:
+    profile = changed(PROFILE, transport="udp")
+    mag = Endpoint(profile, Role.MAG, MAG, Counter())
+    with unprivileged("udp") as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "open\n"
+        mag.send(REQUEST, LMA)
+        assert drained(mag, 10) == [(TunnelAck(LMA), LMA)]
+        assert process.wait(10) == 0
+    mag.close()
+    with unprivileged("raw") as process:
+        assert process.communicate(timeout=20)[1].strip() == "no permission"
+
+
+@pytest.fixture
+def keys(profile: Profile, tmp_path: Path) -> Path:
+    path = tmp_path / "keys"
+    path.touch(0o600)
+    path.write_text("\n".join(generate(profile)))
+    return path
+
+
+def test_with_keys_only_authentic_messages_pass_and_each_once(
+    profile: Profile, keys: Path, lma: Callable[..., Endpoint], send: Sender, transport: Transport
+) -> None:
+    endpoint = lma(keys=keys)
+    mag = Endpoint(changed(profile, keys=keys), Role.MAG, MAG, Counter())
+    recorder = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x86DD))
+    recorder.bind(("lo", 0))
+    recorder.settimeout(2)
+    try:
+        mag.send(REQUEST, LMA)
+        mag.send(REQUEST, LMA)  # repeated by its sender: no replay
+        assert drained(endpoint) == [(REQUEST, MAG), (REQUEST, MAG)]
+        recorded = recorder.recv(2000)[40 + (8 if transport == "udp" else 0) :]
+        send(recorded, MAG, LMA)
+        send(build(REQUEST, MAG, LMA), MAG, LMA)
+        send(recorded[:-1] + bytes((recorded[-1] ^ 1,)), MAG, LMA)
+        assert drained(endpoint, timeout=0.3) == []
+        reasons = {"authentication: replayed": 1, "authentication: missing": 1}
+        wrong = "authentication: wrong" if transport == "raw" else "malformed: checksum"  # the kernel fills it in
+        assert endpoint.refused == {**reasons, wrong: 1}
+        endpoint.send(TunnelAck(LMA), MAG)
+        assert drained(mag) == [(TunnelAck(LMA), LMA)]
+        # What was received may be sent back as it is, which is how changes are acknowledged: it is protected anew.
+        mag.send(REQUEST, LMA)
+        ((octets, source),) = list(endpoint.datagrams())
+        assert (octets, source) == (build(REQUEST, MAG, LMA), MAG)
+        endpoint.send_octets(octets, source)
+        assert list(mag.datagrams()) == [(octets, LMA)]
+    finally:
+        recorder.close()
+        mag.close()
+
+
+def test_a_missing_key_is_told_before_anything_is_opened(profile: Profile, keys: Path) -> None:
+    keys.write_text("\n".join(line for line in generate(profile) if "lma1" not in line))
+    with pytest.raises(KeyFileError, match="there is no key of"):
+        Endpoint(changed(profile, keys=keys), Role.LMA, LMA, Counter())
 
 
 def test_the_address_may_come_later(profile: Profile, send: Sender) -> None:

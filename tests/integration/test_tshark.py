@@ -59,6 +59,7 @@ OCTETS_ONLY = {*wire.MESSAGES} - {*MESSAGES}
 OPTIONS: dict[type[wire.Option], tuple[str, Names]] = {
     wire.AlternateCareOfAddress: ("acoa", {"address": "mip6.acoa.acoa"}),
     wire.MobileNodeIdentifier: ("mnid", {"subtype": "mip6.mnid.subtype", "identifier": "mip6.mnid.identifier"}),
+    wire.ReplayProtection: ("mseg_id", {"timestamp": "mip6.mseg_id.timestamp"}),
     # Of the authenticator it shows two octets too few.
     wire.Authentication: (
         "auth",

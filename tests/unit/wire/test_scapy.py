@@ -27,6 +27,7 @@ MESSAGES: dict[type[wire.Message], tuple[type[Packet], dict[str, str]]] = {
 OPTIONS: dict[type[wire.Option], tuple[type[Packet], dict[str, str]]] = {
     wire.AlternateCareOfAddress: (inet6.MIP6OptAltCoA, {"acoa": "address"}),
     wire.MobileNodeIdentifier: (inet6.MIP6OptMNID, {"subtype": "subtype", "id": "identifier"}),
+    wire.ReplayProtection: (inet6.MIP6OptReplayProtection, {"timestamp": "timestamp"}),
     wire.Authentication: (inet6.MIP6OptMsgAuth, {"subtype": "subtype", "mspi": "spi", "authdata": "authenticator"}),
 }
 #: The flags that it knows.
