@@ -328,7 +328,8 @@ try:
 except PermissionError:
     sys.exit("no permission")
 print("open", flush=True)
-message, source = next(endpoint.messages())
+endpoint.wait()
+((message, source),) = endpoint.drain()
 endpoint.send(TunnelAck(lma), source)
 """
 
