@@ -30,7 +30,10 @@ class _Told:
 
 
 class _Peer:
-    """An LMA. One that answers nothing, as the draft has it, is told everything once; nothing is repeated to it."""
+    """An LMA, which is told what is newest about a prefix until it answers.
+
+    One that answers nothing, as the draft has it, is told everything once; nothing is repeated to it.
+    """
 
     def __init__(self, endpoint: Endpoint, address: IPv6Address, timers: Timers) -> None:
         self.silent = False
@@ -38,16 +41,20 @@ class _Peer:
         self._address = address
         self._timers = timers
         self._waiting: dict[IPv6Address, RouteAdjust] = {}
+        self._unconfirmed: dict[IPv6Address, RouteAdjust] = {}  # the newest about each prefix
         self._told: dict[bytes, _Told] = {}
         self._unanswered = 0  # in a row
 
     def tell(self, message: RouteAdjust) -> None:
-        self._waiting[message.prefix] = message
+        self._waiting[message.prefix] = self._unconfirmed[message.prefix] = message
 
     def answered(self, octets: bytes) -> bool:
-        if self._told.pop(octets, None) is None:
+        told = self._told.pop(octets, None)
+        if told is None:
             return False
         self._unanswered = 0
+        if self._is_newest(told.message):
+            del self._unconfirmed[told.message.prefix]
         return True
 
     def answered_anew(self, message: RouteAdjust) -> bool:
@@ -64,7 +71,9 @@ class _Peer:
             message = self._waiting.pop(next(iter(self._waiting)))
             octets = self._endpoint.encode(message, self._address)
             self._endpoint.send_octets(octets, self._address)
-            if not self.silent:
+            if self.silent:
+                del self._unconfirmed[message.prefix]
+            else:
                 timeout = self._timers.adjust_timeout
                 self._told[octets] = _Told(message, 1, timeout, now + timeout)
 
@@ -73,7 +82,7 @@ class _Peer:
         for octets, told in [*self._told.items()]:
             if told.deadline > now:
                 continue
-            if told.message.prefix in self._waiting:
+            if not self._is_newest(told.message):
                 del self._told[octets]
             elif told.tries < self._timers.adjust_tries:
                 self._endpoint.send_octets(octets, self._address)
@@ -82,9 +91,13 @@ class _Peer:
                 told.deadline = now + told.timeout
             else:
                 del self._told[octets]
+                self._waiting[told.message.prefix] = told.message  # behind what waits already
                 self._unanswered += 1
                 self.silent = self._unanswered >= WINDOW
         self.send(now)
+
+    def _is_newest(self, message: RouteAdjust) -> bool:
+        return self._unconfirmed.get(message.prefix) is message
 
 
 class Notifier:

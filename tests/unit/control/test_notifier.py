@@ -1,0 +1,102 @@
+"""LMAs are told of routes until they answer, however many messages get lost."""
+
+from __future__ import annotations
+
+import random
+from ipaddress import IPv6Address
+from typing import Any
+
+from ryu_pmipls.control.notifier import WINDOW, Notifier
+from ryu_pmipls.domain.profile import Timers
+from ryu_pmipls.wire import Message, RouteAdjust, Timestamp, build
+
+RMS, LMA, MAG = (IPv6Address(f"fd00:5213::{end}") for end in ("99", "11", "21"))
+
+
+def route(number: int, ticks: int = 1) -> RouteAdjust:
+    prefix = IPv6Address(int(IPv6Address("2001:db8:100::")) + (number << 64))
+    return RouteAdjust(prefix, IPv6Address("::"), MAG, options=(Timestamp(ticks),))
+
+
+class FakeEndpoint:
+    """Keeps what was sent since the last look."""
+
+    def __init__(self) -> None:
+        self.sent: list[bytes] = []
+
+    def encode(self, message: Message, destination: IPv6Address) -> bytes:
+        return build(message, RMS, destination)
+
+    def send_octets(self, data: bytes, destination: IPv6Address) -> None:
+        self.sent.append(data)
+
+    def look(self) -> list[bytes]:
+        sent, self.sent = self.sent, []
+        return sent
+
+
+def made() -> tuple[Notifier, Any]:
+    endpoint: Any = FakeEndpoint()
+    return Notifier(endpoint, [LMA], Timers()), endpoint
+
+
+def octets(message: RouteAdjust) -> bytes:
+    return build(message, RMS, LMA)
+
+
+def test_a_route_is_told_until_it_is_answered() -> None:
+    notifier, endpoint = made()
+    notifier.tell(route(1))
+    times = []
+    for second in range(40):
+        notifier.repeat(second)
+        times += [second for _ in endpoint.look()]
+    assert times == [0, 1, 3, 7, 8, 10, 14, 15, 17, 21, 22, 24, 28, 29, 31, 35, 36, 38]
+    assert notifier.take(octets(route(1)), LMA)
+    for second in range(40, 80):
+        notifier.repeat(second)
+    assert endpoint.look() == []
+
+
+def test_what_is_no_longer_the_newest_about_a_prefix_is_not_repeated() -> None:
+    """An LMA does not answer what it knows better."""
+    notifier, endpoint = made()
+    old, new = route(1, 1), route(1, 2)
+    notifier.tell(old)
+    notifier.send(0)
+    notifier.tell(new)
+    notifier.send(0)
+    assert endpoint.look() == [octets(old), octets(new)]
+    assert notifier.take(octets(new), LMA)
+    for second in range(60):
+        notifier.repeat(second)
+    assert endpoint.look() == []
+
+
+def test_an_lma_that_answers_nothing_is_told_everything_once_and_then_left_alone() -> None:
+    notifier, endpoint = made()
+    for number in range(WINDOW + 5):
+        notifier.tell(route(number))
+    for second in range(60):
+        notifier.repeat(second)
+    assert {octets(route(number)) for number in range(WINDOW + 5)} <= {*endpoint.look()}
+    for second in range(60, 200):
+        notifier.repeat(second)
+    assert endpoint.look() == []
+
+
+def test_with_a_fifth_lost_each_way_all_routes_are_known_in_the_end() -> None:
+    chance = random.Random(5213)
+    notifier, endpoint = made()
+    for number in range(200):
+        notifier.tell(route(number))
+    known: set[bytes] = set()
+    for second in range(600):
+        notifier.repeat(second)
+        for data in endpoint.look():
+            if chance.random() < 0.8:
+                known.add(data)
+                if chance.random() < 0.8:
+                    notifier.take(data, LMA)
+    assert len(known) == 200
+    assert endpoint.look() == []
