@@ -15,6 +15,10 @@ class SteadyClock:
     def __init__(self, tolerance: float = 0.05) -> None:
         self._tolerance = tolerance
         self._latest = 0.0
+        self.synchronise()
+
+    def synchronise(self) -> None:
+        """Set the clock by the wall clock now, however little they differ."""
         self._offset = time.time() - time.monotonic()
 
     def now(self) -> float:

@@ -21,6 +21,7 @@ from ryu_pmipls.mobility import (
     RemoveTunnel,
     Report,
     Send,
+    SynchroniseClock,
 )
 from ryu_pmipls.signalling import Endpoint, RateLimiter
 from ryu_pmipls.wire import Message
@@ -124,6 +125,8 @@ class Driver:
             self._spawn(self._remove(effect.peer))
         elif isinstance(effect, Report):
             self._log(effect)
+        elif isinstance(effect, SynchroniseClock):
+            self.clock.synchronise()
         else:
             self._carry_out[type(effect)](effect)
         if self._observe is not None:

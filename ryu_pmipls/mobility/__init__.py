@@ -2,7 +2,17 @@
 
 from ryu_pmipls.mobility.binding_cache import BindingCacheEntry
 from ryu_pmipls.mobility.config import AnchorConfig, GatewayConfig, MobileNodePolicy
-from ryu_pmipls.mobility.effects import Advertise, BuildTunnel, Effect, Lease, Probe, RemoveTunnel, Report, Send
+from ryu_pmipls.mobility.effects import (
+    Advertise,
+    BuildTunnel,
+    Effect,
+    Lease,
+    Probe,
+    RemoveTunnel,
+    Report,
+    Send,
+    SynchroniseClock,
+)
 from ryu_pmipls.mobility.lma import LocalMobilityAnchor
 from ryu_pmipls.mobility.mag import MobileAccessGateway
 from ryu_pmipls.mobility.prefix_pool import PrefixPool
@@ -26,4 +36,5 @@ __all__ = [
     "RemoveTunnel",
     "Report",
     "Send",
+    "SynchroniseClock",
 ]

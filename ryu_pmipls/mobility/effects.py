@@ -67,6 +67,11 @@ class Lease:
 
 
 @dataclass(frozen=True)
+class SynchroniseClock:
+    """Set this node's clock by the time source of the domain (RFC 5213, section 6.9.1.2), as soon as possible."""
+
+
+@dataclass(frozen=True)
 class Report:
     """Something for the log. ``kind`` is a short slug, fit for a counter's label."""
 
@@ -76,7 +81,7 @@ class Report:
 
 
 # An alias that is evaluated, so it has to be spelled for Python 3.10 and mypy alike.
-Effect = Union[Send, BuildTunnel, RemoveTunnel, Advertise, Probe, Lease, Report]  # noqa: UP007
+Effect = Union[Send, BuildTunnel, RemoveTunnel, Advertise, Probe, Lease, SynchroniseClock, Report]  # noqa: UP007
 
 
 class Effects(list[Effect]):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from enum import Enum, auto
 from ipaddress import IPv6Address, IPv6Network
 
 from ryu_pmipls.mobility.advertising import Advertising
 from ryu_pmipls.mobility.config import GatewayConfig
+from ryu_pmipls.mobility.effects import SynchroniseClock
 from ryu_pmipls.mobility.machine import Machine
 from ryu_pmipls.mobility.reachability import Reachability
 from ryu_pmipls.mobility.registration import LIFETIME_UNIT, UNSPECIFIED, network
@@ -46,6 +48,8 @@ from ryu_pmipls.wire.codepoints import BindingAcknowledgementFlag, BindingStatus
 
 #: The longest wait between two Tnl_request, in seconds.
 MAX_TUNNEL_REQUEST_TIMEOUT = 32.0
+#: The most PBUs about one mobile node within a second (RFC 6275, section 12).
+MAX_UPDATE_RATE = 3
 
 
 class Reaction(Enum):
@@ -56,6 +60,7 @@ class Reaction(Enum):
     ASK_FOR_ANY = auto()  # register again, once, with whatever prefix the LMA assigns
     ASK_ANOTHER = auto()  # register with an LMA that was not asked yet, if redirection is allowed
     TRY_AGAIN = auto()  # the next retransmission, with its new timestamp, may do better
+    SYNCHRONISE = auto()  # the same, when the clock was set by the time source of the domain
 
 
 #: RFC 5213, section 6.9.1.2; what is not here makes the MAG give up.
@@ -65,7 +70,7 @@ REACTIONS: dict[int, Reaction] = {
     BindingStatus.NOT_LMA_FOR_THIS_MOBILE_NODE: Reaction.ASK_ANOTHER,
     BindingStatus.NOT_AUTHORIZED_FOR_HOME_NETWORK_PREFIX: Reaction.ASK_FOR_ANY,
     BindingStatus.BCE_PBU_PREFIX_SET_DO_NOT_MATCH: Reaction.ASK_FOR_ANY,
-    BindingStatus.TIMESTAMP_MISMATCH: Reaction.TRY_AGAIN,
+    BindingStatus.TIMESTAMP_MISMATCH: Reaction.SYNCHRONISE,
     BindingStatus.TIMESTAMP_LOWER_THAN_PREV_ACCEPTED: Reaction.TRY_AGAIN,
 }
 
@@ -94,6 +99,7 @@ class MobileAccessGateway(Machine):
         self._barred: set[bytes] = set()
         self._pending: dict[int, BindingUpdateEntry] = {}  # by the sequence number of the last PBU
         self._last_revocations: dict[IPv6Address, tuple[BindingRevocationIndication, Message]] = {}
+        self._last_sent: dict[bytes, deque[float]] = {}  # times of the last PBUs, by link-layer address
         self._sequence = 0
         self._last_ticks = 0
         self._tunnel_delays: dict[IPv6Address, Iterator[float]] = {}
@@ -259,7 +265,12 @@ class MobileAccessGateway(Machine):
         """Send the PBU, each time with a new sequence number and a new timestamp (RFC 5213, section 6.9.4)."""
         policy, request = entry.policy, entry.request
         assert request is not None
-        self._pending.pop(request.sequence, None)
+        last_sent = self._last_sent.setdefault(policy.link_layer_address, deque(maxlen=MAX_UPDATE_RATE))
+        if len(last_sent) == MAX_UPDATE_RATE and now < last_sent[0] + 1:
+            self._timers.set(self._transmit, entry, last_sent[0] + 1)
+            return
+        last_sent.append(now)
+        self._no_longer_pending(request)
         self._sequence = (self._sequence + 1) % 2**16
         request.sequence, request.timestamp, request.sent = self._sequence, self._new_ticks(now), now
         self._pending[request.sequence] = entry
@@ -288,9 +299,14 @@ class MobileAccessGateway(Machine):
 
     def _drop_request(self, entry: BindingUpdateEntry) -> None:
         if entry.request is not None:
-            self._pending.pop(entry.request.sequence, None)
+            self._no_longer_pending(entry.request)
+            self._timers.cancel(self._transmit, entry)
             self._timers.cancel(self._unanswered, entry)
             entry.request = None
+
+    def _no_longer_pending(self, request: Request) -> None:
+        if request.sequence is not None:
+            self._pending.pop(request.sequence, None)
 
     def _binding_acknowledgement(self, message: BindingAcknowledgement, source: IPv6Address, now: float) -> None:
         entry = self._pending.get(message.sequence)
@@ -311,10 +327,10 @@ class MobileAccessGateway(Machine):
         elif message.status < BindingStatus.REASON_UNSPECIFIED:
             self._accepted(entry, entry.request, message, now)
         else:
-            self._refused(entry, entry.request, message.status, now)
+            self._refused(entry, entry.request, message, now)
 
     def _fits(self, entry: BindingUpdateEntry, message: BindingAcknowledgement) -> bool:
-        """Whether an acknowledgement repeats what it has to repeat (RFC 5213, section 6.9.1.2)."""
+        """Whether nothing that an acknowledgement repeats differs from the request (RFC 5213, section 6.9.1.2)."""
         policy, request = entry.policy, entry.request
         expected = (
             MobileNodeIdentifier(policy.identifier),
@@ -322,7 +338,7 @@ class MobileAccessGateway(Machine):
             AccessTechnologyType(policy.access_technology),
             MobileNodeLinkLayerIdentifier(policy.link_layer_address),
         )
-        return all(message.option(type(option)) == option for option in expected)
+        return all(message.option(type(option)) in (None, option) for option in expected)
 
     def _accepted(
         self, entry: BindingUpdateEntry, request: Request, message: BindingAcknowledgement, now: float
@@ -365,10 +381,15 @@ class MobileAccessGateway(Machine):
             text = f"{entry.policy.identifier!r}: redirection to {redirect.address} ignored"
             self._report("redirection-ignored", text, lma=redirect.address)
 
-    def _refused(self, entry: BindingUpdateEntry, request: Request, status: int, now: float) -> None:
-        identifier = entry.policy.identifier
+    def _refused(
+        self, entry: BindingUpdateEntry, request: Request, message: BindingAcknowledgement, now: float
+    ) -> None:
+        identifier, status = entry.policy.identifier, message.status
         self._report("registration-refused", f"{identifier!r}: status {status}", status=status, identifier=identifier)
         reaction = REACTIONS.get(status, Reaction.GIVE_UP)
+        if reaction is Reaction.SYNCHRONISE:
+            self._synchronise(entry.anchor, message.option(Timestamp), now)
+            return
         if reaction is Reaction.TRY_AGAIN:
             return
         if reaction is Reaction.ASK_FOR_ANY and request.prefixes:
@@ -384,6 +405,13 @@ class MobileAccessGateway(Machine):
         if reaction is Reaction.BAR:
             self._barred.add(entry.policy.link_layer_address)
         self._give_up(entry, now)
+
+    def _synchronise(self, lma: IPv6Address, timestamp: Timestamp | None, now: float) -> None:
+        """Have the clock set, though not by the LMA's, whose deviation is only told to the administrator."""
+        self._effects.append(SynchroniseClock())
+        if timestamp is not None:
+            ahead = timestamp.seconds - now
+            self._report("clock-skew", f"the clock of {lma} is {ahead:+.3f} s off this one", lma=lma, seconds=ahead)
 
     def _other_anchor(self, entry: BindingUpdateEntry) -> IPv6Address | None:
         """The next LMA to ask when one will not have the session: the profile's, then the others in their order."""

@@ -234,6 +234,8 @@ def _came_later(entry: BindingUpdateEntry, message: BindingRevocationIndication)
     """Whether the mobile node was registered here after what the message is about: it is old news."""
     asked = entry.request if message.trigger in HANDOVERS else None
     time = message.option(Timestamp)
+    if asked is not None and (time is None or asked.sequence is None):
+        return True  # what is asked for, or still to be
     if time is None:
-        return asked is not None
+        return False
     return max(entry.registered, 0 if asked is None else asked.timestamp) > time.ticks

@@ -27,8 +27,8 @@ class Request:
     """A PBU that is not answered yet, and how to send it again.
 
     No ``prefixes``: the LMA shall assign one. ``lifetime`` is in units of 4 s, ``timestamp`` in 1/65536 s;
-    ``sequence``, ``timestamp`` and ``sent`` are those of the last transmission. ``redirectable``: the LMA may
-    give the session to another one (RFC 6463).
+    ``sequence``, ``timestamp`` and ``sent`` are those of the last transmission; a request that was not sent yet has no
+    ``sequence``. ``redirectable``: the LMA may give the session to another one (RFC 6463).
     """
 
     handoff: int
@@ -36,7 +36,7 @@ class Request:
     prefixes: tuple[IPv6Network, ...]
     delays: Iterator[float]
     redirectable: bool = False
-    sequence: int = 0
+    sequence: int | None = None
     timestamp: int = 0
     sent: float = 0.0
 

@@ -33,6 +33,7 @@ from ryu_pmipls.mobility import (
     RemoveTunnel,
     Report,
     Send,
+    SynchroniseClock,
 )
 from ryu_pmipls.wire import (
     AccessTechnologyType,
@@ -196,6 +197,27 @@ class TestAttachment:
         timestamps = [request.option(Timestamp) for request in requests]
         assert timestamps[1:] == [Timestamp.of(when) for when, _ in later]
 
+    def test_of_one_node_there_are_no_more_than_three_pbus_in_a_second(self) -> None:
+        mag = gateway()
+        for number in range(5):
+            mag.attach(LINK1, number, START + number / 10)
+        mag.attach(NODE3.link_layer_address, 9, START + 0.5)
+        assert [request.sequence for request in sent(mag.effects(), BindingUpdate)] == [1, 2, 3, 4]
+        seen = until(mag, START + 1.5)
+        [fourth] = [(when, e) for when, e in seen if isinstance(e, Send) and asked(e.message) == (ANY,)]  # type: ignore[arg-type]
+        assert fourth[0] == START + 1
+        assert only(sent([fourth[1]], BindingUpdate)).option(Timestamp) == Timestamp.of(START + 1)
+
+    def test_a_node_that_leaves_before_its_pbu_was_sent_is_forgotten_in_the_end(self) -> None:
+        mag = gateway()
+        for number in range(4):
+            mag.attach(LINK1, number, START)
+        mag.detach(3, START)
+        mag.effects()
+        (when, effect) = only([(when, e) for when, e in until(mag, START + 10) if isinstance(e, Send)])
+        assert (when, only(sent([effect], BindingUpdate)).lifetime) == (START + 1, 0)
+        assert mag.bindings == ()
+
     def test_timestamps_differ_even_at_one_time(self) -> None:
         mag = gateway()
         first, second = attach(mag), attach(mag, link=NODE3.link_layer_address)
@@ -346,6 +368,20 @@ class TestStatus:
         assert (when, request.option(Timestamp)) == (START + 1, Timestamp.of(START + 1))
         answer(mag, pba(request, status), LMA1, START + 1)
         assert mag.deadline() == START + 3
+
+    def test_156_has_the_clock_set_by_the_domain_and_tells_how_far_the_lma_is_off(self) -> None:
+        mag = gateway()
+        refusal = pba(attach(mag), 156, (ANY,), 0, replace=(Timestamp.of(START + 4.5),))
+        effects = answer(mag, refusal, LMA1, START)
+        assert of(effects, SynchroniseClock) == [SynchroniseClock()]
+        assert of(effects, Report)[1].details["seconds"] == 4.5
+        assert only(sent([effect for _, effect in until(mag, START + 1)], BindingUpdate)).option(
+            Timestamp
+        ) == Timestamp.of(START + 1)
+
+    def test_157_does_not_have_the_clock_set(self) -> None:
+        self.refused(157)
+        assert of(self.effects, SynchroniseClock) == []
 
     def test_155_is_asked_once_more_for_any_prefix(self) -> None:
         mag = self.refused(155, NODE3.link_layer_address)

@@ -402,6 +402,14 @@ class TestObedience:
         mag.effects()
         assert status(mag, bri(HANDOVER, PREFIX, time=time)) == RevocationStatus.REVOCATION_FAILED_MN_IS_ATTACHED
 
+    def test_a_node_that_has_come_back_is_attached_though_its_request_has_to_wait_for_its_turn(self) -> None:
+        mag = gateway()
+        for port in range(4):
+            mag.attach(LINK1, port, START)
+        mag.effects()
+        message = bri(HANDOVER, PREFIX, time=START + 0.5)
+        assert status(mag, message, now=START + 0.6) == RevocationStatus.REVOCATION_FAILED_MN_IS_ATTACHED
+
     def test_it_overtakes_the_acknowledgement_that_granted_the_session(self) -> None:
         """The mobile node has gone on meanwhile: what was asked for here is at another MAG."""
         mag = gateway()
