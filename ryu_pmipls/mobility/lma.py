@@ -421,12 +421,15 @@ class LocalMobilityAnchor(Machine):
     # Prefixes and link-local addresses
 
     def _assign(self, request: Registration) -> tuple[IPv6Network, ...] | BindingStatus:
-        """The prefixes of a new session: those that the MAG asks for, the node's fixed ones, or one of the pool."""
+        """The prefixes of a new session: those that the MAG asks for, the node's fixed ones, or one of the pool.
+
+        RFC 5213, section 5.3.2: who asks for any prefix gets one, whatever else is asked for.
+        """
         if self._cache.load(request.care_of_address) >= self.config.max_bindings_per_mag:
             return BindingStatus.INSUFFICIENT_RESOURCES
         identifier = request.identifier.identifier
         fixed = self._policies[request.identifier].prefixes
-        if request.prefixes:
+        if request.prefixes and not request.asks_for_any:
             if any(map(self._cache.holds, request.prefixes)) or not self._entitled(identifier, request.prefixes, fixed):
                 return BindingStatus.NOT_AUTHORIZED_FOR_HOME_NETWORK_PREFIX
             return request.prefixes

@@ -31,13 +31,18 @@ def network(option: HomeNetworkPrefix) -> IPv6Network:
 
 @dataclass(frozen=True)
 class Registration:
-    """What a PBU asks for. A missing option has the value that the acknowledgement must give it (0, or empty)."""
+    """What a PBU asks for. A missing option has the value that the acknowledgement must give it (0, or empty).
+
+    ``prefixes`` are those that it names, with ``::`` if it ``asks_for_any`` as well; none if it names none. A
+    link-layer identifier of zeros counts as none (RFC 5213, section 5.4.1.2), but is repeated like any other.
+    """
 
     message: BindingUpdate
     source: IPv6Address
     care_of_address: IPv6Address
     identifier: MobileNodeIdentifier
     prefixes: tuple[IPv6Network, ...]
+    asks_for_any: bool
     handoff: int
     access_technology: int
     link_layer_identifier: bytes
@@ -46,7 +51,7 @@ class Registration:
 
     @classmethod
     def of(cls, message: BindingUpdate, source: IPv6Address) -> Registration:
-        """Read a PBU. ``prefixes`` stays empty when the LMA is asked to assign one."""
+        """Read a PBU; of options that may not be repeated the first counts."""
         care_of = message.option(AlternateCareOfAddress)
         handoff = message.option(HandoffIndicator)
         technology = message.option(AccessTechnologyType)
@@ -54,16 +59,19 @@ class Registration:
         timestamp = message.option(Timestamp)
         link_local = message.option(LinkLocalAddress)
         options = message.all(HomeNetworkPrefix)
-        asks = any(option.prefix != UNSPECIFIED for option in options)
+        names = any(option.prefix != UNSPECIFIED for option in options)
         return cls(
             message=message,
             source=source,
             care_of_address=source if care_of is None else care_of.address,
             identifier=message.option(MobileNodeIdentifier) or MobileNodeIdentifier(b""),
-            prefixes=tuple(dict.fromkeys(network(option) for option in options)) if asks else (),
+            prefixes=tuple(dict.fromkeys(network(option) for option in options)) if names else (),
+            asks_for_any=any(option.prefix == UNSPECIFIED for option in options),
             handoff=0 if handoff is None else handoff.value,
             access_technology=0 if technology is None else technology.value,
-            link_layer_identifier=b"" if link_layer is None else link_layer.identifier,
+            link_layer_identifier=b""
+            if link_layer is None or not any(link_layer.identifier)
+            else link_layer.identifier,
             timestamp=None if timestamp is None else timestamp.ticks,
             link_local=None if link_local is None else link_local.address,
         )
@@ -104,8 +112,9 @@ class Registration:
         ]
         if timestamp is not None:
             options.append(Timestamp(timestamp))
-        if self.link_layer_identifier:
-            options.append(MobileNodeLinkLayerIdentifier(self.link_layer_identifier))
+        link_layer = self.message.option(MobileNodeLinkLayerIdentifier)
+        if link_layer is not None:
+            options.append(link_layer)
         if link_local is not None:
             options.append(LinkLocalAddress(link_local))
         return BindingAcknowledgement(status, sequence, lifetime, options=tuple(options))

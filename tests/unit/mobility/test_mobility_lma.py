@@ -224,7 +224,6 @@ class TestAssignment:
             (IPv6Network("2001:db8:100:5::/128"),),
             (IPv6Network("2001:db8:100::/40"),),
             (IPv6Network("2001:db8:100:5::/64"), IPv6Network("2001:db8:100:6::/64")),
-            (IPv6Network("2001:db8:100:5::/64"), ANY),
         ],
     )
     def test_a_prefix_that_is_not_ours_to_give_is_refused(self, prefixes: tuple[IPv6Network, ...]) -> None:

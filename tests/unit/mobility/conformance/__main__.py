@@ -1,0 +1,5 @@
+"""Prints ``docs/conformance.md``."""
+
+from tests.unit.mobility.conformance import page
+
+print(page(), end="")
