@@ -15,6 +15,7 @@ from ryu_pmipls.agents.tunnel_ends import TunnelEnds
 from ryu_pmipls.clock import SteadyClock
 from ryu_pmipls.mobility import (
     BuildTunnel,
+    CheckTunnel,
     Effect,
     LocalMobilityAnchor,
     MobileAccessGateway,
@@ -123,6 +124,8 @@ class Driver:
             self._spawn(self._build(effect.peer))
         elif isinstance(effect, RemoveTunnel):
             self._spawn(self._remove(effect.peer))
+        elif isinstance(effect, CheckTunnel):
+            self._spawn(self._check(effect.peer))
         elif isinstance(effect, Report):
             self._log(effect)
         elif isinstance(effect, SynchroniseClock):
@@ -152,6 +155,15 @@ class Driver:
             await self._tunnels.remove(peer)
         except Exception as error:
             self.failed(f"removing the tunnel to {peer}", error)
+
+    async def _check(self, peer: IPv6Address) -> None:
+        try:
+            alive = await self._tunnels.answers(peer)
+        except Exception as error:
+            self.failed(f"checking the tunnel to {peer}", error)
+        else:
+            if not alive:
+                self.happen(self.machine.tunnel_failed, peer)
 
     def _set_timer(self) -> None:
         if self._timer is not None:

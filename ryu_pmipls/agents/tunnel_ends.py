@@ -40,7 +40,7 @@ class TunnelEnds:
         name = self._peers[peer]
         async with self._locks[peer]:
             await asyncio.to_thread(tunnel.add_tunnel, self._ovs, name, self._local, peer, self._encapsulation)
-            if not await asyncio.to_thread(tunnel.warm_up, self._ovs, peer, _WARM_UP_TIMEOUT):
+            if not await self.answers(peer):
                 raise OvsSetupError(f"tunnel to {name}: {peer} does not answer on the underlay")
             self._built.add(peer)
 
@@ -50,11 +50,15 @@ class TunnelEnds:
             self._built.discard(peer)
             await asyncio.to_thread(tunnel.remove_tunnel, self._ovs, self._peers[peer])
 
+    async def answers(self, peer: IPv6Address) -> bool:
+        """Whether the host of ``peer`` answers on the underlay, whatever its agent does."""
+        return await asyncio.to_thread(tunnel.warm_up, self._ovs, peer, _WARM_UP_TIMEOUT)
+
     async def keep_warm(self) -> None:
         """For ever: a tunnel that was idle must not lose packets when an uplink is moved to it."""
         while True:
             lifetime = await asyncio.to_thread(tunnel.neighbour_lifetime, self._ovs)
             await asyncio.sleep(lifetime / _WARM_UPS_PER_LIFETIME)
             for peer in sorted(self._built):
-                if not await asyncio.to_thread(tunnel.warm_up, self._ovs, peer, _WARM_UP_TIMEOUT):
+                if not await self.answers(peer):
                     LOG.warning("tunnel to %s: %s does not answer on the underlay", self._peers[peer], peer)

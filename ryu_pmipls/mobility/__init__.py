@@ -5,6 +5,7 @@ from ryu_pmipls.mobility.config import AnchorConfig, GatewayConfig, MobileNodePo
 from ryu_pmipls.mobility.effects import (
     Advertise,
     BuildTunnel,
+    CheckTunnel,
     Effect,
     Lease,
     Probe,
@@ -25,6 +26,7 @@ __all__ = [
     "BindingState",
     "BindingUpdateEntry",
     "BuildTunnel",
+    "CheckTunnel",
     "Effect",
     "GatewayConfig",
     "Lease",

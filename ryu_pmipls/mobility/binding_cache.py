@@ -18,7 +18,8 @@ class BindingCacheEntry:
 
     ``timestamp`` (1/65536 s) is that of the last PBU accepted, 0 when it was ordered by ``sequence``;
     ``lifetime`` is in units of 4 s, ``expires`` in seconds since 1970; ``link_layer_identifier`` is empty when unknown.
-    A ``leaving`` entry was de-registered and waits for its deletion, a ``revoked`` one for the MAG to know of its end.
+    A ``leaving`` entry was de-registered, or its MAG has lost it; it is deleted when it ``expires`` unless a MAG takes
+    it up. A ``revoked`` one waits for the MAG to know of its end.
     """
 
     identifier: MobileNodeIdentifier

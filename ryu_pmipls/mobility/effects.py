@@ -33,6 +33,13 @@ class RemoveTunnel:
 
 
 @dataclass(frozen=True)
+class CheckTunnel:
+    """Find out whether the node at the other end of the tunnel to ``peer`` is there; if not, call ``tunnel_failed``."""
+
+    peer: IPv6Address
+
+
+@dataclass(frozen=True)
 class Advertise:
     """Send a router advertisement to a mobile node (RFC 5213, section 6.9.2).
 
@@ -81,7 +88,9 @@ class Report:
 
 
 # An alias that is evaluated, so it has to be spelled for Python 3.10 and mypy alike.
-Effect = Union[Send, BuildTunnel, RemoveTunnel, Advertise, Probe, Lease, SynchroniseClock, Report]  # noqa: UP007
+Effect = Union[  # noqa: UP007
+    Send, BuildTunnel, RemoveTunnel, CheckTunnel, Advertise, Probe, Lease, SynchroniseClock, Report
+]
 
 
 class Effects(list[Effect]):

@@ -21,7 +21,8 @@ class Peer:
 
     ``last_heard`` is in seconds since 1970, and so is ``counted``, when the restart counter came last. ``missed``
     counts requests in a row that were not answered; a peer is ``lost`` when these are more than allowed, until it is
-    heard again. One that does not ``understand`` heartbeats is not asked any more. What was never told is None.
+    heard again or has a new tunnel. One that does not ``understand`` heartbeats is not asked any more. What was never
+    told is None.
     """
 
     last_heard: float | None = None
@@ -38,7 +39,7 @@ class Watcher(ABC):
 
     @abstractmethod
     def peer_lost(self, peer: IPv6Address, now: float) -> None:
-        """``peer`` does not answer any more."""
+        """``peer`` does not answer any more; told again at every interval as long as it is watched."""
 
     @abstractmethod
     def peer_restarted(self, peer: IPv6Address, since: float, now: float) -> None:
@@ -112,15 +113,15 @@ class Heartbeats:
             return
         if peer.awaited is not None:
             peer.missed += 1
-        if peer.missed > self._config.missing_heartbeats_allowed:
-            peer.lost, peer.awaited = True, None
-            self._effects.report("peer-lost", f"{address} does not answer heartbeats", peer=address)
-            self._watcher.peer_lost(address, now)
-            return
         self._sequence = (self._sequence + 1) % 2**32
         peer.awaited = self._sequence
         self._effects.send(Heartbeat(self._sequence), address)
         self._timers.set(self._request, address, now + self._config.heartbeat_interval)
+        if peer.missed > self._config.missing_heartbeats_allowed:
+            if not peer.lost:
+                peer.lost = True
+                self._effects.report("peer-lost", f"{address} does not answer heartbeats", peer=address)
+            self._watcher.peer_lost(address, now)
 
     def _respond(self, flags: HeartbeatFlag, sequence: int, peer: IPv6Address) -> None:
         options = (RestartCounter(self._config.restart_counter),)

@@ -155,13 +155,15 @@ class LocalMobilityAnchor(Machine):
             self._tunnel(source, TunnelEvent.WANTED, now)
 
     def peer_restarted(self, peer: IPv6Address, since: float, now: float) -> None:
-        """A MAG has lost its sessions: as if it had de-registered them, it may still take them up again.
+        """A MAG has lost its sessions: it, or another one, takes them up again, or they end with their lifetime.
 
-        Those that it registered after ``since`` may be newer than its restart, and are kept.
+        Not earlier, unlike those that are de-registered, for the mobile nodes may be there and use their prefixes.
+        Sessions that it registered after ``since`` may be newer than its restart, and are kept.
         """
         for entry in self.bindings:
             if entry.care_of_address == peer and not entry.leaving and entry.granted <= since:
-                self._leave(entry, now)
+                self._leave(entry, entry.expires)
+                self._tell("binding-invalid", entry)
 
     # Routes (draft section 3.3)
 
@@ -378,18 +380,19 @@ class LocalMobilityAnchor(Machine):
 
     def _deregister(self, entry: BindingCacheEntry, request: Registration, now: float) -> None:
         self._note(entry, request)
-        if not entry.leaving:
-            self._leave(entry, now)
+        end = now + self.config.min_delay_before_bce_delete
+        if not entry.leaving or end < entry.expires:
+            self._leave(entry, end)
+            self._tell("binding-deregistered", entry)
         self._send(request.acceptance(entry.prefixes, 0, self._link_local(entry, request)), request.source)
         waiting = self._waiting.get(entry.identifier)
         if waiting is not None:
             self._settle(waiting, now)
 
-    def _leave(self, entry: BindingCacheEntry, now: float) -> None:
-        entry.leaving = True
+    def _leave(self, entry: BindingCacheEntry, end: float) -> None:
+        entry.leaving, entry.expires = True, end
         self._timers.cancel(self._expire, entry)
-        self._timers.set(self._delete, entry, now + self.config.min_delay_before_bce_delete)
-        self._tell("binding-deregistered", entry)
+        self._timers.set(self._delete, entry, end)
 
     def _note(self, entry: BindingCacheEntry, request: Registration) -> None:
         entry.timestamp = request.timestamp or 0

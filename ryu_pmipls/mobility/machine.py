@@ -8,7 +8,7 @@ from ipaddress import IPv6Address
 from typing import Any
 
 from ryu_pmipls.mobility.config import AnchorConfig, GatewayConfig
-from ryu_pmipls.mobility.effects import BuildTunnel, Effect, Effects, RemoveTunnel
+from ryu_pmipls.mobility.effects import BuildTunnel, CheckTunnel, Effect, Effects, RemoveTunnel
 from ryu_pmipls.mobility.heartbeat import Heartbeats, Peer, Watcher
 from ryu_pmipls.mobility.timers import Timers
 from ryu_pmipls.mobility.tunnels import TunnelAction, TunnelEvent, Tunnels, TunnelState
@@ -74,8 +74,8 @@ class Machine(Watcher):
         self._tunnel(peer, TunnelEvent.BUILT, now)
 
     def tunnel_failed(self, peer: IPv6Address, now: float) -> None:
-        """The tunnel to ``peer`` could not be built at this end; ``KeyError`` for an unknown peer."""
-        self._report("tunnel-failed", f"the tunnel to {peer} could not be built")
+        """The tunnel to ``peer`` could not be built, or its other end has gone; ``KeyError`` for an unknown peer."""
+        self._report("tunnel-failed", f"there can be no tunnel to {peer}")
         self._tunnel(peer, TunnelEvent.FAILED, now)
 
     def _tunnel(self, peer: IPv6Address, event: TunnelEvent, now: float) -> None:
@@ -100,8 +100,9 @@ class Machine(Watcher):
         """The tunnel has gone at this end."""
 
     def peer_lost(self, peer: IPv6Address, now: float) -> None:
-        # Sessions stay until they expire: the node may come back, and mobile nodes are free to move.
-        self._tunnel(peer, TunnelEvent.FAILED, now)
+        # Sessions stay until they expire: the node may come back, and mobile nodes are free to move. So does the tunnel
+        # of a node whose switch goes on without its agent.
+        self._effects.append(CheckTunnel(peer))
 
     def _send(self, message: Message, destination: IPv6Address) -> None:
         self._effects.send(message, destination)

@@ -20,6 +20,7 @@ from ryu_pmipls.agents.driver import Driver
 from ryu_pmipls.clock import SteadyClock
 from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.mobility import Advertise, LocalMobilityAnchor, MobileAccessGateway
+from ryu_pmipls.mobility.tunnels import TunnelState
 from ryu_pmipls.wire import Encapsulation, Message, TunnelAck, TunnelRequest
 
 PROFILE = load_profile("two-lma")
@@ -59,9 +60,10 @@ class FakeEndpoint:
 
 
 class FakeTunnels:
-    """Builds a tunnel in no time, after ``failures`` failures."""
+    """Builds a tunnel in no time, after ``failures`` failures, to a host that is ``alive``."""
 
-    def __init__(self, failures: int = 0, error: Exception | None = None) -> None:
+    def __init__(self, failures: int = 0, error: Exception | None = None, alive: bool = True) -> None:
+        self.alive = alive
         self.failures = failures
         self.error = error or OvsSetupError("no answer on the underlay")
         self.calls: list[tuple[str, IPv6Address]] = []
@@ -75,6 +77,10 @@ class FakeTunnels:
 
     async def remove(self, peer: IPv6Address) -> None:
         self.calls.append(("remove", peer))
+
+    async def answers(self, peer: IPv6Address) -> bool:
+        self.calls.append(("answers", peer))
+        return self.alive
 
     async def keep_warm(self) -> None:
         await asyncio.Event().wait()
@@ -117,8 +123,8 @@ def gateway(**changes: Any) -> MobileAccessGateway:
     return MobileAccessGateway(replace(gateway_config(PROFILE, PROFILE.mags[0], Encapsulation.GRE), **changes))
 
 
-def anchor() -> LocalMobilityAnchor:
-    return LocalMobilityAnchor(anchor_config(PROFILE, PROFILE.lmas[0], Encapsulation.GRE))
+def anchor(**changes: Any) -> LocalMobilityAnchor:
+    return LocalMobilityAnchor(replace(anchor_config(PROFILE, PROFILE.lmas[0], Encapsulation.GRE), **changes))
 
 
 def test_a_message_is_answered_when_the_tunnel_stands() -> None:
@@ -158,6 +164,19 @@ def test_a_tunnel_that_cannot_be_built_is_asked_for_again() -> None:
     node.serve(story)
     assert node.tunnels.calls == [("build", LMA), ("remove", LMA), ("build", LMA)]
     assert node.counters["failed"] == 1
+
+
+@pytest.mark.parametrize("alive", [True, False])
+def test_the_tunnel_to_a_silent_peer_is_removed_only_if_its_host_is_silent_too(alive: bool) -> None:
+    async def story(node: Node) -> None:
+        node.endpoint.arrive(TunnelRequest(MAG), MAG)
+        await until(lambda: ("answers", MAG) in node.tunnels.calls)
+        await until(lambda: node.machine.tunnels[MAG] is (TunnelState.UP if alive else TunnelState.IDLE))
+
+    node = Node(anchor(heartbeat_interval=0.02), FakeTunnels(alive=alive))
+    node.serve(story)
+    assert (("remove", MAG) in node.tunnels.calls) is not alive
+    assert node.counters["peer-lost"] == 1
 
 
 def test_nothing_that_fails_ends_the_node(caplog: pytest.LogCaptureFixture) -> None:

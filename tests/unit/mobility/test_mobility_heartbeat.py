@@ -27,6 +27,8 @@ from mobility_helpers import (
 
 from ryu_pmipls.mobility import (
     BuildTunnel,
+    CheckTunnel,
+    Effect,
     Lease,
     LocalMobilityAnchor,
     MobileAccessGateway,
@@ -124,18 +126,38 @@ class TestRequests:
 
 
 class TestLoss:
-    def test_a_peer_that_misses_more_than_allowed_is_lost(self) -> None:
-        """RFC 5847, section 3.1: the fourth miss is more than three; the tunnel goes and is asked for again."""
+    def test_a_peer_that_misses_more_than_allowed_is_lost_and_its_tunnel_looked_at(self) -> None:
+        """RFC 5847, section 3.1: the fourth miss is more than three."""
         mag = connected()
-        effects = until(mag, START + 240)
-        assert [(when - START, effect) for when, effect in effects if isinstance(effect, RemoveTunnel)] == [
-            (240, RemoveTunnel(LMA1))
-        ]
+        assert checks(until(mag, START + 239)) == []
+        assert not mag.peers[LMA1].lost
+        seen = until(mag, START + 420)
+        assert checks(seen) == [START + 240, START + 300, START + 360, START + 420]
+        assert [effect.kind for _, effect in seen if isinstance(effect, Report)] == ["peer-lost"]
+        assert mag.peers[LMA1].lost
+
+    def test_the_tunnel_stays_as_long_as_the_host_of_a_silent_agent_answers(self) -> None:
+        mag = connected()
+        until(mag, START + 600)
+        assert (mag.peers[LMA1].lost, mag.tunnels[LMA1]) == (True, TunnelState.UP)
+        request = only(sent([effect for _, effect in until(mag, START + 660)], Heartbeat))
+        answer(mag, response(request.sequence), LMA1, START + 661)
+        assert (mag.peers[LMA1].lost, mag.peers[LMA1].missed) == (False, 0)
+        assert checks(until(mag, START + 800)) == []
+
+    def test_the_tunnel_to_a_host_that_has_gone_is_removed_and_asked_for_until_it_returns(self) -> None:
+        mag = connected()
+        until(mag, START + 240)
+        mag.tunnel_failed(LMA1, START + 243)
+        assert of(mag.effects(), RemoveTunnel) == [RemoveTunnel(LMA1)]
         assert (mag.peers[LMA1].lost, mag.tunnels[LMA1]) == (True, TunnelState.IDLE)
-        assert sent([effect for _, effect in until(mag, START + 241)], TunnelRequest) == [TunnelRequest(MAG1)]
-        assert only(of(answer(mag, TunnelAck(LMA1), LMA1, START + 250), BuildTunnel)) == BuildTunnel(LMA1)
-        mag.tunnel_built(LMA1, START + 251)
-        assert mag.peers[LMA1].missed == 0
+        later = until(mag, START + 500)
+        asked = [when - START for when, effect in later if sent([effect], TunnelRequest)]
+        assert asked[:6] == [244, 246, 250, 258, 274, 306]
+        assert checks(later) == [] and sent([effect for _, effect in later], Heartbeat) == []
+        assert only(of(answer(mag, TunnelAck(LMA1), LMA1, START + 500), BuildTunnel)) == BuildTunnel(LMA1)
+        mag.tunnel_built(LMA1, START + 501)
+        assert (mag.peers[LMA1].lost, mag.peers[LMA1].missed) == (False, 0)
         assert only(sent(mag.effects(), Heartbeat)).flags == HeartbeatFlag(0)
 
     def test_sessions_outlive_a_lost_peer(self) -> None:
@@ -149,11 +171,13 @@ class TestLoss:
         lma = anchor()
         answer(lma, TunnelRequest(MAG1), MAG1, START)
         lma.tunnel_built(MAG1, START)
-        assert RemoveTunnel(MAG1) in [effect for _, effect in until(lma, START + 240)]
+        until(lma, START + 240)
+        lma.tunnel_failed(MAG1, START + 243)
+        assert of(lma.effects(), RemoveTunnel) == [RemoveTunnel(MAG1)]
         assert BuildTunnel(MAG1) in answer(lma, Heartbeat(5), MAG1, START + 300)
         assert not lma.peers[MAG1].lost
 
-    def test_the_other_tunnels_stay(self) -> None:
+    def test_the_other_peers_are_not_lost(self) -> None:
         lma = anchor()
         for mag in (MAG1, MAG2):
             answer(lma, TunnelRequest(mag), mag, START)
@@ -164,7 +188,7 @@ class TestLoss:
             for _, effect in until(lma, START + 60 * (round_ + 1)):
                 if isinstance(effect, Send) and isinstance(effect.message, Heartbeat):
                     sequences[effect.destination] = effect.message.sequence
-        assert (lma.tunnels[MAG1], lma.tunnels[MAG2]) == (TunnelState.IDLE, TunnelState.UP)
+        assert (lma.peers[MAG1].lost, lma.peers[MAG2].lost) == (True, False)
 
 
 class TestRestart:
@@ -199,7 +223,20 @@ class TestRestart:
         answer(lma, response(0, 3, UNSOLICITED), MAG1, START + 4)
         assert not only(list(lma.bindings)).leaving  # registered after the counter was 2
         answer(lma, response(0, 4, UNSOLICITED), MAG1, START + 5)
-        until(lma, START + 15)
+        assert only(list(lma.bindings)).leaving
+        until(lma, START + 3602)  # mobile nodes may use their prefixes as long as that
+        assert len(lma.bindings) == 1
+        until(lma, START + 3603)
+        assert lma.bindings == ()
+
+    def test_a_session_that_a_restarted_mag_deregisters_does_not_stay_as_long(self) -> None:
+        lma = with_session()
+        for counter in (1, 2):
+            answer(lma, response(0, counter, UNSOLICITED), MAG1, START + counter)
+        for now in (START + 3, START + 9):
+            reply = only(sent(answer(lma, pbu(now, lifetime=0), MAG1, now), BindingAcknowledgement))
+            assert (reply.status, reply.lifetime) == (0, 0)
+        until(lma, START + 13)
         assert lma.bindings == ()
 
     def test_an_announcement_that_was_overtaken_is_no_restart(self) -> None:
@@ -251,6 +288,11 @@ def with_session() -> LocalMobilityAnchor:
     effects = answer(lma, pbu(START), MAG1, START)
     assert only(sent(effects, BindingAcknowledgement)).option(MobileNodeIdentifier)
     return lma
+
+
+def checks(effects: list[tuple[float, Effect]]) -> list[float]:
+    """When the tunnel to LMA1 is looked at."""
+    return [when for when, effect in effects if effect == CheckTunnel(LMA1)]
 
 
 def requests(lma: LocalMobilityAnchor) -> list[Send]:
