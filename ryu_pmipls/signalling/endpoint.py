@@ -43,7 +43,7 @@ class Endpoint:
     ``refused`` counts what did not get through, by reason: ``unknown source``, ``rate limit: …`` with the sender's
     role, ``authentication: …`` with the reason of an ``AuthenticationError``, ``malformed: …`` with that of a
     ``WireError``, ``not permitted: …`` with the message, ``send: …`` and ``receive: …`` with the name of the error
-    number, ``dropped by the kernel``. Each reason is logged at a limited rate.
+    number, ``send: too long``, ``dropped by the kernel``. Each reason is logged at a limited rate.
 
     ``OSError`` when a socket cannot be opened: no privilege for raw ones, or the UDP port is taken. ``KeyFileError``
     when the profile names a key file that cannot be used. The address may still be missing on this host.
@@ -166,7 +166,12 @@ class Endpoint:
 
     def send(self, message: Message, destination: IPv6Address) -> None:
         """Send and forget; an error is counted, for the peer may be back when the message is repeated."""
-        self.send_octets(self.encode(message, destination), destination)
+        try:
+            data = self.encode(message, destination)
+        except ValueError as error:  # an answer that repeats unaligned options of a request may be longer than that
+            self._refuse("send: too long", f"{type(message).__name__} to {destination}: {error}")
+        else:
+            self.send_octets(data, destination)
 
     def send_octets(self, data: bytes, destination: IPv6Address) -> None:
         """The same with what :meth:`encode` or :meth:`datagrams` gave: it is protected, each time anew."""

@@ -21,8 +21,10 @@ from ryu_pmipls.domain.profile import Profile, load_profile
 from ryu_pmipls.signalling import Endpoint, Role
 from ryu_pmipls.signalling.keys import KeyFileError, generate
 from ryu_pmipls.wire import (
+    BindingAcknowledgement,
     BindingError,
     BindingErrorStatus,
+    HomeNetworkPrefix,
     LoadAdjust,
     LoadInfo,
     MagLoad,
@@ -114,6 +116,12 @@ def test_a_message_arrives_as_it_was_sent(endpoints: dict[Role, Endpoint]) -> No
     endpoints[Role.MAG].send(message, RMS)
     assert drained(endpoints[Role.RMS]) == [(message, MAG)]
     assert not endpoints[Role.RMS].refused
+
+
+def test_an_answer_that_no_message_can_hold_is_counted(endpoints: dict[Role, Endpoint]) -> None:
+    prefixes = tuple(HomeNetworkPrefix(IPv6Address(number), 64) for number in range(90))
+    endpoints[Role.LMA].send(BindingAcknowledgement(155, 1, 0, options=prefixes), MAG)
+    assert endpoints[Role.LMA].refused == {"send: too long": 1}
 
 
 def test_all_numbers_of_the_profile_are_used(profile: Profile) -> None:
