@@ -1,0 +1,135 @@
+"""Fuzz target: the machine of a MAG. The input chooses what happens to it; its state has to stay consistent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from ipaddress import IPv6Address
+
+from ryu_pmipls.mobility import Advertise, BindingState, GatewayConfig, MobileAccessGateway
+from ryu_pmipls.wire import (
+    BindingAcknowledgement,
+    BindingUpdate,
+    HomeNetworkPrefix,
+    Redirect,
+    RedirectFlag,
+    RouteAdjust,
+    TunnelAck,
+)
+from ryu_pmipls.wire.codepoints import BindingAcknowledgementFlag
+from tests.fuzz.events import ADDRESSES, LIFETIMES, NODES, Input, carried_out, play
+from tests.unit.mobility.mobility_helpers import LMA1, LMA2, MAG1, RMS, START
+
+LMAS = (LMA1, LMA2)
+PORTS = (1, 2, 3)
+CONFIG = GatewayConfig(address=MAG1, rms=RMS, lmas=LMAS, mobile_nodes=NODES, redirection=True)
+#: Requests that may still be answered.
+MOST_REQUESTS = 8
+STATUSES = (0, 0, 0, 0, 1, 128, 130, 152, 153, 155, 156, 157, 159)
+
+
+def execute(data: bytes) -> None:
+    events = Input(data)
+    mag = MobileAccessGateway(CONFIG)
+    mag.start(START)
+    requests: dict[int, tuple[BindingUpdate, IPv6Address]] = {}  # the last ones, by sequence number
+    reports: dict[IPv6Address, RouteAdjust] = {}  # the last ones, by prefix
+
+    def link() -> bytes:
+        return events.pick((*(node.link_layer_address for node in NODES), b"\x02\0\0\0\xff\xff"))
+
+    def attached(now: float) -> None:
+        mag.attach(link(), events.pick(PORTS), now)
+
+    def detached(now: float) -> None:
+        mag.detach(events.pick(PORTS), now)
+
+    def departed(now: float) -> None:
+        mag.depart(link(), now)
+
+    def received(now: float) -> None:
+        mag.receive(events.message(now), events.pick(ADDRESSES), now)
+
+    def raw(now: float) -> None:
+        source = events.pick(ADDRESSES)
+        message = events.datagram(source, MAG1)
+        if message is not None:
+            mag.receive(message, source, now)
+
+    def answered(now: float) -> None:
+        """An LMA answers one of the last requests, by and large as it should."""
+        if not requests:
+            return
+        request, anchor = events.pick(list(requests.values()))
+        prefixes = [events.prefix() for _ in range(events.pick((1, 1, 0, 2)))]
+        kept = [option for option in request.options if not isinstance(option, HomeNetworkPrefix)]
+        more = [*events.more_options(now), *events.pick(((), (), (Redirect(RedirectFlag.K, LMA2),)))]
+        options = events.pick(([*kept, *prefixes, *more], [*more, *kept, *prefixes]))
+        flags = events.pick((*(BindingAcknowledgementFlag.P,) * 3, BindingAcknowledgementFlag(0)))
+        answer = BindingAcknowledgement(
+            events.pick(STATUSES), request.sequence, events.pick(LIFETIMES), flags, options=tuple(options)
+        )
+        mag.receive(answer, events.pick((anchor, anchor, LMA1, LMA2)), now)
+
+    def confirmed(now: float) -> None:
+        """The RMS answers one of the last reports."""
+        if reports:
+            mag.receive(events.pick(list(reports.values())), RMS, now)
+
+    def asked(now: float) -> None:
+        """An LMA accepts a tunnel."""
+        lma = events.pick(LMAS)
+        mag.receive(TunnelAck(lma), lma, now)
+
+    happenings: tuple[Callable[[float], None], ...] = (
+        attached,
+        answered,
+        received,
+        confirmed,
+        detached,
+        asked,
+        raw,
+        departed,
+        lambda now: mag.tunnel_built(events.pick(LMAS), now),
+        lambda now: mag.tunnel_failed(events.pick(LMAS), now),
+    )
+
+    def check(now: float) -> None:
+        effects = mag.effects()
+        for effect in carried_out(effects, MAG1):
+            if isinstance(effect.message, BindingUpdate):
+                requests[effect.message.sequence] = effect.message, effect.destination
+                while len(requests) > MOST_REQUESTS:
+                    del requests[next(iter(requests))]
+            elif isinstance(effect.message, RouteAdjust):
+                reports[effect.message.prefix] = effect.message
+        for effect in effects:
+            if isinstance(effect, Advertise):
+                assert effect.lifetime >= 0 and effect.prefixes, effect
+        consistent(mag, now)
+
+    play(mag, events, lambda now: events.pick(happenings)(now), check)
+
+
+def consistent(mag: MobileAccessGateway, now: float) -> None:
+    """What always holds of a MAG."""
+    links = [entry.policy.link_layer_address for entry in mag.bindings]
+    assert len(links) == len(set(links)), "a node has two entries"
+    for entry in mag.bindings:
+        timers = {handler.__name__ for handler, subject in mag._timers._due if subject is entry}
+        asks = {"_unanswered", "_transmit"} & timers
+        assert bool(asks) == (entry.request is not None) and len(asks) <= 1, timers
+        holds = entry.state in (BindingState.BOUND, BindingState.REFRESHING)
+        assert holds == bool(entry.prefixes) == ("_expire" in timers), (entry.state, timers)
+        assert entry.state is not BindingState.BOUND or timers == {"_refresh", "_expire"}, timers
+        assert not holds or now < entry.expires, "holds what has expired"
+        assert entry.anchor in LMAS
+        request = entry.request
+        if request is not None and request.sequence is not None:
+            assert mag._pending[request.sequence] is entry, "no answer would be recognised"
+    assert {id(entry) for entry in mag._pending.values()} <= {id(entry) for entry in mag.bindings}
+    assert set(mag.uplinks) == set(LMAS) >= set(mag.uplinks.values())
+    for adjusted in mag._routes._adjustments:
+        assert (mag._routes._transmit, adjusted) in mag._timers._due, "a report is never sent"
+    deadline = mag.deadline()
+    assert deadline is None or deadline > now, "what is due was not done"
+    assert len(mag._timers._heap) <= 2 * len(mag._timers._due) + 65, "cancelled timers take room"
