@@ -103,9 +103,10 @@ class TestSolicitations:
         mag = bound()
         for _ in range(10):
             self.solicit(mag, START + 60)
-        mag.attach(LINK1, 5, START + 60.1)
+        until(mag, START + 61)
+        mag.attach(LINK1, 5, START + 61.1)
         request = only(sent(mag.effects(), BindingUpdate))
-        effects = answer(mag, pba(request), LMA1, START + 60.2)
+        effects = answer(mag, pba(request), LMA1, START + 61.2)
         assert only(of(effects, Advertise)).port == 5
 
     def test_what_was_put_off_is_not_said_to_whom_has_left(self) -> None:
