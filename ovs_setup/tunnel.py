@@ -20,6 +20,8 @@ Encapsulation = Literal["gre", "srv6"]
 
 #: First Open vSwitch with SRv6 tunnels, in the userspace datapath only.
 _SRV6_SINCE = (3, 2, 0)
+#: Missing packets after which a BFD session is down.
+_BFD_MULTIPLIER = 5
 _GRE_OPTIONS = {"packet_type": "legacy_l3", "key": "flow"}
 
 
@@ -51,9 +53,18 @@ def encapsulation(ovs: OpenVSwitch, wanted: Literal["auto", "srv6", "gre"]) -> E
 
 
 def add_tunnel(
-    ovs: OpenVSwitch, peer: str, local: IPv6Address, remote: IPv6Address, encapsulation: Encapsulation
+    ovs: OpenVSwitch,
+    peer: str,
+    local: IPv6Address,
+    remote: IPv6Address,
+    encapsulation: Encapsulation,
+    bfd_interval: float | None = None,
 ) -> None:
-    """Make the tunnel to ``peer``, or correct the one there is; ``OvsSetupError`` when Open vSwitch refuses it."""
+    """Make the tunnel to ``peer``, or correct the one there is; ``OvsSetupError`` when Open vSwitch refuses it.
+
+    With ``bfd_interval`` (s) Open vSwitch itself watches by BFD (RFC 5880) whether the tunnel carries packets, and has
+    its port not alive when five in a row are missing. Both ends have to do so.
+    """
     name = TUNNEL_PREFIX + peer
     options = {"local_ip": str(local), "remote_ip": str(remote)} | (_GRE_OPTIONS if encapsulation == "gre" else {})
     ovs.vsctl(
@@ -61,10 +72,24 @@ def add_tunnel(
         *("--", "clear", "interface", name, "options"),
         *("--", "set", "interface", name, f"type={encapsulation}"),
         *(f'options:{key}="{value}"' for key, value in options.items()),
+        *("--", "clear", "interface", name, "bfd"),
+        *(() if bfd_interval is None else ("--", "set", "interface", name, *_bfd(bfd_interval))),
     )
     made = next(tunnel for tunnel in tunnels(ovs) if tunnel.peer == peer)
     if made.error or made.port < 0:
         raise OvsSetupError(f"tunnel to {peer}: {made.error or 'Open vSwitch gave it no OpenFlow port'}")
+
+
+def _bfd(interval: float) -> tuple[str, ...]:
+    milliseconds = round(interval * 1000)
+    return (
+        "bfd:enable=true",
+        f"bfd:min_tx={milliseconds}",
+        f"bfd:min_rx={milliseconds}",
+        f"bfd:mult={_BFD_MULTIPLIER}",
+        # A saturated switch loses BFD's packets as well as others, and yet forwards.
+        "bfd:forwarding_if_rx=true",
+    )
 
 
 def remove_tunnel(ovs: OpenVSwitch, peer: str) -> None:

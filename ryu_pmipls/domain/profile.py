@@ -124,6 +124,7 @@ class Tunnel(_Model):
 
     type: Literal["auto", "srv6", "gre"] = "auto"
     underlay_mtu: int = Field(default=1500, ge=1348, le=65535)  # octets
+    bfd_interval: float | None = Field(default=0.15, ge=0.01, le=10)  # s; null: tunnels are not watched
 
 
 class Node(_Model):

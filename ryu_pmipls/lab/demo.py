@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import time
@@ -49,8 +50,8 @@ _SETTLING = 2.0  # s after a change until what is measured counts
 
 
 @dataclass(frozen=True)
-class _PortCount:
-    """``rx_packets`` of an LMA's tunnel port, read from the switch."""
+class _TunnelCount:
+    """Packets that an LMA's switch took from a tunnel to forward them, read from its flow table."""
 
     lma: str
     packets: int
@@ -220,7 +221,7 @@ class Demo:
         answers = fetch(self._url, f"decisions/{decision_id}")["answers"]
         return ", ".join(f"{answer['by']}: {answer['outcome']}" for answer in answers)
 
-    def _judge_uplink(self, decision: Any, before: Sequence[_PortCount], after: Sequence[_PortCount]) -> None:
+    def _judge_uplink(self, decision: Any, before: Sequence[_TunnelCount], after: Sequence[_TunnelCount]) -> None:
         moved = {late.lma: late.packets - early.packets for early, late in zip(before, after, strict=True)}
         self.report.figures["uplink_packets_after_adjustment"] = moved
         old, new = moved[decision["old_lma"]], moved[decision["new_lma"]]
@@ -383,14 +384,15 @@ class Demo:
         argv = ["ping", "-6", "-c", "3", "-i", "0.3", "-W", "2", address]
         return self._lab.execute(node, argv, timeout=15).stdout.count("bytes from")
 
-    def _uplink_counts(self, decision: Any) -> list[_PortCount]:
+    def _uplink_counts(self, decision: Any) -> list[_TunnelCount]:
         """Packets that came through the moved MAG's tunnel to each LMA, read from the switches."""
         port = tunnel_port(decision["mag"])
         counts = []
         for lma in self._profile.lmas:
-            # Of the switch itself; its database is brought up to date every few seconds only.
-            text = self._lab.openvswitch(lma.name).ofctl("dump-ports", "br-pm", port)
-            counts.append(_PortCount(lma.name, int(text.split("rx pkts=", 1)[1].split(",")[0])))
+            # The counters of the port have the packets by which the switches watch the tunnel as well.
+            flows = self._lab.openvswitch(lma.name).ofctl("--names", "dump-flows", "br-pm", f"table=0,in_port={port}")
+            counts_of_flows = [int(number) for number in re.findall(r"n_packets=(\d+)", flows)]
+            counts.append(_TunnelCount(lma.name, sum(counts_of_flows)))
         return counts
 
     def _route_at(self, lma: str, prefix: str) -> str | None:

@@ -19,6 +19,7 @@ from ryu_pmipls.openflow.flow import (
     Entry,
     ForgetInPort,
     Group,
+    GroupKind,
     Match,
     Output,
     SetLinkLayer,
@@ -27,6 +28,12 @@ from ryu_pmipls.openflow.flow import (
 
 IPV6 = 0x86DD
 ICMPV6 = 58
+
+_KINDS = {
+    GroupKind.INDIRECT: ofp.OFPGT_INDIRECT,
+    GroupKind.SELECT: ofp.OFPGT_SELECT,
+    GroupKind.FAST_FAILOVER: ofp.OFPGT_FF,
+}
 
 #: What Ryu's messages want instead of a connection, as long as they are not sent.
 PROTOCOL = ProtocolDesc(ofp.OFP_VERSION)
@@ -86,13 +93,20 @@ def sweep(generation: int) -> list[Any]:
 
 def set_group(group: Group, exists: bool) -> Any:
     """OFPGC_ADD, or OFPGC_MODIFY when the switch has a group of that number."""
-    actions = [] if group.port is None else [parser.OFPActionOutput(group.port)]
     return parser.OFPGroupMod(
         PROTOCOL,
         command=ofp.OFPGC_MODIFY if exists else ofp.OFPGC_ADD,
-        type_=ofp.OFPGT_INDIRECT,
+        type_=_KINDS[group.kind],
         group_id=group.group,
-        buckets=[parser.OFPBucket(actions=actions)],
+        buckets=[
+            parser.OFPBucket(
+                weight=int(group.kind is GroupKind.SELECT),  # buckets of a select group are equal
+                watch_port=ofp.OFPP_ANY if bucket.watch is None else bucket.watch,
+                watch_group=ofp.OFPG_ANY,
+                actions=_actions(bucket.action),
+            )
+            for bucket in group.buckets
+        ],
     )
 
 

@@ -217,12 +217,29 @@ class Entry(NamedTuple):
         return replace(part, **open_) if open_ else part  # type: ignore[type-var]
 
 
+class GroupKind(Enum):
+    """How a group chooses among its buckets (OpenFlow 1.3, section 5.6.1)."""
+
+    INDIRECT = "indirect"  # it has one
+    SELECT = "select"  # by a hash of the packet's flow
+    FAST_FAILOVER = "fast failover"  # the first that is alive
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """What a group may do with a packet; ``watch`` is the port that has to be alive for that, if any."""
+
+    action: Output | ToGroup
+    watch: int | None = None
+
+
 @dataclass(frozen=True)
 class Group:
-    """An indirect group with one bucket: to a port, or nowhere while there is none."""
+    """A group and its buckets; without any it drops."""
 
     group: int
-    port: int | None
+    kind: GroupKind
+    buckets: tuple[Bucket, ...]
 
 
 @dataclass(frozen=True, eq=False)

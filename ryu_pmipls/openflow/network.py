@@ -86,7 +86,8 @@ class Network:
     def _groups(self, switch: Switch) -> Iterator[Group]:
         if isinstance(switch.node, Lma):
             return iter(())
-        return rules.mag_groups(self._profile, self._uplinks[switch.name], switch.ports)
+        carriers = {anchor: (lma,) for anchor, lma in self._uplinks[switch.name].items()}
+        return rules.mag_groups(self._profile, carriers, switch.ports)
 
     def _encoder(self, switch: Switch, generation: int) -> BindingEncoder:
         node, ports = switch.node, dict(switch.ports)

@@ -6,15 +6,18 @@ there (yet) is left out: it is added when the port appears.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import IPv6Network
 
 from ryu_pmipls.domain.profile import Lma, Mag, Profile
 from ryu_pmipls.openflow import pipeline
-from ryu_pmipls.openflow.flow import Entry, Group
+from ryu_pmipls.openflow.flow import Bucket, Entry, Group, GroupKind, Output, ToGroup
 from ryu_pmipls.routing import Binding
 
 Ports = Mapping[str, int]
+
+#: Groups of anchors come first, those of tunnels after this.
+_TUNNEL_GROUPS = 0x10000
 
 
 def tunnel_port(peer: str) -> str:
@@ -42,11 +45,29 @@ def mag_base(profile: Profile, mag: Mag, ports: Ports) -> Iterator[Entry]:
             yield pipeline.MAG_FROM_TUNNEL.entry(tunnel=tunnel)
 
 
-def mag_groups(profile: Profile, uplinks: Mapping[str, str], ports: Ports) -> Iterator[Group]:
-    """One group per anchor; ``uplinks`` maps each anchor to the LMA that carries its mobile nodes' uplink."""
-    for lma in profile.lmas:
-        carrier = uplinks[lma.name]
-        yield Group(group_id(profile, lma.name), ports.get(tunnel_port(carrier)))
+def tunnel_group(profile: Profile, lma: str) -> int:
+    """The group of a MAG that sends into the tunnel to an LMA, or to another LMA while that one is not alive."""
+    return _TUNNEL_GROUPS + group_id(profile, lma)
+
+
+def mag_groups(profile: Profile, uplinks: Mapping[str, Sequence[str]], ports: Ports) -> Iterator[Group]:
+    """A group per LMA for its tunnel, and one per anchor for the uplink of its mobile nodes.
+
+    ``uplinks`` maps each anchor to the LMAs that carry that uplink, one for each equal slot of it. A flow keeps to its
+    slot, so that a slot that another LMA takes over moves the flows of that slot only.
+    """
+    names = [lma.name for lma in profile.lmas]
+    for index, name in enumerate(names):
+        # Each LMA has another one as its first stand-in.
+        order = [tunnel_port(other) for other in names[index:] + names[:index]]
+        tunnels = (ports[port] for port in order if port in ports)
+        buckets = tuple(Bucket(Output(tunnel), watch=tunnel) for tunnel in tunnels)
+        yield Group(tunnel_group(profile, name), GroupKind.FAST_FAILOVER, buckets)
+    for name in names:
+        carriers = uplinks[name] if len(set(uplinks[name])) > 1 else uplinks[name][:1]
+        kind = GroupKind.INDIRECT if len(carriers) == 1 else GroupKind.SELECT
+        slots = tuple(Bucket(ToGroup(tunnel_group(profile, carrier))) for carrier in carriers)
+        yield Group(group_id(profile, name), kind, slots)
 
 
 def mag_shape(mag: Mag, binding: Binding) -> tuple[int, str] | None:

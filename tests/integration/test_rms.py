@@ -142,9 +142,10 @@ def routed_to(lab: Lab, lma: str, prefix: IPv6Network) -> str | None:
 
 
 def uplink(lab: Lab, mag: str, group: int) -> str | None:
-    """The port to which the switch of a MAG sends what is for a group."""
+    """The port to which the switch of a MAG sends what is for a group, which leads to that of a tunnel."""
     groups = lab.openvswitch(mag).ofctl("--names", "dump-groups", BRIDGE)
-    found = re.search(rf'group_id={group},.*output:"?([^",\n]+)', groups)
+    tunnel = re.search(rf"group_id={group},.*actions=group:(\d+)", groups)
+    found = tunnel and re.search(rf'group_id={tunnel[1]},.*?output:"?([^",\n]+)', groups)
     return found and found[1]
 
 

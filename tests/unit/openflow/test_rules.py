@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.openflow import rules
 from ryu_pmipls.openflow.cookies import GENERATION_BITS, MARK, MARK_MASK, cookie, slice_of, sweep_cookies
-from ryu_pmipls.openflow.flow import LOCAL, Output, Owner, ToGroup
+from ryu_pmipls.openflow.flow import LOCAL, GroupKind, Output, Owner, ToGroup
 from ryu_pmipls.openflow.pipeline import LmaTable, MagTable
 from ryu_pmipls.routing import Binding
 
@@ -82,15 +82,40 @@ def test_the_uplink_goes_to_the_group_of_the_anchor_and_the_group_to_the_carrier
     found = list(rules.mag_binding(PROFILE, PROFILE.mags[0], binding(anchor="lma2")))
     uplink = next(entry for entry in found if entry.rule.table is MagTable.UPLINK)
     assert ToGroup(2) in uplink.actions
-    groups = {
-        group.group: group.port for group in rules.mag_groups(PROFILE, {"lma1": "lma1", "lma2": "lma1"}, MAG_PORTS)
-    }
-    assert groups == {1: MAG_PORTS["t-lma1"], 2: MAG_PORTS["t-lma1"]}
+    groups = groups_of({"lma1": ("lma1",), "lma2": ("lma1", "lma1")})
+    assert groups[1] == groups[2] == (GroupKind.INDIRECT, [ToGroup(rules.tunnel_group(PROFILE, "lma1"))])
 
 
-def test_a_group_whose_tunnel_is_not_there_drops():
-    groups = rules.mag_groups(PROFILE, {"lma1": "lma1", "lma2": "lma2"}, {"t-lma1": 10})
-    assert [group.port for group in groups] == [10, None]
+def groups_of(uplinks, ports=MAG_PORTS):
+    """Number -> kind and actions of the groups of a MAG."""
+    groups = rules.mag_groups(PROFILE, uplinks, ports)
+    return {group.group: (group.kind, [bucket.action for bucket in group.buckets]) for group in groups}
+
+
+def test_an_uplink_of_several_carriers_is_dealt_out_over_equal_slots():
+    slots = ("lma2", "lma1", "lma1")
+    kind, actions = groups_of({"lma1": slots, "lma2": ("lma2",)})[1]
+    assert kind is GroupKind.SELECT
+    assert actions == [ToGroup(rules.tunnel_group(PROFILE, lma)) for lma in slots]
+
+
+def test_the_tunnels_of_other_lmas_stand_in_for_one_that_is_not_alive():
+    groups = rules.mag_groups(PROFILE, {"lma1": ("lma1",), "lma2": ("lma2",)}, MAG_PORTS)
+    found = {group.group: [bucket.watch for bucket in group.buckets] for group in groups if group.group > 0xFFFF}
+    first, second = MAG_PORTS["t-lma1"], MAG_PORTS["t-lma2"]
+    assert found == {0x10001: [first, second], 0x10002: [second, first]}
+
+
+def test_groups_come_before_those_that_lead_to_them():
+    seen = set()
+    for group in rules.mag_groups(PROFILE, {"lma1": ("lma1", "lma2"), "lma2": ("lma2",)}, MAG_PORTS):
+        assert {bucket.action.group for bucket in group.buckets if isinstance(bucket.action, ToGroup)} <= seen
+        seen.add(group.group)
+
+
+def test_without_any_tunnel_groups_drop():
+    groups = groups_of({"lma1": ("lma1",), "lma2": ("lma2",)}, {})
+    assert groups[0x10001] == groups[0x10002] == (GroupKind.FAST_FAILOVER, [])
 
 
 def test_every_lma_routes_every_prefix_to_the_mag_where_it_is():
