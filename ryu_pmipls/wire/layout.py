@@ -441,8 +441,8 @@ def build(record):
         decoded: dict[str, str] = {}
         for field in self._fixed:
             decode = names[f"decode_{field.name}"] = field.decoder()
-            decoded[field.name] = f"decode_{field.name}({field.name})" if decode else field.name
-        unpacked = "".join(f"{field.name}, " for field in self._fixed)
+            decoded[field.name] = f"decode_{field.name}(raw_{field.name})" if decode else f"raw_{field.name}"
+        unpacked = "".join(f"raw_{field.name}, " for field in self._fixed)
         if self.tail is not None:
             names["decode_tail"] = self.tail.decode
             decoded[self.tail.name] = f"decode_tail(data[start + {self.octets}:stop])"
