@@ -19,7 +19,7 @@ pmipls.prefs.vendor_id = Pref.uint("Vendor id", 32473, "signalling.vendor_id of 
 local udp_port = 5436
 local header_octets = 6
 local pad_1, pad_n, vendor_specific = 0, 1, 19
-local vendor_octets = 5
+local vendor_octets, vendor_id_octets = 5, 4
 
 local fields = {
   ["pmipls.tnl_request.mag"] = ProtoField.ipv6("pmipls.tnl_request.mag", "mag"),
@@ -192,8 +192,8 @@ end
 local function add_option(number, range, data, tree)
   local description = options[number]
   if number == vendor_specific and data and data:len() >= vendor_octets then
-    if data(0, 4):uint() == pmipls.prefs.vendor_id then
-      local own = own_options[data(4, 1):uint()]
+    if data(0, vendor_id_octets):uint() == pmipls.prefs.vendor_id then
+      local own = own_options[data(vendor_id_octets, vendor_octets - vendor_id_octets):uint()]
       if own then
         local item = tree:add(range, own.title)
         add_fields(description.layout, data(0, vendor_octets), item)

@@ -108,8 +108,8 @@ end
 local function add_option(number, range, data, tree)
   local description = options[number]
   if number == vendor_specific and data and data:len() >= vendor_octets then
-    if data(0, 4):uint() == pmipls.prefs.vendor_id then
-      local own = own_options[data(4, 1):uint()]
+    if data(0, vendor_id_octets):uint() == pmipls.prefs.vendor_id then
+      local own = own_options[data(vendor_id_octets, vendor_octets - vendor_id_octets):uint()]
       if own then
         local item = tree:add(range, own.title)
         add_fields(description.layout, data(0, vendor_octets), item)
@@ -301,6 +301,7 @@ def _sections() -> Iterator[str]:
     inner_length = made.field("pmipls.length", "uint8", "Length")
     option_data = made.field("pmipls.option.data", "bytes", "Data")
 
+    vendor = VendorSpecific.description.layout
     yield _HEAD
     for each in dataclass_fields(CodePoints):
         label = _quoted(each.name.replace("_", " ").capitalize())
@@ -309,7 +310,7 @@ def _sections() -> Iterator[str]:
 local udp_port = {UDP_PORT}
 local header_octets = {HEADER.octets}
 local pad_1, pad_n, vendor_specific = {PAD_1}, {PAD_N}, {VendorSpecific.description.number}
-local vendor_octets = {VendorSpecific.description.layout.octets}
+local vendor_octets, vendor_id_octets = {vendor.octets}, {vendor.fields[0].octets}
 
 local fields = {{"""
     yield from (f"  [{_quoted(name)}] = {expression}," for name, expression in made.fields.items())
