@@ -9,11 +9,11 @@
 local pmipls = Proto("pmipls", "Proxy Mobile IPv6 load sharing")
 
 pmipls.prefs.mobility_header_type = Pref.uint("Mobility header type", 11, "signalling.mobility_header_type of the profile")
-pmipls.prefs.tunnel_request = Pref.uint("Tunnel request", 1, "signalling.tunnel_request of the profile")
-pmipls.prefs.tunnel_ack = Pref.uint("Tunnel ack", 2, "signalling.tunnel_ack of the profile")
-pmipls.prefs.load_info = Pref.uint("Load info", 3, "signalling.load_info of the profile")
-pmipls.prefs.load_adjust = Pref.uint("Load adjust", 4, "signalling.load_adjust of the profile")
-pmipls.prefs.route_adjust = Pref.uint("Route adjust", 5, "signalling.route_adjust of the profile")
+pmipls.prefs.tunnel_request = Pref.uint("Tunnel request", 1, "signalling.inner_types.tunnel_request of the profile")
+pmipls.prefs.tunnel_ack = Pref.uint("Tunnel ack", 2, "signalling.inner_types.tunnel_ack of the profile")
+pmipls.prefs.load_info = Pref.uint("Load info", 3, "signalling.inner_types.load_info of the profile")
+pmipls.prefs.load_adjust = Pref.uint("Load adjust", 4, "signalling.inner_types.load_adjust of the profile")
+pmipls.prefs.route_adjust = Pref.uint("Route adjust", 5, "signalling.inner_types.route_adjust of the profile")
 pmipls.prefs.vendor_id = Pref.uint("Vendor id", 32473, "signalling.vendor_id of the profile")
 
 local udp_port = 5436

@@ -302,10 +302,12 @@ def _sections() -> Iterator[str]:
     option_data = made.field("pmipls.option.data", "bytes", "Data")
 
     vendor = VendorSpecific.description.layout
+    inner_types = {kind.description.code_point for kind in MESSAGES}
     yield _HEAD
     for each in dataclass_fields(CodePoints):
         label = _quoted(each.name.replace("_", " ").capitalize())
-        yield f'pmipls.prefs.{each.name} = Pref.uint({label}, {each.default}, "signalling.{each.name} of the profile")'
+        setting = f"signalling.{'inner_types.' if each.name in inner_types else ''}{each.name}"
+        yield f'pmipls.prefs.{each.name} = Pref.uint({label}, {each.default}, "{setting} of the profile")'
     yield f"""
 local udp_port = {UDP_PORT}
 local header_octets = {HEADER.octets}
