@@ -1,0 +1,59 @@
+"""A connection and a switch behind it that a test drives by hand."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+
+_BARRIER_REQUEST, _FLOW_MOD = 20, 14
+_ADD, _DELETE_STRICT = 0, 4
+
+
+class FakeDatapath:
+    """What :class:`SwitchSession` uses of Ryu's; ``sent`` are the writes."""
+
+    def __init__(self, xid: int = 0) -> None:
+        self.id = 1
+        self.xid = xid
+        self.sent: list[bytes] = []
+        self.closed = False
+
+    def send(self, octets: bytes) -> bool:
+        self.sent.append(octets)
+        return True
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def messages(octets: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """(type, transaction id, whole message) of OpenFlow messages one behind the other."""
+    while octets:
+        version, kind, length, xid = struct.unpack_from("!BBHI", octets)
+        assert version == 4
+        assert 8 <= length <= len(octets)
+        yield kind, xid, octets[:length]
+        octets = octets[length:]
+
+
+def barrier(octets: bytes) -> int:
+    """The transaction id of the barrier request that ends a write, and is the only one in it."""
+    barriers = [xid for kind, xid, _ in messages(octets) if kind == _BARRIER_REQUEST]
+    assert [kind for kind, _, _ in messages(octets)][-1] == _BARRIER_REQUEST
+    (xid,) = barriers
+    return xid
+
+
+def apply(table: dict[tuple[int, int, bytes], tuple[bytes, bytes]], octets: bytes) -> None:
+    """Do flow-mods as a switch does: ``table`` maps table, priority and match to cookie and instructions."""
+    for kind, _, message in messages(octets):
+        assert kind == _FLOW_MOD
+        table_id, command = message[24], message[25]
+        (priority,) = struct.unpack_from("!H", message, 30)
+        (match_length,) = struct.unpack_from("!H", message, 50)
+        key = table_id, priority, message[48 : 48 + match_length]
+        if command == _ADD:
+            table[key] = message[8:16], message[48 + (match_length + 7) // 8 * 8 :]
+        else:
+            assert command == _DELETE_STRICT
+            table.pop(key, None)

@@ -1,0 +1,93 @@
+"""What templates write for bindings leaves in a switch just the entries that the rules say."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from openflow_helpers import apply, messages
+
+from ryu_pmipls.domain.profile import load_profile
+from ryu_pmipls.openflow import encode, rules
+from ryu_pmipls.openflow.binding_encoder import BindingEncoder, RouteUpdate
+from ryu_pmipls.openflow.cookies import GENERATION_BITS
+from ryu_pmipls.routing import Binding
+
+PROFILE = load_profile("two-lma")
+MAG = PROFILE.mags[0]
+PORTS = {"core": 1, "t-mag1": 10}  # mag2's tunnel is not there
+GENERATIONS = st.integers(0, 2**GENERATION_BITS - 1)
+SETTINGS = settings(max_examples=60, deadline=None)
+
+BINDINGS = st.builds(
+    Binding,
+    prefix=st.integers(0, 2).map(lambda number: b"\x20\x01\x0d\xb8\x01\x00%" + bytes([number])),
+    mag=st.sampled_from(["mag1", "mag1", "mag2", None]),
+    previous_mag=st.none(),
+    identifier=st.none(),
+    link_layer_address=st.sampled_from([b"\2%b\0\0\1", b"\2%b\0\0\2", None]),
+    port=st.sampled_from([1, 2, 0x25622525, None]),
+    anchor=st.sampled_from(["lma1", "lma2", None]),
+    timestamp=st.just(1),
+)
+
+
+def mag_encoder(generation):
+    return BindingEncoder(partial(rules.mag_binding, PROFILE, MAG), partial(rules.mag_shape, MAG), generation)
+
+
+def lma_encoder(generation):
+    return BindingEncoder(partial(rules.lma_binding, PORTS), rules.lma_shape, generation)
+
+
+def expected(entries, generation):
+    table = {}
+    for entry in entries:
+        apply(table, encode.octets(encode.add_flow(entry, generation), 0))
+    return table
+
+
+@SETTINGS
+@given(st.lists(BINDINGS, max_size=8), GENERATIONS, st.booleans())
+def test_a_switch_ends_with_the_entries_of_the_latest_bindings(bindings, generation, at_lma):
+    entries = partial(rules.lma_binding, PORTS) if at_lma else partial(rules.mag_binding, PROFILE, MAG)
+    encoder = lma_encoder(generation) if at_lma else mag_encoder(generation)
+    table, latest = {}, {}
+    for binding in bindings:
+        before = latest.get(binding.prefix)
+        apply(table, encoder.encode([RouteUpdate(binding, () if before is None else (before,))], 7))
+        latest[binding.prefix] = binding
+    assert table == expected((entry for binding in latest.values() for entry in entries(binding)), generation)
+
+
+@SETTINGS
+@given(st.lists(BINDINGS, min_size=1, max_size=6), GENERATIONS)
+def test_what_several_superseded_bindings_may_have_left_goes(bindings, generation):
+    """Any of the earlier ones may have been written, or not: only the entries of the last one are left."""
+    *earlier, last = (binding._replace(prefix=b"\x20\x01\x0d\xb8\0\0\0\1") for binding in bindings)
+    encoder = mag_encoder(generation)
+    table = {}
+    for binding in earlier[::2]:
+        apply(table, encoder.encode([RouteUpdate(binding)], 1))
+    apply(table, encoder.encode([RouteUpdate(last, tuple(earlier))], 1))
+    assert table == expected(rules.mag_binding(PROFILE, MAG, last), generation)
+
+
+@SETTINGS
+@given(st.lists(BINDINGS, max_size=8), GENERATIONS)
+def test_the_messages_of_an_update_share_its_transaction_id(bindings, generation):
+    encoder = mag_encoder(generation)
+    found = [xid for _, xid, _ in messages(encoder.encode([RouteUpdate(binding) for binding in bindings], 100))]
+    wanted = [100 + n for n, binding in enumerate(bindings) for _ in rules.mag_binding(PROFILE, MAG, binding)]
+    assert found == wanted
+
+
+def test_any_number_of_shapes_can_come():
+    encoder = mag_encoder(1)
+    binding = Binding(bytes(8), "mag1", None, None, b"\2\0\0\0\0\1", 1, "lma1", 1)
+    for port in range(1, 10_000):
+        octets = encoder.encode([RouteUpdate(binding._replace(port=port))], 1)
+    table = {}
+    apply(table, octets)
+    assert table == expected(rules.mag_binding(PROFILE, MAG, binding._replace(port=9999)), 1)
