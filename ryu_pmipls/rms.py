@@ -225,14 +225,13 @@ class RouteManagementServer(RyuApp):
         name, now = self._names[source], self.clock.now()
         if isinstance(message, RouteAdjust) and name in self.network.mags:
             self.routes.reported(message, octets, source, now)
+        elif isinstance(message, RouteAdjust):
+            if not self.notifier.take_message(message, source):
+                self.routes.ended(message, octets, source, now)
         elif isinstance(message, LoadInfo):
             self.uplinks.reported(name, message, now)
             self._gateway_reported(name, message)
-        elif not (
-            self.notifier.take_message(message, source)
-            if isinstance(message, RouteAdjust)
-            else self.confirmation.take(message, source)
-        ):
+        elif not self.confirmation.take(message, source):
             self.refused["nothing to answer"] += 1
 
     def _watch(self) -> None:

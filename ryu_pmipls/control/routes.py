@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv6Address
 
 from ryu_pmipls.control.notifier import Notifier
@@ -31,6 +31,7 @@ from ryu_pmipls.wire import (
 
 LOG = logging.getLogger(__name__)
 
+_UNSPECIFIED = IPv6Address("::")
 #: How long after a failure the store is tried again, in seconds.
 _STORE_PAUSE = 1.0
 #: After how long without anything to store there is time for what the store has put off, in seconds.
@@ -101,6 +102,23 @@ class RouteControl:
             handoff = _Handoff(update.binding, leftovers, message=message, octets=octets, source=source)
             self._under_way[prefix] = handoff
             self._reported.append(handoff)
+
+    def ended(self, message: RouteAdjust, octets: bytes, source: IPv6Address, now: float) -> None:
+        """An LMA reports the end of a session that it anchors, for want of a MAG that does.
+
+        Its acknowledgements, some of which come when nobody waits for them any more, name no LMA or no detachment.
+        """
+        attachment = message.option(Attachment)
+        if message.new_mag != _UNSPECIFIED or attachment is None or attachment.anchor != source:
+            self._refused["nothing to answer"] += 1
+            return
+        binding = self._bindings.get(message.prefix.packed[:8])
+        if binding is None:
+            self._answer(message, octets, source)
+        elif binding.anchor != self._lmas[source]:
+            self._refused["route_adjust: from an LMA that does not anchor the prefix"] += 1
+        else:
+            self.reported(message, octets, source, now)
 
     def put_into_force(self) -> None:
         """Have stored and put into force what was reported since the last time."""
@@ -174,7 +192,7 @@ class RouteControl:
         self._answer(handoff.message, handoff.octets, handoff.source)
         if self._is_latest(handoff):
             self._forget(handoff)
-            self._notifier.tell(handoff.message)
+            self._notifier.tell(_announcement(handoff.message))
 
     def _answer(self, message: RouteAdjust, octets: bytes, source: IPv6Address) -> None:
         """Acknowledge: the same message (erratum E37), to a sender that gave a Timestamp to know it by."""
@@ -196,3 +214,10 @@ class RouteControl:
             routes = [f"{update.binding.network} to {update.binding.mag}" for update in batch.updates[:3]]
             more = f" and {len(batch.updates) - 3} more" if len(batch.updates) > 3 else ""
             LOG.info("in force on %s: route of %s%s", ", ".join(batch.acknowledged), ", ".join(routes), more)
+
+
+def _announcement(report: RouteAdjust) -> RouteAdjust:
+    """What LMAs are told when this was reported: of a detachment nothing that makes it a report by an LMA."""
+    if report.new_mag != _UNSPECIFIED:
+        return report
+    return replace(report, options=tuple(option for option in report.options if not isinstance(option, Attachment)))

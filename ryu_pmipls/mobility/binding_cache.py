@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from ipaddress import IPv6Address, IPv6Network
 
-from ryu_pmipls.mobility.registration import LIFETIME_UNIT, Registration
+from ryu_pmipls.mobility.registration import Registration
 from ryu_pmipls.wire import MobileNodeIdentifier
 from ryu_pmipls.wire.codepoints import BindingStatus, Handoff
 
@@ -16,8 +16,10 @@ from ryu_pmipls.wire.codepoints import BindingStatus, Handoff
 class BindingCacheEntry:
     """One mobility session: one interface of a mobile node.
 
-    ``timestamp`` (1/65536 s) is that of the last PBU accepted, 0 when it was ordered by ``sequence``;
-    ``lifetime`` is in units of 4 s, ``expires`` in seconds since 1970; ``link_layer_identifier`` is empty when unknown.
+    ``timestamp`` (1/65536 s) is that of the last PBU accepted, 0 when it was ordered by ``sequence``; ``registered`` is
+    that of the last one that registered or extended it, or the time, and ``granted`` when that was accepted.
+    ``lifetime`` is in units of 4 s, ``granted`` and ``expires`` are in seconds since 1970; ``link_layer_identifier`` is
+    empty when unknown.
     A ``leaving`` entry was de-registered, or its MAG has lost it; it is deleted when it ``expires`` unless a MAG takes
     it up. A ``revoked`` one waits for the MAG to know of its end.
     """
@@ -31,14 +33,11 @@ class BindingCacheEntry:
     sequence: int
     lifetime: int
     expires: float
+    registered: int = 0
+    granted: float = 0.0
     link_local: IPv6Address | None = None
     leaving: bool = False
     revoked: bool = False
-
-    @property
-    def granted(self) -> float:
-        """When its last registration was accepted, in seconds since 1970."""
-        return self.expires - self.lifetime * LIFETIME_UNIT
 
 
 class Verdict(Enum):

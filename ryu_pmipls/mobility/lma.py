@@ -14,9 +14,11 @@ from ryu_pmipls.mobility.prefix_leases import PrefixLeases
 from ryu_pmipls.mobility.redirection import Redirection
 from ryu_pmipls.mobility.registration import LIFETIME_UNIT, UNSPECIFIED, Registration
 from ryu_pmipls.mobility.revocation import Revocations
+from ryu_pmipls.mobility.route_reports import RouteReports
 from ryu_pmipls.mobility.tunnels import TunnelEvent, TunnelState
 from ryu_pmipls.wire import (
     AccessTechnologyType,
+    Attachment,
     BindingAcknowledgement,
     BindingError,
     BindingRevocationAcknowledgement,
@@ -54,6 +56,7 @@ class LocalMobilityAnchor(Machine):
         super().__init__(config, config.mags)
         self._revocations = Revocations(self._effects, self._timers, self._revoked)
         self._redirection = Redirection(config, self._effects, self._timers, self._settle_here)
+        self._reports = RouteReports(config, self._effects, self._timers)
         self._receivers = {
             BindingUpdate: self._binding_update,
             BindingAcknowledgement: self._redirection.binding_acknowledgement,
@@ -126,7 +129,7 @@ class LocalMobilityAnchor(Machine):
         if entry in self._cache.of(entry.identifier):
             self._timers.cancel(self._expire, entry)
             self._timers.cancel(self._delete, entry)
-            self._remove(entry)
+            self._remove(entry, now)
             self._tell("binding-revoked", entry)
 
     # Tunnels (draft section 3.1)
@@ -174,6 +177,10 @@ class LocalMobilityAnchor(Machine):
         if message.new_mag != UNSPECIFIED and message.new_mag not in self._tunnels:
             self._report("unknown-mag", f"Route_adjust to {message.new_mag} refused", mag=message.new_mag)
             return
+        attachment = message.option(Attachment)
+        if message.new_mag == UNSPECIFIED and attachment is not None and attachment.anchor == self.config.address:
+            self._reports.route_adjust(message, source, now)  # the answer to what this LMA has told
+            return
         timestamp = message.option(Timestamp)
         known = self._routes.get(message.prefix)
         if timestamp is not None and known is not None:
@@ -186,6 +193,7 @@ class LocalMobilityAnchor(Machine):
         ticks = timestamp.ticks if timestamp is not None else Timestamp.of(now).ticks
         self._routes[message.prefix] = Route(message.new_mag, ticks)
         self._redirection.heard(message)
+        self._reports.heard(message.prefix, ticks)
         if timestamp is not None:
             self._send(message, source)
 
@@ -370,6 +378,7 @@ class LocalMobilityAnchor(Machine):
 
     def _grant(self, entry: BindingCacheEntry, request: Registration, now: float) -> None:
         self._note(entry, request)
+        entry.granted, entry.registered = now, request.timestamp or Timestamp.of(now).ticks
         entry.lifetime = min(request.message.lifetime, int(self.config.binding_lifetime // LIFETIME_UNIT))
         entry.expires = now + entry.lifetime * LIFETIME_UNIT
         self._timers.set(self._expire, entry, entry.expires)
@@ -400,16 +409,17 @@ class LocalMobilityAnchor(Machine):
 
     def _expire(self, entry: BindingCacheEntry, now: float) -> None:
         self._tell("binding-expired", entry)
-        self._remove(entry)
+        self._remove(entry, now)
 
     def _delete(self, entry: BindingCacheEntry, now: float) -> None:
-        self._remove(entry)
+        self._remove(entry, now)
         self._tell("binding-deleted", entry)
 
-    def _remove(self, entry: BindingCacheEntry) -> None:
+    def _remove(self, entry: BindingCacheEntry, now: float) -> None:
         self._cache.remove(entry)
         for prefix in entry.prefixes:
             self._leases.release(prefix)
+            self._reports.ended(entry, prefix, now)
 
     def _tell(self, kind: str, entry: BindingCacheEntry) -> None:
         prefixes = ", ".join(map(str, entry.prefixes))

@@ -100,7 +100,8 @@ class MobileAccessGateway(Machine):
         self._pending: dict[int, BindingUpdateEntry] = {}  # by the sequence number of the last PBU
         self._last_revocations: dict[IPv6Address, tuple[BindingRevocationIndication, Message]] = {}
         self._last_sent: dict[bytes, deque[float]] = {}  # times of the last PBUs, by link-layer address
-        self._sequence = 0
+        # Answers to what was sent before a restart may still be under way.
+        self._sequence = (config.restart_counter << 12) % 2**16
         self._last_ticks = 0
         self._tunnel_delays: dict[IPv6Address, Iterator[float]] = {}
 
@@ -160,6 +161,7 @@ class MobileAccessGateway(Machine):
 
         Mobile nodes keep what they have meanwhile: the LMA will give them the same prefixes.
         """
+        self._last_revocations.pop(peer, None)  # its sequence numbers begin again
         self._want_tunnel(peer, now)
         for entry in self.bindings:
             if entry.anchor == peer and entry.state is not BindingState.DEREGISTERING:
@@ -315,6 +317,7 @@ class MobileAccessGateway(Machine):
             or entry.request is None
             or source != entry.anchor
             or not message.flags & BindingAcknowledgementFlag.P
+            or not _is_about(message, entry.policy.identifier)
             or _is_of_another(message, entry.request)
         ):
             self._report("unmatched-acknowledgement", f"PBA {message.sequence} from {source} ignored")
@@ -333,7 +336,6 @@ class MobileAccessGateway(Machine):
         """Whether nothing that an acknowledgement repeats differs from the request (RFC 5213, section 6.9.1.2)."""
         policy, request = entry.policy, entry.request
         expected = (
-            MobileNodeIdentifier(policy.identifier),
             HandoffIndicator(request.handoff if request else 0),
             AccessTechnologyType(policy.access_technology),
             MobileNodeLinkLayerIdentifier(policy.link_layer_address),
@@ -469,6 +471,11 @@ class MobileAccessGateway(Machine):
         for prefix in entry.prefixes:
             self._routes.detached(entry, prefix, now)
         entry.prefixes = ()
+
+
+def _is_about(message: BindingAcknowledgement, identifier: bytes) -> bool:
+    """Whether an acknowledgement is about a mobile node, or names none: the sequence number may be another MAG's."""
+    return message.option(MobileNodeIdentifier) in (None, MobileNodeIdentifier(identifier))
 
 
 def _is_of_another(message: BindingAcknowledgement, request: Request) -> bool:

@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from ipaddress import IPv6Address, IPv6Network
 from pathlib import Path
 from typing import Any, TypeVar
@@ -31,6 +32,7 @@ from ryu_pmipls.wire import (
     Message,
     MobileNodeIdentifier,
     MobileNodeLinkLayerIdentifier,
+    Option,
     RouteAdjust,
     Timestamp,
     TunnelRequest,
@@ -189,6 +191,31 @@ def test_a_route_is_in_force_on_all_lmas_when_the_rms_confirms_it(lab: Lab, peer
     confirmed(peers, "mag1", route_adjust(lab, prefix, "mag1", None, time.time()))
     confirmed(peers, "mag1", attached)
     assert {routed_to(lab, lma, prefix) for lma in ("lma1", "lma2")} == {"t-mag2"}
+
+
+def test_the_lma_that_anchors_a_mobile_node_may_report_that_its_session_has_ended(lab: Lab, peers: Peers) -> None:
+    """Its MAG may have died, and will not."""
+    build_tunnels(lab, at_lmas=True)
+    prefix, now = home_prefix(lab, 0x18), time.time()
+    confirmed(peers, "mag1", route_adjust(lab, prefix, None, "mag1", now))
+    peers.say(
+        "lma2", replace(route_adjust(lab, prefix, "mag1", None, now + 0.1), options=anchored(lab, "lma2", now + 0.1))
+    )
+    peers.say("lma1", replace(route_adjust(lab, prefix, "mag1", None, now + 0.1), options=(Timestamp.of(now + 0.1),)))
+    reasons = {"route_adjust: from an LMA that does not anchor the prefix", "nothing to answer"}
+    eventually(lambda: reasons <= set(refused(lab)))
+    assert {routed_to(lab, lma, prefix) for lma in ("lma1", "lma2")} == {"t-mag1"}
+    report = replace(route_adjust(lab, prefix, "mag1", None, now + 0.1), options=anchored(lab, "lma1", now + 0.1))
+    confirmed(peers, "lma1", report)
+    assert {routed_to(lab, lma, prefix) for lma in ("lma1", "lma2")} == {None}
+    announced = replace(report, options=(Timestamp.of(now + 0.1),))
+    eventually(lambda: announced in peers.heard("lma2"))
+    confirmed(peers, "lma1", report)  # a repetition is answered, too
+    assert all(binding["prefix"] != str(prefix) or binding["mag"] is None for binding in rest(lab, "bindings"))
+
+
+def anchored(lab: Lab, lma: str, when: float) -> tuple[Option, ...]:
+    return Timestamp.of(when), Attachment(0, lab.profile.lma(lma).address)
 
 
 def test_routes_outlive_a_killed_rms_and_change_after_its_return(lab: Lab, peers: Peers) -> None:

@@ -44,6 +44,7 @@ from ryu_pmipls.mobility import (
 from ryu_pmipls.wire import (
     AccessTechnologyType,
     AlternateCareOfAddress,
+    Attachment,
     BindingAcknowledgement,
     BindingUpdate,
     HandoffIndicator,
@@ -495,7 +496,7 @@ class TestSession:
         register(lma, pbu(START), START)
         register(lma, pbu(START + 5, lifetime=0), START + 5)
         assert register(lma, pbu(START + 9, lifetime=0), START + 9).status == 0
-        assert reports(until(lma, START + 100)) == [(START + 15, "binding-deleted")]
+        assert reports(until(lma, START + 20)) == [(START + 15, "binding-deleted")]
 
     @pytest.mark.parametrize("mag", [MAG1, MAG2])
     def test_a_leaving_session_is_revived(self, mag: IPv6Address) -> None:
@@ -610,3 +611,64 @@ class TestRoutes:
         lma = anchor()
         assert only(of(answer(lma, self.adjust(START, STRANGER), RMS, START), Report)).kind == "unknown-mag"
         assert lma.routes == {}
+
+
+class TestEnds:
+    """An LMA tells the RMS of the end of a session if its MAG does not (erratum E36)."""
+
+    LATER = START + 3600 + 10  # the end of a session that nobody extends, and MinDelayBeforeBCEDelete
+
+    def with_session(self) -> tuple[LocalMobilityAnchor, RouteAdjust]:
+        """An LMA with a session, and what it will tell of its end."""
+        lma = anchor()
+        register(lma, pbu(START), START)
+        ended = RouteAdjust(
+            LMA_PREFIX.network_address,
+            MAG1,
+            IPv6Address("::"),
+            options=(
+                Timestamp(Timestamp.of(START).ticks + 1),
+                MobileNodeIdentifier(NODE1.identifier),
+                Attachment(0, LMA1),
+            ),
+        )
+        return lma, ended
+
+    def told(self, lma: LocalMobilityAnchor, until_: float) -> list[tuple[float, RouteAdjust]]:
+        effects = until(lma, until_)
+        assert all(effect.destination == RMS for _, effect in effects if isinstance(effect, Send))
+        return [(when, message) for when, effect in effects for message in sent([effect], RouteAdjust)]
+
+    def test_it_is_told_until_it_is_answered(self) -> None:
+        lma, ended = self.with_session()
+        seen = self.told(lma, self.LATER + 2707)
+        assert seen == [(self.LATER + after, ended) for after in (0, 1, 3, 2707)]
+        assert answer(lma, ended, RMS, self.LATER + 2707) == []  # and the answer is not acknowledged
+        assert self.told(lma, self.LATER + 10_000) == []
+
+    def test_it_is_not_told_when_the_mag_does_so_in_time(self) -> None:
+        lma, ended = self.with_session()
+        register(lma, pbu(START + 5, lifetime=0), START + 5)
+        by_the_mag = RouteAdjust(ended.prefix, MAG1, ended.new_mag, options=ended.options[:2])
+        assert self.told(lma, START + 24) == []
+        assert answer(lma, by_the_mag, RMS, START + 24) == [Send(by_the_mag, RMS)]
+        assert self.told(lma, START + 10_000) == []
+
+    def test_what_the_rms_said_of_the_time_before_does_not_count(self) -> None:
+        lma, ended = self.with_session()
+        until(lma, START + 3600)
+        answer(lma, RouteAdjust(ended.prefix, ended.new_mag, MAG1, options=(Timestamp.of(START),)), RMS, START + 3601)
+        assert self.told(lma, self.LATER) == [(self.LATER, ended)]
+
+    def test_the_end_of_a_session_without_timestamps_has_the_time_of_its_registration(self) -> None:
+        lma = anchor()
+        register(lma, pbu(START, timestamp=False), START)
+        [(_, message)] = self.told(lma, self.LATER)
+        assert message.option(Timestamp) == Timestamp(Timestamp.of(START).ticks + 1)
+
+    def test_a_session_that_the_operator_ended_at_a_silent_mag(self) -> None:
+        lma, ended = self.with_session()
+        lma.revoke(NODE1.identifier, START + 1)
+        lma.effects()
+        effects = until(lma, START + 14.5)  # twice told, after 1 and 2 s given up
+        assert [message for _, effect in effects for message in sent([effect], RouteAdjust)] == [ended]

@@ -315,8 +315,6 @@ class TestAcknowledgement:
     @pytest.mark.parametrize(
         "option",
         [
-            MobileNodeIdentifier(b"mn2@example.net"),
-            MobileNodeIdentifier(NODE1.identifier, 2),
             HandoffIndicator(Handoff.NEW_INTERFACE),
             AccessTechnologyType(4),
             MobileNodeLinkLayerIdentifier(b"\x02\0\0\0\1\7"),
@@ -330,6 +328,19 @@ class TestAcknowledgement:
         assert mag.bindings == () and mag.deadline() is None
         mag.attach(LINK1, 3, START + 1)
         assert only(of(mag.effects(), Report)).kind == "barred-mobile-node"
+
+    @pytest.mark.parametrize("identifier", [MobileNodeIdentifier(b"mn2@example.net"), MobileNodeIdentifier(b"", 2)])
+    def test_of_another_node(self, identifier: MobileNodeIdentifier) -> None:
+        mag = gateway()
+        effects = answer(mag, pba(attach(mag), replace=(identifier,)), LMA1, START)
+        assert only(of(effects, Report)).kind == "unmatched-acknowledgement"
+        assert len(sent([effect for _, effect in until(mag, START + 1)], BindingUpdate)) == 1
+
+    def test_of_a_request_from_before_a_restart(self) -> None:
+        old, new = gateway(restart_counter=3), gateway(restart_counter=4)
+        refusal = pba(attach(old), 156, (ANY,), 0)
+        attach(new)
+        assert only(of(answer(new, refusal, LMA1, START), Report)).kind == "unmatched-acknowledgement"
 
     @pytest.mark.parametrize(("prefixes", "lifetime"), [((), 900), ((ANY,), 900), ((PREFIX,), 0)])
     def test_that_grants_nothing(self, prefixes: tuple[IPv6Network, ...], lifetime: int) -> None:

@@ -1,4 +1,7 @@
-"""MAGs, LMAs and an RMS on a network that loses, repeats, delays and reorders: when it calms down, all agree."""
+"""MAGs, LMAs and an RMS on a network that loses, repeats, delays and reorders, and each of them may be restarted.
+
+When the network calms down all agree on every binding, and never do two mobile nodes hold one prefix.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from ryu_pmipls.mobility import (
     BindingCacheEntry,
     BindingState,
     BuildTunnel,
+    CheckTunnel,
     Lease,
     LocalMobilityAnchor,
     MobileAccessGateway,
@@ -24,7 +28,8 @@ from ryu_pmipls.mobility import (
 )
 from ryu_pmipls.mobility.machine import Machine
 from ryu_pmipls.mobility.tunnels import TunnelState
-from ryu_pmipls.wire import Message, RouteAdjust, Timestamp, build, parse
+from ryu_pmipls.routing import Binding, BindingTable, Result, RouteChange
+from ryu_pmipls.wire import Attachment, Message, RouteAdjust, Timestamp, build, parse
 
 MAGS = (MAG1, MAG2)
 LMAS = (LMA1, LMA2)
@@ -40,6 +45,7 @@ RIVAL = next(
     if SLICES[0].choose(identifier, set().__contains__, 0) == SLICES[0].choose(NODE1.identifier, set().__contains__, 0)
 )
 NODES = (NODE1, RIVAL, NODE3, ELSEWHERE)
+ADDRESSES = {None: GONE, **{str(mag): mag for mag in MAGS}}
 
 
 class Domain(RuleBasedStateMachine):
@@ -48,14 +54,18 @@ class Domain(RuleBasedStateMachine):
         self.now = START
         self.leases: dict[IPv6Address, dict[IPv6Network, bytes]] = {address: {} for address in LMAS}
         self.restarts = dict.fromkeys((*LMAS, *MAGS), 0)
+        self.started = dict.fromkeys((*LMAS, *MAGS), START)
         self.lmas = {address: self.new_lma(address) for address in LMAS}
         self.mags = {address: self.new_mag(address) for address in MAGS}
         self.machines: dict[IPv6Address, Machine] = {**self.lmas, **self.mags}
-        self.forgetful: set[IPv6Address] = set()  # LMAs that were restarted, until the MAGs know
-        self.rms: dict[IPv6Address, RouteAdjust] = {}
+        self.rms = BindingTable()
         self.network: list[tuple[bytes, IPv6Address, IPv6Address]] = []
         self.places: dict[bytes, tuple[IPv6Address, int]] = {}  # link-layer address -> MAG, port
         self.vanished: set[bytes] = set()  # those that have done so at some time
+        self.cut = False  # no node can reach any other
+        # Prefixes whose MAG, or LMA, was restarted since the RMS heard of them; if both, nobody tells of their end.
+        self.lost_by_mag: set[bytes] = set()
+        self.lost_by_lma: set[bytes] = set()
 
     def new_lma(self, address: IPv6Address) -> LocalMobilityAnchor:
         made = anchor(
@@ -91,6 +101,8 @@ class Domain(RuleBasedStateMachine):
                         self.send(effect.message, address, effect.destination)
                     elif isinstance(effect, BuildTunnel):
                         machine.tunnel_built(effect.peer, self.now)
+                    elif isinstance(effect, CheckTunnel) and self.cut:
+                        machine.tunnel_failed(effect.peer, self.now)
                     elif isinstance(effect, Lease):
                         self.leases[address].pop(effect.prefix, None)
                         if effect.identifier:
@@ -115,15 +127,27 @@ class Domain(RuleBasedStateMachine):
         self.work()
 
     def rms_receives(self, message: RouteAdjust, source: IPv6Address) -> None:
-        if source not in MAGS:
-            return  # an acknowledgement
-        known = self.rms.get(message.prefix)
-        if (known is None or ticks(message) > ticks(known)) and (
-            message.new_mag != GONE or (known is not None and known.new_mag == message.old_mag)
-        ):
-            self.rms[message.prefix] = message
+        """What ``control.routes`` does, with switches that do everything at once."""
+        attachment = message.option(Attachment)
+        prefix, known = message.prefix.packed[:8], self.rms.get(message.prefix.packed[:8])
+        if source in LMAS:
+            if message.new_mag != GONE or attachment is None or attachment.anchor != source:
+                return  # an acknowledgement
+            assert known is None or known.anchor == str(source)
+        change = RouteChange(
+            prefix,
+            None if message.old_mag == GONE else str(message.old_mag),
+            None if message.new_mag == GONE else str(message.new_mag),
+            ticks(message),
+            anchor=None if attachment is None else str(attachment.anchor),
+        )
+        update = self.rms.update(change, self.now)
+        assert update.result is not Result.TOO_NEW
+        if update.result is Result.CHANGED and update.binding is not None:
+            self.lost_by_mag.discard(prefix)
+            self.lost_by_lma.discard(prefix)
             for lma in LMAS:
-                self.send(message, RMS, lma)
+                self.send(announcement(update.binding), RMS, lma)
         self.send(message, RMS, source)
 
     def let_time_pass(self, seconds: float) -> None:
@@ -166,9 +190,11 @@ class Domain(RuleBasedStateMachine):
 
     @rule()
     def nothing_arrives(self) -> None:
-        """For long enough that every bounded retransmission gives up."""
-        self.let_time_pass(20.0)
+        """For so long that every bounded retransmission gives up, and all peers and tunnels are lost."""
+        self.cut = True
+        self.let_time_pass(27.0)
         self.network.clear()
+        self.cut = False
 
     @rule(seconds=st.sampled_from([0.01, 0.1, 0.25, 1.0, 4.0, 12.0, 31.0]))
     def time_passes(self, seconds: float) -> None:
@@ -204,20 +230,38 @@ class Domain(RuleBasedStateMachine):
             self.mags[place[0]].detach(place[1], self.now)
             self.work()
 
-    @rule(address=st.sampled_from(LMAS))
-    def an_lma_is_restarted(self, address: IPv6Address) -> None:
-        self.restarts[address] += 1
-        self.now += 0.001
-        self.machines[address] = self.lmas[address] = self.new_lma(address)
-        self.forgetful.add(address)
-        self.lmas[address].start(self.now)
-        self.work()
-
     @rule(node=st.sampled_from(NODES))
     def vanishes(self, node: MobileNodePolicy) -> None:
         """A node leaves while its link stays up."""
         if self.places.pop(node.link_layer_address, None) is not None:
             self.vanished.add(node.link_layer_address)
+
+    @rule(address=st.sampled_from(LMAS))
+    def an_lma_is_restarted(self, address: IPv6Address) -> None:
+        self.lost_by_lma.update(binding.prefix for binding in self.rms if binding.anchor == str(address))
+        self.restarted(address)
+        self.machines[address] = self.lmas[address] = self.new_lma(address)
+        self.lmas[address].start(self.now)
+        self.work()
+
+    @rule(address=st.sampled_from(MAGS))
+    def a_mag_is_restarted(self, address: IPv6Address) -> None:
+        """It has forgotten which nodes are there, and waits until they solicit."""
+        self.lost_by_mag.update(binding.prefix for binding in self.rms if binding.mag == str(address))
+        self.restarted(address)
+        self.machines[address] = self.mags[address] = self.new_mag(address)
+        self.mags[address].start(self.now)
+        self.work()
+
+    def restarted(self, address: IPv6Address) -> None:
+        self.now += 0.001
+        self.restarts[address] += 1
+        self.started[address] = self.now
+
+    @rule()
+    def the_rms_is_restarted(self) -> None:
+        """It has its bindings from its store."""
+        self.rms = BindingTable(list(self.rms))
 
     # What must hold
 
@@ -244,8 +288,8 @@ class Domain(RuleBasedStateMachine):
             for entry in mag.bindings:
                 if not entry.prefixes or entry.expires <= self.now:
                     continue
-                if entry.anchor in self.forgetful:
-                    continue
+                if entry.registered < Timestamp.of(self.started[entry.anchor]).ticks:
+                    continue  # before the LMA forgot everything
                 link = entry.policy.link_layer_address
                 if self.places.get(link) != (address, entry.port) or (link in self.vanished and entry.request):
                     continue  # has left and nobody has noticed, or has come back and is registered anew
@@ -259,13 +303,16 @@ class Domain(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """The network calms down; after a few lifetimes all agree."""
+        for link, (mag, port) in self.places.items():
+            self.mags[mag].attach(link, port, self.now)  # for the MAGs that were restarted
+        self.work()
         for _ in range(int(4 * LIFETIME / 0.25)):
             while self.network:
                 self.hand_over(*self.network.pop(0))
             self.let_time_pass(0.25)
-        for message in self.rms.values():
+        for binding in self.rms:
             for address in LMAS:
-                self.hand_over(build(message, RMS, address), RMS, address)  # erratum E41
+                self.hand_over(build(announcement(binding), RMS, address), RMS, address)  # erratum E41
         routes = {}
         for node in NODES:
             entries = [
@@ -282,11 +329,25 @@ class Domain(RuleBasedStateMachine):
             assert session.care_of_address == place[0] and session.prefixes == entry.prefixes
             assert not session.leaving
             routes.update({prefix.network_address: place[0] for prefix in entry.prefixes})
-        assert {prefix: at.new_mag for prefix, at in self.rms.items() if at.new_mag != GONE} == routes
+        known = {
+            binding.network.network_address: ADDRESSES[binding.mag]
+            for binding in self.rms
+            if binding.mag is not None
+            and (binding.network.network_address in routes or binding.prefix not in self.lost_by_mag & self.lost_by_lma)
+        }
+        assert known == routes
         for lma in self.lmas.values():
-            assert lma.routes == routes
+            assert {prefix: mag for prefix, mag in lma.routes.items() if prefix in routes} == routes
+            assert set(lma.routes) - set(routes) <= {IPv6Address(prefix + bytes(8)) for prefix in self.lost_by_lma}
         for machine in self.machines.values():
             assert set(machine.tunnels.values()) == {TunnelState.UP}
+
+
+def announcement(binding: Binding) -> RouteAdjust:
+    """What the RMS tells LMAs of a binding."""
+    prefix = binding.network.network_address
+    options = (Timestamp(binding.timestamp),)
+    return RouteAdjust(prefix, ADDRESSES[binding.previous_mag], ADDRESSES[binding.mag], options=options)
 
 
 def ticks(message: RouteAdjust) -> int:

@@ -135,7 +135,7 @@ class TestOperator:
         assert len(lma.bindings) == 2
         assert only(of(answer(lma, bra(message), MAG1, START + 1), Report)).kind == "binding-revoked"
         assert only(list(lma.bindings)).identifier.identifier == NODE2.identifier
-        assert until(lma, START + 60) == []
+        assert until(lma, START + 10) == []
 
     def test_nobody_to_revoke(self) -> None:
         lma = serving(pbu(START))
@@ -152,7 +152,7 @@ class TestOperator:
         lma = serving(pbu(START))
         lma.revoke(NODE1.identifier, START + 1)
         first, _ = indication(lma.effects())
-        seen = until(lma, START + 60)
+        seen = until(lma, START + 10)
         again = [(when, effect.message) for when, effect in seen if isinstance(effect, Send)]
         assert again == [(START + 2, first)]
         reports = [(when, effect.kind) for when, effect in seen if isinstance(effect, Report)]
@@ -187,7 +187,7 @@ class TestOperator:
         assert (reply.status, reply.lifetime) == (0, 0)
         answer(lma, bra(message, 128), MAG1, START + 1)
         assert lma.bindings == ()
-        assert until(lma, START + 60) == []
+        assert until(lma, START + 10) == []
 
     @pytest.mark.parametrize(("source", "sequence"), [(MAG2, 0), (STRANGER, 0), (MAG1, 1)])
     def test_an_acknowledgement_that_does_not_match_ends_nothing(self, source: IPv6Address, sequence: int) -> None:
