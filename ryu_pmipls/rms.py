@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 from ryu_pmipls.clock import SteadyClock
 from ryu_pmipls.control.confirmation import Confirmation
 from ryu_pmipls.control.notifier import Notifier
+from ryu_pmipls.control.recovery import Recovery
 from ryu_pmipls.control.routes import RouteControl
 from ryu_pmipls.control.uplinks import UplinkControl, stored_uplinks
 from ryu_pmipls.domain.profile import Profile, ProfileError, load_profile
@@ -78,19 +79,23 @@ class RouteManagementServer(RyuApp):
         super().__init__(*args, **kwargs)
         self.profile = profile = PROFILE
         self.clock = SteadyClock()
-        self.store = self._open_store()
-        self.bindings = BindingTable(self.store.load_bindings())
-        self.gateways = self.store.load_core_gateways()
-        uplinks = stored_uplinks(profile, self.store.load_uplinks())
-        self.network = Network(profile, self.bindings, uplinks, self.gateways)
         self.refused: Counter[str] = Counter()
-        self.endpoint = self._open_endpoint()
-        self.confirmation = Confirmation(self.endpoint.send, profile.timers)
+        try:
+            self.store: Store = in_thread(SqliteStore, profile.rms.state_directory)
+            self.bindings = BindingTable(self.store.load_bindings())
+            self.gateways = self.store.load_core_gateways()
+            self.recovery = Recovery(profile, self.bindings, self.gateways, self.store)
+            uplinks = stored_uplinks(profile, self.store.load_uplinks())
+            self.network = Network(profile, self.bindings, uplinks, self.gateways, self.recovery.read)
+            self.endpoint = self._open_endpoint()
+            self.confirmation = Confirmation(self.endpoint.send, profile.timers)
+            self.uplinks = UplinkControl(profile, uplinks, self.store, self.network, self.confirmation, self.clock.now)
+        except StoreError as error:
+            sys.exit(f"ryu_pmipls.rms: {error}")
         self.notifier = Notifier(self.endpoint, [lma.address for lma in profile.lmas], profile.timers)
         self.routes = RouteControl(
             profile, self.bindings, self.store, self.network, self.endpoint, self.notifier, self.refused
         )
-        self.uplinks = UplinkControl(profile, uplinks, self.store, self.network, self.confirmation, self.clock.now)
         self._names = {node.address: node.name for node in (*profile.lmas, *profile.mags)}
         self.rest = RestApplication()
         Resources(profile, self.clock.now, self.uplinks, self.bindings, self.network, self.refused).register(self.rest)
@@ -101,17 +106,12 @@ class RouteManagementServer(RyuApp):
         loops = self._receive, self.routes.keep_stored, self._watch, self._poll_statistics, self._evaluate
         for loop in (WSGIServer(self.rest), *loops):
             self.threads.append(hub.spawn(loop))
+        self.recovery.ask_mags(self.confirmation, self.clock.now())
 
     def stop(self) -> None:
         for thread in self.threads:  # Ryu only waits for them, and these do not end by themselves
             hub.kill(thread)
         super().stop()
-
-    def _open_store(self) -> Store:
-        try:
-            return in_thread(SqliteStore, self.profile.rms.state_directory)
-        except StoreError as error:
-            sys.exit(f"ryu_pmipls.rms: {error}")
 
     def _open_endpoint(self) -> Endpoint:
         try:
@@ -160,6 +160,12 @@ class RouteManagementServer(RyuApp):
         if switch is not None:
             switch.groups_described(event.msg.body)
 
+    @set_ev_cls(ofp_event.EventOFPFlowStatsReply, MAIN_DISPATCHER)
+    def _entries_described(self, event: Any) -> None:
+        switch = self._switch(event.msg.datapath)
+        if switch is not None:
+            switch.entries_described(event.msg.body)
+
     @set_ev_cls(ofp_event.EventOFPPortStatus, MAIN_DISPATCHER)
     def _port_changed(self, event: Any) -> None:
         message = event.msg
@@ -207,6 +213,8 @@ class RouteManagementServer(RyuApp):
             for octets, source in self.endpoint.datagrams():
                 try:
                     self._handle(octets, source)
+                except StoreError as error:
+                    LOG.error("%s", error)
                 except Exception:
                     self.refused["failed"] += 1
                     LOG.exception("handling a message from %s failed", source)
@@ -223,9 +231,9 @@ class RouteManagementServer(RyuApp):
         if message is None:
             return
         name, now = self._names[source], self.clock.now()
-        if isinstance(message, RouteAdjust) and name in self.network.mags:
+        if isinstance(message, RouteAdjust) and name in self.network.mags and not message.prefix.is_unspecified:
             self.routes.reported(message, octets, source, now)
-        elif isinstance(message, RouteAdjust):
+        elif isinstance(message, RouteAdjust) and name in self.network.lmas:
             if not self.notifier.take_message(message, source):
                 self.routes.ended(message, octets, source, now)
         elif isinstance(message, LoadInfo):
@@ -255,6 +263,8 @@ class RouteManagementServer(RyuApp):
             try:
                 self.uplinks.evaluate(now)
                 self.routes.expire(now)
+            except StoreError as error:
+                LOG.error("%s", error)
             except Exception:
                 LOG.exception("evaluating the load list failed")
 

@@ -91,7 +91,7 @@ class MobileAccessGateway(Machine):
             BindingError: self._heartbeats.binding_error,
             TunnelAck: self._tunnel_ack,
             LoadAdjust: self._uplinks.load_adjust,
-            RouteAdjust: self._routes.route_adjust,
+            RouteAdjust: self._route_adjust,
         }
         self.config = config
         self._policies = {node.link_layer_address: node for node in config.mobile_nodes}
@@ -369,6 +369,17 @@ class MobileAccessGateway(Machine):
         for prefix in new:
             self._routes.attached(entry, prefix, now)
             self._report("attached", f"{entry.policy.identifier!r} on port {entry.port}: {prefix}", prefix=prefix)
+
+    def _route_adjust(self, message: RouteAdjust, source: IPv6Address, now: float) -> None:
+        """The RMS answers a report; or it has lost its bindings and asks for all reports, by the prefix ``::``."""
+        if source != self.config.rms or message.prefix != UNSPECIFIED:
+            self._routes.route_adjust(message, source, now)
+            return
+        if message.option(Timestamp) is not None:
+            self._send(message, source)
+        for entry in self.bindings:
+            for prefix in entry.prefixes:
+                self._routes.attached(entry, prefix, now)
 
     def _follow(self, entry: BindingUpdateEntry, request: Request, message: BindingAcknowledgement) -> None:
         """Note to which LMA the session was redirected; it has it already (RFC 6463, section 5.2)."""

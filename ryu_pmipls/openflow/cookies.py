@@ -28,6 +28,11 @@ def slice_of(prefix: bytes) -> int:
     return prefix[-1] % SLICES
 
 
+def slice_cookie(slice_: int) -> tuple[int, int]:
+    """The cookie and the mask that together match our entries of a slice; those of a node itself are in slice 0."""
+    return MARK | slice_ << _SLICE_SHIFT, MARK_MASK | (SLICES - 1) << _SLICE_SHIFT
+
+
 def sweep_cookies(generation: int) -> list[tuple[int, int]]:
     """(cookie, mask) pairs that together match all of our entries of every generation but this one.
 

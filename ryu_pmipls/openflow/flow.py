@@ -181,6 +181,22 @@ class Rule:
                 raise PipelineError(f"{parameter.name} must be: {parameter.kind.value}; not {values[parameter.name]!r}")
         return Entry(self, tuple(values[parameter.name] for parameter in self.parameters))
 
+    def recognise(self, match: Match, actions: tuple[Action | None, ...], next_table: int | None) -> Entry | None:
+        """The flow entry of this rule with such a match, actions, and number of the next table; None if it has none."""
+        if len(actions) != len(self.actions) or next_table != (None if self.goto is None else self.goto.number):
+            return None
+        values: dict[Parameter, Any] = {}
+        for ours, theirs in zip((self.match, *self.actions), (match, *actions), strict=True):
+            if type(ours) is not type(theirs):
+                return None
+            for (_, value), (_, found) in zip(_attributes(ours), _attributes(theirs), strict=True):
+                if not isinstance(value, Parameter):
+                    if value != found:
+                        return None
+                elif not value.kind.takes(found) or values.setdefault(value, found) != found:
+                    return None
+        return Entry(self, tuple(values[parameter] for parameter in self.parameters))
+
 
 class Entry(NamedTuple):
     """A flow entry: a rule, and values in the order of its parameters."""
@@ -200,6 +216,11 @@ class Entry(NamedTuple):
     def key(self) -> tuple[Table, int, Match]:
         """What makes two entries the same for a switch: an ADD with an equal key replaces."""
         return self.rule.table, self.rule.priority, self.match
+
+    @property
+    def named_values(self) -> dict[str, Bound]:
+        """The values by the names of their parameters."""
+        return {parameter.name: value for parameter, value in zip(self.rule.parameters, self.values, strict=True)}
 
     @property
     def home_prefix(self) -> IPv6Network | None:

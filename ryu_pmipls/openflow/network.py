@@ -20,6 +20,9 @@ class Network:
 
     ``uplinks`` (MAG -> anchor -> LMA that carries the uplink), ``gateways`` (LMA -> link-layer address of its core
     gateway) and ``bindings`` are the RMS's; the network reads them whenever it works out what a switch needs.
+
+    ``recover`` takes over what a switch holds, which comes in pieces, before anything is written to it. It tells for
+    how many prefixes other switches have to follow, or None when it has failed and is to be tried again.
     """
 
     def __init__(
@@ -28,12 +31,16 @@ class Network:
         bindings: BindingTable,
         uplinks: Mapping[str, Mapping[str, str]],
         gateways: Mapping[str, bytes],
+        recover: Callable[[Switch, Iterator[list[Entry]]], int | None],
     ) -> None:
         self._profile = profile
         self._bindings = bindings
         self._uplinks = uplinks
         self._gateways = gateways
-        desired = Desired(self._base, self._groups, self._encoder, self._prefixes, self._behind, bindings.get)
+        self._recover = recover
+        desired = Desired(
+            self._base, self._groups, self._encoder, self._prefixes, self._behind, bindings.get, self._read
+        )
         self.mags = {mag.name: Switch(mag, desired) for mag in profile.mags}
         self.lmas = {lma.name: Switch(lma, desired) for lma in profile.lmas}
         self.by_datapath_id = {switch.node.datapath_id: switch for switch in self}
@@ -107,3 +114,11 @@ class Network:
         return [
             binding.prefix for mag in self.mags if rules.tunnel_port(mag) == port for binding in self._bindings.at(mag)
         ]
+
+    def _read(self, switch: Switch, entries: Iterator[list[Entry]]) -> bool:
+        moved = self._recover(switch, entries)
+        if moved:
+            for other in self:
+                if other is not switch:
+                    other.reconcile()
+        return moved is not None

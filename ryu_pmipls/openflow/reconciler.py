@@ -10,16 +10,17 @@ import logging
 import secrets
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from ryu_pmipls.framework import hub
 from ryu_pmipls.framework import ofproto_v1_3_parser as parser
-from ryu_pmipls.openflow import encode
+from ryu_pmipls.openflow import decode, encode
 from ryu_pmipls.openflow.binding_encoder import RouteUpdate
 from ryu_pmipls.openflow.contents import Contents
-from ryu_pmipls.openflow.cookies import GENERATION_BITS
+from ryu_pmipls.openflow.cookies import GENERATION_BITS, SLICES
+from ryu_pmipls.openflow.flow import Entry
 from ryu_pmipls.openflow.session import WINDOW, Outcome, SwitchSession, Transaction
 
 if TYPE_CHECKING:
@@ -92,7 +93,13 @@ class Reconciler:
     def _reconcile(self) -> None:
         switch = self._switch
         switch.state = State.RECONCILING
-        done = self._ask() and self._write_base() and self._write(switch.desired.prefixes(switch)) and self._sweep()
+        done = (
+            self._ask()
+            and self._read()
+            and self._write_base()
+            and self._write(switch.desired.prefixes(switch))
+            and self._sweep()
+        )
         if self._session.closed:
             return
         if not done:
@@ -111,6 +118,21 @@ class Reconciler:
         self._switch.groups = []
         requests = parser.OFPPortDescStatsRequest(encode.PROTOCOL), parser.OFPGroupDescStatsRequest(encode.PROTOCOL)
         return self._session.request(*requests, timeout=TIMEOUT).wait() is Outcome.ACKED
+
+    def _read(self) -> bool:
+        """Have read what is there, as far as somebody wants to know."""
+        try:
+            return self._switch.desired.read(self._switch, self._slices())
+        except ConnectionError:
+            return False
+
+    def _slices(self) -> Iterator[list[Entry]]:
+        """The entries that are ours, a slice at a time; ``ConnectionError`` when the switch does not tell."""
+        for slice_ in range(SLICES):
+            self._switch.entries = []
+            if not _done(self._session.request(decode.request(slice_), timeout=TIMEOUT)):
+                raise ConnectionError(f"{self._switch.name} does not tell its flow entries")
+            yield self._switch.entries
 
     def _write_base(self) -> bool:
         """Groups and the node's own entries; from here on changes go to the switch as they come."""

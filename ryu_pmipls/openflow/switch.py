@@ -12,7 +12,7 @@ from ryu_pmipls.domain.profile import Lma, Mag
 from ryu_pmipls.framework import Datapath
 from ryu_pmipls.framework import ofproto_v1_3 as ofp
 from ryu_pmipls.framework import ofproto_v1_3_parser as parser
-from ryu_pmipls.openflow import encode
+from ryu_pmipls.openflow import decode, encode, pipeline
 from ryu_pmipls.openflow.binding_encoder import BindingEncoder, RouteUpdate
 from ryu_pmipls.openflow.contents import Contents
 from ryu_pmipls.openflow.flow import LOCAL, Entry, Group
@@ -45,6 +45,7 @@ class Desired:
     prefixes: Callable[[Switch], Sequence[bytes]]  # of the bindings that have entries there
     behind: Callable[[Switch, str], Sequence[bytes]]  # those whose entries name a port
     binding: Callable[[bytes], Binding | None]
+    read: Callable[[Switch, Iterator[list[Entry]]], bool]  # have what is there taken over, if it is not known
 
 
 class Switch:
@@ -65,6 +66,7 @@ class Switch:
         self.desired = desired
         self.contents: Contents | None = None  # None while it is not known what is there
         self.groups: list[int] = []  # that the switch had when it was asked
+        self.entries: list[Entry] = []  # of ours, in what it was asked for
         self._described: dict[str, int] = {}
         self._counted: dict[str, Counters] = {}
         self._session: SwitchSession | None = None
@@ -110,6 +112,11 @@ class Switch:
         """Groups that are there."""
         self.groups += (group.group_id for group in groups)
 
+    def entries_described(self, entries: Iterable[Any]) -> None:
+        """Flow entries that are there; those of no rule of ours are left out."""
+        rules = (pipeline.MAG if isinstance(self.node, Mag) else pipeline.LMA).rules
+        self.entries += (found for told in entries if (found := decode.entry(told, rules)) is not None)
+
     def port_changed(self, port: Any, gone: bool) -> None:
         """A port came, went or changed: the entries that name it follow."""
         name, before = _port_name(port), (dict(self.ports), self.link_layer_address)
@@ -139,6 +146,11 @@ class Switch:
         """Give up what the switch has not acknowledged in time; ``now`` is of the monotonic clock."""
         if self._session is not None:
             self._session.expire(now)
+
+    def reconcile(self) -> None:
+        """Have everything that the switch shall hold written anew."""
+        if self._reconciler is not None:
+            self._reconciler.reconcile()
 
     # What the switch is told. Nothing when there is no connection, or as long as it is to be reconciled anyway.
 

@@ -84,7 +84,7 @@ class Resources:
 
     def mag(self, name: str) -> Document:
         switch = self.network.mags[self.profile.mag(name).name]
-        bindings = [_binding(binding) for binding in self.bindings.at(name)]
+        bindings = [_binding(binding) for binding in sorted(self.bindings.at(name))]
         return self._node(switch) | {"uplinks": dict(self.uplinks.uplinks[name]), "bindings": bindings}
 
     def tunnels(self) -> list[Document]:
@@ -102,7 +102,7 @@ class Resources:
         ]
 
     def all_bindings(self) -> list[Document]:
-        return [_binding(binding) for binding in self.bindings if binding.mag is not None]
+        return [_binding(binding) for binding in sorted(self.bindings) if binding.mag is not None]
 
     def decisions(self) -> list[Document]:
         return [_decision(record) for record in self.uplinks.journal]

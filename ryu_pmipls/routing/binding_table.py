@@ -76,6 +76,11 @@ class Update(NamedTuple):
     binding: Binding | None
     previous: Binding | None
 
+    @property
+    def moved(self) -> bool:
+        """Whether the mobile node is at another MAG than before."""
+        return (self.binding and self.binding.mag) != (self.previous and self.previous.mag)
+
 
 #: A packed binding: timestamp; numbers of MAG, previous MAG and anchor; port, 0 for none (OpenFlow 1.3, section 4.1:
 #: ports begin at 1); how many octets of link-layer address follow. The identifier is the rest.
@@ -122,6 +127,28 @@ class BindingTable:
         if change.new_mag is None and (current is None or current.mag is None or current.mag != change.old_mag):
             return Update(Result.NOT_CURRENT, current, current)
         binding = _merge(change, current)
+        self._put(binding)
+        return Update(Result.CHANGED, binding, current)
+
+    def recover(self, found: Binding) -> Update:
+        """Take over what was found out without a message; its timestamp is 0. What a message has told goes before.
+
+        Without a ``port`` it is what an LMA holds: it knows where the mobile node is, and nothing else. With one it is
+        what a MAG holds: it knows the rest, but perhaps not that the mobile node has left.
+        """
+        current = self.get(found.prefix)
+        if current is None:
+            binding = found
+        elif current.timestamp > 0 or (found.port is not None and found.mag != current.mag):
+            return Update(Result.STALE, current, current)
+        elif found.port is not None:
+            binding = found._replace(previous_mag=current.previous_mag)
+        elif found.mag == current.mag:
+            binding = current
+        else:
+            binding = current._replace(mag=found.mag, port=None)
+        if binding == current:
+            return Update(Result.UNCHANGED, current, current)
         self._put(binding)
         return Update(Result.CHANGED, binding, current)
 

@@ -71,6 +71,10 @@ MIGRATIONS = (
     INSERT INTO uplink SELECT mag, anchor, json_array(lma) FROM uplink_1;
     DROP TABLE uplink_1;
 
+    CREATE TABLE met_switch (
+        name TEXT PRIMARY KEY NOT NULL
+    ) STRICT, WITHOUT ROWID;
+
     CREATE TABLE setting (
         name TEXT PRIMARY KEY NOT NULL,
         value TEXT NOT NULL  -- JSON

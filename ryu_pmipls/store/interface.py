@@ -41,6 +41,11 @@ class Store(Protocol):
     def load_core_gateways(self) -> dict[str, bytes]:
         """LMA -> link-layer address, six octets."""
 
+    def save_met_switch(self, name: str) -> None:
+        """Keep that a switch has been met: what was in it before has been taken over."""
+
+    def load_met_switches(self) -> set[str]: ...
+
     def save_setting(self, name: str, value: Any) -> None:
         """Keep what the operator has set, a JSON value; None is as if it had never been set."""
 

@@ -117,6 +117,14 @@ class SqliteStore:
         with self._explained():
             return dict(self._database.execute("SELECT * FROM core_gateway ORDER BY lma").fetchall())
 
+    def save_met_switch(self, name: str) -> None:
+        with self._explained():
+            self._database.execute("INSERT OR REPLACE INTO met_switch VALUES (?)", (name,))
+
+    def load_met_switches(self) -> set[str]:
+        with self._explained():
+            return {name for (name,) in self._database.execute("SELECT name FROM met_switch")}
+
     def save_setting(self, name: str, value: Any) -> None:
         with self._explained():
             if value is None:
@@ -175,5 +183,5 @@ class SqliteStore:
     def _way_out(self) -> str:
         return (
             f"stop the RMS, move {self._path}* out of the way and start again: the RMS then begins with an empty "
-            "store, and learns where a mobile node is when it next attaches or moves"
+            "store, and learns from the switches and the MAGs where mobile nodes are"
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import re
+import shutil
 import socket
 import time
 import urllib.error
@@ -21,6 +22,7 @@ import pytest
 from ovs_setup.tunnel import add_tunnel, remove_tunnel
 from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.lab import namespaces
+from ryu_pmipls.lab.errors import LabError
 from ryu_pmipls.lab.lab import Lab
 from ryu_pmipls.rest.cli import base_url, fetch
 from ryu_pmipls.signalling import Endpoint, Role
@@ -118,11 +120,15 @@ def build_tunnels(lab: Lab, at_lmas: bool) -> None:
     eventually(lambda: sum(tunnel["up"] for tunnel in rest(lab, "tunnels")) == wanted)
 
 
-def restart(lab: Lab) -> None:
+def kill(lab: Lab) -> None:
     process = lab.process("rms")
     assert process is not None
     process.kill()
     process.wait(10)  # a dying process is not found any more before its sockets are closed
+
+
+def restart(lab: Lab) -> None:
+    kill(lab)
     lab.start_rms()
     eventually(lambda: rest(lab, "health")["status"] == "ok")
 
@@ -141,6 +147,12 @@ def routed_to(lab: Lab, lma: str, prefix: IPv6Network) -> str | None:
     flows = lab.openvswitch(lma).ofctl("--names", "dump-flows", BRIDGE)
     found = re.search(rf'ipv6_dst={prefix} actions=.*output:"?([^",\n]+)', flows)
     return found and found[1]
+
+
+def own_flows(lab: Lab, node: str) -> set[str]:
+    """The flow entries of a node that bear our mark, without their cookies and counters."""
+    lines = lab.openvswitch(node).ofctl("--names", "--no-stats", "dump-flows", BRIDGE).splitlines()
+    return {re.sub(r"cookie=\w+, ", "", line.strip()) for line in lines if f"cookie=0x{0x504D:x}" in line}
 
 
 def uplink(lab: Lab, mag: str, group: int) -> str | None:
@@ -228,6 +240,51 @@ def test_routes_outlive_a_killed_rms_and_change_after_its_return(lab: Lab, peers
     assert {routed_to(lab, lma, prefix) for lma in ("lma1", "lma2")} == {"t-mag1"}
     confirmed(peers, "mag2", route_adjust(lab, prefix, "mag1", "mag2", time.time()))
     assert {routed_to(lab, lma, prefix) for lma in ("lma1", "lma2")} == {"t-mag2"}
+
+
+def test_routes_are_taken_over_from_the_switches_when_the_store_is_lost(lab: Lab, peers: Peers) -> None:
+    build_tunnels(lab, at_lmas=True)
+    at_mag1, at_mag2 = home_prefix(lab, 0x28), home_prefix(lab, 0x29)
+    confirmed(peers, "mag1", route_adjust(lab, at_mag1, None, "mag1", time.time()))
+    confirmed(peers, "mag1", route_adjust(lab, at_mag2, None, "mag1", time.time()))
+    confirmed(peers, "mag2", route_adjust(lab, at_mag2, "mag1", "mag2", time.time()))
+    nodes = [node.name for node in (*lab.profile.lmas, *lab.profile.mags)]
+    flows = {node: own_flows(lab, node) for node in nodes}
+    before = {binding["prefix"]: binding for binding in rest(lab, "bindings")}
+    peers.heard("mag1"), peers.heard("mag2")
+    kill(lab)
+    for file in lab.profile.rms.state_directory.glob("rms.sqlite*"):
+        file.write_bytes(b"not a database" * 1000)
+    with pytest.raises(LabError, match=r"rms\.sqlite: damaged .*; stop the RMS, move .* out of the way"):
+        lab.start_rms()
+    assert "Traceback" not in lab.log("rms").read_text()
+    shutil.rmtree(lab.profile.rms.state_directory)
+    lab.start_rms()
+    eventually(lambda: rest(lab, "health")["status"] == "ok")
+    eventually(lambda: {node: own_flows(lab, node) for node in nodes} == flows)
+    after = {binding["prefix"]: binding for binding in rest(lab, "bindings")}
+    # Who a node is, the profile tells by its link-layer address; when it came and from where, nothing does.
+    assert after == {
+        prefix: binding | {"since": 0.0, "previous_mag": None}
+        for prefix, binding in before.items()
+        if binding["mag"] is not None
+    }
+    asked = {
+        mag: [message for message in peers.heard(mag) if isinstance(message, RouteAdjust)] for mag in ("mag1", "mag2")
+    }
+    for mag, messages in asked.items():
+        assert {(message.prefix, message.old_mag, message.new_mag) for message in messages} == {
+            (NOWHERE, NOWHERE, peers.addresses[mag])
+        }
+        peers.say(mag, messages[0])  # which ends the asking
+    # A second restart reads no switch again: what is in the store counts.
+    stray = f"cookie={0x504D << 48:#x},table=2,priority=10,ipv6,ipv6_dst={home_prefix(lab, 0x2A)}"
+    lab.openvswitch("lma1").ofctl("add-flow", BRIDGE, f"{stray},actions=dec_ttl,output:t-mag1")
+    restart(lab)
+    assert {binding["prefix"] for binding in rest(lab, "bindings")} == set(after)
+    eventually(lambda: own_flows(lab, "lma1") == flows["lma1"])
+    confirmed(peers, "mag2", route_adjust(lab, at_mag1, "mag1", "mag2", time.time()))
+    assert {routed_to(lab, lma, at_mag1) for lma in ("lma1", "lma2")} == {"t-mag2"}
 
 
 def test_a_route_that_is_not_of_the_domain_or_from_the_future_is_refused(lab: Lab, peers: Peers) -> None:

@@ -1,6 +1,7 @@
 """A whole domain: RMS, agents, real switches, and what happens to it when things go wrong."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -202,6 +203,26 @@ def test_traffic_goes_on_untouched_while_the_rms_is_killed_and_restarted(domain)
     assert [result.lost for result in results] == [0, 0]
     assert all(result.received > 1500 for result in results)
     assert domain.bindings() == bindings
+
+
+def test_traffic_goes_on_and_bindings_come_back_when_the_store_is_lost_with_the_rms(domain):
+    lab = domain.lab
+    bindings = domain.bindings()
+    assert len(bindings) == 2
+    probes = [Probe(lab, "mn1", CORRESPONDENT, 300), Probe(lab, CORRESPONDENT, "mn2", 300)]
+    for probe in probes:
+        probe.start()
+    time.sleep(1)
+    kill(lab, "rms")
+    shutil.rmtree(domain.profile.rms.state_directory)
+    lab.start_rms()
+    until(domain.ready)
+    # Flow entries tell where mobile nodes are, MAGs also since when.
+    until(lambda: domain.bindings() == bindings)
+    time.sleep(1)
+    results = [probe.stop() for probe in probes]
+    assert [result.lost for result in results] == [0, 0]
+    assert all(result.received > 600 for result in results)
 
 
 def test_after_the_restart_a_handoff_works(domain):

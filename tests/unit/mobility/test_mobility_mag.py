@@ -8,6 +8,7 @@ from mobility_helpers import (
     DISABLED,
     FIXED,
     LINK1,
+    LINK2,
     LMA1,
     LMA2,
     MAG1,
@@ -552,6 +553,24 @@ class TestRouteAdjust:
         message = only(sent(answer(mag, pba(attach(mag)), LMA1, START), RouteAdjust))
         answer(mag, RouteAdjust(message.prefix, MAG2, message.new_mag, options=message.options), RMS, START)
         assert until(mag, START + 100) == []
+
+    @pytest.mark.parametrize("options", [(), (Timestamp.of(START + 5),)])
+    def test_an_rms_that_has_lost_its_bindings_is_told_again(self, options: tuple[Timestamp, ...]) -> None:
+        mag = gateway()
+        told = []
+        for port, (link, prefix) in enumerate(((LINK1, PREFIX), (LINK2, OTHER)), start=3):
+            request = attach(mag, link=link, port=port)
+            told += sent(answer(mag, pba(request, prefixes=(prefix,)), LMA1, START), RouteAdjust)
+        attach(mag, link=NODE3.link_layer_address, port=5)  # not registered yet: there is nothing to tell
+        for message in told:
+            answer(mag, message, RMS, START + 1)
+        question = RouteAdjust(NONE, NONE, MAG1, options=options)
+        again = sent(answer(mag, question, RMS, START + 5), RouteAdjust)
+        assert again == [*([question] if options else []), *told]
+        answer(mag, told[0], RMS, START + 5)
+        reports = [effect for when, effect in until(mag, START + 6) if sent([effect], RouteAdjust)]
+        assert reports == [Send(told[1], RMS)]
+        assert sent(answer(mag, question, STRANGER, START + 7), RouteAdjust) == []
 
 
 class TestLoadAdjust:

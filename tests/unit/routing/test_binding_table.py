@@ -169,6 +169,42 @@ def test_the_newest_attachment_wins_in_whatever_order_they_come(
     assert list(BindingTable(bindings).at(newest[0])) == [binding]
 
 
+AT_LMA = Binding(PREFIX, "mag1", None, None, None, None, None, 0)
+AT_MAG = Binding(PREFIX, "mag1", None, "mn1@example.net", bytes.fromhex("020000000101"), 3, "lma1", 0)
+
+
+@pytest.mark.parametrize("order", [(AT_LMA, AT_MAG), (AT_MAG, AT_LMA), (AT_LMA, AT_MAG, AT_LMA, AT_MAG)])
+def test_what_lmas_and_mags_hold_makes_up_a_binding(order: tuple[Binding, ...]) -> None:
+    bindings = BindingTable()
+    updates = [bindings.recover(found) for found in order]
+    assert bindings.get(PREFIX) == AT_MAG
+    assert updates[0] == (Result.CHANGED, order[0], None)
+    assert updates[0].moved
+    assert not any(update.moved for update in updates[1:])
+
+
+def test_a_mag_that_the_mobile_node_has_left_does_not_get_it_back() -> None:
+    elsewhere = AT_LMA._replace(mag="mag2")
+    bindings = BindingTable()
+    bindings.recover(elsewhere)
+    assert bindings.recover(AT_MAG) == (Result.STALE, elsewhere, elsewhere)
+    bindings = BindingTable()
+    bindings.recover(AT_MAG)
+    update = bindings.recover(elsewhere)
+    assert update == (Result.CHANGED, AT_MAG._replace(mag="mag2", port=None), AT_MAG)
+    assert update.moved
+
+
+def test_what_was_recovered_gives_way_to_any_message_and_never_the_other_way_round() -> None:
+    bindings = BindingTable()
+    bindings.recover(AT_MAG)
+    assert bindings.update(ATTACH._replace(timestamp=1), NOW).result is Result.CHANGED
+    for found in (AT_MAG, AT_LMA._replace(mag="mag2")):
+        assert bindings.recover(found).result is Result.STALE
+    bindings.update(DETACH._replace(old_mag="mag1"), NOW)
+    assert bindings.recover(AT_LMA).result is Result.STALE
+
+
 MAGS = st.sampled_from(["mag1", "mag2", "mag3"])
 #: Few, so that they meet; the last one is as large as can be.
 PREFIXES = st.sampled_from([number.to_bytes(8, "big") for number in (0, 1, 2, 0x20010DB801000001, 2**64 - 1)])

@@ -1,0 +1,94 @@
+"""Flow entries as a switch tells of them, back into entries of our rules: the other way round of ``encode``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from ipaddress import IPv6Address, IPv6Network
+from typing import Any
+
+from ryu_pmipls.framework import ofproto_v1_3 as ofp
+from ryu_pmipls.framework import ofproto_v1_3_parser as parser
+from ryu_pmipls.openflow import encode
+from ryu_pmipls.openflow.cookies import slice_cookie
+from ryu_pmipls.openflow.flow import (
+    Action,
+    DecrementHopLimit,
+    Entry,
+    ForgetInPort,
+    Match,
+    Output,
+    Rule,
+    SetLinkLayer,
+    ToGroup,
+)
+
+
+def request(slice_: int) -> Any:
+    """What a switch answers with the entries of a slice that are ours."""
+    cookie, mask = slice_cookie(slice_)
+    return parser.OFPFlowStatsRequest(
+        encode.PROTOCOL, 0, ofp.OFPTT_ALL, ofp.OFPP_ANY, ofp.OFPG_ANY, cookie, mask, parser.OFPMatch()
+    )
+
+
+def entry(told: Any, rules: Iterable[Rule]) -> Entry | None:
+    """The entry that an ``OFPFlowStats`` is of one of ``rules``; None when it is of no rule."""
+    candidates = [rule for rule in rules if (rule.table.number, rule.priority) == (told.table_id, told.priority)]
+    if not candidates:
+        return None
+    match, goto = _match(told.match), None
+    actions: tuple[Action | None, ...] = ()
+    for instruction in told.instructions:
+        if isinstance(instruction, parser.OFPInstructionGotoTable):
+            goto = instruction.table_id
+        elif instruction.type == ofp.OFPIT_APPLY_ACTIONS:
+            actions = tuple(_actions(instruction.actions))
+    found = (rule.recognise(match, actions, goto) for rule in candidates)
+    return next((entry for entry in found if entry is not None), None)
+
+
+def _match(match: Any) -> Match:
+    source, destination = _prefix(match.get("ipv6_src")), _prefix(match.get("ipv6_dst"))
+    icmpv6_type = match.get("icmpv6_type")
+    return Match(
+        in_port=match.get("in_port"),
+        eth_src=_link_layer(match.get("eth_src")),
+        ipv6_src=source,
+        ipv6_dst=destination,
+        icmpv6_type=icmpv6_type,
+        ipv6=match.get("eth_type") == encode.IPV6 and source is destination is icmpv6_type is None,
+    )
+
+
+def _prefix(value: str | tuple[str, str] | None) -> IPv6Network | None:
+    if value is None:
+        return None
+    address, mask = value if isinstance(value, tuple) else (value, "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff")
+    length = int.from_bytes(IPv6Address(mask).packed, "big").bit_count()
+    return IPv6Network((address, length))
+
+
+def _link_layer(value: str | None) -> bytes | None:
+    return None if value is None else bytes.fromhex(value.replace(":", ""))
+
+
+def _actions(actions: Iterable[Any]) -> Iterator[Action | None]:
+    """Our actions; None for one that we have no use for."""
+    source: bytes | None = None
+    for action in actions:
+        if isinstance(action, parser.OFPActionSetField) and action.key == "eth_src":
+            source = _link_layer(action.value)
+        elif isinstance(action, parser.OFPActionSetField) and action.key == "eth_dst" and source is not None:
+            destination = _link_layer(action.value)
+            assert destination is not None
+            yield SetLinkLayer(source, destination)
+        elif isinstance(action, parser.OFPActionDecNwTtl):
+            yield DecrementHopLimit()
+        elif isinstance(action, parser.OFPActionOutput):
+            yield Output(action.port)
+        elif isinstance(action, parser.OFPActionGroup):
+            yield ToGroup(action.group_id)
+        elif isinstance(action, parser.NXActionRegLoad) and action.dst == "in_port" and action.value == 0:
+            yield ForgetInPort()
+        else:
+            yield None

@@ -1,0 +1,126 @@
+"""What a switch tells of our entries comes back as these entries, and as the bindings that they were made of."""
+
+from __future__ import annotations
+
+import struct
+from ipaddress import IPv6Network
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ryu_pmipls.domain.profile import load_profile
+from ryu_pmipls.framework import ofproto_v1_3_parser as parser
+from ryu_pmipls.openflow import decode, encode, pipeline, remains, rules
+from ryu_pmipls.openflow.flow import Kind, Rule
+from ryu_pmipls.routing import Binding
+
+PROFILE = load_profile("two-lma")
+MAG1, MAG2 = PROFILE.mags
+PORTS = {"core": 1, "t-mag1": 10, "t-mag2": 11, "t-mag9": 12}
+OWN, GATEWAY = bytes.fromhex("020000000011"), bytes.fromhex("0200000000ff")
+
+RULES = [(node, rule) for node in pipeline.PIPELINES for rule in node.rules]
+NUMBERS = st.integers(0, 2**32 - 1)
+VALUES = {
+    Kind.PORT: NUMBERS,
+    Kind.GROUP: NUMBERS,
+    Kind.NUMBER: st.integers(0, 255),
+    Kind.LINK_LAYER_ADDRESS: st.binary(min_size=6, max_size=6),
+    Kind.PREFIX: st.builds(
+        lambda number, length: IPv6Network((number >> 128 - length << 128 - length, length)),
+        st.integers(0, 2**128 - 1),
+        st.integers(1, 128),
+    ),
+    Kind.HOME_PREFIX: st.integers(0, 2**64 - 1).map(lambda number: IPv6Network((number << 64, 64))),
+}
+
+
+def told(entry):
+    """An entry as a switch tells of it in an OFPMP_FLOW reply."""
+    message = encode.add_flow(entry, 77)
+    behind = encode.octets(message, 1)[48:]  # match and instructions
+    head = struct.pack(
+        "!HBxIIHHHH4xQQQ",
+        *(48 + len(behind), message.table_id, 5, 0, message.priority, 0, 0, 0, message.cookie, 12, 3400),
+    )
+    return parser.OFPFlowStats.parser(head + behind, 0)
+
+
+@pytest.mark.parametrize(
+    ("node", "rule"), RULES, ids=lambda part: str(part.table) if isinstance(part, Rule) else part.name
+)
+@given(data=st.data())
+def test_an_entry_comes_back_as_it_was_written(node, rule, data):
+    values = {parameter.name: data.draw(VALUES[parameter.kind]) for parameter in rule.parameters}
+    entry = rule.entry(**values)
+    assert decode.entry(told(entry), node.rules) == entry
+
+
+def test_what_is_none_of_ours_is_not_recognised():
+    entry = pipeline.LMA_ROUTE.entry(prefix=IPv6Network("2001:db8:100:7::/64"), tunnel=10)
+    message = told(entry)
+    assert decode.entry(message, [rule for rule in pipeline.LMA.rules if rule is not pipeline.LMA_ROUTE]) is None
+    for change in (
+        {"priority": 11},
+        {"table_id": 1},
+        {"match": parser.OFPMatch(eth_type=0x86DD, ipv6_dst=("2001:db8:100::", "ffff:ffff:ffff::"))},
+        {"match": parser.OFPMatch(eth_type=0x800, ipv4_dst="10.0.0.1")},
+        {"instructions": []},
+        {"instructions": [parser.OFPInstructionGotoTable(2)]},
+        {"instructions": [parser.OFPInstructionActions(4, [parser.OFPActionDecNwTtl()])]},
+        {"instructions": [parser.OFPInstructionActions(4, [parser.OFPActionPopVlan(), parser.OFPActionOutput(10)])]},
+    ):
+        other = told(entry)
+        for name, value in change.items():
+            setattr(other, name, value)
+        assert decode.entry(other, pipeline.LMA.rules) is None, change
+
+
+def binding(number, **changes):
+    node = PROFILE.mobile_nodes[0]
+    return Binding(
+        prefix=(0x20010DB801000000 + number).to_bytes(8, "big"),
+        mag="mag1",
+        previous_mag=None,
+        identifier=node.identifier,
+        link_layer_address=node.link_layer_address,
+        port=3,
+        anchor="lma2",
+        timestamp=0,
+    )._replace(**changes)
+
+
+BINDINGS = [
+    binding(1),
+    binding(2, link_layer_address=b"\2strng", identifier=None, port=7, anchor="lma1"),
+    binding(3, mag="mag2"),
+    binding(4, mag=None),
+    binding(5, port=None),
+]
+
+
+def test_the_entries_of_a_mag_tell_its_bindings():
+    entries = [*rules.mag_base(PROFILE, MAG1, {"acc1": 1, "t-lma1": 10})]
+    for each in BINDINGS:
+        entries += rules.mag_binding(PROFILE, MAG1, each)
+    assert [*remains.bindings_at_mag(PROFILE, MAG1, reversed(entries))] == [BINDINGS[1], BINDINGS[0]]
+
+
+def test_entries_of_a_mag_that_lack_a_part_tell_nothing():
+    guard, uplink, _ = rules.mag_binding(PROFILE, MAG1, BINDINGS[0])
+    unknown = pipeline.MAG_UPLINK.entry(prefix=BINDINGS[0].network, group=99)
+    for entries in ([guard], [uplink], [guard, unknown]):
+        assert [*remains.bindings_at_mag(PROFILE, MAG1, entries)] == []
+
+
+def test_the_entries_of_an_lma_tell_where_mobile_nodes_are_and_its_gateway():
+    lma = PROFILE.lma("lma1")
+    entries = [*rules.lma_base(PROFILE, lma, PORTS, OWN, GATEWAY)]
+    for each in (*BINDINGS, binding(6, mag="mag9")):  # a MAG that the profile has no longer
+        entries += rules.lma_binding(PORTS, each)
+    assert [*remains.routes_at_lma(PROFILE, PORTS, entries)] == [
+        Binding(each.prefix, each.mag, None, None, None, None, None, 0) for each in BINDINGS if each.mag is not None
+    ]
+    assert remains.gateway_at_lma(entries) == GATEWAY
+    assert remains.gateway_at_lma(rules.lma_base(PROFILE, lma, PORTS, OWN, None)) is None
