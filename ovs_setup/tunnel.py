@@ -22,6 +22,9 @@ Encapsulation = Literal["gre", "srv6"]
 _SRV6_SINCE = (3, 2, 0)
 #: Missing packets after which a BFD session is down.
 _BFD_MULTIPLIER = 5
+#: Octets that a tunnel adds to a packet: the IPv6 header, and GRE with a key (RFC 5845) or a segment routing header
+#: with one segment (RFC 8754).
+_OVERHEAD: dict[Encapsulation, int] = {"gre": 40 + 8, "srv6": 40 + 24}
 _GRE_OPTIONS = {"packet_type": "legacy_l3", "key": "flow"}
 
 
@@ -50,6 +53,11 @@ def encapsulation(ovs: OpenVSwitch, wanted: Literal["auto", "srv6", "gre"]) -> E
     if wanted == "auto":
         return "srv6" if able else "gre"
     return wanted
+
+
+def inner_mtu(underlay_mtu: int, encapsulation: Encapsulation) -> int:
+    """Octets of the largest packet that fits into a tunnel through an underlay with that MTU."""
+    return underlay_mtu - _OVERHEAD[encapsulation]
 
 
 def add_tunnel(

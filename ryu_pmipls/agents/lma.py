@@ -19,6 +19,7 @@ from ryu_pmipls.agents.load_report import LoadMeter, tunnel_counters
 from ryu_pmipls.agents.reconnection import keep_hastened
 from ryu_pmipls.agents.state import LeaseFile, count_restart
 from ryu_pmipls.agents.tunnel_ends import TunnelEnds
+from ryu_pmipls.agents.undeliverable import Undeliverable
 from ryu_pmipls.clock import SteadyClock
 from ryu_pmipls.domain.profile import Lma, Profile
 from ryu_pmipls.mobility import Lease, LocalMobilityAnchor
@@ -62,5 +63,7 @@ async def serve(profile: Profile, lma: Lma, ovs: OpenVSwitch, cpu: Cpu, control:
     driver.happen(machine.start)
     driver.background(gateway.watch)
     driver.background(report_load)
+    mtu = tunnel.inner_mtu(profile.tunnel.underlay_mtu, encapsulation)
+    driver.background(Undeliverable(ovs, mtu, lambda _packet, _from_tunnel: lma.core.address.ip, counters).watch)
     driver.background(lambda: keep_hastened(ovs))
     await driver.run()

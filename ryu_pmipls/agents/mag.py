@@ -15,15 +15,12 @@ from ryu_pmipls.agents.driver import Driver
 from ryu_pmipls.agents.reconnection import keep_hastened
 from ryu_pmipls.agents.state import count_restart
 from ryu_pmipls.agents.tunnel_ends import TunnelEnds
+from ryu_pmipls.agents.undeliverable import Undeliverable, gateway_source
 from ryu_pmipls.clock import SteadyClock
 from ryu_pmipls.domain.profile import Mag, Profile
 from ryu_pmipls.mobility import Advertise, MobileAccessGateway, Probe
 from ryu_pmipls.signalling import Endpoint, Role
 from ryu_pmipls.wire import Encapsulation
-
-#: Octets that a tunnel adds to a packet: the IPv6 header, and GRE with a key (RFC 5845) or a segment routing header
-#: with one segment (RFC 8754).
-TUNNEL_OVERHEAD: dict[tunnel.Encapsulation, int] = {"gre": 40 + 8, "srv6": 40 + 24}
 
 
 async def serve(
@@ -54,7 +51,7 @@ async def serve(
     def heard(link_layer_address: bytes, port: int) -> None:
         driver.happen(machine.reachable, link_layer_address, port)
 
-    mtu = profile.tunnel.underlay_mtu - TUNNEL_OVERHEAD[encapsulation]
+    mtu = tunnel.inner_mtu(profile.tunnel.underlay_mtu, encapsulation)
     access = AccessNetwork(ovs, mag.access_ports, names, mtu, attached, heard, detached, counters)
     driver = Driver(
         machine,
@@ -68,5 +65,6 @@ async def serve(
     GatewayControl(profile, mag, driver, machine, access, attached).listen(control)
     driver.happen(machine.start)
     driver.background(access.watch)
+    driver.background(Undeliverable(ovs, mtu, gateway_source, counters).watch)
     driver.background(lambda: keep_hastened(ovs))
     await driver.run()

@@ -1,4 +1,4 @@
-"""Neighbour discovery as it comes in on a link: a packet socket (packet(7)) with a filter."""
+"""Packet sockets (packet(7)): neighbour discovery as it comes in on a link, with a filter; and all of IPv6."""
 
 from __future__ import annotations
 
@@ -35,10 +35,25 @@ def open_packet_socket(name: str, index: int) -> socket.socket:
     try:
         filter_ = struct.pack("@HP", len(_FILTER), ctypes.addressof(instructions))
         opened.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, filter_)
-        membership = struct.pack("=iHH8x", index, _PACKET_MR_PROMISC, 0)
-        opened.setsockopt(_SOL_PACKET, _PACKET_ADD_MEMBERSHIP, membership)
-        opened.bind((name, _ETH_P_IPV6))
+        _listen(opened, name, index)
     except OSError:
         opened.close()
         raise
     return opened
+
+
+def open_ipv6_socket(name: str, index: int) -> socket.socket:
+    """A socket for all IPv6 packets that come in on an interface."""
+    opened = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
+    try:
+        _listen(opened, name, index)
+    except OSError:
+        opened.close()
+        raise
+    return opened
+
+
+def _listen(opened: socket.socket, name: str, index: int) -> None:
+    membership = struct.pack("=iHH8x", index, _PACKET_MR_PROMISC, 0)
+    opened.setsockopt(_SOL_PACKET, _PACKET_ADD_MEMBERSHIP, membership)
+    opened.bind((name, _ETH_P_IPV6))

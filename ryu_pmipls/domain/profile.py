@@ -30,6 +30,8 @@ from pydantic import (
 DEFAULT_PROFILE = "two-lma"
 #: Environment variable that names the profile (a path, or the name of a shipped one).
 PROFILE_VARIABLE = "PMIPLS_PROFILE"
+#: The port for what cannot be delivered is called so and after the MTU of the tunnels (``ovs_setup.error_port``).
+ERROR_PORT_PREFIX = "icmp-"
 #: Profiles that come with the package.
 SHIPPED_PROFILES = Path(__file__).resolve().parent.parent / "topologies"
 
@@ -88,8 +90,11 @@ def _absolute(path: Path) -> Path:
 
 
 def _port_name(name: str) -> str:
-    if name.startswith(("t-", "br-")) or name == "u0":
-        raise ValueError("must not be u0 nor begin with t- or br-: those are tunnels, bridges and the underlay port")
+    if name.startswith(("t-", "br-", ERROR_PORT_PREFIX)) or name == "u0":
+        raise ValueError(
+            f"must not be u0 nor begin with t-, br- or {ERROR_PORT_PREFIX}: those are the underlay port, tunnels, "
+            "bridges and the port for what cannot be delivered"
+        )
     return name
 
 

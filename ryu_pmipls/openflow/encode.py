@@ -6,6 +6,7 @@ Ryu's classes take some 80 us for a flow-mod. What is written for every mobile n
 
 from __future__ import annotations
 
+import struct
 from ipaddress import IPv6Network
 from typing import Any
 
@@ -21,6 +22,7 @@ from ryu_pmipls.openflow.flow import (
     Group,
     GroupKind,
     Match,
+    NoteSize,
     Output,
     SetLinkLayer,
     ToGroup,
@@ -34,6 +36,10 @@ _KINDS = {
     GroupKind.SELECT: ofp.OFPGT_SELECT,
     GroupKind.FAST_FAILOVER: ofp.OFPGT_FF,
 }
+#: The register whose bit 0 says that a packet is too large.
+_TOO_LARGE = "reg0"
+_CHECK_PKT_LARGER = 49  # NXAST_CHECK_PKT_LARGER, which Ryu does not know
+_ETHERNET_HEADER = 14  # octets, which it counts
 
 #: What Ryu's messages want instead of a connection, as long as they are not sent.
 PROTOCOL = ProtocolDesc(ofp.OFP_VERSION)
@@ -133,7 +139,7 @@ def _match(match: Match) -> Any:
         fields["in_port"] = match.in_port
     if match.eth_src is not None:
         fields["eth_src"] = _link_layer(match.eth_src)
-    if match.ipv6 or match.ipv6_src or match.ipv6_dst or match.icmpv6_type is not None:
+    if match.ipv6 or match.ipv6_src or match.ipv6_dst or (match.icmpv6_type, match.hop_limit) != (None, None):
         fields["eth_type"] = IPV6
     if match.ipv6_src is not None:
         fields["ipv6_src"] = _masked(match.ipv6_src)
@@ -142,6 +148,12 @@ def _match(match: Match) -> Any:
     if match.icmpv6_type is not None:
         fields["ip_proto"] = ICMPV6
         fields["icmpv6_type"] = match.icmpv6_type
+    if match.hop_limit is not None:
+        # A Nicira field, which Ryu puts before those of OpenFlow: so must be what it requires.
+        fields["eth_type_nxm"] = fields.pop("eth_type")
+        fields["nw_ttl"] = match.hop_limit
+    if match.too_large:
+        fields[_TOO_LARGE] = 1
     return parser.OFPMatch(**fields)
 
 
@@ -163,6 +175,9 @@ def _actions(action: Action) -> list[Any]:
             parser.OFPActionSetField(eth_src=_link_layer(action.source)),
             parser.OFPActionSetField(eth_dst=_link_layer(action.destination)),
         ]
+    if isinstance(action, NoteSize):
+        assert isinstance(action.mtu, int)
+        return [parser.NXActionUnknown(_CHECK_PKT_LARGER, _check_pkt_larger(action.mtu + _ETHERNET_HEADER))]
     if isinstance(action, DecrementHopLimit):
         return [parser.OFPActionDecNwTtl()]
     if isinstance(action, ForgetInPort):
@@ -173,3 +188,10 @@ def _actions(action: Action) -> list[Any]:
         return [parser.OFPActionOutput(action.port)]
     assert isinstance(action, ToGroup)
     return [parser.OFPActionGroup(action.group)]
+
+
+def _check_pkt_larger(octets: int) -> bytes:
+    """The body of the action: the size, and the number of the bit in which register."""
+    body = bytearray(struct.pack("!HH", octets, 0))
+    ofp.oxm_serialize_header(ofp.oxm_from_user_header(_TOO_LARGE), body, len(body))
+    return bytes(body)

@@ -78,12 +78,16 @@ class Match:
     ipv6_src: Prefix | None = None
     ipv6_dst: Prefix | None = None
     icmpv6_type: int | Parameter | None = None
+    hop_limit: int | Parameter | None = None
+    too_large: bool = False  # as a NoteSize has noted
     ipv6: bool = False
 
     @property
     def fields(self) -> frozenset[str]:
         """The names of the fields that are no wildcards."""
-        return frozenset(part.name for part in fields(self) if getattr(self, part.name) not in (None, False))
+        return frozenset(
+            part.name for part in fields(self) if not any(getattr(self, part.name) is no for no in (None, False))
+        )
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,13 @@ class SetLinkLayer:
 
     source: LinkLayer
     destination: LinkLayer
+
+
+@dataclass(frozen=True)
+class NoteSize:
+    """Note whether the packet is larger than ``mtu`` octets, for later tables to match (a Nicira extension)."""
+
+    mtu: int | Parameter
 
 
 @dataclass(frozen=True)
@@ -114,7 +125,7 @@ class ToGroup:
     group: int | Parameter
 
 
-Action = SetLinkLayer | DecrementHopLimit | ForgetInPort | Output | ToGroup
+Action = SetLinkLayer | NoteSize | DecrementHopLimit | ForgetInPort | Output | ToGroup
 
 
 @dataclass(frozen=True, eq=False)

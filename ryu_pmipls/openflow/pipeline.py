@@ -15,6 +15,7 @@ from ryu_pmipls.openflow.flow import (
     ForgetInPort,
     Kind,
     Match,
+    NoteSize,
     Output,
     Owner,
     Parameter,
@@ -26,6 +27,8 @@ from ryu_pmipls.openflow.flow import (
 
 #: Types 133 to 137: router and neighbour solicitation and advertisement, redirect (RFC 4861).
 NEIGHBOUR_DISCOVERY = (133, 134, 135, 136, 137)
+#: Hop limits with which a packet ends at a router (RFC 8200, section 3).
+USED_UP = (0, 1)
 #: RFC 6543: every MAG has this link-layer address on its access links, so that the router never changes for an MN.
 MAG_LINK_LAYER_ADDRESS = bytes.fromhex("00005e005213")
 
@@ -37,9 +40,14 @@ _NODE = Parameter("link_layer_address", Kind.LINK_LAYER_ADDRESS, "the mobile nod
 _ACCESS = Parameter("port", Kind.PORT, "access port")
 _TUNNEL = Parameter("tunnel", Kind.PORT, "tunnel port")
 _CORE = Parameter("core", Kind.PORT, "core port")
+_OWN = Parameter("own", Kind.LINK_LAYER_ADDRESS, "the bridge's own interface")
+_GATEWAY = Parameter("gateway", Kind.LINK_LAYER_ADDRESS, "the core gateway")
 _GROUP = Parameter("group", Kind.GROUP, "group of the anchor")
 _POOL = Parameter("pool", Kind.PREFIX, "the pool of home network prefixes")
 _DISCOVERY = Parameter("icmpv6_type", Kind.NUMBER, "each of 133 to 137")
+_USED_UP = Parameter("hop_limit", Kind.NUMBER, "each of 0 and 1")
+_MTU = Parameter("mtu", Kind.NUMBER, "octets that the node's tunnels take")
+_ERRORS = Parameter("errors", Kind.PORT, "port for what cannot be delivered")
 
 # The Mobile Access Gateway.
 
@@ -51,15 +59,15 @@ class MagTable:
         number=3,
         name="downlink",
         text="from a tunnel to the mobile node",
-        match=frozenset({"ipv6_dst"}),
+        match=frozenset({"ipv6_dst", "hop_limit"}),
         actions=frozenset({SetLinkLayer, DecrementHopLimit, Output}),
     )
     UPLINK = Table(
         number=2,
         name="uplink",
         text="from a mobile node into the tunnel that its anchor's group names",
-        match=frozenset({"ipv6_src"}),
-        actions=frozenset({DecrementHopLimit, ToGroup}),
+        match=frozenset({"ipv6_src", "hop_limit", "too_large"}),
+        actions=frozenset({DecrementHopLimit, Output, ToGroup}),
     )
     GUARD = Table(
         number=1,
@@ -72,8 +80,9 @@ class MagTable:
         number=0,
         name="classify",
         text="by port",
-        match=frozenset({"in_port", "ipv6", "icmpv6_type"}),
-        next_tables=(GUARD, DOWNLINK),
+        match=frozenset({"in_port", "ipv6", "icmpv6_type", "ipv6_src"}),
+        actions=frozenset({NoteSize}),
+        next_tables=(GUARD, UPLINK, DOWNLINK),
     )
 
 
@@ -94,12 +103,37 @@ MAG_FROM_ACCESS = MAG.rule(
     Match(in_port=_ACCESS, ipv6=True),
     goto=MagTable.GUARD,
 )
+MAG_NOTE_SIZE = MAG.rule(
+    "the same, as soon as there is somebody to answer what is too large",
+    MagTable.CLASSIFY,
+    15,
+    Owner.BASE,
+    Match(in_port=_ACCESS, ipv6=True),
+    (NoteSize(_MTU),),
+    goto=MagTable.GUARD,
+)
 MAG_FROM_TUNNEL = MAG.rule(
     "what comes from an LMA",
     MagTable.CLASSIFY,
     10,
     Owner.BASE,
     Match(in_port=_TUNNEL, ipv6=True),
+    goto=MagTable.DOWNLINK,
+)
+MAG_ERROR_UPLINK = MAG.rule(
+    "what the agent answers to a packet from a tunnel",
+    MagTable.CLASSIFY,
+    20,
+    Owner.BASE,
+    Match(in_port=_ERRORS, ipv6_src=_POOL),
+    goto=MagTable.UPLINK,
+)
+MAG_ERROR_DOWNLINK = MAG.rule(
+    "what the agent answers to a mobile node",
+    MagTable.CLASSIFY,
+    10,
+    Owner.BASE,
+    Match(in_port=_ERRORS, ipv6=True),
     goto=MagTable.DOWNLINK,
 )
 # RFC 5213, section 6.10.5: what is link-local or multicast stays on the access link.
@@ -134,6 +168,11 @@ MAG_DOWNLINK = MAG.rule(
     Match(ipv6_dst=_PREFIX),
     (SetLinkLayer(MAG_LINK_LAYER_ADDRESS, _NODE), DecrementHopLimit(), Output(_ACCESS)),
 )
+MAG_TOO_LARGE = MAG.rule("Packet Too Big", MagTable.UPLINK, 30, Owner.BASE, Match(too_large=True), (Output(_ERRORS),))
+MAG_USED_UP = tuple(
+    MAG.rule("Time Exceeded", table, 20, Owner.BASE, Match(hop_limit=_USED_UP), (Output(_ERRORS),))
+    for table in (MagTable.UPLINK, MagTable.DOWNLINK)
+)
 MAG_MISS = tuple(MAG.rule("nothing else passes", table, 0, Owner.BASE, Match()) for table in MAG.tables)
 
 # The Local Mobility Anchor.
@@ -146,14 +185,14 @@ class LmaTable:
         number=2,
         name="downlink",
         text="into the tunnel of the MAG where the mobile node is",
-        match=frozenset({"ipv6_dst"}),
+        match=frozenset({"ipv6_dst", "hop_limit", "too_large"}),
         actions=frozenset({DecrementHopLimit, Output}),
     )
     UPLINK = Table(
         number=1,
         name="uplink",
         text="the source must be a home network prefix: to the core, or back into a tunnel",
-        match=frozenset({"ipv6_src", "ipv6_dst"}),
+        match=frozenset({"ipv6_src", "ipv6_dst", "hop_limit"}),
         actions=frozenset({ForgetInPort, SetLinkLayer, DecrementHopLimit, Output}),
         next_tables=(DOWNLINK,),
     )
@@ -162,7 +201,7 @@ class LmaTable:
         name="classify",
         text="by port",
         match=frozenset({"in_port", "ipv6", "icmpv6_type", "ipv6_dst"}),
-        actions=frozenset({Output}),
+        actions=frozenset({NoteSize, Output, SetLinkLayer}),
         next_tables=(UPLINK, DOWNLINK),
     )
 
@@ -201,6 +240,15 @@ LMA_FROM_CORE = LMA.rule(
     Match(in_port=_CORE, ipv6_dst=_POOL),
     goto=LmaTable.DOWNLINK,
 )
+LMA_NOTE_SIZE = LMA.rule(
+    "the same, as soon as there is somebody to answer what is too large",
+    LmaTable.CLASSIFY,
+    15,
+    Owner.BASE,
+    Match(in_port=_CORE, ipv6_dst=_POOL),
+    (NoteSize(_MTU),),
+    goto=LmaTable.DOWNLINK,
+)
 LMA_FROM_TUNNEL = LMA.rule(
     "what comes from a MAG",
     LmaTable.CLASSIFY,
@@ -208,6 +256,22 @@ LMA_FROM_TUNNEL = LMA.rule(
     Owner.BASE,
     Match(in_port=_TUNNEL, ipv6=True),
     goto=LmaTable.UPLINK,
+)
+LMA_ERROR_DOWNLINK = LMA.rule(
+    "what the agent answers to a mobile node",
+    LmaTable.CLASSIFY,
+    20,
+    Owner.BASE,
+    Match(in_port=_ERRORS, ipv6_dst=_POOL),
+    goto=LmaTable.DOWNLINK,
+)
+LMA_ERROR_TO_CORE = LMA.rule(
+    "what the agent answers to others",
+    LmaTable.CLASSIFY,
+    10,
+    Owner.BASE,
+    Match(in_port=_ERRORS, ipv6=True),
+    (SetLinkLayer(_OWN, _GATEWAY), Output(_CORE)),
 )
 LMA_BETWEEN_NODES = LMA.rule(
     "between two mobile nodes, perhaps at one MAG; every LMA takes every prefix of the domain (errata E31, E32)",
@@ -225,10 +289,7 @@ LMA_TO_CORE = LMA.rule(
     Owner.BASE,
     Match(ipv6_src=_POOL),
     (
-        SetLinkLayer(
-            Parameter("own", Kind.LINK_LAYER_ADDRESS, "the bridge's own interface"),
-            Parameter("gateway", Kind.LINK_LAYER_ADDRESS, "the core gateway"),
-        ),
+        SetLinkLayer(_OWN, _GATEWAY),
         DecrementHopLimit(),
         Output(_CORE),
     ),
@@ -240,6 +301,33 @@ LMA_ROUTE = LMA.rule(
     Owner.BINDING,
     Match(ipv6_dst=_PREFIX),
     (DecrementHopLimit(), Output(_TUNNEL)),
+)
+LMA_TOO_LARGE = LMA.rule("Packet Too Big", LmaTable.DOWNLINK, 30, Owner.BASE, Match(too_large=True), (Output(_ERRORS),))
+LMA_USED_UP = (
+    LMA.rule(
+        "Time Exceeded",
+        LmaTable.UPLINK,
+        15,
+        Owner.BASE,
+        Match(ipv6_src=_POOL, hop_limit=_USED_UP),
+        (Output(_ERRORS),),
+    ),
+    LMA.rule(
+        "Time Exceeded",
+        LmaTable.DOWNLINK,
+        20,
+        Owner.BASE,
+        Match(ipv6_dst=_POOL, hop_limit=_USED_UP),
+        (Output(_ERRORS),),
+    ),
+)
+LMA_UNKNOWN = LMA.rule(
+    "Destination Unreachable: no mobile node has this prefix",
+    LmaTable.DOWNLINK,
+    5,
+    Owner.BASE,
+    Match(ipv6_dst=_POOL),
+    (Output(_ERRORS),),
 )
 LMA_MISS = tuple(LMA.rule("nothing else passes", table, 0, Owner.BASE, Match()) for table in LMA.tables)
 

@@ -14,6 +14,7 @@ from ryu_pmipls.openflow.flow import (
     DecrementHopLimit,
     ForgetInPort,
     Match,
+    NoteSize,
     Output,
     Parameter,
     Pipeline,
@@ -36,6 +37,9 @@ A rule of owner *base* is there as long as its node, one of owner *binding* as l
 with an IPv6 field matches IPv6 packets only. Packets go on to the next table after the actions; a rule without either
 drops.
 """
+
+#: Fields of a match that have no value.
+_FLAGS = {"ipv6": "IPv6", "too_large": "too large"}
 
 
 def reference() -> str:
@@ -98,13 +102,15 @@ def _match(match: Match) -> str:
     for field in fields(match):
         value = getattr(match, field.name)
         if field.name in match.fields:
-            parts.append("IPv6" if value is True else f"`{field.name}` {_value(value)}")
+            parts.append(_FLAGS[field.name] if value is True else f"`{field.name}` {_value(value)}")
     return ", ".join(parts) or "anything"
 
 
 def _action(action: Action) -> str:
     if isinstance(action, SetLinkLayer):
         return f"link-layer addresses {_value(action.source)} -> {_value(action.destination)}"
+    if isinstance(action, NoteSize):
+        return f"note whether larger than {_value(action.mtu)}"
     if isinstance(action, DecrementHopLimit):
         return "hop limit - 1"
     if isinstance(action, ForgetInPort):

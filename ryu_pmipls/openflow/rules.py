@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import IPv6Network
 
-from ryu_pmipls.domain.profile import Lma, Mag, Profile
+from ryu_pmipls.domain.profile import ERROR_PORT_PREFIX, Lma, Mag, Profile
 from ryu_pmipls.openflow import pipeline
 from ryu_pmipls.openflow.flow import Bucket, Entry, Group, GroupKind, Output, ToGroup
 from ryu_pmipls.routing import Binding
@@ -23,6 +23,15 @@ _TUNNEL_GROUPS = 0x10000
 def tunnel_port(peer: str) -> str:
     """The name of the port of the tunnel to a peer."""
     return f"t-{peer}"
+
+
+def error_port(ports: Ports) -> tuple[int, int] | None:
+    """The port for what cannot be delivered, and the MTU of the tunnels (octets), which its name tells."""
+    for name, number in ports.items():
+        mtu = name.removeprefix(ERROR_PORT_PREFIX)
+        if mtu != name and mtu.isascii() and mtu.isdigit() and int(mtu) < 2**16 - 14:
+            return number, int(mtu)
+    return None
 
 
 def group_id(profile: Profile, anchor: str) -> int:
@@ -43,6 +52,24 @@ def mag_base(profile: Profile, mag: Mag, ports: Ports) -> Iterator[Entry]:
         tunnel = ports.get(tunnel_port(lma.name))
         if tunnel is not None:
             yield pipeline.MAG_FROM_TUNNEL.entry(tunnel=tunnel)
+    yield from _mag_errors(profile, mag, ports)
+
+
+def _mag_errors(profile: Profile, mag: Mag, ports: Ports) -> Iterator[Entry]:
+    """The entries by which a MAG answers what cannot be delivered."""
+    there = error_port(ports)
+    if there is None:
+        return
+    errors, mtu = there
+    for name in mag.access_ports:
+        if name in ports:
+            yield pipeline.MAG_NOTE_SIZE.entry(port=ports[name], mtu=mtu)
+    yield pipeline.MAG_TOO_LARGE.entry(errors=errors)
+    for rule in pipeline.MAG_USED_UP:
+        for hop_limit in pipeline.USED_UP:
+            yield rule.entry(hop_limit=hop_limit, errors=errors)
+    yield pipeline.MAG_ERROR_UPLINK.entry(errors=errors, pool=profile.home_prefix_pool)
+    yield pipeline.MAG_ERROR_DOWNLINK.entry(errors=errors)
 
 
 def tunnel_group(profile: Profile, lma: str) -> int:
@@ -118,6 +145,19 @@ def lma_base(profile: Profile, lma: Lma, ports: Ports, own: bytes | None, gatewa
     yield pipeline.LMA_FROM_CORE.entry(core=core, pool=pool)
     if own is not None and gateway is not None:
         yield pipeline.LMA_TO_CORE.entry(pool=pool, own=own, gateway=gateway, core=core)
+    there = error_port(ports)
+    if there is None:
+        return
+    errors, mtu = there
+    yield pipeline.LMA_NOTE_SIZE.entry(core=core, pool=pool, mtu=mtu)
+    yield pipeline.LMA_TOO_LARGE.entry(errors=errors)
+    for rule in pipeline.LMA_USED_UP:
+        for hop_limit in pipeline.USED_UP:
+            yield rule.entry(pool=pool, hop_limit=hop_limit, errors=errors)
+    yield pipeline.LMA_UNKNOWN.entry(pool=pool, errors=errors)
+    yield pipeline.LMA_ERROR_DOWNLINK.entry(errors=errors, pool=pool)
+    if own is not None and gateway is not None:
+        yield pipeline.LMA_ERROR_TO_CORE.entry(errors=errors, own=own, gateway=gateway, core=core)
 
 
 def lma_shape(binding: Binding) -> str | None:

@@ -1,0 +1,149 @@
+"""Packets that the switch could not deliver, and the ICMPv6 errors that tell their senders (RFC 4443).
+
+The pipeline outputs them to a port of their own. What this process does about them is bounded, and does not depend
+on the RMS.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from ipaddress import IPv6Address, IPv6Network
+
+from ovs_setup.error_port import add_error_port
+from ovs_setup.vswitch import OpenVSwitch
+from ryu_pmipls.agents.links import LinkMonitor
+from ryu_pmipls.agents.packet_socket import LARGEST_FRAME, open_ipv6_socket
+from ryu_pmipls.rate_limiter import RateLimiter
+from ryu_pmipls.wire import ROUTE_PREFIX_LENGTH, WireError
+from ryu_pmipls.wire.icmpv6_errors import ErrorType, Packet, build_error, parse_packet
+from ryu_pmipls.wire.neighbour_discovery import ROUTER_ADDRESS
+
+LOG = logging.getLogger(__name__)
+
+#: Packets that are looked at in a turn, and the pause after each (seconds): what comes faster is dropped by the kernel.
+_BATCH = 20
+_PAUSE = 0.02
+#: Errors in a second, to one home network prefix or other /64, and of all others in the same one of so many classes.
+_ERRORS_PER_SENDER = 10
+_CLASSES = 1024
+#: Octets of packets that may wait: those of a few turns.
+_RECEIVE_BUFFER = 1 << 18
+_HEADER = 14  # octets of an Ethernet header
+_NO_ADDRESSES = bytes(12)  # what a packet from a tunnel has for link-layer addresses
+
+
+class Undeliverable:
+    """Answers what comes from the port of :func:`add_error_port`.
+
+    ``mtu`` (octets) is that of the tunnels; ``source(packet, from_tunnel)`` is the address to answer from. ``counters``
+    counts answers by their kind, and what gets none.
+    """
+
+    def __init__(
+        self, ovs: OpenVSwitch, mtu: int, source: Callable[[Packet, bool], IPv6Address], counters: Counter[str]
+    ) -> None:
+        self._ovs = ovs
+        self._mtu = mtu
+        self._source = source
+        self._counters = counters
+        self._limiter = RateLimiter(_ERRORS_PER_SENDER, interval=1.0)
+
+    async def watch(self) -> None:
+        """For ever: have the port, also when Open vSwitch was restarted, and answer what comes there."""
+        loop = asyncio.get_running_loop()
+        monitor = LinkMonitor()
+        changed = asyncio.Event()
+        loop.add_reader(monitor, changed.set)
+        answering: asyncio.Task[None] | None = None
+        try:
+            name = await asyncio.to_thread(add_error_port, self._ovs, self._mtu)
+            index = None
+            while True:
+                await changed.wait()
+                changed.clear()
+                links = [link for link in monitor.links() if link.name == name]
+                if not links or (not links[-1].gone and links[-1].index == index):
+                    continue
+                if answering is not None:
+                    answering.cancel()
+                    answering = None
+                index = None if links[-1].gone else links[-1].index
+                if index is not None:
+                    await asyncio.to_thread(add_error_port, self._ovs, self._mtu)
+                    answering = loop.create_task(self._answer_all(name, index))
+        finally:
+            if answering is not None:
+                answering.cancel()
+            loop.remove_reader(monitor)
+            monitor.close()
+
+    async def _answer_all(self, name: str, index: int) -> None:
+        loop = asyncio.get_running_loop()
+        with open_ipv6_socket(name, index) as port:
+            port.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+            while True:
+                frames = [await loop.sock_recv(port, LARGEST_FRAME)]
+                with suppress(BlockingIOError):
+                    while len(frames) < _BATCH:
+                        frames.append(port.recv(LARGEST_FRAME))
+                for frame in frames:
+                    answer = self.answer(frame)
+                    if answer is not None:
+                        try:
+                            port.send(answer)
+                        except OSError as error:
+                            self._counters["undeliverable: send"] += 1
+                            LOG.warning("%s: %s", name, error.strerror)
+                await asyncio.sleep(_PAUSE)
+
+    def answer(self, frame: bytes) -> bytes | None:
+        """The frame that answers an undeliverable one; ``None`` when there is none to be sent."""
+        try:
+            packet = parse_packet(frame[_HEADER:])
+        except WireError as error:
+            self._count(f"malformed: {error.reason}")
+            return None
+        if not packet.answerable:
+            self._count("not answered")
+            return None
+        sender = int(packet.source) >> 128 - ROUTE_PREFIX_LENGTH
+        if not self._limiter.passes(hash(sender) % _CLASSES):
+            self._count("too many")
+            return None
+        kind = self._kind(packet)
+        self._count(kind.name.lower().replace("_", " "))
+        from_tunnel = frame[:12] == _NO_ADDRESSES
+        return (
+            frame[6:12]
+            + frame[:6]
+            + frame[12:14]
+            + build_error(
+                kind, packet, self._source(packet, from_tunnel), self._mtu if kind is ErrorType.PACKET_TOO_BIG else 0
+            )
+        )
+
+    def _kind(self, packet: Packet) -> ErrorType:
+        if packet.hop_limit <= 1:
+            return ErrorType.TIME_EXCEEDED
+        if len(packet.octets) > self._mtu:
+            return ErrorType.PACKET_TOO_BIG
+        return ErrorType.DESTINATION_UNREACHABLE
+
+    def _count(self, what: str) -> None:
+        self._counters[f"undeliverable: {what}"] += 1
+
+
+def gateway_source(packet: Packet, from_tunnel: bool) -> IPv6Address:
+    """The address from which a MAG answers.
+
+    To a mobile node it is the router on the link. To others it speaks as the router of the mobile node's link, by the
+    subnet-router anycast address of the home network prefix (RFC 4291, section 2.6.1), which an LMA lets pass.
+    """
+    if not from_tunnel:
+        return ROUTER_ADDRESS
+    return IPv6Network((packet.destination, ROUTE_PREFIX_LENGTH), strict=False).network_address

@@ -1,0 +1,189 @@
+"""What routers owe their neighbours, end to end: errors, path MTU, hop limits, filters. Needs root and Open vSwitch."""
+
+from __future__ import annotations
+
+import re
+import socket
+import time
+from collections.abc import Callable, Iterator
+from ipaddress import IPv6Address
+from pathlib import Path
+
+import pytest
+from domain_helpers import await_tunnels, eventually, flows, place, tunnel_interfaces
+from scapy.layers.inet import UDP
+from scapy.layers.inet6 import (
+    HBHOptUnknown,
+    ICMPv6EchoRequest,
+    IPv6,
+    IPv6ExtHdrDestOpt,
+    IPv6ExtHdrHopByHop,
+)
+from scapy.layers.l2 import Ether
+from scapy.packet import Packet
+
+from ryu_pmipls.domain.profile import format_link_layer, load_profile
+from ryu_pmipls.lab import namespaces
+from ryu_pmipls.lab.lab import Lab
+from ryu_pmipls.lab.traffic import Flow, run
+from ryu_pmipls.wire.neighbour_discovery import ROUTER_ADDRESS, ROUTER_LINK_LAYER_ADDRESS
+
+ETH_P_IPV6 = 0x86DD
+ROUTER = format_link_layer(ROUTER_LINK_LAYER_ADDRESS)
+
+
+@pytest.fixture(scope="module")
+def lab(derive_profile: Callable[..., Path]) -> Iterator[Lab]:
+    """mn1 and mn3 at mag1, mn2 at mag2; mn1 takes its link's MTU for that of the path."""
+    changes = {
+        "load_sharing": {"policy": "static", "redirect_new_sessions": False},
+        "lab": {"lma_cpu": {"lma1": 1.0, "lma2": 1.0}},
+    }
+    path = derive_profile("pdp", 29, changes)
+    made = Lab(load_profile(path), path)
+    made.up()
+    try:
+        await_tunnels(made)
+        for node, mag in (("mn1", "mag1"), ("mn2", "mag2"), ("mn3", "mag1")):
+            place(made, node, mag)
+        for node in made.plan.switches:
+            eventually(lambda: any("check_pkt_larger" in flow for flow in flows(made, node)), what=f"errors of {node}")  # noqa: B023
+        for to in (correspondent(made), str(made.address("mn2"))):
+            route = ["ip", "-6", "route", "replace", to, "via", str(ROUTER_ADDRESS), "dev", "eth0", "mtu", "1500"]
+            made.execute("mn1", route)
+        yield made
+    finally:
+        made.down()
+
+
+def correspondent(lab: Lab) -> str:
+    return str(lab.plan.correspondent_address.ip)
+
+
+def tunnel_mtu(lab: Lab) -> int:
+    (encapsulation,) = {kind for kind, _ in tunnel_interfaces(lab, "mag1").values()}
+    return {"gre": 1452, "srv6": 1436}[encapsulation]
+
+
+def path_mtu(lab: Lab, node: str, to: str) -> int | None:
+    """What the node's kernel has learnt."""
+    found = re.search(r"expires .* mtu (\d+)", lab.execute(node, ["ip", "-6", "route", "get", to]).stdout)
+    return int(found[1]) if found else None
+
+
+def ping(lab: Lab, node: str, to: str, *options: str) -> str:
+    return lab.execute(node, ["ping", "-6", "-n", "-W", "2", *options, to], timeout=60).stdout
+
+
+def dropped_by_guard(lab: Lab, mag: str = "mag1") -> int:
+    (miss,) = (flow for flow in flows(lab, mag) if "table=1," in flow and "priority=0 " in flow)
+    (found,) = re.findall(r"n_packets=(\d+)", miss)
+    return int(found)
+
+
+def test_a_transfer_down_and_one_up_learn_the_path_mtu(lab: Lab) -> None:
+    to, node = correspondent(lab), str(lab.address("mn1"))
+    assert path_mtu(lab, "cn", node) is None and path_mtu(lab, "mn1", to) is None
+    for direction in ("down", "up"):
+        (result,) = run([Flow(lab, "mn1", "tcp", direction, rate=20, seconds=2)])  # type: ignore[arg-type]
+        assert result.error is None
+        assert result.goodput() > 5
+    assert path_mtu(lab, "cn", node) == path_mtu(lab, "mn1", to) == tunnel_mtu(lab)
+
+
+def test_what_does_not_fit_between_two_mobile_nodes_is_answered_by_the_mag(lab: Lab) -> None:
+    mtu, to = tunnel_mtu(lab), str(lab.address("mn2"))
+    fitting = str(mtu - 48)
+    assert "1 received" in ping(lab, "mn1", to, "-c", "1", "-M", "do", "-s", fitting)
+    answer = ping(lab, "mn1", to, "-c", "1", "-M", "do", "-s", str(mtu - 47))
+    assert f"From {ROUTER_ADDRESS}%eth0 icmp_seq=1 Packet too big: mtu={mtu}" in answer
+    assert "1 received" in ping(lab, "mn1", to, "-c", "1", "-M", "do", "-s", fitting)
+
+
+def hop(lab: Lab, node: str, to: str, limit: int) -> str:
+    """Who answers a packet with that hop limit."""
+    answer = ping(lab, node, to, "-c", "1", "-t", str(limit))
+    found = re.search(r"[Ff]rom (\S+?)(?:%eth0)?:? icmp_seq=1 (?:Time exceeded|ttl)", answer)
+    return found[1] if found else answer
+
+
+def test_every_router_is_one_hop_and_says_so(lab: Lab) -> None:
+    cores = {str(lma.core.address.ip) for lma in lab.profile.lmas}
+    cn, mn1 = correspondent(lab), str(lab.address("mn1"))
+    anchor = str(lab.profile.lma("lma1").core.address.ip)
+    assert [hop(lab, "mn1", cn, limit) for limit in (1, 2, 3)] == [str(ROUTER_ADDRESS), anchor, cn]
+    first, *others = (hop(lab, "cn", mn1, limit) for limit in (1, 2, 3))
+    home = str(IPv6Address(int(IPv6Address(mn1)) >> 64 << 64))
+    assert first in cores and others == [home, mn1]
+    for node in ("mn2", "mn3"):  # at the other MAG, and at the same
+        other = str(lab.address(node))
+        home = str(IPv6Address(int(IPv6Address(other)) >> 64 << 64))
+        hops = [hop(lab, "mn1", other, limit) for limit in (1, 2, 3, 4)]
+        assert hops == [str(ROUTER_ADDRESS), anchor, home, other]
+
+
+@pytest.mark.parametrize("node", ["cn", "mn1"])
+def test_a_prefix_that_nobody_has_is_unreachable_at_a_limited_rate(lab: Lab, node: str) -> None:
+    unknown = str(lab.profile.home_prefix_pool[-1])
+    start = time.monotonic()
+    answer = ping(lab, node, unknown, "-c", "400", "-i", "0.002", "-q", "-W", "1")
+    seconds = time.monotonic() - start
+    found = re.search(r"\+(\d+) errors", answer)
+    assert found, answer
+    assert 5 <= int(found[1]) <= 2 * 10 * (seconds + 1)  # two LMAs may have answered
+    assert "Destination unreachable: No route" in ping(lab, node, unknown, "-c", "2")
+
+
+def send(lab: Lab, node: str, frame: Packet) -> None:
+    with namespaces.open_socket(lab.namespace(node), socket.AF_PACKET, socket.SOCK_RAW) as sender:
+        sender.bind(("eth0", ETH_P_IPV6))
+        sender.send(bytes(frame))
+
+
+@pytest.mark.parametrize("wrong", ["prefix", "link-layer address", "port"])
+def test_who_sends_in_another_ones_name_is_dropped_and_counted(lab: Lab, wrong: str) -> None:
+    own = format_link_layer(lab.profile.mobile_node("mn1").link_layer_address)
+    other = format_link_layer(lab.profile.mobile_node("mn3").link_layer_address)
+    source, sender = {
+        "prefix": (lab.address("mn2"), own),
+        "link-layer address": (lab.address("mn1"), other),
+        "port": (lab.address("mn3"), other),
+    }[wrong]
+    before = dropped_by_guard(lab)
+    with namespaces.open_socket(lab.namespace("cn"), socket.AF_INET6, socket.SOCK_DGRAM) as receiver:
+        receiver.bind((correspondent(lab), 0))
+        receiver.settimeout(0.3)
+        port = receiver.getsockname()[1]
+
+        def datagram(source: IPv6Address, sender: str) -> Packet:
+            ip = IPv6(src=str(source), dst=correspondent(lab), hlim=64)
+            return Ether(src=sender, dst=ROUTER) / ip / UDP(sport=9, dport=port) / b"hello"
+
+        send(lab, "mn1", datagram(lab.address("mn1"), own))
+        assert receiver.recv(100) == b"hello"
+        for _ in range(5):
+            send(lab, "mn1", datagram(source, sender))
+        with pytest.raises(TimeoutError):
+            receiver.recv(100)
+    eventually(lambda: dropped_by_guard(lab) == before + 5, what="the count of the guard")
+
+
+def test_fragments_pass_both_ways(lab: Lab) -> None:
+    for to in (correspondent(lab), str(lab.address("mn2"))):
+        assert "2 received" in ping(lab, "mn1", to, "-c", "2", "-s", "6000")
+    assert "2 received" in ping(lab, "cn", str(lab.address("mn1")), "-c", "2", "-s", "6000")
+
+
+def test_extension_headers_pass(lab: Lab) -> None:
+    """An echo request behind some, which the correspondent node answers."""
+    own = format_link_layer(lab.profile.mobile_node("mn1").link_layer_address)
+    headers = IPv6ExtHdrHopByHop(options=[HBHOptUnknown(otype=0x1E, optdata=b"any")])
+    ip = IPv6(src=str(lab.address("mn1")), dst=correspondent(lab), hlim=64)
+    request = Ether(src=own, dst=ROUTER) / ip / headers / IPv6ExtHdrDestOpt() / ICMPv6EchoRequest(id=77, seq=5)
+    space = lab.namespace("mn1")
+    with namespaces.open_socket(space, socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6) as replies:
+        replies.settimeout(3)
+        send(lab, "mn1", request)
+        while (reply := replies.recv(1500))[:1] != b"\x81":
+            pass
+    assert reply[4:8] == bytes((0, 77, 0, 5))
