@@ -34,7 +34,7 @@ ROUTER = format_link_layer(ROUTER_LINK_LAYER_ADDRESS)
 
 @pytest.fixture(scope="module")
 def lab(derive_profile: Callable[..., Path]) -> Iterator[Lab]:
-    """mn1 and mn3 at mag1, mn2 at mag2; mn1 takes its link's MTU for that of the path."""
+    """mn1 and mn3 at mag1, mn2 at mag2; mn1 and mn3 take their link's MTU for that of the path."""
     changes = {
         "load_sharing": {"policy": "static", "redirect_new_sessions": False},
         "lab": {"lma_cpu": {"lma1": 1.0, "lma2": 1.0}},
@@ -48,9 +48,10 @@ def lab(derive_profile: Callable[..., Path]) -> Iterator[Lab]:
             place(made, node, mag)
         for node in made.plan.switches:
             eventually(lambda: any("check_pkt_larger" in flow for flow in flows(made, node)), what=f"errors of {node}")  # noqa: B023
-        for to in (correspondent(made), str(made.address("mn2"))):
+        cn, mn2 = correspondent(made), str(made.address("mn2"))
+        for node, to in (("mn1", cn), ("mn1", mn2), ("mn3", cn)):
             route = ["ip", "-6", "route", "replace", to, "via", str(ROUTER_ADDRESS), "dev", "eth0", "mtu", "1500"]
-            made.execute("mn1", route)
+            made.execute(node, route)
         yield made
     finally:
         made.down()
@@ -81,14 +82,18 @@ def dropped_by_guard(lab: Lab, mag: str = "mag1") -> int:
     return int(found)
 
 
-def test_a_transfer_down_and_one_up_learn_the_path_mtu(lab: Lab) -> None:
-    to, node = correspondent(lab), str(lab.address("mn1"))
-    assert path_mtu(lab, "cn", node) is None and path_mtu(lab, "mn1", to) is None
-    for direction in ("down", "up"):
-        (result,) = run([Flow(lab, "mn1", "tcp", direction, rate=20, seconds=2)])  # type: ignore[arg-type]
+def test_a_transfer_up_and_one_down_learn_the_path_mtu(lab: Lab) -> None:
+    """Of two mobile nodes, for who has learnt it offers smaller segments to the other side."""
+    to = correspondent(lab)
+    for direction, node, sender, receiver in (
+        ("up", "mn1", "mn1", to),
+        ("down", "mn3", "cn", str(lab.address("mn3"))),
+    ):
+        assert path_mtu(lab, sender, receiver) is None
+        (result,) = run([Flow(lab, node, "tcp", direction, rate=20, seconds=2)])  # type: ignore[arg-type]
         assert result.error is None
         assert result.goodput() > 5
-    assert path_mtu(lab, "cn", node) == path_mtu(lab, "mn1", to) == tunnel_mtu(lab)
+        assert path_mtu(lab, sender, receiver) == tunnel_mtu(lab)
 
 
 def test_what_does_not_fit_between_two_mobile_nodes_is_answered_by_the_mag(lab: Lab) -> None:
