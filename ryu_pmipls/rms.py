@@ -198,6 +198,12 @@ class RouteManagementServer(RyuApp):
         if switch.statistics(event.msg.body, _more(event.msg)) and switch.name in self.network.lmas:
             self.uplinks.counted(switch.name, self.clock.now())
 
+    @set_ev_cls(ofp_event.EventOFPAggregateStatsReply, MAIN_DISPATCHER)
+    def _traffic_counted(self, event: Any) -> None:
+        switch = self._switch(event.msg.datapath)
+        if switch is not None:
+            switch.traffic_counted(event.msg.xid, event.msg.body)
+
     def _poll_statistics(self) -> None:
         switches = list(self.network)
         while True:

@@ -80,6 +80,20 @@ def delete_flow(entry: Entry) -> Any:
     )
 
 
+def ask_counters(entry: Entry) -> Any:
+    """The request for what an entry has counted, if it is there and ours."""
+    return parser.OFPAggregateStatsRequest(
+        PROTOCOL,
+        0,
+        entry.rule.table.number,
+        ofp.OFPP_ANY,
+        ofp.OFPG_ANY,
+        MARK,
+        MARK_MASK,
+        _match(entry.match),
+    )
+
+
 def sweep(generation: int) -> list[Any]:
     """OFPFC_DELETE of all of our entries that bear another generation."""
     return [

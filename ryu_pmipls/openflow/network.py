@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 
 from ryu_pmipls.domain.profile import Lma, Mag, Profile
-from ryu_pmipls.openflow import rules
+from ryu_pmipls.openflow import pipeline, rules
 from ryu_pmipls.openflow.binding_encoder import BindingEncoder, RouteUpdate
 from ryu_pmipls.openflow.flow import Entry, Group
 from ryu_pmipls.openflow.route_batch import RouteBatch
 from ryu_pmipls.openflow.session import Transaction
-from ryu_pmipls.openflow.switch import Desired, Switch
-from ryu_pmipls.routing import BindingTable
+from ryu_pmipls.openflow.switch import Desired, Switch, Traffic
+from ryu_pmipls.routing import Binding, BindingTable
 
 
 class Network:
@@ -81,6 +81,20 @@ class Network:
             for lma in self.lmas.values():
                 up = rules.tunnel_port(lma.name) in mag.ports and rules.tunnel_port(mag.name) in lma.ports
                 yield mag, lma, up
+
+    def traffic(self, binding: Binding) -> tuple[Traffic | None, Traffic | None]:
+        """What a mobile node has sent and got since it is attached, as its MAG's switch counts; waits for the switch.
+
+        None is unknown.
+        """
+        mag = None if binding.mag is None else self.mags.get(binding.mag)
+        if mag is None or not isinstance(mag.node, Mag):
+            return None, None
+        entries = {entry.rule: entry for entry in rules.mag_binding(self._profile, mag.node, binding)}
+        if not entries:
+            return None, None
+        up, down = mag.traffic([entries[pipeline.MAG_GUARD], entries[pipeline.MAG_DOWNLINK]])
+        return up, down
 
     # What a switch shall hold (:class:`~ryu_pmipls.openflow.switch.Desired`).
 

@@ -36,6 +36,14 @@ class Counters:
 
 
 @dataclass(frozen=True)
+class Traffic:
+    """What a flow entry has counted since it is there."""
+
+    packets: int
+    octets: int
+
+
+@dataclass(frozen=True)
 class Desired:
     """What a switch shall hold; every function reads the present state of the domain."""
 
@@ -69,6 +77,7 @@ class Switch:
         self.entries: list[Entry] = []  # of ours, in what it was asked for
         self._described: dict[str, int] = {}
         self._counted: dict[str, Counters] = {}
+        self._traffic: dict[int, Traffic | None] = {}  # by transaction id, from the question to the answer
         self._session: SwitchSession | None = None
         self._reconciler: Reconciler | None = None
         self._limiter = RateLimiter()
@@ -197,6 +206,21 @@ class Switch:
         self.statistics_pending = False
         self.counters, self._counted = self._counted, {}
         return True
+
+    def traffic(self, entries: Sequence[Entry]) -> list[Traffic | None]:
+        """Ask the switch what entries have counted; None when it does not tell. Waits, for up to ``CHANGE_TIMEOUT``."""
+        if self._session is None:
+            return [None for _ in entries]
+        transaction = self._session.request(*map(encode.ask_counters, entries))
+        xids = range(transaction.first_xid, transaction.first_xid + len(entries))
+        self._traffic.update(dict.fromkeys(xids))
+        transaction.wait()
+        return [self._traffic.pop(xid) for xid in xids]
+
+    def traffic_counted(self, xid: int, traffic: Any) -> None:
+        """The answer to a question of :meth:`traffic`."""
+        if xid in self._traffic and traffic.flow_count == 1:
+            self._traffic[xid] = Traffic(traffic.packet_count, traffic.byte_count)
 
     def tunnel_counters(self, peers: Iterable[str]) -> Iterator[tuple[str, Counters]]:
         """(peer, counters of the tunnel to it) of the peers whose tunnel is there."""

@@ -9,6 +9,7 @@ import urllib.request
 from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from typing import Any
+from urllib.parse import quote
 
 import click
 from rich.console import Console
@@ -113,6 +114,12 @@ def _binding_rows(document: Any) -> list[list[str]]:
     ]
 
 
+def _traffic_rows(document: Any) -> list[list[str]]:
+    return [
+        [way, _number(document[f"{way}_packets"]), _number(document[f"{way}_octets"])] for way in ("uplink", "downlink")
+    ]
+
+
 def _decision_rows(document: Any) -> list[list[str]]:
     return [
         [
@@ -135,14 +142,22 @@ def _health_rows(document: Any) -> list[list[str]]:
 
 
 def _command(
-    name: str, help_text: str, columns: Sequence[str], rows: Callable[[Any], list[list[str]]]
+    name: str,
+    help_text: str,
+    columns: Sequence[str],
+    rows: Callable[[Any], list[list[str]]],
+    resource: str | None = None,
+    arguments: Sequence[str] = (),
 ) -> click.Command:
-    @click.command(name, help=help_text)
+    """A command that shows a resource (``name`` unless given); what its arguments are is the rest of the path."""
+
+    @click.command(name, help=help_text, params=[click.Argument([argument]) for argument in arguments])
     @click.option("--profile", metavar="PROFILE", help="Profile that tells where the RMS is (path or shipped name).")
     @click.option("--url", metavar="URL", help="Where the RMS is, e.g. http://127.0.0.1:8080, in place of a profile.")
     @click.option("--json", "as_json", is_flag=True, help="Print the JSON document.")
-    def command(profile: str | None, url: str | None, as_json: bool) -> None:
-        document = fetch((url or base_url(load_profile(profile))).rstrip("/"), name)
+    def command(profile: str | None, url: str | None, as_json: bool, **values: str) -> None:
+        path = "/".join((resource or name, *(quote(values[argument], safe=":") for argument in arguments)))
+        document = fetch((url or base_url(load_profile(profile))).rstrip("/"), path)
         if as_json:
             click.echo(json.dumps(document, indent=2))
             return
@@ -177,6 +192,15 @@ commands = [
         "Where every mobile node is.",
         ("prefix", "mobile node", "MAG", "previous MAG", "anchor", "since"),
         _binding_rows,
+    ),
+    _command(
+        "traffic",
+        "What the mobile node with the home network prefix PREFIX (without its length) has sent and got since it is "
+        "where it is.",
+        ("way", "packets", "octets"),
+        _traffic_rows,
+        resource="bindings",
+        arguments=("prefix",),
     ),
     _command(
         "decisions",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from ipaddress import IPv6Address, IPv6Network
 from typing import Any
 
 from ryu_pmipls import __version__
@@ -15,8 +16,9 @@ from ryu_pmipls.openflow.network import Network
 from ryu_pmipls.openflow.reconciler import State
 from ryu_pmipls.openflow.rules import tunnel_port
 from ryu_pmipls.openflow.switch import Switch
-from ryu_pmipls.rest.application import RestApplication
+from ryu_pmipls.rest.application import RestApplication, RestError
 from ryu_pmipls.routing import Binding, BindingTable
+from ryu_pmipls.wire import ROUTE_PREFIX_LENGTH
 
 Document = dict[str, Any]
 
@@ -43,6 +45,7 @@ class Resources:
         application.serve("/v1/mags/{name}", self.mag)
         application.serve("/v1/tunnels", self.tunnels)
         application.serve("/v1/bindings", self.all_bindings)
+        application.serve("/v1/bindings/{prefix}", self.binding)
         application.serve("/v1/decisions", self.decisions)
         application.serve("/v1/decisions/{id}", self.decision)
 
@@ -103,6 +106,24 @@ class Resources:
 
     def all_bindings(self) -> list[Document]:
         return [_binding(binding) for binding in sorted(self.bindings) if binding.mag is not None]
+
+    def binding(self, prefix: str) -> Document:
+        """The binding of ``prefix``, written without its length, with its traffic as counted now."""
+        try:
+            found = self.bindings.get(
+                IPv6Network((IPv6Address(prefix), ROUTE_PREFIX_LENGTH)).network_address.packed[:8]
+            )
+        except ValueError:
+            raise RestError(400, f"{prefix!r} is no home network prefix such as 2001:db8:100:3::") from None
+        if found is None or found.mag is None:
+            raise KeyError(f"no mobile node with the prefix {prefix} is attached")
+        up, down = self.network.traffic(found)
+        return _binding(found) | {
+            "uplink_packets": None if up is None else up.packets,
+            "uplink_octets": None if up is None else up.octets,
+            "downlink_packets": None if down is None else down.packets,
+            "downlink_octets": None if down is None else down.octets,
+        }
 
     def decisions(self) -> list[Document]:
         return [_decision(record) for record in self.uplinks.journal]

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from ipaddress import IPv6Address
 from pathlib import Path
 
 import pytest
-from domain_helpers import await_tunnels, eventually, flows, place, tunnel_interfaces
+from click import ClickException
+from domain_helpers import await_tunnels, eventually, flows, place, rest, tunnel_interfaces
 from scapy.layers.inet import UDP
 from scapy.layers.inet6 import (
     HBHOptUnknown,
@@ -26,6 +29,7 @@ from ryu_pmipls.domain.profile import format_link_layer, load_profile
 from ryu_pmipls.lab import namespaces
 from ryu_pmipls.lab.lab import Lab
 from ryu_pmipls.lab.traffic import Flow, run
+from ryu_pmipls.rest.cli import base_url
 from ryu_pmipls.wire.neighbour_discovery import ROUTER_ADDRESS, ROUTER_LINK_LAYER_ADDRESS
 
 ETH_P_IPV6 = 0x86DD
@@ -192,3 +196,26 @@ def test_extension_headers_pass(lab: Lab) -> None:
         while (reply := replies.recv(1500))[:1] != b"\x81":
             pass
     assert reply[4:8] == bytes((0, 77, 0, 5))
+
+
+def test_the_traffic_of_a_mobile_node_is_counted(lab: Lab) -> None:
+    prefix = str(IPv6Address(int(lab.address("mn3")) >> 64 << 64))
+
+    def packets() -> tuple[int, int]:
+        shown = rest(lab, f"bindings/{prefix}")
+        assert shown["identifier"] == lab.profile.mobile_node("mn3").identifier
+        return shown["uplink_packets"], shown["downlink_packets"]
+
+    before = packets()
+    assert "5 received" in ping(lab, "mn3", correspondent(lab), "-c", "5", "-i", "0.1")
+
+    def grown() -> bool:
+        return all(now == then + 5 for now, then in zip(packets(), before, strict=True))
+
+    eventually(grown, what="the count of five packets each way")
+    argv = [sys.executable, "-m", "ryu_pmipls.cli", "traffic", prefix, "--url", base_url(lab.profile)]
+    table = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=True).stdout
+    assert re.search(rf"uplink\W+{before[0] + 5}\W", table)
+    for wrong, message in (("nonsense", "no home network prefix"), ("2001:db8::", "no mobile node with the prefix")):
+        with pytest.raises(ClickException, match=message):
+            rest(lab, f"bindings/{wrong}")

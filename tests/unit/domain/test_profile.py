@@ -129,7 +129,12 @@ def test_unknown_name_tells_the_names_there_are(find: Callable[[Profile, str], A
         (("lmas", 0, "datapath_id"), 0, "lmas.0.datapath_id", "from 1 to 0xffffffffffffffff"),
         (("lmas", 0, "datapath_id"), "11", "lmas.0.datapath_id", "16 hexadecimal digits in quotes"),
         (("lmas", 0, "core", "port"), "t-mag1", "lmas.0.core.port", "must not be u0 nor begin with t-, br- or icmp-"),
-        (("mags", 0, "access_ports", 1), "br-pm", "mags.0.access_ports.1", "must not be u0 nor begin with t-, br- or icmp-"),
+        (
+            ("mags", 0, "access_ports", 1),
+            "br-pm",
+            "mags.0.access_ports.1",
+            "must not be u0 nor begin with t-, br- or icmp-",
+        ),
         (("mobile_nodes", 0, "link_layer_address"), 1, "mobile_nodes.0.link_layer_address", "02:00:00:00:01:01"),
         (("mobile_nodes", 0, "link_layer_address"), "01:00:5e:00:00:01", "mobile_nodes.0", "is a group address"),
         (("mobile_nodes", 0, "prefix"), "2001:db8:100:3::1/64", "mobile_nodes.0.prefix", "valid IPv6 network"),

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.openflow import rules
 from ryu_pmipls.openflow.cookies import GENERATION_BITS, MARK, MARK_MASK, cookie, slice_of, sweep_cookies
-from ryu_pmipls.openflow.flow import LOCAL, GroupKind, Output, Owner, ToGroup
+from ryu_pmipls.openflow.flow import LOCAL, GroupKind, Match, NoteSize, Output, Owner, ToGroup
 from ryu_pmipls.openflow.pipeline import LmaTable, MagTable
 from ryu_pmipls.routing import Binding
 
@@ -151,3 +151,28 @@ def test_no_rule_names_a_port_that_is_not_there_and_no_two_rules_collide(mag_nam
             assert entry.match.in_port is None or entry.match.in_port in there
             assert all(action.port in there for action in entry.actions if isinstance(action, Output))
         assert len({entry.key for entry in found}) == len(found)
+
+
+def test_errors_are_made_as_soon_as_there_is_a_port_for_them():
+    (mag, lma), pool = (PROFILE.mags[0], PROFILE.lmas[0]), PROFILE.home_prefix_pool
+    for node, ports, noted in ((mag, MAG_PORTS, 3), (lma, LMA_PORTS, 1)):
+        with_errors = ports | {"icmp-1452": 77}
+
+        def base(there, node=node):
+            if node is mag:
+                return list(rules.mag_base(PROFILE, mag, there))
+            return list(rules.lma_base(PROFILE, lma, there, OWN, GATEWAY))
+
+        sizes = [action.mtu for entry in base(with_errors) for action in entry.actions if isinstance(action, NoteSize)]
+        assert sizes == [1452] * noted
+        assert all(NoteSize not in map(type, entry.actions) for entry in base(ports))
+        answered = [entry.match for entry in base(with_errors) if Output(77) in entry.actions]
+        assert {match.hop_limit for match in answered if match.hop_limit is not None} == {0, 1}
+        assert any(match.too_large for match in answered)
+        assert any(match == Match(ipv6_dst=pool) for match in answered) == (node is lma)
+
+
+@pytest.mark.parametrize("name", ["icmp-", "icmp-x", "icmp-65536", "icmp-\u0661", "acc-1452", "t-icmp-1452"])
+def test_another_port_is_not_taken_for_that_of_errors(name):
+    assert rules.error_port({name: 7}) is None
+    assert rules.error_port({name: 7, "icmp-1436": 8}) == (8, 1436)
