@@ -7,6 +7,7 @@ on the RMS.
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import socket
 from collections import Counter
@@ -87,7 +88,12 @@ class Undeliverable:
         with open_ipv6_socket(name, index) as port:
             port.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
             while True:
-                frames = [await loop.sock_recv(port, LARGEST_FRAME)]
+                try:
+                    frames = [await loop.sock_recv(port, LARGEST_FRAME)]
+                except OSError as error:
+                    if error.errno != errno.ENETDOWN:  # said once when the link goes down
+                        raise
+                    continue
                 with suppress(BlockingIOError):
                     while len(frames) < _BATCH:
                         frames.append(port.recv(LARGEST_FRAME))

@@ -41,7 +41,7 @@ def group_id(profile: Profile, anchor: str) -> int:
 
 def mag_base(profile: Profile, mag: Mag, ports: Ports) -> Iterator[Entry]:
     """The entries of a MAG that are there before any mobile node."""
-    for rule in (*pipeline.MAG_MISS, *pipeline.MAG_LINK_LOCAL):
+    for rule in (*pipeline.MAG_MISS, *pipeline.MAG_LINK_LOCAL, pipeline.MAG_ANY_SIZE):
         yield rule.entry()
     for name in mag.access_ports:
         if name in ports:
@@ -52,18 +52,16 @@ def mag_base(profile: Profile, mag: Mag, ports: Ports) -> Iterator[Entry]:
         tunnel = ports.get(tunnel_port(lma.name))
         if tunnel is not None:
             yield pipeline.MAG_FROM_TUNNEL.entry(tunnel=tunnel)
-    yield from _mag_errors(profile, mag, ports)
+    yield from _mag_errors(profile, ports)
 
 
-def _mag_errors(profile: Profile, mag: Mag, ports: Ports) -> Iterator[Entry]:
+def _mag_errors(profile: Profile, ports: Ports) -> Iterator[Entry]:
     """The entries by which a MAG answers what cannot be delivered."""
     there = error_port(ports)
     if there is None:
         return
     errors, mtu = there
-    for name in mag.access_ports:
-        if name in ports:
-            yield pipeline.MAG_NOTE_SIZE.entry(port=ports[name], mtu=mtu)
+    yield pipeline.MAG_NOTE_SIZE.entry(mtu=mtu)
     yield pipeline.MAG_TOO_LARGE.entry(errors=errors)
     for rule in pipeline.MAG_USED_UP:
         for hop_limit in pipeline.USED_UP:

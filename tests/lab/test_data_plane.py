@@ -112,7 +112,8 @@ def test_what_does_not_fit_between_two_mobile_nodes_is_answered_by_the_mag(lab: 
 def hop(lab: Lab, node: str, to: str, limit: int) -> str:
     """Who answers a packet with that hop limit."""
     answer = ping(lab, node, to, "-c", "1", "-t", str(limit))
-    found = re.search(r"[Ff]rom (\S+?)(?:%eth0)?:? icmp_seq=1 (?:Time exceeded|ttl)", answer)
+    exceeded = re.search(r"From (\S+?)(?:%eth0)? icmp_seq=1 Time exceeded", answer)
+    found = exceeded or re.search(r"bytes from (\S+): icmp_seq=1 ttl", answer)
     return found[1] if found else answer
 
 
@@ -141,6 +142,14 @@ def test_a_prefix_that_nobody_has_is_unreachable_at_a_limited_rate(lab: Lab, nod
     assert found, answer
     assert 5 <= int(found[1]) <= 2 * 10 * (seconds + 1)  # two LMAs may have answered
     assert "Destination unreachable: No route" in ping(lab, node, unknown, "-c", "2")
+
+
+def test_an_agent_answers_again_when_its_port_was_down(lab: Lab) -> None:
+    unknown = str(lab.profile.home_prefix_pool[-1])
+    for lma in lab.profile.lmas:
+        for state in ("down", "up"):
+            lab.execute(lma.name, ["ip", "link", "set", f"icmp-{tunnel_mtu(lab)}", state])
+    eventually(lambda: "No route" in ping(lab, "mn1", unknown, "-c", "1"), what="an answer")
 
 
 def send(lab: Lab, node: str, frame: Packet) -> None:
@@ -178,9 +187,9 @@ def test_who_sends_in_another_ones_name_is_dropped_and_counted(lab: Lab, wrong: 
 
 
 def test_fragments_pass_both_ways(lab: Lab) -> None:
-    for to in (correspondent(lab), str(lab.address("mn2"))):
-        assert "2 received" in ping(lab, "mn1", to, "-c", "2", "-s", "6000")
-    assert "2 received" in ping(lab, "cn", str(lab.address("mn1")), "-c", "2", "-s", "6000")
+    for node, to in (("mn1", correspondent(lab)), ("mn1", str(lab.address("mn2"))), ("cn", str(lab.address("mn1")))):
+        ping(lab, node, to, "-c", "1", "-s", "6000")  # from which either side may have to learn the path MTU
+        assert "2 received" in ping(lab, node, to, "-c", "2", "-s", "6000")
 
 
 def test_extension_headers_pass(lab: Lab) -> None:
