@@ -16,6 +16,7 @@ from ryu_pmipls.openflow.flow import (
     Entry,
     ForgetInPort,
     Match,
+    NoteSize,
     Output,
     Rule,
     SetLinkLayer,
@@ -49,14 +50,16 @@ def entry(told: Any, rules: Iterable[Rule]) -> Entry | None:
 
 def _match(match: Any) -> Match:
     source, destination = _prefix(match.get("ipv6_src")), _prefix(match.get("ipv6_dst"))
-    icmpv6_type = match.get("icmpv6_type")
+    icmpv6_type, hop_limit = match.get("icmpv6_type"), match.get("nw_ttl")
     return Match(
         in_port=match.get("in_port"),
         eth_src=_link_layer(match.get("eth_src")),
         ipv6_src=source,
         ipv6_dst=destination,
         icmpv6_type=icmpv6_type,
-        ipv6=match.get("eth_type") == encode.IPV6 and source is destination is icmpv6_type is None,
+        hop_limit=hop_limit,
+        too_large=match.get(encode.TOO_LARGE) == 1,
+        ipv6=match.get("eth_type") == encode.IPV6 and source is destination is icmpv6_type is hop_limit is None,
     )
 
 
@@ -82,6 +85,8 @@ def _actions(actions: Iterable[Any]) -> Iterator[Action | None]:
             destination = _link_layer(action.value)
             assert destination is not None
             yield SetLinkLayer(source, destination)
+        elif isinstance(action, parser.NXActionUnknown) and action.subtype == encode.CHECK_PKT_LARGER:
+            yield NoteSize(int.from_bytes(action.data[:2], "big") - encode.ETHERNET_HEADER)
         elif isinstance(action, parser.OFPActionDecNwTtl):
             yield DecrementHopLimit()
         elif isinstance(action, parser.OFPActionOutput):

@@ -37,9 +37,9 @@ _KINDS = {
     GroupKind.FAST_FAILOVER: ofp.OFPGT_FF,
 }
 #: The register whose bit 0 says that a packet is too large.
-_TOO_LARGE = "reg0"
-_CHECK_PKT_LARGER = 49  # NXAST_CHECK_PKT_LARGER, which Ryu does not know
-_ETHERNET_HEADER = 14  # octets, which it counts
+TOO_LARGE = "reg0"
+CHECK_PKT_LARGER = 49  # NXAST_CHECK_PKT_LARGER, which Ryu does not know
+ETHERNET_HEADER = 14  # octets, which it counts
 
 #: What Ryu's messages want instead of a connection, as long as they are not sent.
 PROTOCOL = ProtocolDesc(ofp.OFP_VERSION)
@@ -167,7 +167,7 @@ def _match(match: Match) -> Any:
         fields["eth_type_nxm"] = fields.pop("eth_type")
         fields["nw_ttl"] = match.hop_limit
     if match.too_large:
-        fields[_TOO_LARGE] = 1
+        fields[TOO_LARGE] = 1
     return parser.OFPMatch(**fields)
 
 
@@ -191,7 +191,7 @@ def _actions(action: Action) -> list[Any]:
         ]
     if isinstance(action, NoteSize):
         assert isinstance(action.mtu, int)
-        return [parser.NXActionUnknown(_CHECK_PKT_LARGER, _check_pkt_larger(action.mtu + _ETHERNET_HEADER))]
+        return [parser.NXActionUnknown(CHECK_PKT_LARGER, _check_pkt_larger(action.mtu + ETHERNET_HEADER))]
     if isinstance(action, DecrementHopLimit):
         return [parser.OFPActionDecNwTtl()]
     if isinstance(action, ForgetInPort):
@@ -207,5 +207,5 @@ def _actions(action: Action) -> list[Any]:
 def _check_pkt_larger(octets: int) -> bytes:
     """The body of the action: the size, and the number of the bit in which register."""
     body = bytearray(struct.pack("!HH", octets, 0))
-    ofp.oxm_serialize_header(ofp.oxm_from_user_header(_TOO_LARGE), body, len(body))
+    ofp.oxm_serialize_header(ofp.oxm_from_user_header(TOO_LARGE), body, len(body))
     return bytes(body)

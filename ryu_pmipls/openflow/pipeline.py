@@ -129,7 +129,7 @@ MAG_ERROR_UPLINK = MAG.rule(
 MAG_ERROR_DOWNLINK = MAG.rule(
     "what the agent answers to a mobile node",
     MagTable.CLASSIFY,
-    10,
+    15,
     Owner.BASE,
     Match(in_port=_ERRORS, ipv6=True),
     goto=MagTable.DOWNLINK,
