@@ -37,7 +37,6 @@ from ryu_pmipls.framework import (
     set_ev_cls,
 )
 from ryu_pmipls.openflow.network import Network
-from ryu_pmipls.openflow.rules import tunnel_port
 from ryu_pmipls.openflow.switch import Switch
 from ryu_pmipls.rest.application import RestApplication
 from ryu_pmipls.rest.resources import Resources
@@ -153,6 +152,8 @@ class RouteManagementServer(RyuApp):
         switch = self._switch(event.msg.datapath)
         if switch is not None:
             switch.ports_described(event.msg.body, _more(event.msg))
+            if switch.name in self.network.lmas:
+                self.uplinks.ports_changed(switch.name)
 
     @set_ev_cls(ofp_event.EventOFPGroupDescStatsReply, MAIN_DISPATCHER)
     def _groups_described(self, event: Any) -> None:
@@ -174,9 +175,7 @@ class RouteManagementServer(RyuApp):
             return
         switch.port_changed(message.desc, message.reason == ofproto_v1_3.OFPPR_DELETE)
         if switch.name in self.network.lmas:
-            for mag in self.network.mags:
-                if tunnel_port(mag) not in switch.ports:
-                    self.uplinks.load_list.port_lost(switch.name, mag)
+            self.uplinks.ports_changed(switch.name)
 
     @set_ev_cls(ofp_event.EventOFPBarrierReply, MAIN_DISPATCHER)
     def _barrier_replied(self, event: Any) -> None:

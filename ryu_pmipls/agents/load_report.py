@@ -6,9 +6,11 @@ import re
 from collections.abc import Mapping
 from ipaddress import IPv6Address
 
+import numpy as np
+
 from ovs_setup.node import SERVICE_BRIDGE, TUNNEL_PREFIX
 from ovs_setup.vswitch import OpenVSwitch
-from ryu_pmipls.loadsharing.window import CounterWindow
+from ryu_pmipls.loadsharing.window import UNKNOWN, UNKNOWN_COUNTER, PortWindows
 from ryu_pmipls.wire import LoadInfo, LoadInfoPart, MagLoad, split_load_info
 from ryu_pmipls.wire.load_info import MAXIMUM_MAGS
 
@@ -32,21 +34,26 @@ class LoadMeter:
     """Counts the packets from every MAG (name -> address) over a sliding window of ``window`` seconds."""
 
     def __init__(self, mags: Mapping[str, IPv6Address], window: float) -> None:
-        self._mags = mags
-        self._windows = {name: CounterWindow(window) for name in mags}
+        self._addresses = tuple(mags.values())
+        self._column = {name: column for column, name in enumerate(mags)}
+        self._windows = PortWindows(len(mags), window)
         self._number = 0
 
     def report(self, cpu: float, counters: Mapping[str, tuple[int, int]], now: float) -> list[LoadInfo]:
         """The messages that tell the load at ``now``: one, or more when there are many MAGs (erratum E5)."""
-        loads = []
-        for name, (packets, octets) in counters.items():
-            window = self._windows.get(name)
-            if window is None:
-                continue
-            window.add(packets, octets, now)
-            count = window.count()
-            if count is not None:
-                loads.append(MagLoad(self._mags[name], count.packets))
+        readings = np.full((2, len(self._addresses)), UNKNOWN_COUNTER, dtype=np.uint64)
+        for name, reading in counters.items():
+            if name in self._column:
+                readings[:, self._column[name]] = reading
+        self._windows.set_present((readings != UNKNOWN_COUNTER).any(axis=0))
+        self._windows.add(readings[0], readings[1], now)
+        counts = self._windows.counts()
+        packets = [] if counts is None else counts.packets.tolist()
+        loads = [
+            MagLoad(address, count)
+            for address, count in zip(self._addresses, packets, strict=False)
+            if count != UNKNOWN
+        ]
         self._number = (self._number + 1) % 2**32
         part = (LoadInfoPart(self._number, 0, 1),) if len(loads) > MAXIMUM_MAGS else ()
         return split_load_info(LoadInfo(cpu, sum(load.packets for load in loads), tuple(loads), part))

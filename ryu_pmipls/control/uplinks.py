@@ -6,19 +6,26 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 
 from ryu_pmipls.control.confirmation import Confirmation
-from ryu_pmipls.domain.profile import Profile
+from ryu_pmipls.domain.profile import LoadSharing, Profile
 from ryu_pmipls.framework import hub
 from ryu_pmipls.loadsharing import (
+    SLOTS,
     Answer,
     Decision,
+    Inputs,
     Journal,
     LoadList,
+    Memory,
     Outcome,
     OverloadRule,
     Placement,
-    make_policy,
+    Settings,
+    Slots,
+    decide,
+    whole,
 )
 from ryu_pmipls.openflow.network import Network
+from ryu_pmipls.openflow.rules import tunnel_port
 from ryu_pmipls.openflow.session import Outcome as SwitchOutcome
 from ryu_pmipls.store import Store
 from ryu_pmipls.wire import LoadAdjust, LoadInfo, LoadInfoMerger, Timestamp
@@ -27,32 +34,27 @@ LOG = logging.getLogger(__name__)
 
 
 class UplinkControl:
-    """Load list, policy and decisions of a domain; ``uplinks`` (MAG -> anchor -> LMA) is what they change."""
+    """Load list, settings and decisions of a domain; ``uplinks`` (MAG -> anchor -> slots) is what they change."""
 
     def __init__(
         self,
         profile: Profile,
-        uplinks: dict[str, dict[str, str]],
+        uplinks: dict[str, dict[str, Slots]],
         store: Store,
         network: Network,
         confirmation: Confirmation,
         clock: Callable[[], float],
     ) -> None:
-        settings = profile.load_sharing
-        rule = OverloadRule(
-            cpu_threshold=settings.cpu_threshold,
-            packet_threshold=settings.packet_threshold,
-            combine=settings.combine,
-            hysteresis=settings.hysteresis,
-        )
+        self.settings = sharing_settings(profile.load_sharing)
         self.load_list = LoadList(
             [lma.name for lma in profile.lmas],
             [mag.name for mag in profile.mags],
-            rule=rule,
-            window=settings.window,
-            report_interval=settings.report_interval,
+            rule=self.settings.rule,
+            window=profile.load_sharing.window,
+            report_interval=profile.load_sharing.report_interval,
+            capacities={lma.name: lma.capacity for lma in profile.lmas},
         )
-        self.policy = make_policy(settings.policy, rule, settings.rest_after_move)
+        self.memory = Memory()
         self.placement = Placement(lma.name for lma in profile.lmas)
         self.journal = Journal(store.load_decisions())
         self.uplinks = uplinks
@@ -75,15 +77,23 @@ class UplinkControl:
 
     def counted(self, lma: str, now: float) -> None:
         """The counters of an LMA's ports have been read."""
-        for mag, counters in self._network.lmas[lma].tunnel_counters(self._network.mags):
-            self.load_list.port_sample(lma, mag, counters.rx_packets, counters.rx_octets, now)
+        read = self._network.lmas[lma].tunnel_counters(self._network.mags)
+        received = {mag: (counters.rx_packets, counters.rx_octets) for mag, counters in read}
+        self.load_list.port_statistics(lma, received, now)
+
+    def ports_changed(self, lma: str) -> None:
+        """The ports of an LMA's switch have been told, or have changed."""
+        ports = self._network.lmas[lma].ports
+        self.load_list.ports(lma, [mag for mag in self._network.mags if tunnel_port(mag) in ports])
 
     # What is decided.
 
     def evaluate(self, now: float) -> None:
         """One round of decisions."""
         snapshot = self.load_list.snapshot(now)
-        for decision in self.policy.decide(snapshot, self.uplinks, now):
+        outcome = decide(Inputs(self.settings, snapshot, self.uplinks, self.memory))
+        self.memory = outcome.memory
+        for decision in outcome.decisions:
             LOG.info("decision %s: %s", decision.id, decision.reason)
             self._adjust(decision)
         if self._profile.load_sharing.redirect_new_sessions:
@@ -98,9 +108,8 @@ class UplinkControl:
             LOG.info("new sessions of %s are at %s", lma, target)
 
     def _adjust(self, decision: Decision) -> None:
-        self.uplinks[decision.mag].update(dict.fromkeys(decision.anchors, decision.new_lma))
-        carriers = {anchor: (lma,) for anchor, lma in self.uplinks[decision.mag].items()}
-        self._store.save_uplinks(decision.mag, carriers)
+        self.uplinks[decision.mag].update(decision.apply(self.uplinks))
+        self._store.save_uplinks(decision.mag, self.uplinks[decision.mag])
         self._store.save_decision(self.journal.add(decision))
         hub.spawn(self._enforce, decision)
         hub.spawn(self._notify, decision)
@@ -132,12 +141,35 @@ _OUTCOMES = {
 }
 
 
-def stored_uplinks(profile: Profile, stored: Mapping[str, Mapping[str, Sequence[str]]]) -> dict[str, dict[str, str]]:
-    """MAG -> anchor -> LMA that carries its uplink: itself, unless ``stored`` names another that still exists."""
-    names = [lma.name for lma in profile.lmas]
+def sharing_settings(sharing: LoadSharing) -> Settings:
+    """What the profile says of load sharing, as the policies take it."""
+    return Settings(
+        policy=sharing.policy,
+        rule=OverloadRule(
+            cpu_threshold=sharing.cpu_threshold,
+            packet_threshold=sharing.packet_threshold,
+            combine=sharing.combine,
+            hysteresis=sharing.hysteresis,
+        ),
+        cool_down=sharing.rest_after_move,
+        predict=sharing.predict,
+        tolerance=sharing.tolerance,
+        balance_above=sharing.balance_above,
+        max_moves=sharing.max_moves,
+    )
 
-    def carrier(mag: str, anchor: str) -> str:
-        found = stored.get(mag, {}).get(anchor, ())
-        return next((lma for lma in found if lma in names), anchor)
 
-    return {mag.name: {anchor: carrier(mag.name, anchor) for anchor in names} for mag in profile.mags}
+def stored_uplinks(profile: Profile, stored: Mapping[str, Mapping[str, Sequence[str]]]) -> dict[str, dict[str, Slots]]:
+    """MAG -> anchor -> slots: its own, but those for which ``stored`` names other LMAs that still exist.
+
+    One name stands for all slots, which is what older releases stored.
+    """
+    names = {lma.name for lma in profile.lmas}
+
+    def slots(mag: str, anchor: str) -> Slots:
+        found = tuple(stored.get(mag, {}).get(anchor, ()))
+        if len(found) == 1:
+            found *= SLOTS
+        return found if len(found) == SLOTS and names.issuperset(found) else whole(anchor)
+
+    return {mag.name: {lma.name: slots(mag.name, lma.name) for lma in profile.lmas} for mag in profile.mags}

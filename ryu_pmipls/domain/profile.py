@@ -170,9 +170,10 @@ class Switch(Node):
 
 
 class Lma(Switch):
-    """A Local Mobility Anchor; ``address`` is its LMAA."""
+    """A Local Mobility Anchor; ``address`` is its LMAA, ``capacity`` relative to that of the other LMAs."""
 
     core: Core
+    capacity: float = Field(default=1.0, gt=0, allow_inf_nan=False)
 
 
 class Mag(Switch):
@@ -194,13 +195,17 @@ class MobileNode(_Model):
 class LoadSharing(_Model):
     """When and how uplinks move between LMAs (draft section 3.2, errata E20 to E29)."""
 
-    policy: Literal["draft", "static"] = "draft"
+    policy: Literal["draft", "balance", "static"] = "draft"
     redirect_new_sessions: bool = True  # from overloaded LMAs to light ones (RFC 6463)
     cpu_threshold: Fraction = 0.8
-    packet_threshold: int = Field(default=60000, ge=0)  # packets in a window
+    packet_threshold: int = Field(default=60000, ge=0)  # packets in a window, at an LMA of capacity 1
     combine: Literal["and", "or"] = "and"
     hysteresis: float = Field(default=0.1, ge=0, lt=1)  # below cpu_threshold - hysteresis an overload has ended
-    cool_down: Seconds | None = None  # how long a moved MAG rests; a window unless given
+    cool_down: float | None = Field(default=None, ge=0, le=86400)  # s that a moved MAG rests; a window unless given
+    predict: bool = True  # draft: choose targets by the load they would have
+    tolerance: float = Field(default=0.05, gt=0, lt=1)  # balance: an LMA may be so far above the mean
+    balance_above: Fraction = 0.3  # balance: below this CPU fraction nothing has to be evened out
+    max_moves: int = Field(default=10, ge=1)  # balance: in a round; what leaves a dead LMA is not counted
     window: Seconds = 300
     report_interval: Seconds = 10
     evaluation_interval: Seconds = 10

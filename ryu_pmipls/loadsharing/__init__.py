@@ -1,36 +1,39 @@
 """Who carries how much, and which uplink moves where: pure decisions, with time as an argument."""
 
+from ryu_pmipls.loadsharing.decision import Alarm, Decision, Inputs, Memory, Outlook, PolicyName, Round, Settings
 from ryu_pmipls.loadsharing.journal import Answer, Journal, Outcome, Record
-from ryu_pmipls.loadsharing.load_list import LmaLoad, LmaState, LoadList, LoadSnapshot, MagTraffic, OverloadRule, Source
+from ryu_pmipls.loadsharing.load_list import LoadList, OverloadRule
 from ryu_pmipls.loadsharing.placement import Placement
-from ryu_pmipls.loadsharing.policies import (
-    Alarm,
-    Decision,
-    DraftPolicy,
-    Policy,
-    StaticPolicy,
-    Uplinks,
-    make_policy,
-)
+from ryu_pmipls.loadsharing.policies import decide
+from ryu_pmipls.loadsharing.snapshot import LmaLoad, LmaState, LoadSnapshot, MagTraffic, Source
+from ryu_pmipls.loadsharing.uplinks import SLOTS, Slots, Uplinks, slots_of, weights, whole
 
 __all__ = [
+    "SLOTS",
     "Alarm",
     "Answer",
     "Decision",
-    "DraftPolicy",
+    "Inputs",
     "Journal",
     "LmaLoad",
     "LmaState",
     "LoadList",
     "LoadSnapshot",
     "MagTraffic",
+    "Memory",
     "Outcome",
+    "Outlook",
     "OverloadRule",
     "Placement",
-    "Policy",
+    "PolicyName",
     "Record",
+    "Round",
+    "Settings",
+    "Slots",
     "Source",
-    "StaticPolicy",
     "Uplinks",
-    "make_policy",
+    "decide",
+    "slots_of",
+    "weights",
+    "whole",
 ]

@@ -1,4 +1,4 @@
-"""What was decided and what became of it."""
+"""What was decided, from what, and what became of it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from enum import Enum
 
 from pydantic import TypeAdapter
 
-from ryu_pmipls.loadsharing.policies import Decision
+from ryu_pmipls.loadsharing.decision import Decision
 
 
 class Outcome(str, Enum):

@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
 from typing import Literal
 
-from ryu_pmipls.loadsharing.window import CounterWindow
+import numpy as np
 
-
-class LmaState(str, Enum):
-    """What an LMA may be in a move (erratum E20): overloaded a source, light a target, the others neither."""
-
-    OVERLOADED = "overloaded"
-    LIGHT = "light"
-    NEUTRAL = "neutral"  # hot, but with too few packets to count as overloaded
-    STALE = "stale"  # CPU or counts are unknown or too old to act upon (erratum E28)
-
-
-class Source(str, Enum):
-    """Where packet counts come from."""
-
-    OPENFLOW = "openflow"  # statistics of the LMA's tunnel ports
-    SIGNALLING = "signalling"  # Load_info
+from ryu_pmipls.loadsharing.snapshot import LmaLoad, LmaState, LoadSnapshot, Source
+from ryu_pmipls.loadsharing.window import UNKNOWN, UNKNOWN_COUNTER, Counters, Flags, Floats, Integers, PortWindows
 
 
 @dataclass(frozen=True, slots=True)
 class OverloadRule:
     """When an LMA is overloaded: CPU *and* packets over their thresholds (draft section 3.2), or either.
 
-    ``cpu_threshold`` and ``hysteresis`` are fractions, ``packet_threshold`` is packets in a window. An LMA is hot from
-    ``cpu_threshold`` on, and until its CPU falls below ``cpu_threshold - hysteresis`` (erratum E25).
+    ``cpu_threshold`` and ``hysteresis`` are fractions, ``packet_threshold`` is packets in a window at an LMA of
+    capacity 1. An LMA is hot from ``cpu_threshold`` on, and until its CPU falls below ``cpu_threshold - hysteresis``
+    (erratum E25).
     """
 
     cpu_threshold: float = 0.8
@@ -47,99 +34,74 @@ class OverloadRule:
     def is_hot(self, cpu: float, was_hot: bool) -> bool:
         return cpu >= (self.cool_below if was_hot else self.cpu_threshold)
 
-    def state(self, hot: bool, packets: int) -> LmaState:
-        """The state of an LMA of which everything is known."""
+    def state(self, hot: bool, packets: float, projected: float | None = None) -> LmaState:
+        """The state of an LMA of which everything is known; counts are for a capacity of 1.
+
+        ``packets`` is what was counted, ``projected`` what a whole window would have at that rate, if only a part of it
+        was watched: what may become too much is not light, but is not proven to be an overload either.
+        """
         many = packets > self.packet_threshold
-        if (hot and many) if self.combine == "and" else (hot or many):
+        if self.combine == "and":
+            if not hot:
+                return LmaState.LIGHT
+            return LmaState.OVERLOADED if many else LmaState.NEUTRAL
+        if hot or many:
             return LmaState.OVERLOADED
-        return LmaState.NEUTRAL if hot else LmaState.LIGHT
-
-
-@dataclass(frozen=True, slots=True)
-class MagTraffic:
-    """What one MAG sent through one LMA in the window; None is unknown."""
-
-    mag: str
-    packets: int | None
-    octets: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class LmaLoad:
-    """One entry of the load list. ``cpu`` is a fraction, ages and ``span`` are seconds; None is unknown.
-
-    ``packets``, ``octets`` and ``mags`` (one for each MAG of the domain, in the profile's order) tell what arrived
-    from the MAGs in the last ``span`` seconds: a window, once that much time was watched. ``signalled_packets`` is the
-    total of the newest Load_info, for comparison.
-    """
-
-    lma: str
-    state: LmaState
-    cpu: float | None
-    cpu_age: float | None
-    packets: int | None
-    octets: int | None
-    mags: tuple[MagTraffic, ...]
-    source: Source | None
-    counts_age: float | None
-    span: float | None
-    signalled_packets: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class LoadSnapshot:
-    """The load list at a time: one entry per LMA, in the profile's order. ``window`` is in seconds."""
-
-    time: float
-    window: float
-    lmas: tuple[LmaLoad, ...]
-
-    def lma(self, name: str) -> LmaLoad:
-        """The entry of that LMA; ``KeyError`` if there is none."""
-        for load in self.lmas:
-            if load.lma == name:
-                return load
-        raise KeyError(name)
+        return LmaState.NEUTRAL if (projected or 0.0) > self.packet_threshold else LmaState.LIGHT
 
 
 @dataclass(frozen=True, slots=True)
 class _Counts:
-    """Counts of one LMA from one source, as of ``time``."""
+    """Counts of one LMA from one source, as of ``time``; the arrays have one element for each MAG."""
 
     source: Source
     time: float
-    span: float
-    packets: int
-    octets: int | None
-    mags: Mapping[str, tuple[int, int | None]]
+    total: int
+    total_octets: int | None
+    packets: Integers
+    octets: Integers
+    spans: Floats
+
+    @property
+    def span(self) -> float:
+        return float(np.nanmin(self.spans))
+
+    def projected(self, window: float) -> float:
+        """Packets in a whole window at the rates that were watched."""
+        known = self.packets != UNKNOWN
+        watched = float((self.packets[known] * (window / self.spans[known])).sum())
+        return max(float(self.total), watched)
 
 
 class _Entry:
     """What is remembered of one LMA."""
 
-    def __init__(self) -> None:
+    def __init__(self, mags: int, window: float) -> None:
         self.cpu: float | None = None
         self.cpu_time = 0.0
         self.hot = False
         self.connected = False
-        self.ports: dict[str, CounterWindow] = {}
+        self.draining = False
+        self.dead = False
+        self.present: Flags = np.zeros(mags, dtype=np.bool_)
+        self.ports = PortWindows(mags, window)
+        self.ports.set_present(self.present)
         self.signalled: _Counts | None = None
 
     def from_ports(self) -> _Counts | None:
         """Counts of the tunnel ports, as of the one that was read longest ago; None while one of them is unknown."""
-        if not self.connected:
-            return None
-        counts = {mag: window.count() for mag, window in self.ports.items()}
-        known = {mag: count for mag, count in counts.items() if count is not None}
-        if not known or len(known) < len(counts):
+        counts = self.ports.counts()
+        if counts is None or (counts.packets[self.present] == UNKNOWN).any():
             return None
         return _Counts(
             source=Source.OPENFLOW,
-            time=min(count.time for count in known.values()),
-            span=min(count.span for count in known.values()),
-            packets=sum(count.packets for count in known.values()),
-            octets=sum(count.octets for count in known.values()),
-            mags={mag: (count.packets, count.octets) for mag, count in known.items()},
+            time=counts.time,
+            total=int(counts.packets[self.present].sum()),
+            total_octets=int(counts.octets[self.present].sum()),
+            # Where there is no tunnel nothing arrives.
+            packets=np.where(self.present, counts.packets, 0),
+            octets=np.where(self.present, counts.octets, 0),
+            spans=np.where(self.present, counts.spans, np.nanmin(counts.spans)),
         )
 
 
@@ -147,7 +109,8 @@ class LoadList:
     """Collects samples of the domain's ``lmas`` and ``mags`` (names, in the profile's order).
 
     ``window`` and ``report_interval`` are seconds; what is older than ``stale_after`` seconds, by default two report
-    intervals (erratum E28), is not acted upon. Names that are not of the domain raise ``KeyError``.
+    intervals (erratum E28), is not acted upon. ``capacities`` (LMA -> relative number, 1 if not given) tells unequal
+    LMAs apart. Names that are not of the domain raise ``KeyError``.
     """
 
     def __init__(
@@ -159,76 +122,150 @@ class LoadList:
         window: float = 300.0,
         report_interval: float = 10.0,
         stale_after: float | None = None,
+        capacities: Mapping[str, float] | None = None,
     ) -> None:
-        self._entries = {lma: _Entry() for lma in lmas}
-        self._mags = dict.fromkeys(mags)
+        self._entries = {lma: _Entry(len(mags), window) for lma in lmas}
+        self._mags = {mag: index for index, mag in enumerate(mags)}
+        self._names = tuple(mags)
         self._rule = rule or OverloadRule()
         self._window = window
+        self._report_interval = report_interval
         self._stale_after = 2 * report_interval if stale_after is None else stale_after
+        self._capacities = capacities or {}
+        self._nothing = np.full(len(mags), UNKNOWN, dtype=np.int64)
+        self._no_spans = np.full(len(mags), np.nan)
 
-    def port_sample(self, lma: str, mag: str, rx_packets: int, rx_octets: int, now: float) -> None:
-        """Take the cumulative 64-bit counters of ``lma``'s tunnel port towards ``mag``; all ones is unknown."""
-        entry, _ = self._entries[lma], self._mags[mag]
+    # What is measured.
+
+    def ports(self, lma: str, mags: Iterable[str]) -> None:
+        """The MAGs to which the LMA's switch has a tunnel port now. What one that is gone has counted is forgotten.
+
+        Until each of these was read twice the LMA's counts are unknown; ports that are not named are not listened to.
+        """
+        entry = self._entries[lma]
+        present = np.zeros(len(self._names), dtype=np.bool_)
+        present[[self._mags[mag] for mag in mags]] = True
+        entry.present = present
+        entry.ports.set_present(present)
+
+    def port_statistics(self, lma: str, counters: Mapping[str, tuple[int, int]], now: float) -> None:
+        """Take the cumulative 64-bit counters (MAG -> packets and octets received) of the LMA's tunnel ports.
+
+        All ones is unknown, and so is a port that was left out. ``now`` is when they were asked for, so that a late
+        answer is as old as it is.
+        """
+        packets = np.full(len(self._names), UNKNOWN_COUNTER, dtype=np.uint64)
+        octets = packets.copy()
+        for mag, (port_packets, port_octets) in counters.items():
+            packets[self._mags[mag]], octets[self._mags[mag]] = port_packets, port_octets
+        self.port_counters(lma, packets, octets, now)
+
+    def port_counters(self, lma: str, packets: Counters, octets: Counters, now: float) -> None:
+        """The same from arrays in the order of the MAGs, all ones where unknown."""
+        entry = self._entries[lma]
         entry.connected = True
-        entry.ports.setdefault(mag, CounterWindow(self._window)).add(rx_packets, rx_octets, now)
-
-    def port_lost(self, lma: str, mag: str) -> None:
-        """The tunnel port is gone; nothing arrives through it any more. Unknown ports are ignored."""
-        self._entries[lma].ports.pop(mag, None)
+        entry.ports.add(packets, octets, now)
 
     def switch_lost(self, lma: str) -> None:
-        """The LMA's switch is disconnected: Load_info counts until the next ``port_sample``, which bridges the gap."""
+        """The LMA's switch is disconnected: Load_info counts until the next statistics, which bridge the gap."""
         self._entries[lma].connected = False
 
     def load_info(self, lma: str, cpu: float, total_packets: int, per_mag: Mapping[str, int], now: float) -> None:
         """Take a Load_info: ``cpu`` is a fraction, counts are packets in the recent window.
 
-        A total below the sum of the MAGs' counts is replaced by the sum (erratum E17). Raises ``ValueError`` if ``cpu``
-        is not between 0 and 1 (erratum E9).
+        A total below the sum of the MAGs' counts is replaced by the sum (erratum E17); of a MAG that is not listed
+        nothing is known. A report that is no later than the last is passed over. Raises ``ValueError`` if ``cpu`` is
+        not between 0 and 1 (erratum E9).
         """
         if not 0 <= cpu <= 1:
             raise ValueError(f"CPU of {lma} is {cpu}; it must be between 0 and 1")
         entry = self._entries[lma]
-        for mag in per_mag:
-            self._mags[mag]
+        packets = self._nothing.copy()
+        packets[[self._mags[mag] for mag in per_mag]] = list(per_mag.values())
+        if entry.cpu is not None and now <= entry.cpu_time:
+            return
         entry.cpu, entry.cpu_time = cpu, now
         entry.hot = self._rule.is_hot(cpu, entry.hot)
         entry.signalled = _Counts(
             source=Source.SIGNALLING,
             time=now,
-            span=self._window,
-            packets=max(total_packets, sum(per_mag.values())),
-            octets=None,
-            mags={mag: (packets, None) for mag, packets in per_mag.items()},
+            total=max(total_packets, sum(per_mag.values())),
+            total_octets=None,
+            packets=packets,
+            octets=self._nothing,
+            spans=np.full(len(self._names), self._window),
         )
+
+    # What is told.
+
+    def set_draining(self, lma: str, draining: bool) -> None:
+        """The operator wants the LMA free of traffic, or no longer."""
+        self._entries[lma].draining = draining
+
+    def set_dead(self, lma: str, dead: bool) -> None:
+        """The LMA has failed, or is back and has all its rules."""
+        self._entries[lma].dead = dead
+
+    # What there is.
 
     def snapshot(self, now: float) -> LoadSnapshot:
         """The load list as it stands at ``now``."""
-        loads = tuple(self._load(lma, entry, now) for lma, entry in self._entries.items())
-        return LoadSnapshot(now, self._window, loads)
+        chosen = {lma: self._counts(entry, now) for lma, entry in self._entries.items()}
+        nothing = self._nothing, self._nothing, self._no_spans
+        rows = [
+            nothing if counts is None else (counts.packets, counts.octets, counts.spans)
+            for counts, _ in chosen.values()
+        ]
+        packets, octets, spans = (np.stack(row) for row in zip(*rows, strict=True))
+        return LoadSnapshot(
+            time=now,
+            window=self._window,
+            report_interval=self._report_interval,
+            mags=self._names,
+            lmas=tuple(self._load(lma, *counts, now) for lma, counts in chosen.items()),
+            packets=packets,
+            octets=octets,
+            spans=spans,
+        )
 
-    def _load(self, lma: str, entry: _Entry, now: float) -> LmaLoad:
-        def fresh(time: float) -> bool:
-            return now - time <= self._stale_after
+    def _fresh(self, time: float, now: float) -> bool:
+        return now - time <= self._stale_after
 
-        # Fresh port statistics win over a Load_info (erratum E30); when neither is fresh the later one is shown.
-        known = [counts for counts in (entry.from_ports(), entry.signalled) if counts is not None]
-        counts = max(known, key=lambda counts: (fresh(counts.time), counts.source is Source.OPENFLOW), default=None)
-        if entry.cpu is None or counts is None or not (fresh(entry.cpu_time) and fresh(counts.time)):
-            state = LmaState.STALE
-        else:
-            state = self._rule.state(entry.hot, counts.packets)
-        per_mag = {} if counts is None else counts.mags
+    def _counts(self, entry: _Entry, now: float) -> tuple[_Counts | None, bool]:
+        """The counts to show, and whether they may be acted upon.
+
+        Port statistics of a connected switch win over a Load_info (erratum E30) while they are fresh; when there is
+        nothing to act upon the latest are shown.
+        """
+        ports, signalled = entry.from_ports(), entry.signalled
+        if ports is not None and entry.connected and self._fresh(ports.time, now):
+            return ports, True
+        if signalled is not None and self._fresh(signalled.time, now):
+            return signalled, True
+        known = [counts for counts in (ports, signalled) if counts is not None]
+        return max(known, key=lambda counts: counts.time, default=None), False
+
+    def _load(self, lma: str, counts: _Counts | None, usable: bool, now: float) -> LmaLoad:
+        entry, capacity = self._entries[lma], self._capacities.get(lma, 1.0)
         return LmaLoad(
             lma=lma,
-            state=state,
+            state=self._state(entry, counts if usable else None, capacity, now),
             cpu=entry.cpu,
             cpu_age=None if entry.cpu is None else now - entry.cpu_time,
-            packets=None if counts is None else counts.packets,
-            octets=None if counts is None else counts.octets,
-            mags=tuple(MagTraffic(mag, *per_mag.get(mag, (None, None))) for mag in self._mags),
+            packets=None if counts is None else counts.total,
+            octets=None if counts is None else counts.total_octets,
             source=None if counts is None else counts.source,
             counts_age=None if counts is None else now - counts.time,
             span=None if counts is None else counts.span,
-            signalled_packets=None if entry.signalled is None else entry.signalled.packets,
+            signalled_packets=None if entry.signalled is None else entry.signalled.total,
+            capacity=capacity,
         )
+
+    def _state(self, entry: _Entry, counts: _Counts | None, capacity: float, now: float) -> LmaState:
+        if entry.dead:
+            return LmaState.DEAD
+        if entry.draining:
+            return LmaState.DRAINING
+        if entry.cpu is None or counts is None or not self._fresh(entry.cpu_time, now):
+            return LmaState.STALE
+        return self._rule.state(entry.hot, counts.total / capacity, counts.projected(self._window) / capacity)

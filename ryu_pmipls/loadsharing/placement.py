@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ryu_pmipls.loadsharing.load_list import LmaLoad, LmaState, LoadSnapshot
+from ryu_pmipls.loadsharing.snapshot import LmaLoad, LmaState, LoadSnapshot
 
 
 class Placement:

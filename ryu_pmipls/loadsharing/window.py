@@ -1,87 +1,171 @@
-"""What a cumulative counter gained in the recent past."""
+"""What the cumulative counters of a switch's ports gained in the recent past."""
 
 from __future__ import annotations
 
-from collections import deque
+from bisect import bisect_right
 from dataclasses import dataclass
-from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 #: OpenFlow 1.3, section A.3.5.6: a counter that the switch does not have reads as all ones.
 UNKNOWN_COUNTER = 2**64 - 1
-#: Memory is bounded by keeping about this many samples to a window; between them counts are interpolated.
-SAMPLES_PER_WINDOW = 16
+#: Stands for a count that is not known, in arrays of counts.
+UNKNOWN = -1
+#: Memory is bounded by keeping about this many rows of samples to a window; between them counts are interpolated.
+ROWS_PER_WINDOW = 16
+#: A port that was not heard of for so many windows begins anew.
+FORGOTTEN_AFTER = 2
+#: No counter gains so much from one sample to the next. One that seems to has been reset, if it fell, and is not to be
+#: believed, if it rose; otherwise one that fell has wrapped.
+_IMPLAUSIBLE = np.uint64(2**48)
 
-
-class Sample(NamedTuple):
-    """Packets and octets gained since the first sample of all, at a time."""
-
-    time: float
-    packets: int
-    octets: int
+Integers = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Counters = npt.NDArray[np.uint64]
+Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
-class Count:
-    """What was gained in the ``span`` seconds before ``time``; ``span`` is less than a window at the beginning."""
+class Counts:
+    """What ports gained in the window that ended at ``time``, one element a port; all arrays have the shape (ports,).
+
+    ``packets`` and ``octets`` came in the last ``spans`` seconds before ``time``: a window, or what was watched of it.
+    They are ``UNKNOWN`` (and the span NaN) for a port that is not there or was not read twice by then.
+    """
 
     time: float
-    span: float
-    packets: int
-    octets: int
+    packets: Integers
+    octets: Integers
+    spans: Floats
 
 
-class CounterWindow:
-    """A sliding window of ``window`` seconds over one port's 64-bit packet and octet counters."""
+class PortWindows:
+    """Sliding windows of ``window`` seconds over the 64-bit packet and octet counters of ``ports`` ports.
 
-    def __init__(self, window: float) -> None:
+    Ports are numbered from 0 and are all there unless ``set_present`` tells otherwise. The samples of a switch mostly
+    come together, in one reply: so they are kept in common rows, one a sixteenth of a window at most. Where a port was
+    missing in a reply its row is filled in, by interpolation, when it is next heard of.
+    """
+
+    def __init__(self, ports: int, window: float) -> None:
         self._window = window
-        self._raw = (0, 0)
-        self._samples: deque[Sample] = deque()
+        self._present: Flags = np.ones(ports, dtype=np.bool_)
+        self._read: Counters = np.zeros((2, ports), dtype=np.uint64)  # packets, octets as last read
+        self._gained: Counters = np.zeros((2, ports), dtype=np.uint64)  # since the first sample
+        self._first: Floats = np.full(ports, np.nan)  # time of the first sample
+        self._last: Floats = np.full(ports, np.nan)  # time of the newest sample
+        self._rows: list[tuple[float, Counters]] = []  # time, gained by then
 
-    def add(self, packets: int, octets: int, now: float) -> None:
-        """Take the counters as read at ``now``.
+    def set_present(self, present: Flags) -> None:
+        """Which ports there are, an array of the shape (ports,); those that are gone lose their history."""
+        self._last[self._present & ~present] = np.nan
+        self._present = present
 
-        An unknown counter says nothing, neither does a sample that is no later than the last: both are passed over,
-        and since counters are cumulative nothing is lost by it.
+    def add(self, packets: Counters, octets: Counters, now: float) -> None:
+        """Take the counters of all ports, arrays of the shape (ports,), as of ``now``.
+
+        All ones is unknown, and says nothing; neither does a sample that is no later than the last one of its port:
+        both are passed over, and since counters are cumulative nothing is lost by it.
         """
-        if UNKNOWN_COUNTER in (packets, octets) or (self._samples and now <= self._samples[-1].time):
+        counters = np.stack((packets, octets))
+        heard = self._present & ~(self._last >= now) & (counters != UNKNOWN_COUNTER).all(axis=0)
+        if not heard.any():
             return
-        samples = self._samples
-        if samples:
-            last = samples[-1]
-            gained = Sample(
-                now,
-                last.packets + _gain(self._raw[0], packets),
-                last.octets + _gain(self._raw[1], octets),
-            )
-            if len(samples) > 1 and now - samples[-2].time < self._window / SAMPLES_PER_WINDOW:
-                samples.pop()
-            samples.append(gained)
-        else:
-            samples.append(Sample(now, 0, 0))
-        self._raw = (packets, octets)
-        # The newest sample at or before the window's start stays, as the baseline.
-        while len(samples) > 1 and samples[1].time <= now - self._window:
-            samples.popleft()
+        with np.errstate(over="ignore"):
+            gain = counters - self._read  # modulo 2**64, so that a wrap needs no care
+        going = heard & (now - self._last <= FORGOTTEN_AFTER * self._window)
+        odd = going & (gain >= _IMPLAUSIBLE).any(axis=0)
+        if odd.any():
+            expected = self._expected(now)
+            reset = odd & (counters < self._read).any(axis=0)
+            reset &= (counters < _IMPLAUSIBLE).all(axis=0) & np.isfinite(expected).all(axis=0)
+            gain[:, reset] = np.maximum(expected, counters)[:, reset].astype(np.uint64)
+            going &= reset | ~odd
+        gain[:, ~going] = 0
+        self._begin(heard & ~going, now)
+        self._fill_rows(going, gain, now)
+        self._gained += gain
+        np.copyto(self._read, counters, where=heard)
+        self._last[heard] = now
+        if not self._rows or now - self._rows[-1][0] >= self._window / ROWS_PER_WINDOW:
+            self._rows.append((now, self._gained.copy()))
+            # The last row at or before the start of the oldest window stays, as the baseline.
+            oldest = self._last[self._heard_of()].min() - self._window
+            while len(self._rows) > 1 and self._rows[1][0] <= oldest:
+                del self._rows[0]
 
-    def count(self) -> Count | None:
-        """What was gained in the window that ends with the newest sample; None before there are two samples."""
-        if len(self._samples) < 2:
+    def counts(self) -> Counts | None:
+        """What was gained in the window that ends when all ports that there are were read; None before that."""
+        known = self._heard_of() & (self._last > self._first)
+        if not known.any():
             return None
-        base, after, last = self._samples[0], self._samples[1], self._samples[-1]
-        start = max(base.time, last.time - self._window)
-        passed = (start - base.time) / (after.time - base.time)
-        return Count(
-            time=last.time,
-            span=last.time - start,
-            packets=last.packets - base.packets - int((after.packets - base.packets) * passed),
-            octets=last.octets - base.octets - int((after.octets - base.octets) * passed),
+        time = float(self._last[known].min())
+        start = np.maximum(self._first, time - self._window)
+        known &= start < time
+        packets, octets = (self._value(time) - self._value(time - self._window)).astype(np.int64)
+        return Counts(
+            time=time,
+            packets=np.where(known, packets, UNKNOWN),
+            octets=np.where(known, octets, UNKNOWN),
+            spans=np.where(known, time - start, np.nan),
         )
 
+    def _heard_of(self) -> Flags:
+        """The ports whose history counts; those that are not there have none."""
+        newest = self._rows[-1][0] if self._rows else np.nan
+        heard_of: Flags = self._last >= newest - FORGOTTEN_AFTER * self._window
+        return heard_of
 
-def _gain(before: int, after: int) -> int:
-    """What a counter gained; one that fell has wrapped if the way over 2**64 is the short one, else it was reset."""
-    if after >= before:
-        return after - before
-    over = after + 2**64 - before
-    return over if over < 2**63 else after
+    def _expected(self, now: float) -> Floats:
+        """What ports gained since their last samples, had they gone on as before; NaN where that is not known.
+
+        What comes between a sample and a reset is lost, and unknown is not zero.
+        """
+        time, row = self._rows[0]
+        began = np.maximum(self._first, time)
+        before = np.where(self._first > time, np.uint64(0), row)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            rate = (self._gained - before) / np.where(self._last > began, self._last - began, np.nan)
+            expected: Floats = rate * (now - self._last)
+        return expected
+
+    def _begin(self, begun: Flags, now: float) -> None:
+        """Ports of which these are the first samples have gained nothing yet."""
+        if begun.any():
+            self._first[begun] = now
+            self._gained[:, begun] = 0
+            for _, row in self._rows:
+                row[:, begun] = 0
+
+    def _fill_rows(self, going: Flags, gain: Counters, now: float) -> None:
+        """Interpolate the rows since the last sample of ports that were missing in them."""
+        if not self._rows or not (going & (self._last < self._rows[-1][0])).any():
+            return
+        for time, row in reversed(self._rows):
+            missed = going & (self._last < time)
+            if not missed.any():
+                return
+            passed = (time - self._last[missed]) / (now - self._last[missed])
+            row[:, missed] += (gain[:, missed] * passed).astype(np.uint64)
+
+    def _value(self, time: float) -> Counters:
+        """What every port had gained at a time that is not after its newest sample, by interpolation; (2, ports)."""
+        at = bisect_right(self._rows, time, key=lambda row: row[0]) - 1
+        if at < 0:
+            return np.zeros_like(self._gained)
+        row_time, row = self._rows[at]
+        if row_time == time:
+            return row
+        before = np.maximum(self._first, row_time)
+        after, later = self._last, self._gained
+        if at + 1 < len(self._rows):
+            next_time, next_row = self._rows[at + 1]
+            filled = self._last >= next_time
+            after, later = np.where(filled, next_time, after), np.where(filled, next_row, later)
+        if bool((after[self._present] == time).all()):
+            return later
+        with np.errstate(invalid="ignore", divide="ignore"):
+            passed = np.nan_to_num((time - before) / (after - before)).clip(0.0, 1.0)
+        value: Counters = row + ((later - row) * passed).astype(np.uint64)
+        return value

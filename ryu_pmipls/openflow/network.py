@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 
 from ryu_pmipls.domain.profile import Lma, Mag, Profile
+from ryu_pmipls.loadsharing import Slots
 from ryu_pmipls.openflow import pipeline, rules
 from ryu_pmipls.openflow.binding_encoder import BindingEncoder, RouteUpdate
 from ryu_pmipls.openflow.flow import Entry, Group
@@ -18,7 +19,7 @@ from ryu_pmipls.routing import Binding, BindingTable
 class Network:
     """The switches by name and by datapath id.
 
-    ``uplinks`` (MAG -> anchor -> LMA that carries the uplink), ``gateways`` (LMA -> link-layer address of its core
+    ``uplinks`` (MAG -> anchor -> slots), ``gateways`` (LMA -> link-layer address of its core
     gateway) and ``bindings`` are the RMS's; the network reads them whenever it works out what a switch needs.
 
     ``recover`` takes over what a switch holds, which comes in pieces, before anything is written to it. It tells for
@@ -29,7 +30,7 @@ class Network:
         self,
         profile: Profile,
         bindings: BindingTable,
-        uplinks: Mapping[str, Mapping[str, str]],
+        uplinks: Mapping[str, Mapping[str, Slots]],
         gateways: Mapping[str, bytes],
         recover: Callable[[Switch, Iterator[list[Entry]]], int | None],
     ) -> None:
@@ -107,8 +108,7 @@ class Network:
     def _groups(self, switch: Switch) -> Iterator[Group]:
         if isinstance(switch.node, Lma):
             return iter(())
-        carriers = {anchor: (lma,) for anchor, lma in self._uplinks[switch.name].items()}
-        return rules.mag_groups(self._profile, carriers, switch.ports)
+        return rules.mag_groups(self._profile, self._uplinks[switch.name], switch.ports)
 
     def _encoder(self, switch: Switch, generation: int) -> BindingEncoder:
         node, ports = switch.node, dict(switch.ports)

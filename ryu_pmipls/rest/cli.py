@@ -6,7 +6,7 @@ import json
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import quote
@@ -82,9 +82,14 @@ def _node_rows(document: Any) -> list[list[str]]:
 
 def _mag_rows(document: Any) -> list[list[str]]:
     return [
-        [*row, ", ".join(f"{anchor} by {carrier}" for anchor, carrier in node["uplinks"].items())]
+        [*row, ", ".join(f"{anchor} by {_carriers(shares)}" for anchor, shares in node["uplinks"].items())]
         for row, node in zip(_node_rows(document), document, strict=True)
     ]
+
+
+def _carriers(shares: Mapping[str, int]) -> str:
+    total = sum(shares.values())
+    return " and ".join(lma if slots == total else f"{lma} ({slots}/{total})" for lma, slots in shares.items())
 
 
 def _tunnel_rows(document: Any) -> list[list[str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from ipaddress import IPv6Address, IPv6Network
@@ -11,7 +10,7 @@ from typing import Any
 from ryu_pmipls import __version__
 from ryu_pmipls.control.uplinks import UplinkControl
 from ryu_pmipls.domain.profile import Profile, format_link_layer
-from ryu_pmipls.loadsharing import Record
+from ryu_pmipls.loadsharing import Record, weights
 from ryu_pmipls.openflow.network import Network
 from ryu_pmipls.openflow.reconciler import State
 from ryu_pmipls.openflow.rules import tunnel_port
@@ -65,30 +64,27 @@ class Resources:
             "switches": switches,
             "switch_errors": {switch.name: dict(switch.errors) for switch in self.network if switch.errors},
             "bindings": len(self.bindings),
-            "alarms": [asdict(alarm) for alarm in self.uplinks.policy.alarms],
+            "alarms": [asdict(alarm) for alarm in self.uplinks.memory.alarms],
             "refused": dict(self.refused),
         }
 
     def loads(self) -> Document:
-        return asdict(self.uplinks.load_list.snapshot(self.clock()))
+        return self.uplinks.load_list.snapshot(self.clock()).to_document()
 
     def lmas(self) -> list[Document]:
         return [self._lma(switch) for switch in self.network.lmas.values()]
 
     def lma(self, name: str) -> Document:
         switch = self.network.lmas[self.profile.lma(name).name]
-        return self._lma(switch) | {"load": asdict(self.uplinks.load_list.snapshot(self.clock()).lma(name))}
+        return self._lma(switch) | {"load": self.uplinks.load_list.snapshot(self.clock()).entry_document(name)}
 
     def mags(self) -> list[Document]:
-        return [
-            self._node(switch) | {"uplinks": dict(self.uplinks.uplinks[name])}
-            for name, switch in self.network.mags.items()
-        ]
+        return [self._node(switch) | {"uplinks": self._uplinks(name)} for name, switch in self.network.mags.items()]
 
     def mag(self, name: str) -> Document:
         switch = self.network.mags[self.profile.mag(name).name]
         bindings = [_binding(binding) for binding in sorted(self.bindings.at(name))]
-        return self._node(switch) | {"uplinks": dict(self.uplinks.uplinks[name]), "bindings": bindings}
+        return self._node(switch) | {"uplinks": self._uplinks(name), "bindings": bindings}
 
     def tunnels(self) -> list[Document]:
         return [
@@ -131,12 +127,13 @@ class Resources:
     def decision(self, id: str) -> Document:  # the name of the path's variable part
         if id not in (record.decision.id for record in self.uplinks.journal):
             raise KeyError(f"no decision has the id {id}")
-        return _decision(self.uplinks.journal[id]) | {
-            "snapshot": json.loads(self.uplinks.journal[id].to_json())["decision"]["snapshot"]
-        }
+        return _decision(self.uplinks.journal[id])
 
     def _lma(self, switch: Switch) -> Document:
         return self._node(switch) | {"new_sessions_at": self.uplinks.placement.targets[switch.name]}
+
+    def _uplinks(self, mag: str) -> Document:
+        return {anchor: weights(slots) for anchor, slots in self.uplinks.uplinks[mag].items()}
 
     def _node(self, switch: Switch) -> Document:
         node = switch.node
@@ -178,7 +175,9 @@ def _decision(record: Record) -> Document:
         "mag": decision.mag,
         "old_lma": decision.old_lma,
         "new_lma": decision.new_lma,
-        "anchors": list(decision.anchors),
+        "slots": {anchor: list(numbers) for anchor, numbers in decision.slots.items()},
+        "share": decision.share,
+        "rate": decision.rate,
         "predicted_cpu": decision.predicted_cpu,
         "reason": decision.reason,
         "outcome": record.outcome.value,

@@ -1,17 +1,16 @@
 from __future__ import annotations
 
-from ryu_pmipls.loadsharing import LmaLoad, LmaState, LoadSnapshot, Placement
+import sharing_helpers
+from sharing_helpers import LIGHT, NEUTRAL, OVERLOADED, STALE, load
 
-LIGHT, OVERLOADED, NEUTRAL, STALE = LmaState.LIGHT, LmaState.OVERLOADED, LmaState.NEUTRAL, LmaState.STALE
+from ryu_pmipls.loadsharing import LmaState, LoadSnapshot, Placement
+
 LMAS = ("lma1", "lma2", "lma3")
 
 
 def snapshot(*states: LmaState, cpus: tuple[float, ...] = (0.9, 0.5, 0.3)) -> LoadSnapshot:
-    loads = (
-        LmaLoad(lma, state, cpu, 0.0, 100, None, (), None, 0.0, 10.0, None)
-        for lma, state, cpu in zip(LMAS, states, cpus, strict=True)
-    )
-    return LoadSnapshot(100.0, 10.0, tuple(loads))
+    loads = (load(lma, state, cpu, {"mag1": 100}) for lma, state, cpu in zip(LMAS, states, cpus, strict=True))
+    return sharing_helpers.snapshot(*loads)
 
 
 def settled() -> Placement:

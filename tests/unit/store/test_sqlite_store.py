@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ryu_pmipls.loadsharing import Answer, Decision, LoadSnapshot, Outcome, Record
+from ryu_pmipls.loadsharing import Answer, Decision, Outcome, Record
 from ryu_pmipls.routing import Binding
 from ryu_pmipls.store import SqliteStore, Store, StoreError, batches
 
@@ -35,8 +35,12 @@ BARE = Binding(prefix(2), None, "mag2", None, None, None, None, 1)
 
 
 def record(number: int) -> Record:
-    shot = LoadSnapshot(float(number), 10.0, ())
-    return Record(Decision(f"{number}-mag1", float(number), "mag1", "lma1", "lma2", ("lma1",), 0.5, "because", shot))
+    slots = {"lma1": (0, 1)}
+    return Record(
+        Decision(
+            f"{number}-mag1", f"{number}", float(number), "mag1", "lma1", "lma2", slots, 0.0625, 0.5, 100.0, "because"
+        )
+    )
 
 
 @pytest.fixture

@@ -1,0 +1,306 @@
+"""A policy to leave switched on: the highest CPU of the LMAs as low as possible, with few moves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from ryu_pmipls.loadsharing.decision import Outlook
+from ryu_pmipls.loadsharing.levels import water_level
+from ryu_pmipls.loadsharing.plan import Plan
+from ryu_pmipls.loadsharing.snapshot import LmaState
+from ryu_pmipls.loadsharing.uplinks import count, whole
+from ryu_pmipls.loadsharing.window import Flags, Floats
+
+_PLAYING = (LmaState.OVERLOADED, LmaState.NEUTRAL, LmaState.LIGHT)
+#: From this CPU fraction on an LMA may be offered more than it forwards, and nobody knows how much more.
+SATURATED = 0.95
+#: So much more it is taken to be. Too little costs another round, too much a move back.
+_UNSEEN = 1.25
+#: A MAG moves as a whole if that is at least so much of what should move; else it is divided.
+_WHOLE_SUFFICES = 0.7
+#: A move has to be at least so much of the tolerance, or it is not worth it.
+_WORTHWHILE = 0.25
+#: Uplinks go back to their anchor when it stays below this part of ``balance_above`` by that.
+_RETURN_BELOW = 0.8
+
+
+def balance(plan: Plan) -> None:
+    """One round.
+
+    The CPU of an LMA is attributed to MAGs by their packets, so that each uplink has a known amount of work, and a
+    share of it can be moved. The level to which all work together would fill the LMAs, could it be divided at will, is
+    the lower bound of the highest CPU. LMAs above it, by more than the tolerance, give to the lowest ones up to that
+    level, the highest first.
+
+    * An LMA takes part in a round when its CPU was measured after its last move. Packets of the window that came before
+      a move are counted where they would come now.
+    * A saturated LMA forwards less than it is offered: its work is taken to be a quarter more.
+    * A MAG that was moved rests for the cool-down; at an overloaded LMA only the very slots that were moved do.
+    * When no LMA is above ``balance_above``, uplinks go back to their anchors as far as that stays so.
+    """
+    board = _Board(plan)
+    if not board.playing.any():
+        return
+    before = board.highest()
+    board.level_out()
+    board.send_home()
+    plan.outlook = Outlook(before, board.highest(), board.level)
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Slots of one MAG at one LMA that can move: ``work`` altogether, ``rate`` in packets per second."""
+
+    column: int
+    slots: Mapping[str, tuple[int, ...]]
+    work: float
+    rate: float
+
+
+class _Board:
+    """Work and levels of the LMAs that take part; both follow the moves."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.settings = plan.settings
+        loads = plan.snapshot.lmas
+        self.cpu: Floats = np.where(plan.cpu >= SATURATED, _UNSEEN * plan.cpu, plan.cpu)
+        self.rates = self._rates()
+        totals = np.maximum(
+            self.rates.sum(axis=1),
+            [0.0 if load.packets is None or not load.span else load.packets / load.span for load in loads],
+        )
+        with np.errstate(invalid="ignore", divide="ignore"):
+            work = (self.cpu * plan.capacity / totals)[:, None] * self.rates
+        self.work: Floats = np.nan_to_num(work, nan=0.0, posinf=0.0)
+        self.playing = self._settled() & np.array(
+            [load.state in _PLAYING and load.cpu is not None and load.packets is not None for load in loads]
+        )
+        self.level = self._level()
+        self.moves = 0
+        self.resting = {move.mag for move in plan.recent(self.settings.cool_down)}
+        self.moved_to: dict[tuple[str, str], dict[str, set[int]]] = {}
+        for move in plan.recent(self.settings.cool_down):
+            there = self.moved_to.setdefault((move.mag, move.new_lma), {})
+            for anchor, numbers in move.slots.items():
+                there.setdefault(anchor, set()).update(numbers)
+
+    def highest(self) -> float:
+        """The highest CPU of those that take part."""
+        return float(self.cpu[self.playing].max())
+
+    # What is known.
+
+    def _rates(self) -> Floats:
+        """Packets per second (LMAs, MAGs), as they are with the present uplinks."""
+        plan, snapshot = self.plan, self.plan.snapshot
+        rates = np.nan_to_num(plan.rates, nan=0.0)
+        for move in (*plan.recent(2 * snapshot.window), *plan.decisions):
+            old, new, column = plan.row.get(move.old_lma), plan.row.get(move.new_lma), plan.column.get(move.mag)
+            if old is None or new is None or column is None or move.rate is None:
+                continue
+            for row, change in ((old, -move.rate), (new, move.rate)):
+                load = snapshot.lmas[row]
+                span = snapshot.spans[row, column]
+                if load.counts_age is not None and span > 0:
+                    began = plan.now - load.counts_age - span
+                    rates[row, column] += change * min(1.0, max(0.0, (move.time - began) / span))
+        result: Floats = rates.clip(min=0.0)
+        return result
+
+    def _settled(self) -> Flags:
+        """The LMAs whose CPU was measured, over a report interval, after their last move."""
+        plan = self.plan
+        settled = np.ones(len(plan.names), dtype=np.bool_)
+        for move in (*plan.recent(plan.snapshot.window + plan.snapshot.report_interval), *plan.decisions):
+            for lma in (move.old_lma, move.new_lma):
+                row = plan.row.get(lma)
+                age = None if row is None else plan.snapshot.lmas[row].cpu_age
+                if row is not None and age is not None:
+                    settled[row] &= plan.now - age - plan.snapshot.report_interval >= move.time
+        return settled
+
+    def _level(self) -> float:
+        """The lower bound of the highest CPU."""
+        playing, capacity = self.playing, self.plan.capacity[self.playing]
+        work = self.work[playing].sum(axis=1)
+        cpu = self.cpu[playing]
+        ceilings = np.where(self.plan.may_take[playing], np.inf, cpu)
+        return water_level(cpu - work / capacity, ceilings, capacity, float(work.sum()))
+
+    # What is done.
+
+    def level_out(self) -> None:
+        """Moves from LMAs above the level to LMAs below it."""
+        settings, loads = self.settings, self.plan.snapshot.lmas
+        limit = max(settings.balance_above, self.level * (1 + settings.tolerance))
+        stuck = ~self.playing
+        while self.moves < settings.max_moves:
+            source = int(np.argmax(np.where(stuck, -np.inf, self.cpu)))
+            if stuck[source] or self.cpu[source] <= limit:
+                break
+            stuck[source] = not (self._relieve_homewards(source) or self._relieve(source))
+        relieved = {decision.old_lma for decision in self.plan.decisions}
+        for row in np.flatnonzero(self.playing).tolist():
+            if loads[row].state is LmaState.OVERLOADED and loads[row].lma not in relieved:
+                why = "nothing there can move to where it fits" if stuck[row] else "the others have as much to do"
+                self.plan.alarm(loads[row].lma, f"{loads[row].lma} is overloaded: CPU {loads[row].cpu:.0%}; {why}")
+
+    def send_home(self) -> None:
+        """Moves to the anchors, while all LMAs have little to do."""
+        plan, settings = self.plan, self.settings
+        if self.highest() > settings.balance_above:
+            return
+        for mag, anchor, carrier in self._displaced():
+            home, away = plan.row[anchor], plan.row[carrier]
+            piece = self._piece(away, plan.column[mag], anchor=anchor)
+            after = self.cpu[home] + piece.work / plan.capacity[home]
+            if self.moves < settings.max_moves and after <= _RETURN_BELOW * settings.balance_above:
+                self._move(away, home, piece, f"the load has fallen: {anchor} carries its own uplink again")
+
+    def _displaced(self) -> Iterator[tuple[str, str, str]]:
+        """(MAG, anchor, carrier) of uplinks that could go home: both take part, and the MAG does not rest."""
+        plan = self.plan
+        for mag, anchors in plan.inputs.uplinks.items():
+            if mag in self.resting or mag not in plan.column:
+                continue
+            for anchor, slots in anchors.items():
+                if slots == whole(anchor) or not self._takes(anchor):
+                    continue
+                for carrier in dict.fromkeys(slots):
+                    if carrier != anchor and carrier in plan.row and self.playing[plan.row[carrier]]:
+                        yield mag, anchor, carrier
+
+    def _takes(self, lma: str) -> bool:
+        row = self.plan.row.get(lma)
+        return row is not None and bool(self.playing[row] and self.plan.may_take[row])
+
+    def _candidates(self, source: int) -> list[int]:
+        """The MAGs whose traffic may leave an LMA, the biggest first."""
+        plan, work = self.plan, self.work[source]
+        columns = np.flatnonzero(work > 0)
+        order: list[int] = columns[np.argsort(-work[columns], kind="stable")].tolist()
+        if plan.snapshot.lmas[source].state is LmaState.OVERLOADED:
+            return order
+        return [column for column in order if plan.snapshot.mags[column] not in self.resting]
+
+    def _relieve_homewards(self, source: int) -> bool:
+        """Send home what an LMA carries for an anchor that stays below the level; tells whether there is any."""
+        plan, name = self.plan, self.plan.names[source]
+        excess = (self.cpu[source] - self.level) * plan.capacity[source]
+        for column in self._candidates(source):
+            for anchor, slots in plan.uplinks(plan.snapshot.mags[column]).items():
+                if anchor == name or name not in slots or not self._takes(anchor):
+                    continue
+                home = plan.row[anchor]
+                room = (self.level - self.cpu[home]) * plan.capacity[home]
+                slot = self._piece(source, column, anchor=anchor, at_most=1)
+                fitting = _whole_number(min(excess, room) / slot.work) if slot.work > 0 else 0
+                piece = self._piece(source, column, anchor=anchor, at_most=max(0, fitting))
+                if piece.work >= self._least(source):
+                    self._move(source, home, piece, self._above(source))
+                    return True
+        return False
+
+    def _relieve(self, source: int) -> bool:
+        """Make the best move from an LMA to the lowest one; tells whether there is any."""
+        plan = self.plan
+        may_take = self.playing & plan.may_take & (self.cpu < self.level)
+        may_take[source] = False
+        if not may_take.any():
+            return False
+        target = int(np.argmin(np.where(may_take, self.cpu, np.inf)))
+        excess = (self.cpu[source] - self.level) * plan.capacity[source]
+        room = (self.level - self.cpu[target]) * plan.capacity[target]
+        piece = self._fitting(source, target, min(excess, room))
+        if piece is not None:
+            self._move(source, target, piece, self._above(source))
+        return piece is not None
+
+    def _fitting(self, source: int, target: int, wanted: float) -> _Piece | None:
+        """What comes nearest to the wanted work without going beyond, best a whole MAG; None if nothing is worth it."""
+        columns = self._candidates(source)
+        small = [column for column in columns if self.work[source, column] <= wanted]
+        large = [column for column in columns if self.work[source, column] > wanted]
+        best = next((piece for column in small if (piece := self._piece(source, column)).work > 0), _NOTHING)
+        finest = _NOTHING
+        if best.work < _WHOLE_SUFFICES * wanted:
+            for column in sorted(large, key=lambda column: self.work[source, column]):
+                slot = self._piece(source, column, at_most=1)
+                if slot.work > wanted and (not finest.slots or slot.work < finest.work):
+                    finest = slot
+                if not 0 < slot.work <= wanted:
+                    continue
+                part = self._piece(source, column, at_most=_whole_number(wanted / slot.work))
+                best = max(best, part, key=lambda piece: piece.work)
+                if best.work >= _WHOLE_SUFFICES * wanted:
+                    break
+        if best.work >= self._least(source):
+            return best
+        # Every slot is too big to stay below the level: the smallest goes, if that helps at all.
+        after = self.cpu[target] + finest.work / self.plan.capacity[target]
+        helps = finest.slots and self.cpu[source] - after >= self._least(source) / self.plan.capacity[source]
+        return finest if helps else None
+
+    def _least(self, source: int) -> float:
+        """The work that is worth a move."""
+        return _WORTHWHILE * self.settings.tolerance * self.level * float(self.plan.capacity[source])
+
+    def _above(self, source: int) -> str:
+        return (
+            f"{self.plan.names[source]} is at CPU {self.cpu[source]:.0%}, where evenly divided work would bring all "
+            f"to {self.level:.0%}"
+        )
+
+    def _piece(self, row: int, column: int, anchor: str | None = None, at_most: int | None = None) -> _Piece:
+        """What can move of a MAG's slots at an LMA: those of one anchor, or all; no more than so many."""
+        plan, lma = self.plan, self.plan.names[row]
+        mag = plan.snapshot.mags[column]
+        there = plan.carried(mag, lma)
+        resting = self.moved_to.get((mag, lma), {})
+        slots: dict[str, tuple[int, ...]] = {}
+        left = at_most
+        # What others anchor first: it was moved here because it carried traffic.
+        for owner in sorted(there, key=lambda owner: owner == lma):
+            if anchor not in (None, owner):
+                continue
+            free = tuple(number for number in there[owner] if number not in resting.get(owner, ()))
+            taken = free if left is None else free[:left]
+            left = None if left is None else left - len(taken)
+            if taken:
+                slots[owner] = taken
+        share = count(slots) / count(there) if there else 0.0
+        return _Piece(column, slots, float(self.work[row, column]) * share, float(self.rates[row, column]) * share)
+
+    def _move(self, source: int, target: int, piece: _Piece, reason: str) -> None:
+        plan, column = self.plan, piece.column
+        mag = plan.snapshot.mags[column]
+        before = self.cpu[target]
+        self.cpu[source] -= piece.work / plan.capacity[source]
+        self.cpu[target] += piece.work / plan.capacity[target]
+        for table, amount in ((self.work, piece.work), (self.rates, piece.rate)):
+            table[source, column] -= amount
+            table[target, column] += amount
+        self.moves += 1
+        share = plan.share(mag, source, piece.slots)
+        what = f"{share:.0%} of what {mag} sends through it, {piece.rate:.0f} packets/s"
+        plan.move(
+            mag,
+            source,
+            target,
+            piece.slots,
+            work=piece.work,
+            rate=piece.rate,
+            reason=f"{reason}; {what}, bring {plan.names[target]} from CPU {before:.0%} to {self.cpu[target]:.0%}",
+        )
+
+
+def _whole_number(number: float) -> int:
+    """The next lower whole number; what is one but for rounding errors counts as one."""
+    return int(number + 1e-9)
+
+
+_NOTHING = _Piece(0, {}, 0.0, 0.0)

@@ -1,0 +1,179 @@
+"""What a round of load sharing is given, and what it gives: all of it values, so that any round can be played again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any, Literal
+
+from pydantic import TypeAdapter
+
+from ryu_pmipls.loadsharing.load_list import OverloadRule
+from ryu_pmipls.loadsharing.snapshot import LoadSnapshot
+from ryu_pmipls.loadsharing.uplinks import SLOTS, Slots, Uplinks, reassigned, slots_of, whole
+
+PolicyName = Literal["draft", "balance", "static"]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """A policy and what it goes by; another value may be used in any round.
+
+    ``cool_down`` is how many seconds a MAG rests after a move, and, up to a window, the LMAs of the move (erratum E25).
+    ``predict`` lets ``draft`` choose targets by the load they would have (E24). The others are for ``balance``: it acts
+    when an LMA is above the fraction ``balance_above`` of its CPU and above the mean by more than ``tolerance``, and
+    makes at most ``max_moves`` moves in a round.
+    """
+
+    policy: PolicyName = "draft"
+    rule: OverloadRule = field(default_factory=OverloadRule)
+    cool_down: float = 300.0
+    predict: bool = True
+    tolerance: float = 0.05
+    balance_above: float = 0.3
+    max_moves: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Move ``slots`` (anchor -> numbers), a ``share`` of what ``mag`` sends through ``old_lma``, to ``new_lma``.
+
+    A share of 1 is all of it: the draft's Load_adjust (erratum E33). ``predicted_cpu`` is the fraction expected at the
+    new LMA, ``rate`` what is expected to move, in packets per second; None where too little is known. ``time`` is
+    seconds since 1970, ``id`` unique, ``round`` the id of the round.
+    """
+
+    id: str
+    round: str
+    time: float
+    mag: str
+    old_lma: str
+    new_lma: str
+    slots: Mapping[str, tuple[int, ...]]
+    share: float
+    predicted_cpu: float | None
+    rate: float | None
+    reason: str
+
+    def apply(self, uplinks: Uplinks) -> dict[str, Slots]:
+        """Anchor -> slots as they shall be at the MAG, of the anchors that change."""
+        return {
+            anchor: reassigned(slots_of(uplinks, self.mag, anchor), numbers, self.new_lma)
+            for anchor, numbers in self.slots.items()
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """An LMA cannot be relieved as it should (erratum E23), seen in every round from ``since`` to the last."""
+
+    lma: str
+    since: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What one round leaves to the next: recent decisions, oldest first, and what has to go back one day.
+
+    ``evacuated`` are (MAG, LMA) whose uplink, anchored at the LMA, had to leave it.
+    """
+
+    moves: tuple[Decision, ...] = ()
+    alarms: tuple[Alarm, ...] = ()
+    evacuated: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """All that a round goes by."""
+
+    settings: Settings
+    snapshot: LoadSnapshot
+    uplinks: Uplinks = field(default_factory=dict)
+    memory: Memory = Memory()
+
+    @property
+    def time(self) -> float:
+        return self.snapshot.time
+
+    @property
+    def id(self) -> str:
+        """Names the round: milliseconds since 1970."""
+        return str(round(self.time * 1000))
+
+    def to_document(self) -> dict[str, Any]:
+        """What JSON can hold; slots as runs of LMAs, without those that their anchor carries."""
+        return {
+            "settings": _SETTINGS.dump_python(self.settings, mode="json"),
+            "snapshot": self.snapshot.to_document(),
+            "uplinks": {
+                mag: entries
+                for mag, anchors in self.uplinks.items()
+                if (entries := {anchor: _runs(slots) for anchor, slots in anchors.items() if slots != whole(anchor)})
+            },
+            "memory": _MEMORY.dump_python(self.memory, mode="json"),
+        }
+
+    @staticmethod
+    def from_document(document: Mapping[str, Any]) -> Inputs:
+        """What ``to_document`` gave; ``ValueError`` tells what is wrong with it."""
+        try:
+            return Inputs(
+                settings=_SETTINGS.validate_python(document["settings"]),
+                snapshot=LoadSnapshot.from_document(document["snapshot"]),
+                uplinks={
+                    mag: {anchor: _slots(runs) for anchor, runs in anchors.items()}
+                    for mag, anchors in document["uplinks"].items()
+                },
+                memory=_MEMORY.validate_python(document["memory"]),
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"not the record of a round of decisions: {error!r}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """The highest CPU of the LMAs that took part: ``before`` the round, predicted ``after`` it, and at the ``optimum``.
+
+    Fractions. The optimum is a lower bound: what traffic that can be divided at will would allow.
+    """
+
+    before: float
+    after: float
+    optimum: float
+
+    @property
+    def gap(self) -> float:
+        """By how much of the optimum the prediction is above it."""
+        return self.after / self.optimum - 1 if self.optimum > 0 else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What came out of ``inputs``; ``memory`` is for the next round, ``outlook`` None when no LMA took part."""
+
+    inputs: Inputs
+    decisions: tuple[Decision, ...]
+    memory: Memory
+    outlook: Outlook | None
+
+    @property
+    def alarms(self) -> tuple[Alarm, ...]:
+        return self.memory.alarms
+
+
+_SETTINGS = TypeAdapter(Settings)
+_MEMORY = TypeAdapter(Memory)
+
+
+def _runs(slots: Slots) -> list[tuple[str, int]]:
+    return [(lma, len(list(run))) for lma, run in groupby(slots)]
+
+
+def _slots(runs: list[tuple[str, int]]) -> Slots:
+    slots = tuple(lma for lma, length in runs for _ in range(length))
+    if len(slots) != SLOTS:
+        raise ValueError(f"an uplink has {len(slots)} slots; it must have {SLOTS}")
+    return slots

@@ -1,0 +1,125 @@
+"""What has to leave an LMA that is dead or draining, and comes back to it: before any policy, and whatever it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from ryu_pmipls.loadsharing.levels import water_level
+from ryu_pmipls.loadsharing.plan import Plan
+from ryu_pmipls.loadsharing.snapshot import LmaState
+from ryu_pmipls.loadsharing.uplinks import count
+
+_LEAVING = (LmaState.DEAD, LmaState.DRAINING)
+#: So far above the mean a target may get, for the sake of a MAG that need not be divided.
+_SLACK = 1.05
+
+
+def evacuate(plan: Plan) -> None:
+    """Move every uplink away from LMAs that are dead or draining, at once and all of it, resting or not.
+
+    The biggest MAG goes first, to the LMA that is the lightest then; it is divided only where it would bring its
+    target far above the mean. Where no LMA may take anything all stays, and an alarm stands.
+    """
+    for row, load in enumerate(plan.snapshot.lmas):
+        if load.state not in _LEAVING:
+            continue
+        leaving = [mag for mag in plan.snapshot.mags if plan.carried(mag, load.lma)]
+        if leaving and plan.may_take.any():
+            _spread(plan, row, leaving)
+        elif leaving:
+            reason = (
+                f"{load.lma} is {load.state.value} and carries uplinks of {len(leaving)} MAGs; no LMA may take them"
+            )
+            plan.alarm(load.lma, reason)
+
+
+def bring_back(plan: Plan) -> None:
+    """Uplinks that had to leave their anchor go back while it is light, ``max_moves`` of them in a round."""
+    settings, unit = plan.settings, plan.work_per_rate()
+    resting = {move.mag for move in plan.recent(settings.cool_down)}
+    budget = settings.max_moves
+    for mag, lma in tuple(plan.evacuated):
+        home = plan.row.get(lma)
+        away = [carrier for carrier in dict.fromkeys(plan.uplinks(mag).get(lma, ())) if carrier != lma]
+        if home is None or not away:
+            del plan.evacuated[mag, lma]
+            continue
+        if plan.snapshot.lmas[home].state is not LmaState.LIGHT or mag in resting or len(away) > budget:
+            continue
+        for carrier in away:
+            numbers = plan.carried(mag, carrier)
+            share = len(numbers[lma]) / count(numbers)
+            rate = share * float(np.nan_to_num(plan.rates[plan.row[carrier], plan.column[mag]]))
+            work = rate * unit
+            if plan.cpu[home] + work / plan.capacity[home] >= settings.rule.cool_below:
+                break
+            plan.move(
+                mag,
+                plan.row[carrier],
+                home,
+                {lma: numbers[lma]},
+                work=work,
+                rate=rate,
+                reason=f"{lma} is light again and anchors this uplink of {mag}, which had to leave it",
+            )
+            budget -= 1
+
+
+def _spread(plan: Plan, source: int, mags: Iterable[str]) -> None:
+    """Deal out what MAGs send through an LMA over those that may take it."""
+    load, unit = plan.snapshot.lmas[source], plan.work_per_rate()
+    rates = _estimated_rates(plan, source)
+    total = sum(rates[mag] for mag in mags) * unit
+    may_take = np.flatnonzero(plan.may_take)
+    cpu, capacity = plan.cpu[may_take], plan.capacity[may_take]
+    level = _SLACK * water_level(cpu, np.full(len(cpu), np.inf), capacity, total)
+    given = np.zeros(len(plan.names))  # slots, to deal out also what carries nothing now
+    for mag in sorted(mags, key=lambda mag: -rates[mag]):
+        left = plan.carried(mag, load.lma)
+        rate = rates[mag] / count(left)  # of a slot
+        work = rate * unit
+        for anchor in left:
+            if anchor == load.lma:
+                plan.evacuated[mag, anchor] = None
+        while left:
+            waiting = count(left)
+            after = (plan.cpu + work / plan.capacity)[may_take]
+            dealt = (given / plan.capacity)[may_take]
+            target = int(may_take[np.lexsort((dealt, after) if work > 0 else (after, dealt))[0]])
+            room = max(0.0, (level - plan.cpu[target]) * plan.capacity[target])
+            part = waiting if work * waiting <= room else max(1, int(room / work))
+            slots, left = _take(left, part)
+            given[target] += part
+            plan.move(
+                mag,
+                source,
+                target,
+                slots,
+                work=work * part,
+                rate=rate * part,
+                reason=f"{load.lma} is {load.state.value}; {plan.names[target]} is the lightest, with CPU "
+                f"{plan.cpu[target]:.0%} before the move",
+            )
+
+
+def _estimated_rates(plan: Plan, row: int) -> dict[str, float]:
+    """Packets per second from each MAG; what is not known is taken to be as much as the others send on average."""
+    rates = plan.rates[row]
+    mean = float(np.nanmean(rates)) if np.isfinite(rates).any() else 0.0
+    return dict(zip(plan.snapshot.mags, np.nan_to_num(rates, nan=mean).tolist(), strict=True))
+
+
+def _take(
+    slots: Mapping[str, tuple[int, ...]], left: int
+) -> tuple[dict[str, tuple[int, ...]], dict[str, tuple[int, ...]]]:
+    """The first slots, ``left`` of them, and the rest."""
+    taken, rest = {}, {}
+    for anchor, numbers in slots.items():
+        if left:
+            taken[anchor] = numbers[:left]
+        if len(numbers) > left:
+            rest[anchor] = numbers[left:]
+        left = max(0, left - len(numbers))
+    return taken, rest

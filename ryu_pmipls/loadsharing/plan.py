@@ -1,0 +1,119 @@
+"""A round in the making: the decisions so far, and what they will do to the LMAs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ryu_pmipls.loadsharing.decision import Alarm, Decision, Inputs, Memory, Outlook, Round
+from ryu_pmipls.loadsharing.snapshot import LmaState
+from ryu_pmipls.loadsharing.uplinks import Slots, carried, count
+from ryu_pmipls.loadsharing.window import UNKNOWN, Flags, Floats
+
+#: The states in which an LMA may get anything at all.
+TAKING = (LmaState.LIGHT, LmaState.NEUTRAL)
+
+
+class Plan:
+    """What a policy reads and adds to. LMAs and MAGs go by their place in the profile (``row`` and ``column``).
+
+    ``cpu`` is the predicted CPU fraction of each LMA (NaN unknown), ``packets`` the predicted packets in a window; both
+    follow the decisions that are added. Work is CPU fraction times capacity, so that it is the same at every LMA.
+    """
+
+    def __init__(self, inputs: Inputs) -> None:
+        self.inputs = inputs
+        self.settings = inputs.settings
+        self.snapshot = snapshot = inputs.snapshot
+        self.now = snapshot.time
+        self.names = [load.lma for load in snapshot.lmas]
+        self.row = {lma: row for row, lma in enumerate(self.names)}
+        self.column = {mag: column for column, mag in enumerate(snapshot.mags)}
+        self.rates = snapshot.rates()
+        self.cpu: Floats = np.array([np.nan if load.cpu is None else load.cpu for load in snapshot.lmas])
+        self.packets: Floats = np.array([load.packets or 0 for load in snapshot.lmas], dtype=np.float64)
+        self.capacity: Floats = np.array([load.capacity for load in snapshot.lmas])
+        self.may_take: Flags = np.array([load.state in TAKING for load in snapshot.lmas], dtype=np.bool_)
+        self.decisions: list[Decision] = []
+        self.outlook: Outlook | None = None
+        self.evacuated = dict.fromkeys(inputs.memory.evacuated)
+        self._alarms: dict[str, Alarm] = {}
+        self._changed: dict[str, dict[str, Slots]] = {}
+
+    def recent(self, seconds: float) -> list[Decision]:
+        """The decisions of earlier rounds that are younger than that, oldest first."""
+        return [move for move in self.inputs.memory.moves if self.now - move.time < seconds]
+
+    def uplinks(self, mag: str) -> Mapping[str, Slots]:
+        """Anchor -> slots of a MAG, as they are after the decisions so far."""
+        return {**self.inputs.uplinks.get(mag, {}), **self._changed.get(mag, {})}
+
+    def carried(self, mag: str, lma: str) -> dict[str, tuple[int, ...]]:
+        """Anchor -> slots of a MAG that an LMA carries after the decisions so far."""
+        return carried({mag: self.uplinks(mag)}, mag, lma)
+
+    def share(self, mag: str, row: int, slots: Mapping[str, tuple[int, ...]]) -> float:
+        """The fraction that slots are of those that an LMA carried for a MAG before the round."""
+        return min(1.0, count(slots) / max(1, count(carried(self.inputs.uplinks, mag, self.names[row]))))
+
+    def move(
+        self,
+        mag: str,
+        old: int,
+        new: int,
+        slots: Mapping[str, tuple[int, ...]],
+        *,
+        work: float,
+        rate: float,
+        reason: str,
+    ) -> None:
+        """Decide a move from LMA ``old`` to LMA ``new`` (rows) that takes so much work and packets per second along."""
+        self.cpu[old] = max(0.0, self.cpu[old] - work / self.capacity[old])
+        self.cpu[new] += work / self.capacity[new]
+        self.packets[old] -= rate * self.snapshot.window
+        self.packets[new] += rate * self.snapshot.window
+        before = sum(decision.mag == mag for decision in self.decisions)
+        decision = Decision(
+            id=f"{self.inputs.id}-{mag}" + (f"-{before + 1}" if before else ""),
+            round=self.inputs.id,
+            time=self.now,
+            mag=mag,
+            old_lma=self.names[old],
+            new_lma=self.names[new],
+            slots=slots,
+            share=self.share(mag, old, slots),
+            predicted_cpu=float(self.cpu[new]),
+            rate=float(rate),
+            reason=reason,
+        )
+        self.decisions.append(decision)
+        self._changed.setdefault(mag, {}).update(decision.apply({mag: self.uplinks(mag)}))
+
+    def alarm(self, lma: str, reason: str) -> None:
+        """An LMA should be relieved and cannot."""
+        since = next((alarm.since for alarm in self.inputs.memory.alarms if alarm.lma == lma), self.now)
+        self._alarms[lma] = Alarm(lma, since, reason)
+
+    def traffic(self, row: int) -> list[tuple[int, int]]:
+        """(column, packets in the window) of the MAGs that are known to send through an LMA, the biggest first."""
+        counts = self.snapshot.packets[row]
+        columns = np.flatnonzero((counts != UNKNOWN) & (counts != 0))
+        order = columns[np.argsort(-counts[columns], kind="stable")]
+        return [(int(column), int(counts[column])) for column in order]
+
+    def work_per_rate(self) -> float:
+        """Work that a packet per second makes, as of all LMAs together; 0 while none has any traffic."""
+        rate = np.nansum(self.rates, axis=1)
+        known = (rate > 0) & np.isfinite(self.cpu)
+        return float((self.cpu * self.capacity)[known].sum() / rate[known].sum()) if known.any() else 0.0
+
+    def result(self) -> Round:
+        """The round as it came out; what happened too long ago to matter is forgotten."""
+        remembered = self.recent(max(self.settings.cool_down, self.snapshot.window))
+        memory = Memory(
+            moves=(*remembered, *self.decisions),
+            alarms=tuple(self._alarms.values()),
+            evacuated=tuple(self.evacuated),
+        )
+        return Round(self.inputs, tuple(self.decisions), memory, self.outlook)

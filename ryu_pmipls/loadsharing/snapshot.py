@@ -1,0 +1,178 @@
+"""The load list as it stood at a time: what policies decide from, and what is recorded with their decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from enum import Enum
+from typing import Any
+
+import numpy as np
+
+from ryu_pmipls.loadsharing.window import UNKNOWN, Floats, Integers
+
+
+class LmaState(str, Enum):
+    """What an LMA may be in a move (erratum E20): overloaded a source, light a target.
+
+    A draining or dead one has to give up all that it carries; the others are neither source nor target by the draft.
+    """
+
+    OVERLOADED = "overloaded"
+    LIGHT = "light"
+    NEUTRAL = "neutral"  # hot, but with too few packets to count as overloaded
+    STALE = "stale"  # CPU or counts are unknown or too old to act upon (erratum E28)
+    DRAINING = "draining"  # on the operator's word
+    DEAD = "dead"
+
+
+class Source(str, Enum):
+    """Where packet counts come from."""
+
+    OPENFLOW = "openflow"  # statistics of the LMA's tunnel ports
+    SIGNALLING = "signalling"  # Load_info
+
+
+@dataclass(frozen=True, slots=True)
+class MagTraffic:
+    """What one MAG sent through one LMA in the last ``span`` seconds; None is unknown."""
+
+    mag: str
+    packets: int | None
+    octets: int | None
+    span: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class LmaLoad:
+    """One entry of the load list. ``cpu`` is a fraction, ages and ``span`` are seconds; None is unknown.
+
+    ``packets`` and ``octets`` tell what arrived from the MAGs in the window, of which at least ``span`` seconds were
+    watched for every MAG. ``signalled_packets`` is the total of the newest Load_info, for comparison. ``capacity`` is
+    relative to that of the other LMAs.
+    """
+
+    lma: str
+    state: LmaState
+    cpu: float | None
+    cpu_age: float | None
+    packets: int | None
+    octets: int | None
+    source: Source | None
+    counts_age: float | None
+    span: float | None
+    signalled_packets: int | None
+    capacity: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LoadSnapshot:
+    """The load list at a time: entries in the profile's order of LMAs, ``mags`` in its order of MAGs.
+
+    ``packets``, ``octets`` (int64) and ``spans`` (float64, s) have the shape (LMAs, MAGs): what came from each MAG in
+    the last ``spans`` seconds; ``UNKNOWN`` and NaN where that is not known. ``window`` and ``report_interval`` are
+    seconds. Arrays must not be changed.
+    """
+
+    time: float
+    window: float
+    report_interval: float
+    mags: tuple[str, ...]
+    lmas: tuple[LmaLoad, ...]
+    packets: Integers
+    octets: Integers
+    spans: Floats
+
+    @staticmethod
+    def of(
+        time: float,
+        window: float,
+        report_interval: float,
+        mags: Iterable[str],
+        loads: Sequence[tuple[LmaLoad, Iterable[MagTraffic]]],
+    ) -> LoadSnapshot:
+        """A snapshot from entries with their traffic; MAGs that are not named sent nothing."""
+        names = tuple(mags)
+        shape = (len(loads), len(names))
+        packets, octets, spans = np.zeros(shape, np.int64), np.zeros(shape, np.int64), np.zeros(shape)
+        column = {mag: index for index, mag in enumerate(names)}
+        for row, (load, traffic) in enumerate(loads):
+            spans[row] = np.nan if load.span is None else load.span
+            if load.packets is None:
+                packets[row] = octets[row] = UNKNOWN
+            for entry in traffic:
+                at = row, column[entry.mag]
+                packets[at] = UNKNOWN if entry.packets is None else entry.packets
+                octets[at] = UNKNOWN if entry.octets is None else entry.octets
+                spans[at] = np.nan if entry.span is None else entry.span
+        return LoadSnapshot(
+            time, window, report_interval, names, tuple(load for load, _ in loads), packets, octets, spans
+        )
+
+    def lma(self, name: str) -> LmaLoad:
+        """The entry of that LMA; ``KeyError`` if there is none."""
+        return self.lmas[self._row(name)]
+
+    def traffic(self, lma: str) -> tuple[MagTraffic, ...]:
+        """What came through an LMA from the MAGs that sent anything, or of which that is not known."""
+        row = self._row(lma)
+        return tuple(
+            MagTraffic(
+                mag=self.mags[column],
+                packets=_known(self.packets[row, column]),
+                octets=_known(self.octets[row, column]),
+                span=None if np.isnan(self.spans[row, column]) else float(self.spans[row, column]),
+            )
+            for column in np.flatnonzero(self.packets[row]).tolist()
+        )
+
+    def rates(self) -> Floats:
+        """Packets per second of each MAG through each LMA, shape (LMAs, MAGs); NaN where unknown."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            rates: Floats = np.where(self.packets == UNKNOWN, np.nan, self.packets / self.spans)
+        return rates
+
+    def to_document(self) -> dict[str, Any]:
+        """What JSON can hold; MAGs that sent nothing through an LMA are left out there."""
+        return {
+            "time": self.time,
+            "window": self.window,
+            "report_interval": self.report_interval,
+            "mags": list(self.mags),
+            "lmas": [self.entry_document(load.lma) for load in self.lmas],
+        }
+
+    def entry_document(self, lma: str) -> dict[str, Any]:
+        """One entry as in ``to_document``."""
+        load = self.lma(lma)
+        names = {"state": load.state.value, "source": None if load.source is None else load.source.value}
+        return asdict(load) | names | {"mags": [asdict(traffic) for traffic in self.traffic(lma)]}
+
+    @staticmethod
+    def from_document(document: Mapping[str, Any]) -> LoadSnapshot:
+        """What ``to_document`` gave; ``KeyError``, ``TypeError`` or ``ValueError`` if it is none."""
+        loads = []
+        for entry in document["lmas"]:
+            fields = {key: value for key, value in entry.items() if key != "mags"}
+            fields["state"] = LmaState(entry["state"])
+            fields["source"] = None if entry["source"] is None else Source(entry["source"])
+            loads.append((LmaLoad(**fields), [MagTraffic(**traffic) for traffic in entry["mags"]]))
+        return LoadSnapshot.of(
+            document["time"], document["window"], document["report_interval"], document["mags"], loads
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, LoadSnapshot) and self.to_document() == other.to_document()
+
+    def __hash__(self) -> int:
+        return hash((self.time, self.lmas))
+
+    def _row(self, lma: str) -> int:
+        for row, load in enumerate(self.lmas):
+            if load.lma == lma:
+                return row
+        raise KeyError(lma)
+
+
+def _known(count: np.int64) -> int | None:
+    return None if count == UNKNOWN else int(count)

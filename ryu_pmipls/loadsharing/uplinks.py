@@ -1,0 +1,61 @@
+"""Which LMAs carry the uplink of a MAG's mobile nodes, and in which shares.
+
+The uplink of the mobile nodes at a MAG that one LMA anchors is dealt out over ``SLOTS`` equal slots; each flow keeps to
+one slot by its hash (the buckets of an OpenFlow select group), and each slot is carried by one LMA. A share is a number
+of slots. So a change touches the flows of the slots that it reassigns, and no other (``docs/load-sharing.md``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+
+#: A power of two, and no more than the 64 that Open vSwitch maps to hash values one to one by default.
+SLOTS = 32
+
+#: The LMA that carries each slot; ``SLOTS`` names.
+Slots = tuple[str, ...]
+#: MAG -> anchor LMA -> slots. Where nothing is said the anchor carries them itself.
+Uplinks = Mapping[str, Mapping[str, Slots]]
+
+
+@cache
+def whole(lma: str) -> Slots:
+    """All slots carried by one LMA."""
+    return (lma,) * SLOTS
+
+
+def slots_of(uplinks: Uplinks, mag: str, anchor: str) -> Slots:
+    """The slots of the mobile nodes of ``anchor`` at ``mag``."""
+    return uplinks.get(mag, {}).get(anchor) or whole(anchor)
+
+
+def weights(slots: Slots) -> dict[str, int]:
+    """How many slots each LMA carries, in the order of their first slots."""
+    return {lma: slots.count(lma) for lma in dict.fromkeys(slots)}
+
+
+def carried(uplinks: Uplinks, mag: str, lma: str) -> dict[str, tuple[int, ...]]:
+    """Anchor -> slots (their numbers) of ``mag`` that ``lma`` carries, of the anchors of which it carries any."""
+    entries = uplinks.get(mag, {})
+    found = {
+        anchor: tuple(number for number, carrier in enumerate(slots) if carrier == lma)
+        for anchor, slots in entries.items()
+        if lma in slots
+    }
+    if lma not in entries:
+        found[lma] = tuple(range(SLOTS))
+    return found
+
+
+def count(slots: Mapping[str, tuple[int, ...]]) -> int:
+    """How many slots there are of all anchors together."""
+    return sum(map(len, slots.values()))
+
+
+def reassigned(slots: Slots, numbers: Sequence[int], lma: str) -> Slots:
+    """The same slots, but those ``numbers`` carried by ``lma``."""
+    changed = list(slots)
+    for number in numbers:
+        changed[number] = lma
+    return tuple(changed)
