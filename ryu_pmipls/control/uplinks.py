@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from ryu_pmipls.control.confirmation import Confirmation
 from ryu_pmipls.domain.profile import LoadSharing, Profile
@@ -91,14 +93,22 @@ class UplinkControl:
     def evaluate(self, now: float) -> None:
         """One round of decisions."""
         snapshot = self.load_list.snapshot(now)
-        outcome = decide(Inputs(self.settings, snapshot, self.uplinks, self.memory))
+        inputs = Inputs(self.settings, snapshot, self.uplinks, self.memory)
+        outcome = decide(inputs)
         self.memory = outcome.memory
+        if outcome.decisions:
+            self._store.save_round(inputs.id, now, json.dumps(inputs.to_document()))
         for decision in outcome.decisions:
             LOG.info("decision %s: %s", decision.id, decision.reason)
             self._adjust(decision)
         if self._profile.load_sharing.redirect_new_sessions:
             for lma, target in self.placement.decide(snapshot):
                 hub.spawn(self._place, lma, target, now)
+
+    def inputs(self, decision: Decision) -> Any:
+        """What a decision was made from, a JSON document; None if that is not kept any more."""
+        text = self._store.load_round(decision.round)
+        return None if text is None else json.loads(text)
 
     def _place(self, lma: str, target: str, now: float) -> None:
         """Tell an LMA where its new sessions shall be: a Load_adjust about its own (RFC 6463)."""

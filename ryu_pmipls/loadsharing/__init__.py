@@ -1,6 +1,7 @@
 """Who carries how much, and which uplink moves where: pure decisions, with time as an argument."""
 
 from ryu_pmipls.loadsharing.decision import Alarm, Decision, Inputs, Memory, Outlook, PolicyName, Round, Settings
+from ryu_pmipls.loadsharing.explanation import Explanation, explain
 from ryu_pmipls.loadsharing.journal import Answer, Journal, Outcome, Record
 from ryu_pmipls.loadsharing.load_list import LoadList, OverloadRule
 from ryu_pmipls.loadsharing.placement import Placement
@@ -13,6 +14,7 @@ __all__ = [
     "Alarm",
     "Answer",
     "Decision",
+    "Explanation",
     "Inputs",
     "Journal",
     "LmaLoad",
@@ -33,6 +35,7 @@ __all__ = [
     "Source",
     "Uplinks",
     "decide",
+    "explain",
     "slots_of",
     "weights",
     "whole",

@@ -8,6 +8,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -16,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ryu_pmipls.domain.profile import Profile, load_profile
+from ryu_pmipls.loadsharing import explain
 
 TIMEOUT = 5.0  # s
 
@@ -146,6 +148,21 @@ def _health_rows(document: Any) -> list[list[str]]:
     return rows + [[f"refused: {reason}", str(count)] for reason, count in document["refused"].items()]
 
 
+_WHERE_PROFILE = click.option(
+    "--profile", metavar="PROFILE", help="Profile that tells where the RMS is (path or shipped name)."
+)
+_WHERE_URL = click.option(
+    "--url", metavar="URL", help="Where the RMS is, e.g. http://127.0.0.1:8080, in place of a profile."
+)
+_FILE_HELP = "A JSON file with the decision, or a list of them, in place of the RMS."
+_LOAD_COLUMNS = ("LMA", "state", "CPU", "packets", "by MAG", "counted by", "CPU age (s)")
+
+
+def _console() -> Console:
+    """A pipe has no width: nothing is cut short there."""
+    return Console(width=None if sys.stdout.isatty() else 200)
+
+
 def _command(
     name: str,
     help_text: str,
@@ -157,8 +174,8 @@ def _command(
     """A command that shows a resource (``name`` unless given); what its arguments are is the rest of the path."""
 
     @click.command(name, help=help_text, params=[click.Argument([argument]) for argument in arguments])
-    @click.option("--profile", metavar="PROFILE", help="Profile that tells where the RMS is (path or shipped name).")
-    @click.option("--url", metavar="URL", help="Where the RMS is, e.g. http://127.0.0.1:8080, in place of a profile.")
+    @_WHERE_PROFILE
+    @_WHERE_URL
     @click.option("--json", "as_json", is_flag=True, help="Print the JSON document.")
     def command(profile: str | None, url: str | None, as_json: bool, **values: str) -> None:
         path = "/".join((resource or name, *(quote(values[argument], safe=":") for argument in arguments)))
@@ -169,10 +186,38 @@ def _command(
         table = Table(*columns)
         for row in rows(document):
             table.add_row(*row)
-        # A pipe has no width: nothing is cut short there.
-        Console(width=None if sys.stdout.isatty() else 200).print(table)
+        _console().print(table)
 
     return command
+
+
+@click.command("explain")
+@click.argument("decision", metavar="DECISION")
+@click.option("--file", "path", type=click.Path(exists=True, dir_okay=False, path_type=Path), help=_FILE_HELP)
+@_WHERE_PROFILE
+@_WHERE_URL
+def _explain(decision: str, path: Path | None, profile: str | None, url: str | None) -> None:
+    """Tell why DECISION (its id) was made, what became of it, and what the same inputs would give again."""
+    try:
+        if path is not None:
+            document = json.loads(path.read_text(encoding="utf-8"))
+            documents = document if isinstance(document, list) else [document]
+            document = next((entry for entry in documents if entry.get("id") == decision), None)
+            if document is None:
+                ids = ", ".join(str(entry.get("id")) for entry in documents)
+                raise click.ClickException(f"{path}: no decision has the id {decision}; there are: {ids}")
+        else:
+            document = fetch((url or base_url(load_profile(profile))).rstrip("/"), f"decisions/{decision}")
+        explanation = explain(document)
+    except (ValueError, AttributeError) as error:
+        raise click.ClickException(f"{path or decision}: {error}") from None
+    for line in explanation.lines():
+        click.echo(line)
+    snapshot = explanation.again.inputs.snapshot.to_document()
+    table = Table(*_LOAD_COLUMNS)
+    for row in _load_rows(snapshot):
+        table.add_row(*row)
+    _console().print(table)
 
 
 _NODE = ("name", "address", "datapath id", "state", "ports")
@@ -181,7 +226,7 @@ commands = [
     _command(
         "load-list",
         "The load list: CPU and packets of each LMA in the window, by MAG.",
-        ("LMA", "state", "CPU", "packets", "by MAG", "counted by", "CPU age (s)"),
+        _LOAD_COLUMNS,
         _load_rows,
     ),
     _command("lmas", "The LMAs and their switches.", _NODE, _node_rows),

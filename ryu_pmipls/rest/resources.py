@@ -127,7 +127,8 @@ class Resources:
     def decision(self, id: str) -> Document:  # the name of the path's variable part
         if id not in (record.decision.id for record in self.uplinks.journal):
             raise KeyError(f"no decision has the id {id}")
-        return _decision(self.uplinks.journal[id])
+        record = self.uplinks.journal[id]
+        return _decision(record) | {"inputs": self.uplinks.inputs(record.decision)}
 
     def _lma(self, switch: Switch) -> Document:
         return self._node(switch) | {"new_sessions_at": self.uplinks.placement.targets[switch.name]}
@@ -171,6 +172,7 @@ def _decision(record: Record) -> Document:
     decision = record.decision
     return {
         "id": decision.id,
+        "round": decision.round,
         "time": decision.time,
         "mag": decision.mag,
         "old_lma": decision.old_lma,

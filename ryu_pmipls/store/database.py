@@ -80,6 +80,14 @@ MIGRATIONS = (
         value TEXT NOT NULL  -- JSON
     ) STRICT, WITHOUT ROWID;
     """,
+    """
+    DELETE FROM decision;  -- those of older releases do not tell what they were made from
+    CREATE TABLE round (
+        id TEXT PRIMARY KEY NOT NULL,
+        time REAL NOT NULL,
+        inputs TEXT NOT NULL  -- JSON
+    ) STRICT;
+    """,
 )
 
 

@@ -52,6 +52,12 @@ class Store(Protocol):
     def load_settings(self) -> dict[str, Any]:
         """Name -> value of all that the operator has set."""
 
+    def save_round(self, name: str, time: float, inputs: str) -> None:
+        """Keep what a round of decisions was made from, as text, as long as one of its decisions is kept."""
+
+    def load_round(self, name: str) -> str | None:
+        """What the round of that name was made from; None if that is not kept."""
+
     def save_decision(self, record: Record) -> None:
         """Keep a decision, in place of what there was of it; only the latest decisions are kept."""
 

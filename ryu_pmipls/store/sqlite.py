@@ -137,6 +137,15 @@ class SqliteStore:
             rows = self._database.execute("SELECT * FROM setting ORDER BY name")
             return {name: json.loads(value) for name, value in rows}
 
+    def save_round(self, name: str, time: float, inputs: str) -> None:
+        with self._explained():
+            self._database.execute("INSERT OR REPLACE INTO round VALUES (?, ?, ?)", (name, time, inputs))
+
+    def load_round(self, name: str) -> str | None:
+        with self._explained():
+            row = self._database.execute("SELECT inputs FROM round WHERE id = ?", (name,)).fetchone()
+        return None if row is None else str(row[0])
+
     def save_decision(self, record: Record) -> None:
         with self._explained(), transaction(self._database):
             self._database.execute(
@@ -148,6 +157,7 @@ class SqliteStore:
                 "(SELECT id FROM decision ORDER BY time DESC, id DESC LIMIT -1 OFFSET ?)",
                 (self._decisions_kept,),
             )
+            self._database.execute("DELETE FROM round WHERE time < (SELECT min(time) FROM decision)")
 
     def load_decisions(self) -> list[Record]:
         with self._explained():

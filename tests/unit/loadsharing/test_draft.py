@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -9,12 +8,10 @@ from hypothesis import strategies as st
 from sharing_helpers import (
     LIGHT,
     LMAS,
-    MAGS,
     NEUTRAL,
     OVERLOADED,
     RULE,
     SETTINGS,
-    STALE,
     Domain,
     Rounds,
     carried_by,
@@ -25,10 +22,7 @@ from sharing_helpers import (
 
 from ryu_pmipls.loadsharing import (
     SLOTS,
-    LoadSnapshot,
     OverloadRule,
-    Uplinks,
-    slots_of,
     whole,
 )
 
@@ -201,95 +195,6 @@ def test_to_the_letter_all_overloaded_lmas_choose_the_same_target_and_nobody_res
     rounds = Rounds(LETTER)
     for now in (100.0, 101.0):
         assert moves(rounds.decide(shot, {}, now)) == [("mag2", "lma2", "lma3"), ("mag1", "lma1", "lma3")]
-
-
-# Properties over arbitrary snapshots.
-
-counts = st.none() | st.sampled_from([0, 1, 2000, 2000, 5000]) | st.integers(0, 10**6)
-
-
-@st.composite
-def snapshots(draw: st.DrawFn) -> LoadSnapshot:
-    loads = []
-    for lma in LMAS:
-        cpu = draw(st.none() | st.sampled_from([0.0, 0.5, 0.79, 0.8, 1.0]) | st.floats(0, 1))
-        traffic = {mag: draw(counts) for mag in MAGS}
-        total = sum(packets or 0 for packets in traffic.values())
-        state = STALE if cpu is None else draw(st.just(STALE) | st.just(RULE.state(RULE.is_hot(cpu, False), total)))
-        loads.append(load(lma, state, cpu, traffic))
-    return snapshot(*loads)
-
-
-dealt_out = st.integers(1, SLOTS).flatmap(
-    lambda first: st.tuples(st.sampled_from(LMAS), st.sampled_from(LMAS)).map(
-        lambda lmas: (lmas[0],) * first + (lmas[1],) * (SLOTS - first)
-    )
-)
-uplink_tables = st.fixed_dictionaries(
-    {mag: st.dictionaries(st.sampled_from(LMAS), dealt_out, max_size=3) for mag in MAGS}
-)
-rounds = st.lists(st.tuples(snapshots(), uplink_tables, st.floats(0.5, 12)), min_size=1, max_size=4)
-
-
-@settings(max_examples=200, deadline=None)
-@given(rounds)
-def test_moves_go_from_overloaded_to_light_and_one_per_lma_and_mag(
-    given_rounds: list[tuple[LoadSnapshot, Uplinks, float]],
-) -> None:
-    rule, now = policy(), 0.0
-    for shot, uplinks, pause in given_rounds:
-        now += pause
-        decisions = rule.decide(shot, uplinks, now)
-        for decision in decisions:
-            assert shot.lma(decision.old_lma).state is OVERLOADED
-            assert shot.lma(decision.new_lma).state is LIGHT
-            assert decision.slots and all(decision.slots.values())
-            for anchor, numbers in decision.slots.items():
-                slots = slots_of(uplinks, decision.mag, anchor)
-                assert {slots[number] for number in numbers} == {decision.old_lma}
-            assert decision.predicted_cpu is not None
-            assert decision.predicted_cpu < RULE.cpu_threshold
-        assert len({decision.old_lma for decision in decisions}) == len(decisions)
-        assert len({decision.mag for decision in decisions}) == len(decisions)
-
-
-def sent(shot: LoadSnapshot, lma: str) -> list[tuple[str, int | None]]:
-    return [(traffic.mag, traffic.packets) for traffic in shot.traffic(lma)]
-
-
-def renamed(shot: LoadSnapshot, names: Mapping[str, str]) -> LoadSnapshot:
-    return snapshot(
-        *(
-            load(
-                names[entry.lma],
-                entry.state,
-                entry.cpu,
-                {names[mag.mag]: mag.packets for mag in shot.traffic(entry.lma)},
-            )
-            for entry in shot.lmas
-        ),
-        mags=[names[mag] for mag in shot.mags],
-    )
-
-
-@settings(max_examples=100, deadline=None)
-@given(rounds, st.permutations(LMAS), st.permutations(MAGS))
-def test_names_decide_nothing(
-    given_rounds: list[tuple[LoadSnapshot, Uplinks, float]], lmas: list[str], mags: list[str]
-) -> None:
-    names = dict(zip(LMAS + MAGS, lmas + mags, strict=True))
-    one, other, now = policy(), policy(), 0.0
-    for shot, uplinks, pause in given_rounds:
-        now += pause
-        expected = [
-            (names[decision.mag], names[decision.old_lma], names[decision.new_lma])
-            for decision in one.decide(shot, uplinks, now)
-        ]
-        new_uplinks = {
-            names[mag]: {names[anchor]: tuple(names[lma] for lma in slots) for anchor, slots in table.items()}
-            for mag, table in uplinks.items()
-        }
-        assert moves(other.decide(renamed(shot, names), new_uplinks, now)) == expected
 
 
 # The loop closed: traffic, load list, policy, and LMAs of equal capacity that saturate and drop.

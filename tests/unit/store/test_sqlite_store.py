@@ -405,3 +405,15 @@ def test_a_torn_log_costs_only_what_is_behind_the_tear(tmp_path: Path) -> None:
     assert counts == sorted(counts)
     assert counts[0] == 0
     assert 0 < counts[-2] < acknowledged <= counts[-1]
+
+
+def test_what_decisions_were_made_from_is_kept_as_long_as_they_are(store: SqliteStore) -> None:
+    for number in (9, 10, 11, 12):
+        store.save_round(f"{number}", float(number), f'{{"round": {number}}}')
+        store.save_decision(record(number))
+    assert [store.load_round(name) for name in ("9", "10", "12", "13")] == [
+        None,
+        '{"round": 10}',
+        '{"round": 12}',
+        None,
+    ]
