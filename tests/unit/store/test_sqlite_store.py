@@ -149,7 +149,7 @@ def test_a_newer_schema_is_refused_and_left_alone(store: SqliteStore, tmp_path: 
     raw = sqlite3.connect(tmp_path / "rms.sqlite")
     raw.execute("PRAGMA user_version = 99")
     raw.close()
-    with pytest.raises(StoreError, match=r"schema 99, this one knows up to 2.*move .*rms\.sqlite\* out of the way"):
+    with pytest.raises(StoreError, match=r"schema 99, this one knows up to 3.*move .*rms\.sqlite\* out of the way"):
         SqliteStore(tmp_path)
     raw = sqlite3.connect(tmp_path / "rms.sqlite")
     assert raw.execute("SELECT count(*) FROM batch").fetchone() == (1,)
@@ -240,7 +240,7 @@ def test_a_store_of_the_first_release_is_taken_over(tmp_path: Path) -> None:
         assert list(store.load_bindings()) == [BINDING, BARE]
         assert store.load_uplinks() == {"mag1": {"lma1": ("lma2",), "lma2": ("lma2",)}}
         assert store.load_core_gateways() == {"lma1": bytes.fromhex("02000000000a")}
-        assert store.load_decisions() == [record(1)]
+        assert store.load_decisions() == []  # they did not tell what they were made from
         assert store.load_settings() == {}
         store.close()
 
