@@ -201,7 +201,7 @@ class Demo:
 
     def _judge_overload(self, decision: Any, overloaded_at: float | None) -> None:
         detail = fetch(self._url, f"decisions/{decision['id']}")
-        load = next(load for load in detail["snapshot"]["lmas"] if load["lma"] == decision["old_lma"])
+        load = next(load for load in detail["inputs"]["snapshot"]["lmas"] if load["lma"] == decision["old_lma"])
         settings = self._profile.load_sharing
         saw_first = decision["time"] if overloaded_at is None else min(overloaded_at, decision["time"])
         delay = decision["time"] - saw_first

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PROFILES = {path.name for path in (ROOT / "topologies").glob("*.yaml")}
+PROFILES = {str(path.relative_to(ROOT / "topologies")) for path in (ROOT / "topologies").rglob("*.yaml")}
 BUILD = "import sys, setuptools.build_meta as backend; getattr(backend, 'build_' + sys.argv[1])(sys.argv[2])"
 
 

@@ -338,7 +338,7 @@ def test_an_overload_moves_a_mag_and_after_a_restart_the_next_one_does_too(lab: 
 
     restart(lab)
     assert [record["id"] for record in rest(lab, "decisions")] == [decision["id"]]
-    assert rest(lab, "mags/mag1")["uplinks"] == {"lma1": "lma2", "lma2": "lma2"}
+    assert rest(lab, "mags/mag1")["uplinks"] == {"lma1": {"lma2": 32}, "lma2": {"lma2": 32}}
     assert uplink(lab, "mag1", 1) == "t-lma2"
     back, _ = decided(lab, peers, {"lma1": (0.1, {"mag1": 0, "mag2": 0}), "lma2": hot})
     assert (back["mag"], back["old_lma"], back["new_lma"]) == ("mag1", "lma2", "lma1")

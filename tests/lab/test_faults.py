@@ -258,7 +258,7 @@ def test_after_the_restart_an_overload_is_relieved(domain):
     assert domain.get("decisions")[-1]["outcome"] == "acknowledged"
     assert [result.error for result in results] == [None, None]
     moved = next(mag for mag in domain.get("mags") if mag["name"] == decision["mag"])
-    assert moved["uplinks"]["lma1"] == "lma2"
+    assert moved["uplinks"]["lma1"] == {"lma2": 32}
 
 
 def test_a_restarted_rms_sweeps_what_is_old_and_leaves_what_is_foreign(domain):
