@@ -342,7 +342,7 @@ def test_a_faulty_profile_is_refused_with_one_message(derive_profile, tmp_path, 
     assert ended.returncode in (1, 2)
     assert "Traceback" not in ended.stderr
     assert "load_sharing.policy" in ended.stderr
-    assert "'draft' or 'static'" in ended.stderr
+    assert "'draft', 'balance' or 'static'" in ended.stderr
 
 
 def test_up_on_a_running_lab_is_refused_with_a_hint(domain):
