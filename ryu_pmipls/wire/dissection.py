@@ -21,7 +21,7 @@ from ryu_pmipls.wire.mobility_header import (
     parse_message,
     parse_option,
 )
-from ryu_pmipls.wire.options import PAD_1, PAD_N, VendorSpecific
+from ryu_pmipls.wire.options import OPTIONS, PAD_1, PAD_N, VendorSpecific
 from ryu_pmipls.wire.structure import (
     HEADER,
     INNER_TYPE,
@@ -29,8 +29,8 @@ from ryu_pmipls.wire.structure import (
     check_header,
     extent,
     message_class,
-    option_class,
     option_extents,
+    own_option,
 )
 
 
@@ -146,14 +146,15 @@ def _option(number: int, data: bytes, offset: int, start: int, stop: int, vendor
         parts += [_octets("padding", data[:stop], start)] if stop > start else []
         return Part("PadN", offset, length, parts=tuple(parts))
     fault = _fault(parse_option, number, data, start, stop, vendor_id)
-    kind, start_of_fields = option_class(number, data, start, stop, vendor_id)
+    kind = OPTIONS.get(number)
     if kind is None:
         title = f"option of type {number}, which is not spoken here"
     else:
+        if kind is VendorSpecific:
+            kind, behind = own_option(data, start, stop, vendor_id)
+            parts += _fields(VendorSpecific.description.layout, data, start, behind) if behind > start else []
+            start = behind
         title = kind.description.title
-        if start_of_fields > start:
-            parts += _fields(VendorSpecific.description.layout, data, start, start_of_fields)
-            start = start_of_fields
         if stop - start in kind.description.layout.lengths:
             parts += _fields(kind.description.layout, data, start, stop)
             start = stop

@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from ipaddress import IPv6Address
-from typing import Any
 
 from ryu_pmipls.wire.checksum import checksum
 from ryu_pmipls.wire.codepoints import MOBILITY_HEADER, NO_NEXT_HEADER, CodePoints
 from ryu_pmipls.wire.errors import WireError
-from ryu_pmipls.wire.messages import Message
-from ryu_pmipls.wire.options import PAD_1, PAD_N, Option, UnknownOption, VendorSpecific, parse_fields
+from ryu_pmipls.wire.messages import Message, RouteAdjust
+from ryu_pmipls.wire.options import OPTIONS, PAD_1, PAD_N, Option, UnknownOption, VendorSpecific, parse_fields
 from ryu_pmipls.wire.structure import (
     HEADER,
     check_header,
     extent,
     message_class,
     numbers,
-    option_class,
     option_extents,
+    own_option,
 )
 
 _SHORTEST = 8
 #: Padding of 0 to 7 octets: none, Pad1, or PadN.
 _PADDING = (b"", bytes([PAD_1]), *(bytes([PAD_N, octets - 2]).ljust(octets, b"\0") for octets in range(2, 8)))
 DEFAULT_CODE_POINTS = CodePoints()
-#: Attributes of a message whose Length was the draft's wrong one (erratum E3), and of one whose was right.
-_AS_DRAFTED: dict[bool, dict[str, Any]] = {True: {"length_as_drafted": True}, False: {}}
 
 
 def parse(
@@ -54,8 +52,11 @@ def parse(
         for number, _, option_start, option_stop in option_extents(data, stop)
         if number > PAD_N
     ]
-    message = parse_message(kind, data, start, stop, options=tuple(options), **_AS_DRAFTED[as_drafted])
+    message = parse_message(kind, data, start, stop, tuple(options))
     check_sender(message, source)
+    if as_drafted:
+        assert isinstance(message, RouteAdjust)
+        return replace(message, length_as_drafted=True)
     return message
 
 
@@ -126,19 +127,23 @@ def check_sender(message: Message, source: IPv6Address) -> None:
             raise WireError("source", f"{description.title} names {sender}, but comes from {source}")
 
 
-def parse_message(kind: type[Message], data: bytes, start: int, stop: int, **others: Any) -> Message:
-    """The message of a class from its fields; ``others`` are its other attributes; ``WireError`` for a wrong value."""
+def parse_message(kind: type[Message], data: bytes, start: int, stop: int, options: tuple[Option, ...] = ()) -> Message:
+    """The message of a class from its fields, and with these options; ``WireError`` for a wrong value."""
     description = kind.description
     try:
-        return description.layout.parse(kind, data, start, stop, **others)
+        return description.layout.parse(kind, data, start, stop, options=options)
     except ValueError as error:
         raise WireError("value", f"{description.title}: {error}") from None
 
 
 def parse_option(number: int, data: bytes, start: int, stop: int, vendor_id: int) -> Option:
     """The option of a type from its data; ``WireError`` for a wrong length or value."""
-    kind, start_of_fields = option_class(number, data, start, stop, vendor_id)
-    return UnknownOption(number, data[start:stop]) if kind is None else parse_fields(kind, data, start_of_fields, stop)
+    kind = OPTIONS.get(number)
+    if kind is None:
+        return UnknownOption(number, data[start:stop])
+    if kind is VendorSpecific:
+        kind, start = own_option(data, start, stop, vendor_id)
+    return parse_fields(kind, data, start, stop)
 
 
 def _build_option(option: Option, vendor_id: int) -> tuple[bytes, tuple[int, int]]:

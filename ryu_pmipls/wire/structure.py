@@ -13,7 +13,7 @@ from ryu_pmipls.wire.codepoints import NO_NEXT_HEADER, CodePoints, MobilityHeade
 from ryu_pmipls.wire.errors import WireError
 from ryu_pmipls.wire.layout import Layout, Number, Reserved
 from ryu_pmipls.wire.messages import MESSAGES, Message
-from ryu_pmipls.wire.options import OPTIONS, OWN_OPTIONS, PAD_1, Option, VendorSpecific
+from ryu_pmipls.wire.options import OWN_OPTIONS, PAD_1, Option, VendorSpecific
 
 #: The Mobility Header before the message data.
 HEADER = Layout(
@@ -114,17 +114,15 @@ def option_extents(data: bytes, position: int) -> Iterator[tuple[int, int, int, 
         position = stop
 
 
-def option_class(number: int, data: bytes, start: int, stop: int, vendor_id: int) -> tuple[type[Option] | None, int]:
-    """Which option it is, ``None`` for an unknown one, and where the fields of its class start.
+def own_option(data: bytes, start: int, stop: int, vendor_id: int) -> tuple[type[Option], int]:
+    """Which option of ours a vendor-specific one carries, and where its fields start, behind vendor and sub-type.
 
-    Those of an option of ours start behind the vendor and the sub-type.
+    ``VendorSpecific`` itself, and ``start``, when it carries none.
     """
-    kind = OPTIONS.get(number)
-    if kind is VendorSpecific:
-        layout = kind.description.layout
-        if stop - start >= layout.octets:
-            vendor, subtype = layout.unpack_from(data, start)
-            own = OWN_OPTIONS.get(subtype) if vendor == vendor_id else None
-            if own is not None:
-                return own, start + layout.octets
-    return kind, start
+    layout = VendorSpecific.description.layout
+    if stop - start >= layout.octets:
+        vendor, subtype = layout.unpack_from(data, start)
+        own = OWN_OPTIONS.get(subtype) if vendor == vendor_id else None
+        if own is not None:
+            return own, start + layout.octets
+    return VendorSpecific, start

@@ -39,7 +39,7 @@ def compare(
     theirs: Batch,
     at_least: float,
     *,
-    rounds: int = 9,
+    rounds: int = 30,
     clock: Callable[[], float] = time.process_time,
 ) -> Comparison:
     """Measure both in turn, and take of each its best round: the others were disturbed.
