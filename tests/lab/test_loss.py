@@ -112,7 +112,7 @@ class LossyDomain:
             self.lab.launch(
                 node, ["ping", "-6", "-q", "-i", interval, target], self.lab.directory / "log" / "flood.log"
             )
-            for node, interval in zip(nodes, ("0.009", "0.011"), strict=True)
+            for node, interval in zip(nodes, ("0.008", "0.014"), strict=True)
         ]
         try:
 
