@@ -18,7 +18,6 @@ _COMMANDS = {
     "decode": "ryu_pmipls.cli.decode:decode",
     "lab": "ryu_pmipls.lab.cli:lab",
     "demo": "ryu_pmipls.lab.demo:demo",
-    "simulate": "ryu_pmipls.simulator.cli:simulate",
     "mag": "ryu_pmipls.agents.cli:mag",
     "lma": "ryu_pmipls.agents.cli:lma",
     "tell": "ryu_pmipls.agents.cli:tell",

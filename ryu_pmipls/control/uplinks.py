@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ryu_pmipls.control.confirmation import Confirmation
-from ryu_pmipls.domain.profile import Profile
+from ryu_pmipls.domain.profile import LoadSharing, Profile
 from ryu_pmipls.framework import hub
 from ryu_pmipls.loadsharing import (
     SLOTS,
@@ -19,7 +19,9 @@ from ryu_pmipls.loadsharing import (
     LoadList,
     Memory,
     Outcome,
+    OverloadRule,
     Placement,
+    Settings,
     Slots,
     decide,
     whole,
@@ -45,7 +47,7 @@ class UplinkControl:
         confirmation: Confirmation,
         clock: Callable[[], float],
     ) -> None:
-        self.settings = profile.load_sharing.settings
+        self.settings = sharing_settings(profile.load_sharing)
         self.load_list = LoadList(
             [lma.name for lma in profile.lmas],
             [mag.name for mag in profile.mags],
@@ -100,7 +102,7 @@ class UplinkControl:
             LOG.info("decision %s: %s", decision.id, decision.reason)
             self._adjust(decision)
         if self._profile.load_sharing.redirect_new_sessions:
-            for lma, target in self.placement.decide(self.settings, snapshot):
+            for lma, target in self.placement.decide(snapshot):
                 hub.spawn(self._place, lma, target, now)
 
     def inputs(self, decision: Decision) -> Any:
@@ -147,6 +149,24 @@ _OUTCOMES = {
     SwitchOutcome.TIMEOUT: Outcome.TIMED_OUT,
     SwitchOutcome.DISCONNECTED: Outcome.TIMED_OUT,
 }
+
+
+def sharing_settings(sharing: LoadSharing) -> Settings:
+    """What the profile says of load sharing, as the policies take it."""
+    return Settings(
+        policy=sharing.policy,
+        rule=OverloadRule(
+            cpu_threshold=sharing.cpu_threshold,
+            packet_threshold=sharing.packet_threshold,
+            combine=sharing.combine,
+            hysteresis=sharing.hysteresis,
+        ),
+        cool_down=sharing.rest_after_move,
+        predict=sharing.predict,
+        tolerance=sharing.tolerance,
+        balance_above=sharing.balance_above,
+        max_moves=sharing.max_moves,
+    )
 
 
 def stored_uplinks(profile: Profile, stored: Mapping[str, Mapping[str, Sequence[str]]]) -> dict[str, dict[str, Slots]]:
