@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,8 +11,14 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import settings
 
 from ryu_pmipls.domain.profile import SHIPPED_PROFILES
+
+# What lands must not depend on chance; whoever works on the code lets chance find more.
+settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 DeriveProfile = Callable[..., Path]
 
