@@ -20,12 +20,31 @@ Encapsulation = Literal["gre", "srv6"]
 
 #: First Open vSwitch with SRv6 tunnels, in the userspace datapath only.
 _SRV6_SINCE = (3, 2, 0)
-#: Missing packets after which a BFD session is down.
-_BFD_MULTIPLIER = 5
 #: Octets that a tunnel adds to a packet: the IPv6 header, and GRE with a key (RFC 5845) or a segment routing header
 #: with one segment (RFC 8754).
 _OVERHEAD: dict[Encapsulation, int] = {"gre": 40 + 8, "srv6": 40 + 24}
 _GRE_OPTIONS = {"packet_type": "legacy_l3", "key": "flow"}
+
+
+@dataclass(frozen=True)
+class Bfd:
+    """How an end of a tunnel takes part in BFD (RFC 5880): a packet every ``interval`` s.
+
+    The peer takes the tunnel for dead when ``multiplier`` of these in a row are missing.
+    """
+
+    interval: float
+    multiplier: int
+
+    @staticmethod
+    def of_lma(interval: float | None) -> Bfd | None:
+        """An LMA that has died has to be noticed soon."""
+        return None if interval is None else Bfd(interval, 5)
+
+    @staticmethod
+    def of_mag(interval: float | None) -> Bfd | None:
+        """A saturated LMA loses most of what comes, BFD's packets as well, and yet forwards: it has to be patient."""
+        return None if interval is None else Bfd(interval, 100)
 
 
 @dataclass(frozen=True)
@@ -66,12 +85,12 @@ def add_tunnel(
     local: IPv6Address,
     remote: IPv6Address,
     encapsulation: Encapsulation,
-    bfd_interval: float | None = None,
+    bfd: Bfd | None = None,
 ) -> None:
     """Make the tunnel to ``peer``, or correct the one there is; ``OvsSetupError`` when Open vSwitch refuses it.
 
-    With ``bfd_interval`` (s) Open vSwitch itself watches by BFD (RFC 5880) whether the tunnel carries packets, and has
-    its port not alive when five in a row are missing. Both ends have to do so.
+    With ``bfd`` Open vSwitch itself watches whether the tunnel carries packets, and has its port not alive when the
+    peer's are missing. Both ends have to do so.
     """
     name = TUNNEL_PREFIX + peer
     options = {"local_ip": str(local), "remote_ip": str(remote)} | (_GRE_OPTIONS if encapsulation == "gre" else {})
@@ -81,22 +100,20 @@ def add_tunnel(
         *("--", "set", "interface", name, f"type={encapsulation}"),
         *(f'options:{key}="{value}"' for key, value in options.items()),
         *("--", "clear", "interface", name, "bfd"),
-        *(() if bfd_interval is None else ("--", "set", "interface", name, *_bfd(bfd_interval))),
+        *(() if bfd is None else ("--", "set", "interface", name, *_bfd(bfd))),
     )
     made = next(tunnel for tunnel in tunnels(ovs) if tunnel.peer == peer)
     if made.error or made.port < 0:
         raise OvsSetupError(f"tunnel to {peer}: {made.error or 'Open vSwitch gave it no OpenFlow port'}")
 
 
-def _bfd(interval: float) -> tuple[str, ...]:
-    milliseconds = round(interval * 1000)
+def _bfd(bfd: Bfd) -> tuple[str, ...]:
+    milliseconds = round(bfd.interval * 1000)
     return (
         "bfd:enable=true",
         f"bfd:min_tx={milliseconds}",
         f"bfd:min_rx={milliseconds}",
-        f"bfd:mult={_BFD_MULTIPLIER}",
-        # A saturated switch loses BFD's packets as well as others, and yet forwards.
-        "bfd:forwarding_if_rx=true",
+        f"bfd:mult={bfd.multiplier}",
     )
 
 

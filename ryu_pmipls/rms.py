@@ -17,6 +17,8 @@ from typing import Any, ClassVar
 
 from ryu_pmipls.clock import SteadyClock
 from ryu_pmipls.control.confirmation import Confirmation
+from ryu_pmipls.control.failures import FailureControl
+from ryu_pmipls.control.incidents import Incidents
 from ryu_pmipls.control.notifier import Notifier
 from ryu_pmipls.control.recovery import Recovery
 from ryu_pmipls.control.routes import RouteControl
@@ -49,6 +51,8 @@ LOG = logging.getLogger(__name__)
 
 #: How often it is looked for what is overdue, in seconds.
 _WATCH_INTERVAL = 0.25
+#: Seconds without an answer to echo requests after which a switch is disconnected. An overloaded one takes its time.
+_SILENCE = 4.0
 
 
 def _configure() -> Profile:
@@ -62,7 +66,8 @@ def _configure() -> Profile:
     CONFIGURATION.set_default("wsapi_host", profile.rms.rest.host)
     CONFIGURATION.set_default("wsapi_port", profile.rms.rest.port)
     CONFIGURATION.set_default("echo_request_interval", profile.timers.openflow_echo_interval)
-    CONFIGURATION.set_default("maximum_unreplied_echo_requests", 3)
+    echoes = max(profile.failure.missing_echoes_allowed, round(_SILENCE / profile.timers.openflow_echo_interval))
+    CONFIGURATION.set_default("maximum_unreplied_echo_requests", echoes)
     return profile
 
 
@@ -89,6 +94,10 @@ class RouteManagementServer(RyuApp):
             self.endpoint = self._open_endpoint()
             self.confirmation = Confirmation(self.endpoint.send, profile.timers)
             self.uplinks = UplinkControl(profile, uplinks, self.store, self.network, self.confirmation, self.clock.now)
+            self.incidents = Incidents(self.store)
+            self.failures = FailureControl(
+                profile, self.store, self.network, self.uplinks, self.incidents, self.clock.now
+            )
         except StoreError as error:
             sys.exit(f"ryu_pmipls.rms: {error}")
         self.notifier = Notifier(self.endpoint, [lma.address for lma in profile.lmas], profile.timers)
@@ -97,13 +106,22 @@ class RouteManagementServer(RyuApp):
         )
         self._names = {node.address: node.name for node in (*profile.lmas, *profile.mags)}
         self.rest = RestApplication()
-        Resources(profile, self.clock.now, self.uplinks, self.bindings, self.network, self.refused).register(self.rest)
+        Resources(
+            profile,
+            self.clock.now,
+            self.uplinks,
+            self.failures,
+            self.incidents,
+            self.bindings,
+            self.network,
+            self.refused,
+        ).register(self.rest)
 
     def start(self) -> None:
         super().start()
         # Ryu itself would start a WSGI application of its own class only.
         loops = self._receive, self.routes.keep_stored, self._watch, self._poll_statistics, self._evaluate
-        for loop in (WSGIServer(self.rest), *loops):
+        for loop in (WSGIServer(self.rest), self.failures.watch, *loops):
             self.threads.append(hub.spawn(loop))
         self.recovery.ask_mags(self.confirmation, self.clock.now())
 
@@ -146,14 +164,22 @@ class RouteManagementServer(RyuApp):
                 switch.disconnected()
                 if switch.name in self.network.lmas:
                     self.uplinks.load_list.switch_lost(switch.name)
+                    self.failures.look()
+                else:
+                    self.failures.tunnels_changed(switch.name)
 
     @set_ev_cls(ofp_event.EventOFPPortDescStatsReply, MAIN_DISPATCHER)
     def _ports_described(self, event: Any) -> None:
         switch = self._switch(event.msg.datapath)
         if switch is not None:
             switch.ports_described(event.msg.body, _more(event.msg))
-            if switch.name in self.network.lmas:
-                self.uplinks.ports_changed(switch.name)
+            self._ports_changed(switch.name)
+
+    def _ports_changed(self, name: str) -> None:
+        if name in self.network.lmas:
+            self.uplinks.ports_changed(name)
+        else:
+            self.failures.tunnels_changed(name)
 
     @set_ev_cls(ofp_event.EventOFPGroupDescStatsReply, MAIN_DISPATCHER)
     def _groups_described(self, event: Any) -> None:
@@ -174,8 +200,7 @@ class RouteManagementServer(RyuApp):
         if switch is None:
             return
         switch.port_changed(message.desc, message.reason == ofproto_v1_3.OFPPR_DELETE)
-        if switch.name in self.network.lmas:
-            self.uplinks.ports_changed(switch.name)
+        self._ports_changed(switch.name)
 
     @set_ev_cls(ofp_event.EventOFPBarrierReply, MAIN_DISPATCHER)
     def _barrier_replied(self, event: Any) -> None:
@@ -243,6 +268,7 @@ class RouteManagementServer(RyuApp):
                 self.routes.ended(message, octets, source, now)
         elif isinstance(message, LoadInfo):
             self.uplinks.reported(name, message, now)
+            self.failures.agent_heard(name, now)
             self._gateway_reported(name, message)
         elif not self.confirmation.take(message, source):
             self.refused["nothing to answer"] += 1
@@ -264,10 +290,9 @@ class RouteManagementServer(RyuApp):
     def _evaluate(self) -> None:
         while True:
             hub.sleep(self.profile.load_sharing.evaluation_interval)
-            now = self.clock.now()
             try:
-                self.uplinks.evaluate(now)
-                self.routes.expire(now)
+                self.uplinks.evaluate()
+                self.routes.expire(self.clock.now())
             except StoreError as error:
                 LOG.error("%s", error)
             except Exception:

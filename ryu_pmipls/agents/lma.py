@@ -43,7 +43,7 @@ async def serve(profile: Profile, lma: Lma, ovs: OpenVSwitch, cpu: Cpu, control:
     mags = {mag.name: mag.address for mag in profile.mags}
     peers = {address: name for name, address in mags.items()}
     endpoint = Endpoint(profile, Role.LMA, lma.address, counters)
-    tunnels = TunnelEnds(ovs, lma.address, peers, encapsulation, profile.tunnel.bfd_interval)
+    tunnels = TunnelEnds(ovs, lma.address, peers, encapsulation, tunnel.Bfd.of_lma(profile.tunnel.bfd_interval))
     driver = Driver(machine, endpoint, tunnels, clock, counters, {Lease: leases.note})
     gateway = CoreGatewayResolver(SERVICE_BRIDGE, lma.core.gateway)
     meter = LoadMeter(mags, profile.load_sharing.window)

@@ -56,7 +56,7 @@ async def serve(
     driver = Driver(
         machine,
         Endpoint(profile, Role.MAG, mag.address, counters),
-        TunnelEnds(ovs, mag.address, peers, encapsulation, profile.tunnel.bfd_interval),
+        TunnelEnds(ovs, mag.address, peers, encapsulation, tunnel.Bfd.of_mag(profile.tunnel.bfd_interval)),
         clock,
         counters,
         {Advertise: access.advertise, Probe: access.probe},

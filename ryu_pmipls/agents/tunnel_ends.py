@@ -21,7 +21,7 @@ _WARM_UPS_PER_LIFETIME = 3
 class TunnelEnds:
     """The ends at ``local`` of tunnels to ``peers`` (address -> name, after which the port is called).
 
-    ``bfd_interval`` is as in :func:`ovs_setup.tunnel.add_tunnel`.
+    ``bfd`` is as in :func:`ovs_setup.tunnel.add_tunnel`.
     """
 
     def __init__(
@@ -30,13 +30,13 @@ class TunnelEnds:
         local: IPv6Address,
         peers: Mapping[IPv6Address, str],
         encapsulation: tunnel.Encapsulation,
-        bfd_interval: float | None,
+        bfd: tunnel.Bfd | None,
     ) -> None:
         self._ovs = ovs
         self._local = local
         self._peers = peers
         self._encapsulation = encapsulation
-        self._bfd_interval = bfd_interval
+        self._bfd = bfd
         self._built: set[IPv6Address] = set()
         self._locks: defaultdict[IPv6Address, asyncio.Lock] = defaultdict(asyncio.Lock)
 
@@ -45,7 +45,7 @@ class TunnelEnds:
         name = self._peers[peer]
         async with self._locks[peer]:
             await asyncio.to_thread(
-                tunnel.add_tunnel, self._ovs, name, self._local, peer, self._encapsulation, self._bfd_interval
+                tunnel.add_tunnel, self._ovs, name, self._local, peer, self._encapsulation, self._bfd
             )
             if not await self.answers(peer):
                 raise OvsSetupError(f"tunnel to {name}: {peer} does not answer on the underlay")

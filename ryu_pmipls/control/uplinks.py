@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from ryu_pmipls.control.confirmation import Confirmation
@@ -21,6 +21,7 @@ from ryu_pmipls.loadsharing import (
     Outcome,
     OverloadRule,
     Placement,
+    Round,
     Settings,
     Slots,
     decide,
@@ -33,6 +34,9 @@ from ryu_pmipls.store import Store
 from ryu_pmipls.wire import LoadAdjust, LoadInfo, LoadInfoMerger, Timestamp
 
 LOG = logging.getLogger(__name__)
+
+#: What the store calls the (MAG, LMA) whose uplink had to leave its anchor.
+_EVACUATED = "evacuated"
 
 
 class UplinkControl:
@@ -56,7 +60,7 @@ class UplinkControl:
             report_interval=profile.load_sharing.report_interval,
             capacities={lma.name: lma.capacity for lma in profile.lmas},
         )
-        self.memory = Memory()
+        self.memory = Memory(evacuated=_stored_evacuations(profile, store.load_settings().get(_EVACUATED, ())))
         self.placement = Placement(lma.name for lma in profile.lmas)
         self.journal = Journal(store.load_decisions())
         self.uplinks = uplinks
@@ -67,6 +71,7 @@ class UplinkControl:
         self._clock = clock
         self._merger = LoadInfoMerger()
         self._mags = {mag.address: mag.name for mag in profile.mags}
+        self._lock = hub.Semaphore(1)  # one round at a time: the store makes others wait, and give way
 
     # What is measured.
 
@@ -90,19 +95,14 @@ class UplinkControl:
 
     # What is decided.
 
-    def evaluate(self, now: float) -> None:
+    def evaluate(self) -> None:
         """One round of decisions."""
-        snapshot = self.load_list.snapshot(now)
-        inputs = Inputs(self.settings, snapshot, self.uplinks, self.memory)
-        outcome = decide(inputs)
-        self.memory = outcome.memory
-        if outcome.decisions:
-            self._store.save_round(inputs.id, now, json.dumps(inputs.to_document()))
-        for decision in outcome.decisions:
-            LOG.info("decision %s: %s", decision.id, decision.reason)
-            self._adjust(decision)
+        with self._lock:
+            now = self._clock()
+            inputs = Inputs(self.settings, self.load_list.snapshot(now), self.uplinks, self.memory)
+            self._carry_out(decide(inputs))
         if self._profile.load_sharing.redirect_new_sessions:
-            for lma, target in self.placement.decide(snapshot):
+            for lma, target in self.placement.decide(inputs.snapshot):
                 hub.spawn(self._place, lma, target, now)
 
     def inputs(self, decision: Decision) -> Any:
@@ -117,17 +117,32 @@ class UplinkControl:
         if self._confirmation.confirmed(message, address) and self.placement.confirmed(lma, target):
             LOG.info("new sessions of %s are at %s", lma, target)
 
-    def _adjust(self, decision: Decision) -> None:
-        self.uplinks[decision.mag].update(decision.apply(self.uplinks))
-        self._store.save_uplinks(decision.mag, self.uplinks[decision.mag])
-        self._store.save_decision(self.journal.add(decision))
-        hub.spawn(self._enforce, decision)
-        hub.spawn(self._notify, decision)
+    def _carry_out(self, outcome: Round) -> None:
+        """Have the switches follow all decisions of a round at once, and have it stored."""
+        evacuated, self.memory = self.memory.evacuated, outcome.memory
+        by_mag: dict[str, list[Decision]] = {}
+        for decision in outcome.decisions:
+            LOG.info("decision %s: %s", decision.id, decision.reason)
+            self.uplinks[decision.mag].update(decision.apply(self.uplinks))
+            by_mag.setdefault(decision.mag, []).append(decision)
+        records = [self.journal.add(decision) for decision in outcome.decisions]
+        try:
+            if self.memory.evacuated != evacuated:
+                self._store.save_setting(_EVACUATED, self.memory.evacuated or None)
+            if records:
+                self._store.save_uplinks({mag: self.uplinks[mag] for mag in by_mag})
+                self._store.save_round(outcome.inputs.id, outcome.inputs.time, json.dumps(outcome.inputs.to_document()))
+                self._store.save_decisions(records)
+        finally:
+            for mag, decisions in by_mag.items():
+                hub.spawn(self._enforce, mag, decisions)
+                for decision in decisions:
+                    hub.spawn(self._notify, decision)
 
-    def _enforce(self, decision: Decision) -> None:
-        transaction = self._network.adjust(decision.mag)
+    def _enforce(self, mag: str, decisions: Sequence[Decision]) -> None:
+        transaction = self._network.adjust(mag)
         outcome = SwitchOutcome.DISCONNECTED if transaction is None else transaction.wait()
-        self._note(decision, f"switch of {decision.mag}", _OUTCOMES[outcome], outcome.value)
+        self._note(decisions, f"switch of {mag}", _OUTCOMES[outcome], outcome.value)
 
     def _notify(self, decision: Decision) -> None:
         profile = self._profile
@@ -135,12 +150,14 @@ class UplinkControl:
         message = LoadAdjust(old, new, options=(Timestamp.of(decision.time),))
         told = self._confirmation.confirmed(message, profile.mag(decision.mag).address)
         outcome = Outcome.ACKNOWLEDGED if told else Outcome.TIMED_OUT
-        self._note(decision, f"agent of {decision.mag}", outcome, "")
+        self._note([decision], f"agent of {decision.mag}", outcome, "")
 
-    def _note(self, decision: Decision, by: str, outcome: Outcome, detail: str) -> None:
+    def _note(self, decisions: Sequence[Decision], by: str, outcome: Outcome, detail: str) -> None:
         answer = Answer(by, outcome, self._clock(), detail)
-        self._store.save_decision(self.journal.answer(decision.id, answer))
-        LOG.info("decision %s: %s: %s %s", decision.id, by, outcome.value, detail)
+        kept = [decision.id for decision in decisions if decision.id in self.journal]
+        self._store.save_decisions([self.journal.answer(id, answer) for id in kept])
+        for id in kept:
+            LOG.info("decision %s: %s: %s %s", id, by, outcome.value, detail)
 
 
 _OUTCOMES = {
@@ -183,3 +200,9 @@ def stored_uplinks(profile: Profile, stored: Mapping[str, Mapping[str, Sequence[
         return found if len(found) == SLOTS and names.issuperset(found) else whole(anchor)
 
     return {mag.name: {lma.name: slots(mag.name, lma.name) for lma in profile.lmas} for mag in profile.mags}
+
+
+def _stored_evacuations(profile: Profile, stored: Iterable[Sequence[str]]) -> tuple[tuple[str, str], ...]:
+    """Those of MAGs and LMAs that still exist."""
+    mags, lmas = {mag.name for mag in profile.mags}, {lma.name for lma in profile.lmas}
+    return tuple((mag, lma) for mag, lma in stored if mag in mags and lma in lmas)

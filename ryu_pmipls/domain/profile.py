@@ -111,6 +111,7 @@ Seconds = Annotated[float, Field(gt=0, le=86400)]
 #: Mobility Headers as IPv6 protocol 135, or the same octets in UDP.
 Transport = Literal["raw", "udp"]
 Fraction = Annotated[float, Field(gt=0, le=1)]
+SignsOfDeath = Annotated[tuple[Literal["switch", "tunnels", "agent"], ...], Field(min_length=1)]
 
 
 class _Model(BaseModel):
@@ -224,6 +225,14 @@ class LoadSharing(_Model):
         return self.window if self.cool_down is None else self.cool_down
 
 
+class Failure(_Model):
+    """When an LMA counts as dead: all signs of one of the combinations in ``dead_when`` show (``docs/failure.md``)."""
+
+    dead_when: Annotated[tuple[SignsOfDeath, ...], Field(min_length=1)] | None = None
+    missing_echoes_allowed: int = Field(default=2, ge=1, le=10)  # a switch that leaves more unanswered is silent
+    agent_silent_after: Seconds | None = None  # three report intervals unless given
+
+
 def _free_header_type(number: int) -> int:
     taken = (5, 6, 7, 13, 16, 19, 20)  # PBU, PBA, Binding Error, Heartbeat, revocation, update notification
     if number in taken:
@@ -277,7 +286,7 @@ class Timers(_Model):
     tunnel_request_timeout: Seconds = 1.0
     adjust_timeout: Seconds = 1.0
     adjust_tries: int = Field(default=3, ge=1, le=10)
-    openflow_echo_interval: Seconds = 1.0
+    openflow_echo_interval: Seconds = 0.5
     heartbeat_interval: Seconds = 60.0  # RFC 5847, section 5, which has 30 to 3600 s
     missing_heartbeats_allowed: int = Field(default=3, ge=1, le=10)
 
@@ -316,6 +325,7 @@ class Profile(_Model):
     mags: tuple[Mag, ...] = Field(min_length=1)
     mobile_nodes: tuple[MobileNode, ...] = ()
     load_sharing: LoadSharing = LoadSharing()
+    failure: Failure = Failure()
     signalling: Signalling = Signalling()
     timers: Timers = Timers()
     access: Access = Access()
@@ -323,10 +333,23 @@ class Profile(_Model):
 
     @model_validator(mode="after")
     def _consistent(self) -> Profile:
-        faults = [*_repeats(self), *_home_prefix_faults(self), *_lab_faults(self)]
+        faults = [*_repeats(self), *_home_prefix_faults(self), *_failure_faults(self), *_lab_faults(self)]
         if faults:
             raise ValueError("\n".join(faults))
         return self
+
+    @property
+    def dead_when(self) -> tuple[SignsOfDeath, ...]:
+        """The combinations of signs by which an LMA counts as dead."""
+        if self.failure.dead_when is not None:
+            return self.failure.dead_when
+        return (("switch", "agent"),) if self.tunnel.bfd_interval is None else (("switch", "tunnels"),)
+
+    @property
+    def agent_silent_after(self) -> float:
+        """Seconds without a Load_info after which an LMA's agent is silent."""
+        given = self.failure.agent_silent_after
+        return 3 * self.load_sharing.report_interval if given is None else given
 
     def transport_of(self, node: Node) -> Transport:
         """By which transport a node is spoken to."""
@@ -420,6 +443,16 @@ def _home_prefix_faults(profile: Profile) -> list[str]:
         if node.prefix is not None and not (node.prefix.prefixlen == 64 and node.prefix.subnet_of(pool)):
             faults.append(f"{place}.prefix: {node.prefix} must be a /64 of home_prefix_pool {pool}")
     return faults
+
+
+def _failure_faults(profile: Profile) -> list[str]:
+    if profile.tunnel.bfd_interval is not None:
+        return []
+    return [
+        f"failure.dead_when.{index}: nobody watches tunnels while tunnel.bfd_interval is null; allowed: switch, agent"
+        for index, signs in enumerate(profile.dead_when)
+        if "tunnels" in signs
+    ]
 
 
 def _lab_faults(profile: Profile) -> list[str]:

@@ -154,7 +154,10 @@ class Lab:
     # --- processes --------------------------------------------------------------------------------------------
 
     def start_rms(self) -> None:
-        """Start the RMS and return when all switches have found it; ``LabError`` if one runs already, or it ends."""
+        """Start the RMS and return when all switches that run have found it.
+
+        ``LabError`` if one runs already, or it ends.
+        """
         self._require_running()
         if self._pid(RMS) is not None:
             raise LabError("the RMS is running already; 'pmipls lab rms stop' ends it")
@@ -358,7 +361,10 @@ class Lab:
         self._await(child, f"listen on ports {sorted(wanted)}", lambda: wanted <= processes.listening_ports(child.pid))
 
     def _await_connections(self, child: subprocess.Popen[bytes]) -> None:
-        self._await(child, "have all switches connected", lambda: all(map(hasten_reconnection, self._openvswitches)))
+        def connected() -> bool:
+            return all(hasten_reconnection(switch) for switch in self._openvswitches if switch.running())
+
+        self._await(child, "have all switches connected", connected)
 
     def _await(self, rms: subprocess.Popen[bytes], what: str, condition: Callable[[], bool]) -> None:
         deadline = time.monotonic() + _RMS_TIMEOUT

@@ -2,7 +2,8 @@
 
 from ryu_pmipls.loadsharing.decision import Alarm, Decision, Inputs, Memory, Outlook, PolicyName, Round, Settings
 from ryu_pmipls.loadsharing.explanation import Explanation, explain
-from ryu_pmipls.loadsharing.journal import Answer, Journal, Outcome, Record
+from ryu_pmipls.loadsharing.journal import Answer, Incident, Journal, Outcome, Record
+from ryu_pmipls.loadsharing.liveness import Liveness, Sign, Verdict
 from ryu_pmipls.loadsharing.load_list import LoadList, OverloadRule
 from ryu_pmipls.loadsharing.placement import Placement
 from ryu_pmipls.loadsharing.policies import decide
@@ -15,8 +16,10 @@ __all__ = [
     "Answer",
     "Decision",
     "Explanation",
+    "Incident",
     "Inputs",
     "Journal",
+    "Liveness",
     "LmaLoad",
     "LmaState",
     "LoadList",
@@ -31,9 +34,11 @@ __all__ = [
     "Record",
     "Round",
     "Settings",
+    "Sign",
     "Slots",
     "Source",
     "Uplinks",
+    "Verdict",
     "decide",
     "explain",
     "slots_of",

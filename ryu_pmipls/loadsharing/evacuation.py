@@ -8,7 +8,7 @@ import numpy as np
 
 from ryu_pmipls.loadsharing.levels import water_level
 from ryu_pmipls.loadsharing.plan import Plan
-from ryu_pmipls.loadsharing.snapshot import LmaState
+from ryu_pmipls.loadsharing.snapshot import LmaLoad, LmaState
 from ryu_pmipls.loadsharing.uplinks import count
 
 _LEAVING = (LmaState.DEAD, LmaState.DRAINING)
@@ -29,9 +29,7 @@ def evacuate(plan: Plan) -> None:
         if leaving and plan.may_take.any():
             _spread(plan, row, leaving)
         elif leaving:
-            reason = (
-                f"{load.lma} is {load.state.value} and carries uplinks of {len(leaving)} MAGs; no LMA may take them"
-            )
+            reason = f"{_what(load)} and carries uplinks of {len(leaving)} MAGs; no LMA may take them"
             plan.alarm(load.lma, reason)
 
 
@@ -99,9 +97,14 @@ def _spread(plan: Plan, source: int, mags: Iterable[str]) -> None:
                 slots,
                 work=work * part,
                 rate=rate * part,
-                reason=f"{load.lma} is {load.state.value}; {plan.names[target]} is the lightest, with CPU "
+                reason=f"{_what(load)}; {plan.names[target]} is the lightest, with CPU "
                 f"{plan.cpu[target]:.0%} before the move",
             )
+
+
+def _what(load: LmaLoad) -> str:
+    cause = "" if load.cause is None else f" ({load.cause})"
+    return f"{load.lma} is {load.state.value}{cause}"
 
 
 def _estimated_rates(plan: Plan, row: int) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""What was decided, from what, and what became of it."""
+"""What was decided, and what became of it; and what happened to LMAs."""
 
 from __future__ import annotations
 
@@ -56,6 +56,16 @@ class Record:
 _RECORD = TypeAdapter(Record)
 
 
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """Something that happened to an LMA at ``time`` (seconds since 1970), and why: ``died``, ``returned``, ..."""
+
+    time: float
+    lma: str
+    kind: str
+    reason: str
+
+
 class Journal:
     """The last ``capacity`` decisions, oldest first when iterated; starts with ``records``."""
 
@@ -76,6 +86,9 @@ class Journal:
 
     def __getitem__(self, decision_id: str) -> Record:
         return self._records[decision_id]
+
+    def __contains__(self, decision_id: str) -> bool:
+        return decision_id in self._records
 
     def __iter__(self) -> Iterator[Record]:
         return iter(tuple(self._records.values()))

@@ -83,6 +83,7 @@ class _Entry:
         self.connected = False
         self.draining = False
         self.dead = False
+        self.cause: str | None = None  # of death
         self.present: Flags = np.zeros(mags, dtype=np.bool_)
         self.ports = PortWindows(mags, window)
         self.ports.set_present(self.present)
@@ -202,9 +203,9 @@ class LoadList:
         """The operator wants the LMA free of traffic, or no longer."""
         self._entries[lma].draining = draining
 
-    def set_dead(self, lma: str, dead: bool) -> None:
-        """The LMA has failed, or is back and has all its rules."""
-        self._entries[lma].dead = dead
+    def set_dead(self, lma: str, dead: bool, cause: str | None = None) -> None:
+        """The LMA has failed, and why, or is back and has all its rules."""
+        self._entries[lma].dead, self._entries[lma].cause = dead, cause
 
     # What there is.
 
@@ -259,6 +260,7 @@ class LoadList:
             span=None if counts is None else counts.span,
             signalled_packets=None if entry.signalled is None else entry.signalled.total,
             capacity=capacity,
+            cause=entry.cause,
         )
 
     def _state(self, entry: _Entry, counts: _Counts | None, capacity: float, now: float) -> LmaState:

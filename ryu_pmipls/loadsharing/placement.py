@@ -1,10 +1,12 @@
-"""Where mobile nodes that come new get their session: not at an LMA that is overloaded (RFC 6463)."""
+"""Where mobile nodes that come new get their session: not at an LMA that is overloaded or is to be left (RFC 6463)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from ryu_pmipls.loadsharing.snapshot import LmaLoad, LmaState, LoadSnapshot
+
+_AVOIDED = (LmaState.OVERLOADED, LmaState.DRAINING, LmaState.DEAD)
 
 
 class Placement:
@@ -20,8 +22,9 @@ class Placement:
     def decide(self, snapshot: LoadSnapshot) -> list[tuple[str, str]]:
         """One round: (LMA, target) for each LMA that has to be told now.
 
-        An overloaded LMA sends new sessions to the lightest one, and keeps to it as long as that is light. It is told
-        in every round, for its agent may have been restarted; the others until they have confirmed.
+        An LMA that is overloaded, draining or dead (it may be its switch alone) sends new sessions to the lightest one,
+        and keeps to it as long as that is light. It is told in every round, for its agent may have been restarted; the
+        others until they have confirmed.
         """
         light = [load for load in snapshot.lmas if load.state is LmaState.LIGHT]
         for load in snapshot.lmas:
@@ -36,7 +39,7 @@ class Placement:
         return known != target
 
     def _target(self, load: LmaLoad, light: list[LmaLoad]) -> str:
-        if load.state is not LmaState.OVERLOADED or not light:
+        if load.state not in _AVOIDED or not light:
             return load.lma
         present = self.targets[load.lma]
         if present in [other.lma for other in light]:

@@ -49,7 +49,7 @@ class LmaLoad:
 
     ``packets`` and ``octets`` tell what arrived from the MAGs in the window, of which at least ``span`` seconds were
     watched for every MAG. ``signalled_packets`` is the total of the newest Load_info, for comparison. ``capacity`` is
-    relative to that of the other LMAs.
+    relative to that of the other LMAs. ``cause`` is why an LMA counts as dead, or who drains it.
     """
 
     lma: str
@@ -63,6 +63,7 @@ class LmaLoad:
     span: float | None
     signalled_packets: int | None
     capacity: float = 1.0
+    cause: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

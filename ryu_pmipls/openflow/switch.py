@@ -67,6 +67,7 @@ class Switch:
         self.node = node
         self.state = State.DISCONNECTED
         self.ports: dict[str, int] = {}
+        self.live: set[str] = set()  # ports that are up, and whose tunnel carries packets if BFD watches it
         self.link_layer_address: bytes | None = None  # of the bridge's own interface
         self.counters: dict[str, Counters] = {}
         self.statistics_pending = False
@@ -106,6 +107,10 @@ class Switch:
         self.statistics_pending = False
         self.counters.clear()
 
+    def answers(self, missing_allowed: int) -> bool:
+        """Whether the switch is connected and has left no more echo requests unanswered than allowed."""
+        return self._session is not None and len(self._session.datapath.unreplied_echo_requests) <= missing_allowed
+
     def serves(self, datapath: Datapath) -> bool:
         """Whether ``datapath`` is the present connection (a replaced one may still tell of its end)."""
         return self._session is not None and self._session.datapath is datapath
@@ -116,6 +121,7 @@ class Switch:
             self._note_port(port, self._described)
         if not more:
             self.ports, self._described = self._described, {}
+            self.live &= self.ports.keys()
 
     def groups_described(self, groups: Iterable[Any]) -> None:
         """Groups that are there."""
@@ -131,6 +137,7 @@ class Switch:
         name, before = _port_name(port), (dict(self.ports), self.link_layer_address)
         if gone:
             self.ports.pop(name, None)
+            self.live.discard(name)
         else:
             self._note_port(port, self.ports)
         if self.contents is None or self._reconciler is None or before == (self.ports, self.link_layer_address):
@@ -232,8 +239,13 @@ class Switch:
     def _note_port(self, port: Any, ports: dict[str, int]) -> None:
         if port.port_no == LOCAL:
             self.link_layer_address = bytes.fromhex(port.hw_addr.replace(":", ""))
+            return
+        name = _port_name(port)
+        ports[name] = port.port_no
+        if port.state & ofp.OFPPS_LIVE:
+            self.live.add(name)
         else:
-            ports[_port_name(port)] = port.port_no
+            self.live.discard(name)
 
     def _watched(self, transaction: Transaction) -> Transaction:
         transaction.then(self._settled)

@@ -141,6 +141,10 @@ def _decision_rows(document: Any) -> list[list[str]]:
     ]
 
 
+def _incident_rows(document: Any) -> list[list[str]]:
+    return [[_time(entry["time"]), entry["lma"], entry["kind"], entry["reason"]] for entry in document]
+
+
 def _health_rows(document: Any) -> list[list[str]]:
     rows = [["status", document["status"]], ["domain", document["domain"]], ["bindings", str(document["bindings"])]]
     rows += [[f"switch {name}", state] for name, state in document["switches"].items()]
@@ -257,6 +261,12 @@ commands = [
         "The decisions of load sharing so far, with their outcome.",
         ("id", "time", "MAG", "uplink", "outcome", "reason"),
         _decision_rows,
+    ),
+    _command(
+        "incidents",
+        "What has happened to LMAs: deaths, returns, and what the operator had done with them.",
+        ("time", "LMA", "what", "why"),
+        _incident_rows,
     ),
     _command("health", "Whether all is well with the RMS and its switches.", ("what", "how"), _health_rows),
 ]

@@ -8,6 +8,8 @@ from ipaddress import IPv6Address, IPv6Network
 from typing import Any
 
 from ryu_pmipls import __version__
+from ryu_pmipls.control.failures import FailureControl
+from ryu_pmipls.control.incidents import Incidents
 from ryu_pmipls.control.uplinks import UplinkControl
 from ryu_pmipls.domain.profile import Profile, format_link_layer
 from ryu_pmipls.loadsharing import Record, weights
@@ -29,6 +31,8 @@ class Resources:
     profile: Profile
     clock: Callable[[], float]
     uplinks: UplinkControl
+    failures: FailureControl
+    incidents: Incidents
     bindings: BindingTable
     network: Network
     refused: Mapping[str, int]  # datagrams and messages that were dropped, by reason
@@ -47,9 +51,10 @@ class Resources:
         application.serve("/v1/bindings/{prefix}", self.binding)
         application.serve("/v1/decisions", self.decisions)
         application.serve("/v1/decisions/{id}", self.decision)
+        application.serve("/v1/incidents", self.all_incidents)
 
     def index(self) -> Document:
-        names = ["health", "load-list", "lmas", "mags", "tunnels", "bindings", "decisions"]
+        names = ["health", "load-list", "lmas", "mags", "tunnels", "bindings", "decisions", "incidents"]
         return {"domain": self.profile.domain, "version": __version__, "resources": [f"/v1/{name}" for name in names]}
 
     def health(self) -> Document:
@@ -130,8 +135,15 @@ class Resources:
         record = self.uplinks.journal[id]
         return _decision(record) | {"inputs": self.uplinks.inputs(record.decision)}
 
+    def all_incidents(self) -> list[Document]:
+        return [asdict(incident) for incident in self.incidents]
+
     def _lma(self, switch: Switch) -> Document:
-        return self._node(switch) | {"new_sessions_at": self.uplinks.placement.targets[switch.name]}
+        name = switch.name
+        return self._node(switch) | {
+            "new_sessions_at": self.uplinks.placement.targets[name],
+            "signs_of_death": self.failures.signs(name),
+        }
 
     def _uplinks(self, mag: str) -> Document:
         return {anchor: weights(slots) for anchor, slots in self.uplinks.uplinks[mag].items()}

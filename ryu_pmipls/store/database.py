@@ -88,6 +88,15 @@ MIGRATIONS = (
         inputs TEXT NOT NULL  -- JSON
     ) STRICT;
     """,
+    """
+    CREATE TABLE incident (
+        number INTEGER PRIMARY KEY NOT NULL,
+        time REAL NOT NULL,
+        lma TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        reason TEXT NOT NULL
+    ) STRICT;
+    """,
 )
 
 

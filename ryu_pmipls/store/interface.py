@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from ryu_pmipls.loadsharing import Record
+from ryu_pmipls.loadsharing import Incident, Record
 from ryu_pmipls.routing import Binding
 
 
@@ -29,8 +29,8 @@ class Store(Protocol):
     def load_bindings(self) -> Iterator[Binding]:
         """All bindings, one for each prefix. Nothing may be saved while they are being read."""
 
-    def save_uplinks(self, mag: str, carriers: Mapping[str, Sequence[str]]) -> None:
-        """Keep which LMAs carry a MAG's uplink, for each of the anchor LMAs in ``carriers`` (anchor -> LMAs)."""
+    def save_uplinks(self, uplinks: Mapping[str, Mapping[str, Sequence[str]]]) -> None:
+        """Keep which LMAs carry the uplinks of the MAGs named (MAG -> anchor LMA -> LMAs), all or none."""
 
     def load_uplinks(self) -> dict[str, dict[str, tuple[str, ...]]]:
         """MAG -> anchor LMA -> LMAs that carry the uplink."""
@@ -47,10 +47,10 @@ class Store(Protocol):
     def load_met_switches(self) -> set[str]: ...
 
     def save_setting(self, name: str, value: Any) -> None:
-        """Keep what the operator has set, a JSON value; None is as if it had never been set."""
+        """Keep what the operator has set, or the RMS has found out, a JSON value; None is as if it never had been."""
 
     def load_settings(self) -> dict[str, Any]:
-        """Name -> value of all that the operator has set."""
+        """Name -> value of all that is set."""
 
     def save_round(self, name: str, time: float, inputs: str) -> None:
         """Keep what a round of decisions was made from, as text, as long as one of its decisions is kept."""
@@ -58,11 +58,17 @@ class Store(Protocol):
     def load_round(self, name: str) -> str | None:
         """What the round of that name was made from; None if that is not kept."""
 
-    def save_decision(self, record: Record) -> None:
-        """Keep a decision, in place of what there was of it; only the latest decisions are kept."""
+    def save_decisions(self, records: Iterable[Record]) -> None:
+        """Keep decisions, all or none, in place of what there was of them; only the latest decisions are kept."""
 
     def load_decisions(self) -> list[Record]:
         """The decisions that are kept, oldest first."""
+
+    def save_incident(self, incident: Incident) -> None:
+        """Keep what has happened to an LMA; only the latest are kept."""
+
+    def load_incidents(self) -> list[Incident]:
+        """What is kept of that, oldest first."""
 
     def tidy(self) -> None:
         """Do some of what was put off; to be called every second or so."""

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ryu_pmipls.loadsharing import Record
+from ryu_pmipls.loadsharing import Incident, Record
 from ryu_pmipls.routing import Binding
 from ryu_pmipls.store.batches import Batches
 from ryu_pmipls.store.database import MIGRATIONS, transaction
@@ -25,7 +25,7 @@ _CACHE_SIZE = 64 * 2**10  # KiB
 
 
 class SqliteStore:
-    """A store in ``directory`` (made if need be), which keeps the last ``decisions_kept`` decisions.
+    """A store in ``directory`` (made if need be), which keeps the last ``decisions_kept`` decisions, and incidents.
 
     A commit is on the disk when it returns (write-ahead log with ``synchronous=FULL``): a Route_adjust that the RMS has
     answered must survive a power failure, and with ``NORMAL`` it only survives a crash of the process. The price is one
@@ -95,11 +95,15 @@ class SqliteStore:
         with self._explained():
             yield from self._batches.load()
 
-    def save_uplinks(self, mag: str, carriers: Mapping[str, Sequence[str]]) -> None:
+    def save_uplinks(self, uplinks: Mapping[str, Mapping[str, Sequence[str]]]) -> None:
         with self._explained(), transaction(self._database):
             self._database.executemany(
                 "INSERT OR REPLACE INTO uplink VALUES (?, ?, ?)",
-                ((mag, anchor, json.dumps(lmas)) for anchor, lmas in carriers.items()),
+                (
+                    (mag, anchor, json.dumps(lmas))
+                    for mag, carriers in uplinks.items()
+                    for anchor, lmas in carriers.items()
+                ),
             )
 
     def load_uplinks(self) -> dict[str, dict[str, tuple[str, ...]]]:
@@ -146,11 +150,11 @@ class SqliteStore:
             row = self._database.execute("SELECT inputs FROM round WHERE id = ?", (name,)).fetchone()
         return None if row is None else str(row[0])
 
-    def save_decision(self, record: Record) -> None:
+    def save_decisions(self, records: Iterable[Record]) -> None:
         with self._explained(), transaction(self._database):
-            self._database.execute(
+            self._database.executemany(
                 "INSERT OR REPLACE INTO decision VALUES (?, ?, ?)",
-                (record.decision.id, record.decision.time, record.to_json()),
+                ((record.decision.id, record.decision.time, record.to_json()) for record in records),
             )
             self._database.execute(
                 "DELETE FROM decision WHERE id IN "
@@ -163,6 +167,19 @@ class SqliteStore:
         with self._explained():
             rows = self._database.execute("SELECT record FROM decision ORDER BY time, id")
             return [Record.from_json(text) for (text,) in rows]
+
+    def save_incident(self, incident: Incident) -> None:
+        values = incident.time, incident.lma, incident.kind, incident.reason
+        with self._explained(), transaction(self._database):
+            self._database.execute("INSERT INTO incident (time, lma, kind, reason) VALUES (?, ?, ?, ?)", values)
+            self._database.execute(
+                "DELETE FROM incident WHERE number <= (SELECT max(number) FROM incident) - ?", (self._decisions_kept,)
+            )
+
+    def load_incidents(self) -> list[Incident]:
+        with self._explained():
+            rows = self._database.execute("SELECT time, lma, kind, reason FROM incident ORDER BY number")
+            return [Incident(*row) for row in rows]
 
     def tidy(self) -> None:
         with self._explained():

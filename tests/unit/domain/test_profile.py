@@ -80,8 +80,12 @@ def test_template_shows_the_defaults_that_are_in_force() -> None:
     whole = Profile.model_validate(yaml.safe_load(uncommented))
     plain = load_profile("deployment-template")
     assert whole.load_sharing.rest_after_move == plain.load_sharing.rest_after_move
-    same = whole.load_sharing.model_copy(update={"cool_down": None})
-    assert whole.model_copy(update={"load_sharing": same}) == plain
+    assert (whole.dead_when, whole.agent_silent_after) == (plain.dead_when, plain.agent_silent_after)
+    same = {
+        "load_sharing": whole.load_sharing.model_copy(update={"cool_down": None}),
+        "failure": whole.failure.model_copy(update={"dead_when": None, "agent_silent_after": None}),
+    }
+    assert whole.model_copy(update=same) == plain
 
 
 def test_an_agent_serves_rest_only_if_told_and_then_on_loopback() -> None:
@@ -93,6 +97,20 @@ def test_an_agent_serves_rest_only_if_told_and_then_on_loopback() -> None:
 def test_a_moved_mag_rests_for_a_window_unless_told_otherwise() -> None:
     assert LoadSharing(window=120).rest_after_move == 120
     assert LoadSharing(window=120, cool_down=7).rest_after_move == 7
+
+
+def test_signs_of_death_depend_on_who_watches_the_tunnels() -> None:
+    assert load_profile("two-lma").dead_when == (("switch", "tunnels"),)
+    unwatched = Profile.model_validate(changed("tunnel", "bfd_interval", to=None))
+    assert unwatched.dead_when == (("switch", "agent"),)
+    assert unwatched.agent_silent_after == 3 * unwatched.load_sharing.report_interval
+
+
+def test_tunnels_that_nobody_watches_are_no_sign_of_death(tmp_path: Path) -> None:
+    document = changed("failure", to={"dead_when": [["switch"], ["tunnels", "agent"]]})
+    document["tunnel"]["bfd_interval"] = None
+    (fault,) = faults(tmp_path, yaml.safe_dump(document))
+    assert fault.startswith("failure.dead_when.1: nobody watches tunnels") and "allowed: switch, agent" in fault
 
 
 def test_profile_is_frozen() -> None:
@@ -148,6 +166,9 @@ def test_unknown_name_tells_the_names_there_are(find: Callable[[Profile, str], A
         (("load_sharing", "window"), 0, "load_sharing.window", "greater than 0"),
         (("load_sharing", "report_interval"), 60, "load_sharing", "report_interval must not be longer than window"),
         (("load_sharing", "hysteresis"), 0.9, "load_sharing", "hysteresis must be less than cpu_threshold"),
+        (("failure",), {"dead_when": []}, "failure.dead_when", "at least 1 item"),
+        (("failure",), {"dead_when": [["pulse"]]}, "failure.dead_when.0.0", "'switch', 'tunnels' or 'agent'"),
+        (("failure",), {"missing_echoes_allowed": 0}, "failure.missing_echoes_allowed", "greater than or equal to 1"),
         (("signalling",), {"transport": "tcp"}, "signalling.transport", "'raw' or 'udp'"),
         (("mags", 0, "transport"), "tcp", "mags.0.transport", "'raw' or 'udp'"),
         (("signalling",), {"keys": "keys"}, "signalling.keys", "must be an absolute path"),

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+import pytest
 import sharing_helpers
-from sharing_helpers import LIGHT, NEUTRAL, OVERLOADED, STALE, load
+from sharing_helpers import DEAD, DRAINING, LIGHT, NEUTRAL, OVERLOADED, STALE, load
 
 from ryu_pmipls.loadsharing import LmaState, LoadSnapshot, Placement
 
@@ -35,6 +36,11 @@ def test_an_overloaded_lma_sends_new_sessions_to_the_lightest_and_is_told_every_
         assert placement.decide(snapshot(OVERLOADED, LIGHT, LIGHT)) == [("lma1", "lma3")]
         placement.confirmed("lma1", "lma3")
     assert not placement.confirmed("lma1", "lma3")
+
+
+@pytest.mark.parametrize("state", [DEAD, DRAINING])
+def test_an_lma_that_is_to_be_left_gets_no_new_sessions(state: LmaState) -> None:
+    assert settled().decide(snapshot(LIGHT, state, LIGHT)) == [("lma2", "lma3")]
 
 
 def test_it_keeps_to_its_target_as_long_as_that_is_light() -> None:

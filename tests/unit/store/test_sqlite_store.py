@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ryu_pmipls.loadsharing import Answer, Decision, Outcome, Record
+from ryu_pmipls.loadsharing import Answer, Decision, Incident, Outcome, Record
 from ryu_pmipls.routing import Binding
 from ryu_pmipls.store import SqliteStore, Store, StoreError, batches
 
@@ -56,19 +56,21 @@ def reopened(store: SqliteStore, directory: Path) -> Store:
 
 
 def test_an_empty_store_has_nothing(store: SqliteStore) -> None:
-    assert list(store.load_bindings()) == store.load_decisions() == []
+    assert list(store.load_bindings()) == store.load_decisions() == store.load_incidents() == []
     assert store.load_uplinks() == store.load_core_gateways() == store.load_settings() == {}
 
 
 def test_everything_survives_a_restart(store: SqliteStore, tmp_path: Path) -> None:
     store.save_bindings([BARE, BINDING])
-    store.save_uplinks("mag1", {"lma1": ("lma2", "lma1", "lma2"), "lma2": ["lma2"]})
-    store.save_uplinks("mag2", {"lma1": ("lma1",)})
+    store.save_uplinks({"mag1": {"lma1": ("lma2", "lma1", "lma2"), "lma2": ["lma2"]}})
+    store.save_uplinks({"mag2": {"lma1": ("lma1",)}})
     store.save_setting("drained", ["lma1"])
     store.save_setting("policy", "static")
     store.save_core_gateway("lma1", bytes.fromhex("02000000000a"))
+    died = Incident(1.25, "lma1", "died", "its switch is not connected")
+    store.save_incident(died)
     answered = replace(record(1), answers=(Answer("mag1 switch", Outcome.ACKNOWLEDGED, 1.5),))
-    store.save_decision(answered)
+    store.save_decisions([answered])
     again = reopened(store, tmp_path)
     assert list(again.load_bindings()) == [BINDING, BARE]
     assert again.load_uplinks() == {
@@ -78,6 +80,7 @@ def test_everything_survives_a_restart(store: SqliteStore, tmp_path: Path) -> No
     assert again.load_settings() == {"drained": ["lma1"], "policy": "static"}
     assert again.load_core_gateways() == {"lma1": bytes.fromhex("02000000000a")}
     assert again.load_decisions() == [answered]
+    assert again.load_incidents() == [died]
     again.close()
 
 
@@ -89,8 +92,8 @@ def test_saving_replaces_and_deleting_forgets(store: SqliteStore) -> None:
     assert list(store.load_bindings()) == [moved]
     store.save_bindings([BARE])
     assert list(store.load_bindings()) == [moved, BARE]
-    store.save_uplinks("mag1", {"lma1": ["lma1"], "lma2": ["lma2"]})
-    store.save_uplinks("mag1", {"lma1": ["lma2"]})
+    store.save_uplinks({"mag1": {"lma1": ["lma1"], "lma2": ["lma2"]}})
+    store.save_uplinks({"mag1": {"lma1": ["lma2"]}})
     assert store.load_uplinks() == {"mag1": {"lma1": ("lma2",), "lma2": ("lma2",)}}
     store.save_setting("drained", ["lma1"])
     store.save_setting("drained", ["lma2"])
@@ -104,10 +107,16 @@ def test_saving_replaces_and_deleting_forgets(store: SqliteStore) -> None:
 
 def test_the_last_decisions_are_kept(store: SqliteStore) -> None:
     for number in (9, 10, 11, 12):
-        store.save_decision(record(number))
-    store.save_decision(replace(record(11), answers=(Answer("mag1 switch", Outcome.TIMED_OUT, 13.0),)))
+        store.save_decisions([record(number)])
+    store.save_decisions([replace(record(11), answers=(Answer("mag1 switch", Outcome.TIMED_OUT, 13.0),))])
     assert [kept.decision.id for kept in store.load_decisions()] == ["10-mag1", "11-mag1", "12-mag1"]
     assert [kept.outcome.value for kept in store.load_decisions()] == ["pending", "timed out", "pending"]
+
+
+def test_the_last_incidents_are_kept(store: SqliteStore) -> None:
+    for number in range(5):
+        store.save_incident(Incident(9.0 - number, "lma1", "died", "because"))
+    assert [incident.time for incident in store.load_incidents()] == [7.0, 6.0, 5.0]
 
 
 def test_a_batch_is_saved_whole_or_not_at_all(store: SqliteStore) -> None:
@@ -149,7 +158,7 @@ def test_a_newer_schema_is_refused_and_left_alone(store: SqliteStore, tmp_path: 
     raw = sqlite3.connect(tmp_path / "rms.sqlite")
     raw.execute("PRAGMA user_version = 99")
     raw.close()
-    with pytest.raises(StoreError, match=r"schema 99, this one knows up to 3.*move .*rms\.sqlite\* out of the way"):
+    with pytest.raises(StoreError, match=r"schema 99, this one knows up to 4.*move .*rms\.sqlite\* out of the way"):
         SqliteStore(tmp_path)
     raw = sqlite3.connect(tmp_path / "rms.sqlite")
     assert raw.execute("SELECT count(*) FROM batch").fetchone() == (1,)
@@ -410,7 +419,7 @@ def test_a_torn_log_costs_only_what_is_behind_the_tear(tmp_path: Path) -> None:
 def test_what_decisions_were_made_from_is_kept_as_long_as_they_are(store: SqliteStore) -> None:
     for number in (9, 10, 11, 12):
         store.save_round(f"{number}", float(number), f'{{"round": {number}}}')
-        store.save_decision(record(number))
+        store.save_decisions([record(number)])
     assert [store.load_round(name) for name in ("9", "10", "12", "13")] == [
         None,
         '{"round": 10}',

@@ -1,0 +1,148 @@
+"""Which LMAs are dead: signs, each of them a suspicion only, and the combinations of them that count as death.
+
+What looks like the death of an LMA may be the RMS's own: cut off from the network it hears nothing of anybody. So death
+takes a witness, a MAG that was heard after the last sign had shown. Without one nothing could be moved anyway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Sign(str, Enum):
+    """A sign of death."""
+
+    SWITCH = "switch"  # its switch is not connected by OpenFlow, or does not answer echo requests
+    TUNNELS = "tunnels"  # no MAG's tunnel to it is alive, as the MAGs' switches see it (BFD)
+    AGENT = "agent"  # no Load_info comes
+
+
+#: What is told of each sign.
+WORDS = {
+    Sign.SWITCH: "its switch does not answer",
+    Sign.TUNNELS: "no MAG has a live tunnel to it",
+    Sign.AGENT: "its agent is silent",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """An LMA has died, or is back, and why; ``time`` is seconds since 1970."""
+
+    lma: str
+    dead: bool
+    time: float
+    reason: str
+
+
+#: Seconds without a word of any MAG after which the RMS has been cut off.
+_CUT_OFF = 5.0
+
+
+class _Lma:
+    """What is known of an LMA. ``silent_since`` (its switch) and ``down_since`` are None while that is not so."""
+
+    def __init__(self, now: float) -> None:
+        self.silent_since: float | None = now
+        self.down_since: float | None = None
+        self.heard = now
+        self.ready = False
+        self.tunnels: dict[str, bool] = {}  # MAG -> alive
+
+
+class Liveness:
+    """Judges the LMAs (names) by what it is told of them and of the MAGs.
+
+    An LMA dies when every sign of one of the combinations in ``dead_when`` shows and a MAG has been heard since. It is
+    back when no sign shows and its switch is ``ready``: it holds all that it shall. An agent is silent
+    after ``silent_after`` seconds. ``dead`` are those that had died before.
+
+    All have to find an RMS that has just started, or that was cut off. So a switch that did not answer when the
+    first MAG was heard again has ``patience`` seconds from then on, and an agent ``silent_after``.
+    """
+
+    def __init__(
+        self,
+        lmas: Iterable[str],
+        dead_when: Sequence[Collection[Sign]],
+        *,
+        silent_after: float,
+        now: float,
+        dead: Iterable[str] = (),
+        patience: float = 10.0,
+    ) -> None:
+        self._lmas = {lma: _Lma(now) for lma in lmas}
+        self._dead_when = [tuple(combination) for combination in dead_when]
+        self._silent_after = silent_after
+        self._patience = patience
+        self._dead = dict.fromkeys(lma for lma in dead if lma in self._lmas)
+        self._witnessed = float("-inf")  # when a MAG was last heard
+        self._resumed = float("inf")  # since when MAGs have been heard without a break
+
+    @property
+    def dead(self) -> tuple[str, ...]:
+        """The LMAs that are dead, in the order in which they died."""
+        return tuple(self._dead)
+
+    # What is told.
+
+    def switch(self, lma: str, answers: bool, ready: bool, now: float) -> None:
+        """Whether the LMA's switch is connected and answers, and whether it holds all that it shall."""
+        entry = self._lmas[lma]
+        entry.ready = answers and ready
+        if answers:
+            entry.silent_since = None
+        elif entry.silent_since is None:
+            entry.silent_since = now
+
+    def tunnels(self, mag: str, alive: Mapping[str, bool], now: float) -> None:
+        """Which tunnels a MAG has (to LMA -> whether it is alive), all of them; none when its switch is away."""
+        for lma, entry in self._lmas.items():
+            if lma in alive:
+                entry.tunnels[mag] = alive[lma]
+            else:
+                entry.tunnels.pop(mag, None)
+            if not entry.tunnels or any(entry.tunnels.values()):
+                entry.down_since = None
+            elif entry.down_since is None:
+                entry.down_since = now
+
+    def mag_heard(self, now: float) -> None:
+        """The switch of some MAG has said something."""
+        if now - self._witnessed > _CUT_OFF:
+            self._resumed = now
+        self._witnessed = max(self._witnessed, now)
+
+    def agent_heard(self, lma: str, now: float) -> None:
+        """The LMA's agent has said something."""
+        self._lmas[lma].heard = max(self._lmas[lma].heard, now)
+
+    # What follows.
+
+    def signs(self, lma: str, now: float) -> dict[Sign, float]:
+        """The signs of death that an LMA shows, and since when."""
+        entry = self._lmas[lma]
+        switch, agent = entry.silent_since, max(entry.heard, self._resumed) + self._silent_after
+        if switch is not None and switch < self._resumed:
+            switch = self._resumed + self._patience
+        since = {Sign.SWITCH: switch, Sign.TUNNELS: entry.down_since, Sign.AGENT: agent}
+        return {sign: time for sign, time in since.items() if time is not None and time <= now}
+
+    def judge(self, now: float) -> list[Verdict]:
+        """Who has died and who is back since the last time."""
+        verdicts = []
+        for lma, entry in self._lmas.items():
+            signs = self.signs(lma, now)
+            if lma in self._dead:
+                if entry.ready and not signs:
+                    del self._dead[lma]
+                    verdicts.append(Verdict(lma, False, now, "its switch holds all that it shall, and no sign is left"))
+            elif any(self._proves(combination, signs) for combination in self._dead_when):
+                self._dead[lma] = None
+                verdicts.append(Verdict(lma, True, now, " and ".join(WORDS[sign] for sign in Sign if sign in signs)))
+        return verdicts
+
+    def _proves(self, combination: Collection[Sign], signs: Mapping[Sign, float]) -> bool:
+        return all(sign in signs and signs[sign] <= self._witnessed for sign in combination)

@@ -1,0 +1,102 @@
+"""An LMA dies and comes back: the RMS notices, has it left, and gives it traffic again. Needs root and Open vSwitch."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from domain_helpers import await_tunnels, eventually, place, rest
+
+from ovs_setup.node import set_up
+from ryu_pmipls.domain.profile import load_profile
+from ryu_pmipls.lab.lab import Lab
+from ryu_pmipls.lab.plan import UNDERLAY_PORT
+from ryu_pmipls.lab.probe import Probe
+
+RATE = 500  # packets per second
+
+
+@pytest.fixture(scope="module")
+def lab(derive_profile: Callable[..., Path]) -> Iterator[Lab]:
+    load_sharing = {"policy": "static", "window": 3, "report_interval": 1, "evaluation_interval": 1}
+    lma_cpu = {"lma1": 1.0, "lma2": 1.0}
+    path = derive_profile("pfo", 31, {"load_sharing": load_sharing, "lab": {"lma_cpu": lma_cpu}})
+    made = Lab(load_profile(path), path)
+    made.up()
+    await_tunnels(made)
+    place(made, "mn1", "mag1")
+    place(made, "mn2", "mag2")
+    yield made
+    made.down()
+
+
+def carriers(lab: Lab, anchor: str = "lma1") -> set[str]:
+    """The LMAs that carry the uplinks of an anchor's mobile nodes."""
+    return {lma for mag in rest(lab, "mags") for lma in mag["uplinks"][anchor]}
+
+
+def state(lab: Lab, lma: str) -> str:
+    return next(str(load["state"]) for load in rest(lab, "load-list")["lmas"] if load["lma"] == lma)
+
+
+def incident(lab: Lab, kind: str, since: float) -> dict[str, Any] | None:
+    found: list[dict[str, Any]] = [entry for entry in rest(lab, "incidents") if entry["kind"] == kind]
+    return found[-1] if found and found[-1]["time"] >= since else None
+
+
+def test_a_dead_lma_is_left_within_three_seconds(lab: Lab) -> None:
+    eventually(lambda: {state(lab, lma) for lma in ("lma1", "lma2")} == {"light"}, 20, "a load list")
+    assert carriers(lab) == {"lma1"}
+    probes = [Probe(lab, node, lab.plan.correspondent, RATE) for node in ("mn1", "mn2")]
+    for probe in probes:
+        probe.start()
+    time.sleep(1)
+    killed = time.time()
+    os.kill(lab.openvswitch("lma1").vswitchd_pid(), signal.SIGKILL)
+    death = eventually(lambda: incident(lab, "died", killed), 10, "the death of lma1")
+    eventually(lambda: carriers(lab) == {"lma2"}, 5, "the evacuation of lma1")
+    decisions = [decision for decision in rest(lab, "decisions") if decision["time"] >= killed]
+    eventually(lambda: all(decision["answers"] for decision in rest(lab, "decisions")), 5, "the switches' answers")
+    time.sleep(1)
+    results = [probe.stop() for probe in probes]
+
+    assert death["lma"] == "lma1" and death["time"] - killed < 3
+    assert death["reason"] == "its switch does not answer and no MAG has a live tunnel to it"
+    assert {(decision["mag"], decision["old_lma"], decision["new_lma"]) for decision in decisions} == {
+        ("mag1", "lma1", "lma2"),
+        ("mag2", "lma1", "lma2"),
+    }
+    assert len({decision["round"] for decision in decisions}) == 1
+    assert all(decision["reason"].startswith("lma1 is dead (its switch does not answer and") for decision in decisions)
+    gaps = [result.longest_gap(killed - 0.5) for result in results]
+    print(gaps)
+    assert all(gap.milliseconds < 3000 for gap in gaps)
+
+
+def test_it_is_dead_still_for_an_rms_that_is_restarted(lab: Lab) -> None:
+    lab.stop_rms()
+    lab.start_rms()
+    assert state(lab, "lma1") == "dead"
+    assert carriers(lab) == {"lma2"}
+
+
+def test_it_comes_back_without_a_packet_lost(lab: Lab) -> None:
+    probes = [Probe(lab, node, lab.plan.correspondent, RATE) for node in ("mn1", "mn2")]
+    for probe in probes:
+        probe.start()
+    began = time.time()
+    vswitch = lab.openvswitch("lma1")
+    vswitch.start()
+    set_up(vswitch, lab.profile, lab.profile.lma("lma1"), "netdev", UNDERLAY_PORT)
+    eventually(lambda: incident(lab, "returned", began), 20, "the return of lma1")
+    assert rest(lab, "health")["switches"]["lma1"] == "ready"
+    eventually(lambda: carriers(lab) == {"lma1"}, 20, "the uplinks at lma1 again")
+    time.sleep(1)
+    results = [probe.stop() for probe in probes]
+    assert [result.lost for result in results] == [0, 0]
+    assert "Traceback" not in lab.log("rms").read_text()
