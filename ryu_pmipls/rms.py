@@ -12,7 +12,6 @@ import logging
 import sys
 import time
 from collections import Counter
-from ipaddress import IPv6Address
 from typing import Any, ClassVar
 
 from ryu_pmipls.clock import SteadyClock
@@ -21,6 +20,7 @@ from ryu_pmipls.control.failures import FailureControl
 from ryu_pmipls.control.incidents import Incidents
 from ryu_pmipls.control.notifier import Notifier
 from ryu_pmipls.control.recovery import Recovery
+from ryu_pmipls.control.reports import Reports
 from ryu_pmipls.control.routes import RouteControl
 from ryu_pmipls.control.uplinks import UplinkControl, stored_uplinks
 from ryu_pmipls.domain.profile import Profile, ProfileError, load_profile
@@ -43,7 +43,7 @@ from ryu_pmipls.openflow.switch import Switch
 from ryu_pmipls.rest.application import RestApplication
 from ryu_pmipls.rest.resources import Resources
 from ryu_pmipls.routing import BindingTable
-from ryu_pmipls.signalling import Endpoint, Role
+from ryu_pmipls.signalling import Endpoint, Peer, Role
 from ryu_pmipls.store import SqliteStore, Store, StoreError
 from ryu_pmipls.wire import CoreGateway, LoadInfo, RouteAdjust
 
@@ -53,6 +53,8 @@ LOG = logging.getLogger(__name__)
 _WATCH_INTERVAL = 0.25
 #: Seconds without an answer to echo requests after which a switch is disconnected. An overloaded one takes its time.
 _SILENCE = 4.0
+#: Datagrams that are taken in one go, and make up one write to each switch, before other work has its turn.
+_BATCH = 256
 
 
 def _configure() -> Profile:
@@ -100,11 +102,12 @@ class RouteManagementServer(RyuApp):
             )
         except StoreError as error:
             sys.exit(f"ryu_pmipls.rms: {error}")
-        self.notifier = Notifier(self.endpoint, [lma.address for lma in profile.lmas], profile.timers)
+        self.reports = Reports(profile, self.endpoint)
+        lmas = [self.endpoint.peer(lma.address) for lma in profile.lmas]
+        self.notifier = Notifier(self.endpoint, lmas, profile.timers)
         self.routes = RouteControl(
             profile, self.bindings, self.store, self.network, self.endpoint, self.notifier, self.refused
         )
-        self._names = {node.address: node.name for node in (*profile.lmas, *profile.mags)}
         self.rest = RestApplication()
         Resources(
             profile,
@@ -240,37 +243,50 @@ class RouteManagementServer(RyuApp):
     def _receive(self) -> None:
         while True:
             self.endpoint.wait()
-            for octets, source in self.endpoint.datagrams():
+            now = self.clock.now()
+            for octets, peer in self.endpoint.datagrams(_BATCH):
                 try:
-                    self._handle(octets, source)
+                    self._handle(octets, peer, now)
                 except StoreError as error:
                     LOG.error("%s", error)
                 except Exception:
                     self.refused["failed"] += 1
-                    LOG.exception("handling a message from %s failed", source)
+                    LOG.exception("handling a message from %s failed", peer.name)
             try:
                 self.routes.put_into_force()
-                self.notifier.send(self.clock.now())
+                self.notifier.send(now)
             except Exception:
                 LOG.exception("putting routes into force failed")
 
-    def _handle(self, octets: bytes, source: IPv6Address) -> None:
-        if self.notifier.take(octets, source):
+    def _handle(self, octets: bytes, peer: Peer, now: float) -> None:
+        if peer.role is Role.MAG:
+            report = self.reports.read(octets, peer, now)
+            if report is not None:
+                self.routes.reported(report, now)
+                return
+        elif self.notifier.take(octets, peer):
             return
-        message = self.endpoint.decode(octets, source)
+        message = self.endpoint.decode(octets, peer)
         if message is None:
             return
-        name, now = self._names[source], self.clock.now()
-        if isinstance(message, RouteAdjust) and name in self.network.mags and not message.prefix.is_unspecified:
-            self.routes.reported(message, octets, source, now)
-        elif isinstance(message, RouteAdjust) and name in self.network.lmas:
-            if not self.notifier.take_message(message, source):
-                self.routes.ended(message, octets, source, now)
+        if isinstance(message, RouteAdjust) and peer.role is Role.MAG and not message.prefix.is_unspecified:
+            report = self.reports.decoded(message, octets, peer, now)
+            if report is None:
+                self.refused["route_adjust: too long"] += 1
+            else:
+                self.routes.reported(report, now)
+        elif isinstance(message, RouteAdjust) and peer.role is Role.LMA:
+            if not self.notifier.take_message(message, peer):
+                report = self.reports.ended(message, octets, peer, now)
+                if report is None:
+                    self.refused["nothing to answer"] += 1
+                else:
+                    self.routes.ended(report, now)
         elif isinstance(message, LoadInfo):
-            self.uplinks.reported(name, message, now)
-            self.failures.agent_heard(name, now)
-            self._gateway_reported(name, message)
-        elif not self.confirmation.take(message, source):
+            self.uplinks.reported(peer.name, message, now)
+            self.failures.agent_heard(peer.name, now)
+            self._gateway_reported(peer.name, message)
+        elif not self.confirmation.take(message, peer.address):
             self.refused["nothing to answer"] += 1
 
     def _watch(self) -> None:

@@ -8,30 +8,22 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from dataclasses import dataclass, replace
-from ipaddress import IPv6Address
+from dataclasses import dataclass
 
 from ryu_pmipls.control.notifier import Notifier
+from ryu_pmipls.control.reports import Report
 from ryu_pmipls.domain.profile import Profile
 from ryu_pmipls.framework import hub
 from ryu_pmipls.openflow.binding_encoder import RouteUpdate
 from ryu_pmipls.openflow.network import Network
 from ryu_pmipls.openflow.route_batch import RouteBatch
 from ryu_pmipls.rate_limiter import RateLimiter
-from ryu_pmipls.routing import BindingTable, Result, RouteChange
+from ryu_pmipls.routing import BindingTable, Result
 from ryu_pmipls.signalling import Endpoint
 from ryu_pmipls.store import Store, StoreError
-from ryu_pmipls.wire import (
-    Attachment,
-    MobileNodeIdentifier,
-    MobileNodeLinkLayerIdentifier,
-    RouteAdjust,
-    Timestamp,
-)
 
 LOG = logging.getLogger(__name__)
 
-_UNSPECIFIED = IPv6Address("::")
 #: How long after a failure the store is tried again, in seconds.
 _STORE_PAUSE = 1.0
 #: After how long without anything to store there is time for what the store has put off, in seconds.
@@ -42,9 +34,7 @@ _IDLE = 1.0
 class _Handoff(RouteUpdate):
     """An update with the report that made it: answered when it is stored and in force."""
 
-    message: RouteAdjust
-    octets: bytes  # of the report
-    source: IPv6Address
+    report: Report
     stored: bool = False
     in_force: bool = False
 
@@ -62,63 +52,55 @@ class RouteControl:
         notifier: Notifier,
         refused: Counter[str],
     ) -> None:
-        self._pool = profile.home_prefix_pool
+        pool = profile.home_prefix_pool
+        self._beyond_pool = 64 - pool.prefixlen  # bits of a home network prefix
+        self._pool = int(pool.network_address) >> 128 - pool.prefixlen
         self._bindings = bindings
         self._store = store
         self._network = network
         self._endpoint = endpoint
         self._notifier = notifier
         self._refused = refused
-        self._mags = {mag.address: mag.name for mag in profile.mags}
-        self._lmas = {lma.address: lma.name for lma in profile.lmas}
         self._under_way: dict[bytes, _Handoff] = {}  # the latest of each prefix
         self._reported: list[_Handoff] = []
         self._unstored: list[_Handoff] = []
         self._to_store = hub.Event()
         self._limiter = RateLimiter(burst=20)
 
-    def reported(self, message: RouteAdjust, octets: bytes, source: IPv6Address, now: float) -> None:
-        """A MAG reports where a mobile node is; ``octets`` are the message as it came. See :meth:`put_into_force`."""
-        prefix = message.prefix.packed[:8]
-        if message.prefix not in self._pool:
+    def reported(self, report: Report, now: float) -> None:
+        """A MAG reports where a mobile node is. See :meth:`put_into_force`."""
+        change = report.change
+        prefix, address = change.prefix, change.link_layer_address
+        if int.from_bytes(prefix, "big") >> self._beyond_pool != self._pool:
             self._refused["route_adjust: prefix is not of the domain"] += 1
             return
-        change = self._change(message, now)
-        if change.link_layer_address is not None and len(change.link_layer_address) != 6:
+        if address is not None and len(address) != 6:
             self._refused["route_adjust: link-layer address is not one of Ethernet"] += 1
             return
         update = self._bindings.update(change, now)
-        before = self._under_way.get(prefix)
-        if update.result is Result.TOO_NEW:
-            self._refused["route_adjust: timestamp in the future"] += 1
-        elif update.result in (Result.NOT_CURRENT, Result.STALE):
-            # What is in force is newer: there is nothing to repeat the message for.
-            self._answer(message, octets, source)
-        elif update.result is Result.CHANGED or before is None:  # else it is a repetition of what is under way
+        result, before = update.result, self._under_way.get(prefix)
+        if result is Result.CHANGED or (result is Result.UNCHANGED and before is None):
             assert update.binding is not None
             leftovers = () if before is None else before.leftovers
             if update.previous is not None and update.previous.mag is not None:
                 leftovers = (*leftovers, update.previous)
-            handoff = _Handoff(update.binding, leftovers, message=message, octets=octets, source=source)
-            self._under_way[prefix] = handoff
+            handoff = self._under_way[prefix] = _Handoff(update.binding, leftovers, report=report)
             self._reported.append(handoff)
+        elif result is Result.TOO_NEW:
+            self._refused["route_adjust: timestamp in the future"] += 1
+        elif result is not Result.UNCHANGED:  # which is a repetition of what is under way
+            # What is in force is newer: there is nothing to repeat the message for.
+            self._answer(report)
 
-    def ended(self, message: RouteAdjust, octets: bytes, source: IPv6Address, now: float) -> None:
-        """An LMA reports the end of a session that it anchors, for want of a MAG that does.
-
-        Its acknowledgements, some of which come when nobody waits for them any more, name no LMA or no detachment.
-        """
-        attachment = message.option(Attachment)
-        if message.new_mag != _UNSPECIFIED or attachment is None or attachment.anchor != source:
-            self._refused["nothing to answer"] += 1
-            return
-        binding = self._bindings.get(message.prefix.packed[:8])
+    def ended(self, report: Report, now: float) -> None:
+        """An LMA reports the end of a session."""
+        binding = self._bindings.get(report.change.prefix)
         if binding is None:
-            self._answer(message, octets, source)
-        elif binding.anchor != self._lmas[source]:
+            self._answer(report)
+        elif binding.anchor != report.peer.name:
             self._refused["route_adjust: from an LMA that does not anchor the prefix"] += 1
         else:
-            self.reported(message, octets, source, now)
+            self.reported(report, now)
 
     def put_into_force(self) -> None:
         """Have stored and put into force what was reported since the last time."""
@@ -156,22 +138,6 @@ class RouteControl:
         while expired := self._bindings.expire(now):
             self._store.delete_bindings(expired)
 
-    def _change(self, message: RouteAdjust, now: float) -> RouteChange:
-        timestamp = message.option(Timestamp) or Timestamp.of(now)
-        identifier = message.option(MobileNodeIdentifier)
-        link_layer = message.option(MobileNodeLinkLayerIdentifier)
-        attachment = message.option(Attachment)
-        return RouteChange(
-            prefix=message.prefix.packed[:8],
-            old_mag=self._mags.get(message.old_mag),
-            new_mag=self._mags.get(message.new_mag),
-            timestamp=timestamp.ticks,
-            identifier=None if identifier is None else identifier.identifier.decode("utf-8", "replace"),
-            link_layer_address=None if link_layer is None else link_layer.identifier,
-            port=None if attachment is None else attachment.port,
-            anchor=None if attachment is None else self._lmas.get(attachment.anchor),
-        )
-
     def _is_latest(self, update: RouteUpdate) -> bool:
         return self._under_way.get(update.binding.prefix) is update
 
@@ -189,15 +155,15 @@ class RouteControl:
 
     def _confirm(self, handoff: _Handoff) -> None:
         """Stored and in force: answer, and have the LMAs told unless there is newer to tell."""
-        self._answer(handoff.message, handoff.octets, handoff.source)
+        self._answer(handoff.report)
         if self._is_latest(handoff):
             self._forget(handoff)
-            self._notifier.tell(_announcement(handoff.message))
+            self._notifier.tell(handoff.report.announcement)
 
-    def _answer(self, message: RouteAdjust, octets: bytes, source: IPv6Address) -> None:
-        """Acknowledge: the same message (erratum E37), to a sender that gave a Timestamp to know it by."""
-        if message.option(Timestamp) is not None:
-            self._endpoint.send_octets(octets, source)
+    def _answer(self, report: Report) -> None:
+        """Acknowledge: the same message (erratum E37)."""
+        if report.answerable:
+            self._endpoint.send_octets(report.octets, report.peer)
 
     def _forget(self, handoff: _Handoff) -> None:
         if self._is_latest(handoff):
@@ -214,10 +180,3 @@ class RouteControl:
             routes = [f"{update.binding.network} to {update.binding.mag}" for update in batch.updates[:3]]
             more = f" and {len(batch.updates) - 3} more" if len(batch.updates) > 3 else ""
             LOG.info("in force on %s: route of %s%s", ", ".join(batch.acknowledged), ", ".join(routes), more)
-
-
-def _announcement(report: RouteAdjust) -> RouteAdjust:
-    """What LMAs are told when this was reported: of a detachment nothing that makes it a report by an LMA."""
-    if report.new_mag != _UNSPECIFIED:
-        return report
-    return replace(report, options=tuple(option for option in report.options if not isinstance(option, Attachment)))

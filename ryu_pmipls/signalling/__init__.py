@@ -2,6 +2,7 @@
 
 from ryu_pmipls.rate_limiter import RateLimiter
 from ryu_pmipls.signalling.endpoint import Endpoint
+from ryu_pmipls.signalling.peers import Peer
 from ryu_pmipls.signalling.roles import Role, Roles
 
-__all__ = ["Endpoint", "RateLimiter", "Role", "Roles"]
+__all__ = ["Endpoint", "Peer", "RateLimiter", "Role", "Roles"]

@@ -11,8 +11,7 @@ import logging
 import select
 import socket
 from collections import Counter
-from collections.abc import Iterator
-from functools import lru_cache
+from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import IPv6Address
 
 from ryu_pmipls.clock import SteadyClock
@@ -20,18 +19,18 @@ from ryu_pmipls.domain.profile import Node, Profile, Signalling, Transport
 from ryu_pmipls.rate_limiter import RateLimiter
 from ryu_pmipls.signalling.authentication import AuthenticationError, SecurityAssociation
 from ryu_pmipls.signalling.keys import KeyFile
+from ryu_pmipls.signalling.peers import Peer
 from ryu_pmipls.signalling.roles import Role, Roles
 from ryu_pmipls.signalling.sockets import drops, open_raw, open_udp
 from ryu_pmipls.wire import BindingError, BindingErrorStatus, CodePoints, Message, RouteAdjust, WireError, build, parse
+from ryu_pmipls.wire.mobility_header import check_checksum, check_size, sealed
+from ryu_pmipls.wire.pattern import Pattern, Place
 
 LOG = logging.getLogger(__name__)
 
 _LARGEST_DATAGRAM = 65535
 #: Datagrams that are taken from a socket in one go before other work has its turn.
 _BATCH = 64
-# The addresses of a domain's nodes come again and again, and it takes microseconds to make or to write one.
-_address = lru_cache(maxsize=4096)(IPv6Address)
-_host = lru_cache(maxsize=4096)(str)
 
 
 class Endpoint:
@@ -57,24 +56,37 @@ class Endpoint:
         self._code_points = code_points(signalling)
         self._lenient = signalling.lenient
         self._limiter = RateLimiter()
-        self._peers = RateLimiter(burst=signalling.rate_limit, interval=1.0)
+        self._rates = RateLimiter(burst=signalling.rate_limit, interval=1.0)
         self._binding_errors = RateLimiter(burst=1, interval=1.0)
         self._clock = SteadyClock()
         self._started = self._clock.now()
         self._replay_window = signalling.replay_window
-        self._associations: dict[IPv6Address, SecurityAssociation] = {}
+        self._associations: dict[Peer, SecurityAssociation] = {}
         self._keys = None if signalling.keys is None else KeyFile(signalling.keys, profile, address)
         self._port = signalling.udp_port
         nodes: tuple[Node, ...] = (profile.rms, *profile.lmas, *profile.mags)
-        self._transports = {node.address: profile.transport_of(node) for node in nodes}
-        self._sockets = self._open_sockets()
+        transports = {node.address: profile.transport_of(node) for node in nodes}
+        self._sockets = self._open_sockets(transports[address])
+        self._peers = {peer.address: peer for peer in self._known(profile, transports)}
+        self._by_host = {peer.socket_address[0]: peer for peer in self._peers.values()}
 
-    def _open_sockets(self) -> dict[Transport, socket.socket]:
-        sockets: dict[Transport, socket.socket] = {"udp": open_udp(self._address, self._port)}
+    def _known(self, profile: Profile, transports: Mapping[IPv6Address, Transport]) -> Iterator[Peer]:
+        names = {node.address: node.name for node in (*profile.lmas, *profile.mags)}
+        for address, wanted in transports.items():
+            role = self._roles.of(address)
+            assert role is not None
+            transport = wanted if wanted in self._sockets else "udp"
+            port = self._port if transport == "udp" else 0
+            octets = address.packed
+            host = socket.inet_ntop(socket.AF_INET6, octets)  # as the kernel's answers have it
+            yield Peer(names.get(address, role.value), role, address, octets, transport, (host, port))
+
+    def _open_sockets(self, own: Transport) -> dict[Transport, socket.SocketType]:
+        sockets: dict[Transport, socket.SocketType] = {"udp": open_udp(self._address, self._port)}
         try:
             sockets["raw"] = open_raw(self._address)
         except PermissionError:
-            if self._transports[self._address] == "raw":
+            if own == "raw":
                 sockets["udp"].close()
                 raise
             LOG.info("signalling: no privilege for raw sockets, so UDP it is")
@@ -89,76 +101,90 @@ class Endpoint:
         for opened in self._sockets.values():
             opened.close()
 
+    def peer(self, address: IPv6Address) -> Peer:
+        """The node with that address; ``KeyError`` when no node of the domain has it."""
+        return self._peers[address]
+
     def wait(self) -> None:
         """Wait until there is something to :meth:`drain` (in a green thread: that one alone)."""
         select.select(self.descriptors, [], [])
 
     def drain(self) -> Iterator[tuple[Message, IPv6Address]]:
         """Permitted messages, with their sources, out of those datagrams that are there; not more than a batch."""
-        for data, source in self.datagrams():
-            message = self.decode(data, source)
+        for data, peer in self.datagrams():
+            message = self.decode(data, peer)
             if message is not None:
-                yield message, source
+                yield message, peer.address
 
-    def datagrams(self) -> Iterator[tuple[bytes, IPv6Address]]:
-        """The Mobility Headers that are there, with their sources, for :meth:`decode`; not more than a batch.
+    def datagrams(self, most: int = _BATCH) -> Iterator[tuple[bytes, Peer]]:
+        """The Mobility Headers that are there, with their senders, for :meth:`decode`; not more than ``most``.
 
-        They come from nodes of the domain, not more often than these may, and authentic if there are keys; the options
-        that say so are taken away.
+        They come from nodes of the domain, not more often than these may, unharmed, and authentic if there are keys;
+        the options that say so are taken away.
         """
-        for opened in self._sockets.values():
-            for _ in range(_BATCH):
+        for transport, opened in self._sockets.items():
+            receive = opened.recvfrom
+            for _ in range(most):
                 try:
-                    data, (host, *_) = opened.recvfrom(_LARGEST_DATAGRAM)
+                    data, source = receive(_LARGEST_DATAGRAM)
                 except BlockingIOError:
                     break
                 except OSError as error:
                     self._refuse(f"receive: {_name(error)}", error.strerror)
                     break
-                source = _address(host)
-                accepted = self._accept(data, source)
-                if accepted is not None:
-                    yield accepted, source
+                peer = self._by_host.get(source[0])
+                if peer is None:
+                    self._refuse("unknown source", source[0])
+                elif not self._rates.passes(peer):
+                    self._refuse(f"rate limit: {peer.role.value}", f"from {peer.address}")
+                else:
+                    accepted = self._accept(data, peer, transport)
+                    if accepted is not None:
+                        yield accepted, peer
         dropped = sum(map(drops, self._sockets.values()))
         if dropped:
             self.refused["dropped by the kernel"] = dropped
 
-    def _accept(self, data: bytes, source: IPv6Address) -> bytes | None:
-        role = self._roles.of(source)
-        if role is None:
-            self._refuse("unknown source", source)
-        elif not self._peers.passes(source):
-            self._refuse(f"rate limit: {role.value}", f"from {source}")
-        elif self._keys is None:
+    def _accept(self, data: bytes, peer: Peer, transport: Transport) -> bytes | None:
+        try:
+            if self._keys is not None:
+                return self._association(peer).open(data, self._keys.of(peer.address), self._clock.now())
+            if transport == "udp":  # else the kernel has looked
+                check_size(data)
+                check_checksum(data, peer.address, self._address)
             return data
-        else:
-            try:
-                return self._association(source).open(data, self._keys.of(source), self._clock.now())
-            except AuthenticationError as error:
-                self._refuse(f"authentication: {error.reason}", f"from {source}")
-            except WireError as error:
-                self._malformed(error, source)
+        except AuthenticationError as error:
+            self._refuse(f"authentication: {error.reason}", f"from {peer.address}")
+        except WireError as error:
+            self._malformed(error, peer)
         return None
 
-    def decode(self, data: bytes, source: IPv6Address) -> Message | None:
+    def decode(self, data: bytes, peer: Peer) -> Message | None:
         """The message in a Mobility Header to this node, or ``None`` (and a count) if it is refused."""
         try:
-            message = parse(data, source, self._address, self._code_points, lenient=self._lenient)
+            message = parse(data, peer.address, self._address, self._code_points, lenient=self._lenient)
         except WireError as error:
-            self._malformed(error, source)
+            self._malformed(error, peer)
             return None
-        if not self._roles.permits(message, source):
-            self._refuse(f"not permitted: {type(message).__name__}", f"from {source}")
+        if not self._roles.permits(message, peer.address):
+            self._refuse(f"not permitted: {type(message).__name__}", f"from {peer.address}")
             return None
         if isinstance(message, RouteAdjust) and message.length_as_drafted and self._limiter.passes("drafted Length"):
-            LOG.info("signalling: Route_adjust from %s has the draft's wrong Length (erratum E3)", source)
+            LOG.info("signalling: Route_adjust from %s has the draft's wrong Length (erratum E3)", peer.address)
         return message
 
-    def _malformed(self, error: WireError, source: IPv6Address) -> None:
-        self._refuse(f"malformed: {error.reason}", f"from {source}: {error}")
+    def pattern(self, data: bytes, peer: Peer, places: Sequence[Place]) -> Pattern | None:
+        """How to read messages like ``data``, which was decoded; ``None`` unless :meth:`encode` would make the same."""
+        message = parse(data, peer.address, self._address, self._code_points, lenient=self._lenient)
+        if self.encode(message, peer.address) != data:
+            return None
+        return Pattern(data, self._code_points, places)
+
+    def _malformed(self, error: WireError, peer: Peer) -> None:
+        self._refuse(f"malformed: {error.reason}", f"from {peer.address}: {error}")
         # RFC 6275, section 9.2. A Binding Error is never of an unknown type, so none is answered by another.
-        if error.reason == "unknown-type" and self._binding_errors.passes(source):
-            self.send(BindingError(BindingErrorStatus.UNRECOGNIZED_MH_TYPE), source)
+        if error.reason == "unknown-type" and self._binding_errors.passes(peer):
+            self.send(BindingError(BindingErrorStatus.UNRECOGNIZED_MH_TYPE), peer.address)
 
     def encode(self, message: Message, destination: IPv6Address) -> bytes:
         """The octets of ``message`` from this node to ``destination``, not yet protected."""
@@ -171,33 +197,34 @@ class Endpoint:
         except ValueError as error:  # an answer that repeats unaligned options of a request may be longer than that
             self._refuse("send: too long", f"{type(message).__name__} to {destination}: {error}")
         else:
-            self.send_octets(data, destination)
+            self.send_octets(data, self._peers[destination])
 
-    def send_octets(self, data: bytes, destination: IPv6Address) -> None:
-        """The same with what :meth:`encode` or :meth:`datagrams` gave: it is protected, each time anew."""
-        raw = self._sockets.get("raw") if self._transports.get(destination, "raw") == "raw" else None
+    def forward(self, data: bytes, peer: Peer) -> None:
+        """Send what :meth:`datagrams` gave from one peer to another."""
+        # The kernel fills in the checksum of what goes by a raw socket.
+        self.send_octets(data if peer.transport == "raw" else sealed(data, self._address, peer.address), peer)
+
+    def send_octets(self, data: bytes, peer: Peer) -> None:
+        """Send what :meth:`encode` gave, or :meth:`datagrams` from this peer: it is protected, each time anew."""
         try:
             if self._keys is not None:
-                data = self._protected(data, destination)
-            if raw is not None:
-                raw.sendto(data, (_host(destination), 0))
-            else:
-                self._sockets["udp"].sendto(data, (_host(destination), self._port))
+                data = self._protected(data, peer)
+            self._sockets[peer.transport].sendto(data, peer.socket_address)
         except OSError as error:
-            self._refuse(f"send: {_name(error)}", f"to {destination}: {error.strerror}")
+            self._refuse(f"send: {_name(error)}", f"to {peer.address}: {error.strerror}")
 
-    def _protected(self, data: bytes, destination: IPv6Address) -> bytes:
+    def _protected(self, data: bytes, peer: Peer) -> bytes:
         assert self._keys is not None
-        key = next(iter(self._keys.of(destination).values()), None)
+        key = next(iter(self._keys.of(peer.address).values()), None)
         if key is None:
             raise OSError(errno.ENOKEY, "there is no key for it")
-        return self._association(destination).protect(data, key, self._clock.now())
+        return self._association(peer).protect(data, key, self._clock.now())
 
-    def _association(self, peer: IPv6Address) -> SecurityAssociation:
+    def _association(self, peer: Peer) -> SecurityAssociation:
         found = self._associations.get(peer)
         if found is None:
             found = self._associations[peer] = SecurityAssociation(
-                self._address, peer, self._code_points, self._replay_window, self._started
+                self._address, peer.address, self._code_points, self._replay_window, self._started
             )
         return found
 

@@ -1,4 +1,8 @@
-"""Sockets for Mobility Headers: protocol 135 over IPv6 (RFC 6275), and UDP with the same octets."""
+"""Sockets for Mobility Headers: protocol 135 over IPv6 (RFC 6275), and UDP with the same octets.
+
+They are the system's own (``SocketType``): in the RMS ``socket.socket`` is eventlet's, which does much for sockets that
+make somebody wait, and these never do.
+"""
 
 from __future__ import annotations
 
@@ -17,26 +21,26 @@ _SO_MEMINFO = 55
 _MEMINFO = struct.Struct("=9I")  # the last one counts datagrams that the kernel dropped
 
 
-def open_raw(address: IPv6Address) -> socket.socket:
+def open_raw(address: IPv6Address) -> socket.SocketType:
     """A socket for protocol 135; ``PermissionError`` without CAP_NET_RAW.
 
     The kernel fills in the checksum of what is sent, and checks that of what is received.
     """
-    return _bound(socket.socket(socket.AF_INET6, socket.SOCK_RAW, MOBILITY_HEADER), address, 0)
+    return _bound(socket.SocketType(socket.AF_INET6, socket.SOCK_RAW, MOBILITY_HEADER), address, 0)
 
 
-def open_udp(address: IPv6Address, port: int) -> socket.socket:
+def open_udp(address: IPv6Address, port: int) -> socket.SocketType:
     """A socket for UDP; ``OSError`` when the port is taken."""
-    return _bound(socket.socket(socket.AF_INET6, socket.SOCK_DGRAM), address, port)
+    return _bound(socket.SocketType(socket.AF_INET6, socket.SOCK_DGRAM), address, port)
 
 
-def drops(opened: socket.socket) -> int:
+def drops(opened: socket.SocketType) -> int:
     """Datagrams that the kernel has dropped because the socket's buffer was full."""
     values = _MEMINFO.unpack(opened.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size))
     return int(values[-1])
 
 
-def _bound(opened: socket.socket, address: IPv6Address, port: int) -> socket.socket:
+def _bound(opened: socket.SocketType, address: IPv6Address, port: int) -> socket.SocketType:
     try:
         opened.setblocking(False)
         opened.setsockopt(socket.IPPROTO_IPV6, _IPV6_FREEBIND, 1)  # the address may come later

@@ -206,6 +206,7 @@ class Arena:
                 for number in range(1, MAGS + 1)
             ],
             "load_sharing": load_sharing,
+            "signalling": {"rate_limit": 1_000_000},
         }
         path = self.directory / name
         path.write_text(yaml.safe_dump(document), encoding="utf-8")

@@ -72,7 +72,8 @@ class LoadGenerator:
         self.lmas = [Endpoint(profile, Role.LMA, lma.address, refused) for lma in profile.lmas]
         self._poll = select.epoll()
         for endpoint in (*self.mags, *self.lmas):
-            self._poll.register(endpoint.fileno(), select.EPOLLIN)
+            for descriptor in endpoint.descriptors:
+                self._poll.register(descriptor, select.EPOLLIN)
 
     def messages(self, job: Job) -> list[tuple[Endpoint, bytes]]:
         """What is to be sent, in order, with its sender."""
@@ -100,7 +101,7 @@ class LoadGenerator:
 
     def do(self, job: Job) -> Outcome:
         """Carry a job out; ``TimeoutError`` when the RMS does not answer any more."""
-        messages, rms = self.messages(job), self.profile.rms.address
+        messages, rms = self.messages(job), self.mags[0].peer(self.profile.rms.address)
         sent: dict[bytes, float] = {}
         latencies: list[float] = []
         repeated = told = position = 0
@@ -122,8 +123,8 @@ class LoadGenerator:
                     if octets in sent:
                         latencies.append(heard - sent.pop(octets))
             for lma in self.lmas:
-                for octets, source in lma.datagrams():
-                    lma.send_octets(octets, source)
+                for octets, peer in lma.datagrams():
+                    lma.send_octets(octets, peer)
                     told += 1
             if sent and time.perf_counter() - heard > _PATIENCE:
                 if repeated > len(messages):

@@ -207,7 +207,7 @@ def test_what_a_node_may_not_say_is_refused(endpoints: dict[Role, Endpoint]) -> 
 
 def test_sending_into_the_void_is_counted(endpoints: dict[Role, Endpoint]) -> None:
     mag = endpoints[Role.MAG]
-    mag.send(REQUEST, IPv6Address("2001:db8:dead::1"))
+    mag.send(REQUEST, PROFILE.lmas[1].address)  # which this namespace has not
     assert mag.refused == {"send: ENETUNREACH": 1}
 
 
@@ -395,10 +395,10 @@ def test_with_keys_only_authentic_messages_pass_and_each_once(
         assert drained(mag) == [(TunnelAck(LMA), LMA)]
         # What was received may be sent back as it is, which is how changes are acknowledged: it is protected anew.
         mag.send(REQUEST, LMA)
-        ((octets, source),) = list(endpoint.datagrams())
-        assert (octets, source) == (build(REQUEST, MAG, LMA), MAG)
-        endpoint.send_octets(octets, source)
-        assert list(mag.datagrams()) == [(octets, LMA)]
+        ((octets, peer),) = list(endpoint.datagrams())
+        assert (octets, peer.address) == (build(REQUEST, MAG, LMA), MAG)
+        endpoint.send_octets(octets, peer)
+        assert [(octets, peer.address) for octets, peer in mag.datagrams()] == [(octets, LMA)]
     finally:
         recorder.close()
         mag.close()

@@ -1,0 +1,98 @@
+"""Messages that are alike but for the values of some fields, read in about a microsecond.
+
+A node sends the same message again and again, with the same options in the same order. Where the fields are in one that
+was parsed, there they are in all that are like it: equal in every octet but those of the fields and the checksum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from operator import itemgetter
+from struct import Struct
+from typing import Any
+
+from ryu_pmipls.wire.codepoints import CodePoints
+from ryu_pmipls.wire.layout import Ipv6, Layout, Number, Octets, Reserved
+from ryu_pmipls.wire.options import OPTIONS, PAD_N, Option, VendorSpecific
+from ryu_pmipls.wire.structure import extent, message_class, option_extents, own_option
+
+#: A field of the message itself (None), or of the first option of a class; and its name.
+Place = tuple[type[Option] | None, str]
+
+_CHECKSUM = range(4, 6)
+
+
+class Pattern:
+    """Reads the fields at ``places``, two or more, from messages like ``data``, which was parsed.
+
+    They must be fields that may have any value: addresses, plain numbers, octets; ``ValueError`` otherwise.
+    """
+
+    def __init__(self, data: bytes, code_points: CodePoints, places: Sequence[Place]) -> None:
+        found = {octets: (place, code) for place, octets, code in _fields(data, code_points) if place in places}
+        codes: list[str] = []
+        pieces: list[Place | None] = []  # what each piece is that the struct gives: None for what does not change
+        position = 0
+        for octets in sorted([*found, _CHECKSUM, range(len(data), len(data))], key=lambda octets: octets.start):
+            if position < octets.start:
+                codes.append(f"{octets.start - position}s")
+                pieces.append(None)
+            if octets in found:
+                place, code = found[octets]
+                if not code:
+                    raise ValueError(f"{place[1]} may not have any value")
+                codes.append(code)
+                pieces.append(place)
+            else:
+                codes.append(f"{len(octets)}x")
+            position = octets.stop
+        self._struct = Struct("!" + "".join(codes))
+        self._unchanging = itemgetter(*(index for index, piece in enumerate(pieces) if piece is None))
+        # The place of an option that is not there is that of a None behind all pieces.
+        self._values = itemgetter(*(pieces.index(place) if place in pieces else len(pieces) for place in places))
+        self._like = self._unchanging(self._struct.unpack(data))
+
+    def read(self, data: bytes) -> tuple[Any, ...] | None:
+        """The fields: addresses and octets as octets, numbers, None for a missing one; None if ``data`` is not alike.
+
+        The checksum is not looked at.
+        """
+        if len(data) != self._struct.size:
+            return None
+        pieces = self._struct.unpack(data)
+        if self._unchanging(pieces) != self._like:
+            return None
+        values: tuple[Any, ...] = self._values((*pieces, None))
+        return values
+
+
+def _fields(data: bytes, code_points: CodePoints) -> Iterator[tuple[Place, range, str]]:
+    """The fields of a message and of the first option of each class: place, octets, and ``struct`` code.
+
+    The code is empty for a field whose value means something else than its octets.
+    """
+    kind = message_class(data, code_points)
+    start, stop, _ = extent(kind, data, lenient=False)
+    yield from _of_layout(None, kind.description.layout, start, stop)
+    seen = set()
+    for number, _, data_start, option_stop in option_extents(data, stop):
+        if number > PAD_N:
+            option, start = OPTIONS.get(number), data_start
+            if option is VendorSpecific:
+                option, start = own_option(data, data_start, option_stop, code_points.vendor_id)
+            if option is not None and option not in seen:
+                seen.add(option)
+                yield from _of_layout(option, option.description.layout, start, option_stop)
+
+
+def _of_layout(kind: type[Option] | None, layout: Layout, start: int, stop: int) -> Iterator[tuple[Place, range, str]]:
+    for field in layout.fields:
+        octets = range(start, stop if field is layout.tail else start + field.octets)
+        start = octets.stop
+        if isinstance(field, Reserved):
+            continue
+        if isinstance(field, (Ipv6, Octets)):
+            code = f"{len(octets)}s"
+        else:
+            code = field.code if isinstance(field, Number) and field.decoder() is None else ""
+        yield (kind, field.name), octets, code
