@@ -1,0 +1,133 @@
+"""What is read by the pattern of a message says the same as when it is decoded; and what is no report, is none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from ipaddress import IPv6Address
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ryu_pmipls.control.reports import Report, Reports
+from ryu_pmipls.domain.profile import load_profile
+from ryu_pmipls.signalling import Peer, Role
+from ryu_pmipls.wire import (
+    Attachment,
+    Message,
+    MobileNodeIdentifier,
+    MobileNodeLinkLayerIdentifier,
+    Option,
+    RouteAdjust,
+    Timestamp,
+    UnknownOption,
+    build,
+    parse,
+)
+from ryu_pmipls.wire.codepoints import CodePoints
+from ryu_pmipls.wire.pattern import Pattern, Place
+
+PROFILE = load_profile("two-lma")
+RMS, NOW, NONE = PROFILE.rms.address, 1_700_000_000.0, IPv6Address("::")
+MAG1, MAG2 = (mag.address for mag in PROFILE.mags)
+LMA1, LMA2 = (lma.address for lma in PROFILE.lmas)
+
+
+def peer(name: str, role: Role, address: IPv6Address) -> Peer:
+    return Peer(name, role, address, address.packed, "udp", (str(address), 5436))
+
+
+MAG, LMA = peer("mag1", Role.MAG, MAG1), peer("lma1", Role.LMA, LMA1)
+
+
+class FakeEndpoint:
+    """That of the RMS."""
+
+    def encode(self, message: Message, destination: IPv6Address) -> bytes:
+        return build(message, RMS, destination)
+
+    def pattern(self, data: bytes, peer: Peer, places: Sequence[Place]) -> Pattern | None:
+        same = self.encode(parse(data, peer.address, RMS), peer.address) == data
+        return Pattern(data, CodePoints(), places) if same else None
+
+
+def made() -> Reports:
+    endpoint: Any = FakeEndpoint()
+    return Reports(PROFILE, endpoint)
+
+
+def decoded(reports: Reports, message: RouteAdjust, peer: Peer = MAG) -> Report:
+    report = reports.decoded(message, build(message, peer.address, RMS), peer, NOW)
+    assert report is not None
+    return report
+
+
+def attachment(number: int = 1, new: IPv6Address = MAG1, *more: Option) -> RouteAdjust:
+    prefix = IPv6Address(int(PROFILE.home_prefix_pool.network_address) + (number << 64))
+    link_layer = MobileNodeLinkLayerIdentifier(number.to_bytes(6, "big"))
+    identifier = MobileNodeIdentifier(f"{number % 10}@example.net".encode())
+    options = Timestamp(number + 7), identifier, link_layer, Attachment(number % 4, LMA2)
+    return RouteAdjust(prefix, MAG2, new, options=(*options, *more))
+
+
+@given(st.lists(st.integers(0, 2**20), min_size=2, max_size=20))
+def test_a_pattern_reads_what_decoding_finds(numbers: list[int]) -> None:
+    reports = made()
+    for position, number in enumerate(numbers):
+        message = attachment(number)
+        data = build(message, MAG1, RMS)
+        read = reports.read(data, MAG, NOW)
+        assert (read is None) == (position == 0)
+        assert read in (None, decoded(reports, message))
+
+
+def test_what_is_no_attachment_at_its_sender_is_not_read_by_a_pattern() -> None:
+    reports = made()
+    decoded(reports, attachment())
+    for message in (
+        attachment(new=NONE),  # what LMAs are told of it differs
+        attachment(new=MAG2),  # which is not permitted
+        RouteAdjust(NONE, MAG2, MAG1, options=attachment().options),  # an answer to the RMS
+        attachment(1, MAG1, UnknownOption(200, b"")),
+    ):
+        assert reports.read(build(message, MAG1, RMS), MAG, NOW) is None
+
+
+def test_lmas_are_told_of_a_detachment_what_none_of_them_could_have_reported() -> None:
+    reports, message = made(), attachment(new=NONE)
+    report = decoded(reports, message)
+    assert report.octets == build(message, MAG1, RMS)
+    told = parse(report.announcement, RMS, MAG1)
+    assert isinstance(told, RouteAdjust)
+    assert told.option(Attachment) is None
+    assert (told.prefix, told.new_mag, told.option(Timestamp)) == (message.prefix, NONE, message.option(Timestamp))
+    assert reports.ended(told, report.announcement, LMA, NOW) is None
+
+
+def test_only_the_anchor_of_a_session_reports_its_end() -> None:
+    reports = made()
+
+    def ended(message: RouteAdjust) -> Report | None:
+        return reports.ended(message, build(message, LMA1, RMS), LMA, NOW)
+
+    def end(anchor: IPv6Address) -> RouteAdjust:
+        return RouteAdjust(attachment().prefix, MAG1, NONE, options=(Timestamp(9), Attachment(0, anchor)))
+
+    report = ended(end(LMA1))
+    assert report is not None
+    assert (report.change.anchor, report.change.new_mag) == ("lma1", None)
+    assert ended(end(LMA2)) is None
+    assert ended(attachment()) is None
+
+
+def test_a_message_that_alignment_makes_too_long_is_none() -> None:
+    message = attachment(1, MAG1, *(UnknownOption(200, bytes(250)) for _ in range(9)))
+    assert made().decoded(message, b"as it came", MAG, NOW) is None
+
+
+def test_only_what_has_a_timestamp_is_answered() -> None:
+    message = attachment()
+    without = RouteAdjust(message.prefix, MAG2, MAG1, options=message.options[1:])
+    assert decoded(made(), message).answerable
+    assert not decoded(made(), without).answerable
+    assert decoded(made(), without).change.timestamp == int(NOW * 65536)
