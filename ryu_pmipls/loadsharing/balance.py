@@ -162,10 +162,11 @@ class _Board:
                 self._move(away, home, piece, f"the load has fallen: {anchor} carries its own uplink again")
 
     def _displaced(self) -> Iterator[tuple[str, str, str]]:
-        """(MAG, anchor, carrier) of uplinks that could go home: both take part, and the MAG does not rest."""
+        """(MAG, anchor, carrier) of uplinks that could go home: both take part, and the MAG was not moved lately."""
         plan = self.plan
+        moved = self.resting | {decision.mag for decision in plan.decisions}
         for mag, anchors in plan.inputs.uplinks.items():
-            if mag in self.resting or mag not in plan.column:
+            if mag in moved or mag not in plan.column:
                 continue
             for anchor, slots in anchors.items():
                 if slots == whole(anchor) or not self._takes(anchor):

@@ -131,6 +131,16 @@ def test_what_others_anchor_goes_home_rather_than_elsewhere() -> None:
     assert decisions[0].predicted_cpu == pytest.approx(1 / 3, abs=0.01)
 
 
+def test_what_was_moved_in_a_round_is_not_sent_home_in_the_same() -> None:
+    """Once lma3 carries half of what it anchors no LMA has much to do, and the other half could go home too."""
+    shot = snapshot(
+        load("lma1", LIGHT, 0.38, {"mag1": 2000, "mag2": 2000}), *(load(lma, LIGHT, 0.0, {}) for lma in LMAS[1:])
+    )
+    decisions = policy().decide(shot, {"mag1": {"lma3": whole("lma1")}}, 100.0)
+    assert moves(decisions) == [("mag1", "lma1", "lma3")]
+    assert decisions[0].share == 0.5
+
+
 # The loop closed.
 
 

@@ -242,31 +242,32 @@ def test_names_outside_the_domain_are_refused_and_change_nothing() -> None:
 
 @dataclass
 class Fault:
-    """What happens to one reply: which ports are missing, unknown or reset, and when it was asked for and comes."""
+    """What happens to one reply: which ports are missing or unknown, and whether mag2's was reset; when it comes."""
 
     missing: frozenset[str] = frozenset()
     unknown: frozenset[str] = frozenset()
-    reset: frozenset[str] = frozenset()
+    reset: bool = False
     lost: bool = False
     repeated: bool = False
 
 
 ports = st.frozensets(st.sampled_from(["mag1", "mag2"]))
-faults = st.builds(Fault, ports, ports, ports, st.booleans(), st.booleans())
+faults = st.builds(Fault, ports, ports, st.booleans(), st.booleans(), st.booleans())
 
 
 def after_faults(rates: tuple[int, int], given_faults: list[Fault | None], rule: OverloadRule, cpu: float) -> LoadList:
     """lma1 has tunnels to mag1 and mag2, which send steadily; a reply every second, faulty or right."""
     loads = load_list(rule, ports=("mag1", "mag2"))
     rate = dict(zip(("mag1", "mag2"), rates, strict=True))
-    counters = {"mag1": 2**64 - 3000, "mag2": 5}  # mag1's wraps soon
-    were_reset: frozenset[str] = frozenset()
+    counters = {"mag1": 2**64 - 3000, "mag2": 10_000}  # mag1's wraps soon; mag2's may be reset once
+    may_be_reset = True
     replies: list[tuple[dict[str, tuple[int, int]], int]] = []
     for now, fault in enumerate(given_faults, start=1):
         fault = fault or Fault()
         for mag, count in counters.items():
-            counters[mag] = 0 if mag in fault.reset and mag not in were_reset else (count + rate[mag]) % 2**64
-        were_reset |= fault.reset
+            counters[mag] = (count + rate[mag]) % 2**64
+        if fault.reset and may_be_reset:
+            counters["mag2"], may_be_reset = 0, False
         reply = {
             mag: (UNKNOWN_COUNTER,) * 2 if mag in fault.unknown else (count, count)
             for mag, count in counters.items()
@@ -281,8 +282,7 @@ def after_faults(rates: tuple[int, int], given_faults: list[Fault | None], rule:
     return loads
 
 
-# Derandomised: a reply that lacks both tunnels, and then one of them, is known to make an LMA look lighter than it is.
-@settings(max_examples=80, deadline=None, derandomize=True)
+@settings(max_examples=80, deadline=None)
 @given(
     st.tuples(st.integers(0, 300), st.integers(0, 300)),
     st.lists(st.none() | faults, min_size=1, max_size=20),
@@ -294,8 +294,9 @@ def test_faulty_statistics_never_make_an_lma_look_light(
 ) -> None:
     """Light only where the same traffic would be light when all is read aright; and never fewer packets than came.
 
-    With a reset between two readings nobody knows what came: for steady traffic the estimate is no less. (A port is
-    reset once: a second time at the same value is not to be seen.)
+    With a reset between two readings nobody knows what came: for steady traffic the estimate is no less. A reset is
+    seen by a counter that fell. So one is not seen where the counter has caught up with the last reading, or where it
+    reads as a wrap; what is missed is no more than what a port had counted until then, or what it lacked of a wrap.
     """
     rule = OverloadRule(packet_threshold=1000, combine=combine)
     now = len(given_faults)
