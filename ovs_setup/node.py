@@ -25,6 +25,12 @@ SERVICE_BRIDGE = "br-pm"
 UNDERLAY_BRIDGE = "br-u"
 #: Names of tunnel ports begin so (``ovs_setup.tunnel``).
 TUNNEL_PREFIX = "t-"
+#: The kernel routing table in which an LMA's agent keeps a route for the home prefix pool while the core may send it
+#: there. No rule leads to that table: it tells something to a routing daemon, and nothing to the kernel.
+ANNOUNCEMENT_TABLE = 5213
+#: How often a neighbour of the core link is solicited, one second apart, before its address counts as lost. In an
+#: overloaded switch most advertisements get lost, and what waits for one would not be sent meanwhile.
+CORE_SOLICITATIONS = 30
 
 #: Where the service bridge's row keeps the state before the set-up.
 _RECORD = "ryu-pmipls"
@@ -73,10 +79,11 @@ def set_up(ovs: OpenVSwitch, profile: Profile, node: Node, datapath: Datapath, u
         _refuse_foreign_bridges(ovs)
     before = _observe(ovs, node, underlay_port, ports, links, known)
     addresses = _underlay_addresses(profile, node, before)
-    _configure_switch(ovs, profile, node, datapath, before, links)
+    _configure_switch(ovs, node, datapath, before, links)
     try:
         _refuse_unusable(ovs, ports)
         _configure_host(ovs, node, before, addresses, ports)
+        _set_controller(ovs, profile, anew=before.underlay_port is not None and not _has_address(links, node))
     except OvsSetupError:
         if known is None:
             tear_down(ovs, profile, node)
@@ -102,6 +109,8 @@ def tear_down(ovs: OpenVSwitch, profile: Profile, node: Node) -> None:
     for port in before.down:
         with suppress(OvsError):
             ovs.execute("ip", "link", "set", port, "down")
+    with suppress(OvsError):  # there may be no such table
+        ovs.execute("ip", "-6", "route", "flush", "table", str(ANNOUNCEMENT_TABLE))
     ovs.vsctl("--if-exists", "del-br", SERVICE_BRIDGE, "--", "--if-exists", "del-br", UNDERLAY_BRIDGE)
 
 
@@ -198,10 +207,8 @@ def _underlay_addresses(profile: Profile, node: Node, before: _Before) -> list[s
     return [*before.addresses, f"{node.address}/{profile.lab.underlay_prefix_length}"]
 
 
-def _configure_switch(
-    ovs: OpenVSwitch, profile: Profile, node: Node, datapath: Datapath, before: _Before, links: dict[str, Any]
-) -> None:
-    """Bridges, ports and controller, in one transaction."""
+def _configure_switch(ovs: OpenVSwitch, node: Node, datapath: Datapath, before: _Before, links: dict[str, Any]) -> None:
+    """Bridges and ports, in one transaction."""
     record = json.dumps(json.dumps(asdict(before)))
     steps = [
         ["--may-exist", "add-br", SERVICE_BRIDGE],
@@ -219,7 +226,18 @@ def _configure_switch(
         steps.append(["set", "bridge", UNDERLAY_BRIDGE, "datapath_type=netdev", "fail_mode=standalone"])
         steps.append(["set", "bridge", UNDERLAY_BRIDGE, _hardware_address(links[before.underlay_port])])
         steps.append(["--may-exist", "add-port", UNDERLAY_BRIDGE, before.underlay_port])
+    ovs.vsctl(*(word for step in steps for word in ("--", *step)))
+
+
+def _set_controller(ovs: OpenVSwitch, profile: Profile, anew: bool) -> None:
+    """Have the switch look for the RMS, last of all: each time it does not find it, it waits longer.
+
+    ``anew`` makes one that has tried without addresses begin again.
+    """
     controller = f"tcp:[{profile.rms.address}]:{profile.rms.openflow.port}"
+    if anew:
+        ovs.vsctl("del-controller", SERVICE_BRIDGE)
+    steps = []
     if _controllers(ovs) != [controller]:  # setting the same one again would break the connection
         steps.append(["set-controller", SERVICE_BRIDGE, controller])
     options = (f"inactivity_probe={_INACTIVITY_PROBE}", f"max_backoff={_MAX_BACKOFF}", "connection_mode=out-of-band")
@@ -227,13 +245,17 @@ def _configure_switch(
     ovs.vsctl(*(word for step in steps for word in ("--", *step)))
 
 
+def _has_address(links: dict[str, Any], node: Node) -> bool:
+    """Whether the underlay bridge had the node's address already."""
+    link = links.get(UNDERLAY_BRIDGE, {"addr_info": []})
+    return str(node.address) in [entry["local"] for entry in link["addr_info"]]
+
+
 def _hardware_address(link: dict[str, Any]) -> str:
     return f'other_config:hwaddr="{link["address"]}"'
 
 
 def _controllers(ovs: OpenVSwitch) -> list[str]:
-    if SERVICE_BRIDGE not in ovs.vsctl("list-br").split():
-        return []
     return ovs.vsctl("get-controller", SERVICE_BRIDGE).split()
 
 
@@ -259,6 +281,8 @@ def _configure_host(ovs: OpenVSwitch, node: Node, before: _Before, addresses: li
         _set_sysctl(ovs, f"net/ipv4/conf/{UNDERLAY_BRIDGE}/arp_ignore", "1")
         _assign(ovs, UNDERLAY_BRIDGE, addresses, before.routes)
     _set_sysctl(ovs, f"net/ipv6/conf/{SERVICE_BRIDGE}/accept_ra", "0")
+    if isinstance(node, Lma):
+        _set_sysctl(ovs, f"net/ipv6/neigh/{SERVICE_BRIDGE}/ucast_solicit", str(CORE_SOLICITATIONS))
     _assign(ovs, SERVICE_BRIDGE, [] if isinstance(node, Mag) else [str(node.core.address)], [])
 
 

@@ -86,9 +86,13 @@ class OpenVSwitch:
         """Whether both daemons live."""
         return all(_alive_pid(self._pid_file(daemon), daemon) is not None for daemon in (_DATABASE, _SWITCH))
 
+    def vswitchd_process(self) -> int | None:
+        """Process id of ovs-vswitchd, None when it does not run."""
+        return _alive_pid(self._pid_file(_SWITCH), _SWITCH)
+
     def vswitchd_pid(self) -> int:
         """Process id of ovs-vswitchd; ``OvsSetupError`` when it does not run."""
-        pid = _alive_pid(self._pid_file(_SWITCH), _SWITCH)
+        pid = self.vswitchd_process()
         if pid is None:
             raise OvsSetupError(f"{_SWITCH} does not run (pid file {self._pid_file(_SWITCH)})")
         return pid

@@ -10,6 +10,7 @@ from pathlib import Path
 from ovs_setup import tunnel
 from ovs_setup.node import SERVICE_BRIDGE
 from ovs_setup.vswitch import OpenVSwitch
+from ryu_pmipls.agents.announcement import keep_announced
 from ryu_pmipls.agents.configuration import anchor_config
 from ryu_pmipls.agents.control import AnchorControl
 from ryu_pmipls.agents.core_gateway import CoreGatewayResolver
@@ -66,4 +67,5 @@ async def serve(profile: Profile, lma: Lma, ovs: OpenVSwitch, cpu: Cpu, control:
     mtu = tunnel.inner_mtu(profile.tunnel.underlay_mtu, encapsulation)
     driver.background(Undeliverable(ovs, mtu, lambda _packet, _from_tunnel: lma.core.address.ip, counters).watch)
     driver.background(lambda: keep_hastened(ovs))
+    driver.background(lambda: keep_announced(profile.home_prefix_pool, ovs, tunnels, machine))
     await driver.run()

@@ -61,6 +61,12 @@ class TunnelEnds:
         """Whether the host of ``peer`` answers on the underlay, whatever its agent does."""
         return await asyncio.to_thread(tunnel.warm_up, self._ovs, peer, _WARM_UP_TIMEOUT)
 
+    async def warm_up(self) -> bool:
+        """Warm up whatever ends Open vSwitch has; whether a peer answers, if there are any."""
+        ends = await asyncio.to_thread(tunnel.tunnels, self._ovs)
+        work = (asyncio.to_thread(tunnel.warm_up, self._ovs, end.remote, _WARM_UP_TIMEOUT) for end in ends)
+        return any(await asyncio.gather(*work)) or not ends
+
     async def keep_warm(self) -> None:
         """For ever: a tunnel that was idle must not lose packets when an uplink is moved to it."""
         while True:

@@ -107,6 +107,7 @@ ListenAddress = Annotated[str, AfterValidator(_listen_address)]
 #: Node names become parts of namespace and port names, whose length the kernel limits to 15 characters.
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]{0,9}$")]
 PortName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9._-]{0,14}$"), AfterValidator(_port_name)]
+AutonomousSystem = Annotated[int, Field(ge=1, lt=2**32)]
 Seconds = Annotated[float, Field(gt=0, le=86400)]
 #: Mobility Headers as IPv6 protocol 135, or the same octets in UDP.
 Transport = Literal["raw", "udp"]
@@ -298,6 +299,21 @@ class Access(_Model):
     probes: int = Field(default=3, ge=0, le=10)  # before a binding is extended; 0: nobody is asked
 
 
+class Downlink(_Model):
+    """How the core network learns to which LMAs it may send: BGP, watched over by BFD (``docs/downlink.md``)."""
+
+    lma_as: AutonomousSystem = 64513
+    core_as: AutonomousSystem = 64512
+    bfd_interval: float = Field(default=0.2, ge=0.01, le=10)  # seconds from one packet of an LMA to the next
+    bfd_multiplier: int = Field(default=5, ge=2, le=255)  # so many missing in a row: the LMA is dead
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Downlink:
+        if self.lma_as == self.core_as:
+            raise ValueError("lma_as and core_as must differ")
+        return self
+
+
 class Correspondent(_Model):
     """The correspondent node of a lab; it is also the gateway of the core network."""
 
@@ -329,6 +345,7 @@ class Profile(_Model):
     signalling: Signalling = Signalling()
     timers: Timers = Timers()
     access: Access = Access()
+    downlink: Downlink = Downlink()
     lab: LabSettings | None = None
 
     @model_validator(mode="after")

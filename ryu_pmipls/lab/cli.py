@@ -179,6 +179,29 @@ def stop_rms(prefix: str | None) -> None:
     _console.print("The lab's RMS is not running.")
 
 
+@lab.group()
+def switch() -> None:
+    """The Open vSwitch of a MAG or an LMA: end it, as if the node had died, and start it again."""
+
+
+@switch.command("start")
+@click.argument("node")
+@_prefix_option
+def start_switch(node: str, prefix: str | None) -> None:
+    """Start the switch of NODE and set it up."""
+    Lab.find(prefix).start_switch(node)
+    _console.print(f"The switch of {node} runs.")
+
+
+@switch.command("stop")
+@click.argument("node")
+@_prefix_option
+def stop_switch(node: str, prefix: str | None) -> None:
+    """End the switch of NODE; its agent goes on."""
+    Lab.find(prefix).stop_switch(node)
+    _console.print(f"The switch of {node} is not running.")
+
+
 def _print_change(change: LinkChange) -> None:
     new = f"{change.new.mag} port {change.new.port}"
     if change.old is None:

@@ -18,6 +18,7 @@ import psutil
 from pyroute2 import NetlinkError
 
 from ovs_setup import OvsSetupError
+from ovs_setup.bird import core_configuration, lma_configuration
 from ovs_setup.cgroup import CpuGroup
 from ovs_setup.node import hasten_reconnection, set_up
 from ovs_setup.vswitch import OpenVSwitch
@@ -29,7 +30,7 @@ from ryu_pmipls.lab.plan import RMS, UNDERLAY_PORT, AccessPort, cpu_group, plan,
 from ryu_pmipls.lab.remains import Progress, Remains, say_nothing
 
 #: What a lab is made with; apart from Python.
-_PROGRAMS = ("ip", "nsenter", "ovs-vswitchd", "ovsdb-server", "ovs-vsctl", "ovs-ofctl", "iperf3")
+_PROGRAMS = ("ip", "nsenter", "ovs-vswitchd", "ovsdb-server", "ovs-vsctl", "ovs-ofctl", "iperf3", "bird")
 #: The profile of a lab, in its directory.
 _PROFILE_COPY = "profile.yaml"
 _RMS_TIMEOUT = 30.0  # seconds until the RMS listens, and then until all switches are connected
@@ -112,6 +113,8 @@ class Lab:
                     self._await_listener(child)
                 progress("bridges, ports, CPU quotas")
                 list(pool.map(self._set_up_switch, self._switch_nodes))
+            progress("routing between core and LMAs")
+            self._start_routing()
             if agents:
                 progress("agents")
                 self.start_agents()
@@ -196,12 +199,24 @@ class Lab:
         self._require_running()
         self._stop(self._switch_node(name).name)
 
+    def start_switch(self, name: str) -> None:
+        """Start the Open vSwitch of a MAG or an LMA that was stopped, or that died, and set it up again."""
+        self._require_running()
+        node = self._switch_node(name)
+        self.openvswitch(name).start()
+        self._set_up_switch(node)
+
+    def stop_switch(self, name: str) -> None:
+        """End the Open vSwitch of a MAG or an LMA; its agent goes on."""
+        self._require_running()
+        self.openvswitch(name).stop()
+
     def process(self, name: str) -> psutil.Process | None:
-        """The process of an agent, or of the RMS (``rms``), when it runs."""
+        """The process of an agent, of a routing daemon (``bird-lma1``), or of the RMS (``rms``), when it runs."""
         return processes.find(self._mark(name))
 
     def log(self, name: str) -> Path:
-        """The log of an agent, or of the RMS (``rms``)."""
+        """The log of an agent, of a routing daemon (``bird-lma1``), or of the RMS (``rms``)."""
         return self.directory / "log" / f"{name}.log"
 
     # --- nodes ------------------------------------------------------------------------------------------------
@@ -338,6 +353,25 @@ class Lab:
             group = CpuGroup(cpu_group(self.plan.prefix, node.name))
             group.create(quota)
             group.add(switch.vswitchd_pid())
+
+    def _start_routing(self) -> None:
+        """Start the routing daemons of the LMAs and of the correspondent node, which is the core's router."""
+        router = settings(self.profile).correspondent
+        self._start_bird(router.name, core_configuration(self.profile, router.address.ip))
+        for lma in self.profile.lmas:
+            self._start_bird(lma.name, lma_configuration(self.profile, lma))
+
+    def _start_bird(self, node: str, configuration: str) -> None:
+        directory = self.directory / node
+        directory.mkdir(exist_ok=True)
+        (directory / "bird.conf").write_text(configuration)
+        control = directory / "bird.ctl"
+        name = f"bird-{node}"
+        argv = ["bird", "-f", "-c", str(directory / "bird.conf"), "-s", str(control)]
+        child = self._launch(name, argv, self.namespace(node))
+        while not control.exists():
+            self._refuse_death(f"the routing daemon of {node}", name, child)
+            time.sleep(0.005)
 
     def _launch_agent(self, node: Mag | Lma) -> subprocess.Popen[bytes]:
         role = "mag" if isinstance(node, Mag) else "lma"

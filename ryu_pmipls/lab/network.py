@@ -13,6 +13,7 @@ from typing import Any
 from pyroute2 import IPRoute
 from pyroute2.ethtool.ioctl import IoctlEthtool
 
+from ovs_setup.node import CORE_SOLICITATIONS
 from ryu_pmipls.domain.profile import format_link_layer
 from ryu_pmipls.lab import namespaces
 from ryu_pmipls.lab.errors import LabError
@@ -183,13 +184,7 @@ class Network:
     def _address_correspondent(self) -> None:
         with self._routing(self.plan.correspondent) as routing:
             _add_address(routing, CORE, self.plan.correspondent_address)
-            bridge = _index(routing, CORE)
-            routing.route(
-                "add",
-                family=socket.AF_INET6,
-                dst=str(self.plan.home_prefix_pool),
-                multipath=[{"gateway": address, "oif": bridge} for address in self.plan.core_addresses],
-            )
+        self._sysctls(self.plan.correspondent, ((f"neigh/{CORE}/ucast_solicit", CORE_SOLICITATIONS),))
 
 
 @contextmanager

@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import IPv6Interface, IPv6Network
+from ipaddress import IPv6Interface
 
 from ryu_pmipls.domain.profile import LabSettings, Profile
 from ryu_pmipls.lab.errors import LabError
@@ -71,8 +71,6 @@ class Plan:
     host_address: IPv6Interface
     correspondent: str
     correspondent_address: IPv6Interface
-    home_prefix_pool: IPv6Network
-    core_addresses: tuple[str, ...]
     mobile_nodes: tuple[str, ...]
 
     @property
@@ -160,7 +158,5 @@ def plan(profile: Profile) -> Plan:
         host_address=IPv6Interface((profile.rms.address, lab.underlay_prefix_length)),
         correspondent=correspondent,
         correspondent_address=lab.correspondent.address,
-        home_prefix_pool=profile.home_prefix_pool,
-        core_addresses=tuple(str(lma.core.address.ip) for lma in profile.lmas),
         mobile_nodes=mobile_nodes,
     )

@@ -315,6 +315,26 @@ def test_rules_outlive_the_controller_which_is_found_again_within_two_seconds(ho
     assert ovs.ofctl("--no-stats", "dump-flows", "br-pm") == rules
 
 
+def test_a_switch_that_came_back_without_addresses_finds_the_controller_once_it_has_them(
+    host: Place, places: Places
+) -> None:
+    ovs = host.ovs
+    places("pos-r")
+    host.ip("link set eth0-x netns pos-r")
+    sh("ip -n pos-r link set eth0-x up")
+    sh(f"ip -n pos-r address add {PROFILE.rms.address}/64 dev eth0-x nodad")
+    set_up(ovs, PROFILE, MAG, "netdev", "eth0")
+    with closing(Controller("pos-r", PROFILE.rms.address)) as controller:
+        controller.accept().close()
+        ovs.stop()
+        ovs.start()
+        time.sleep(4)  # by now it has failed after 1, 2 and 4 s, and would wait for 8 s
+        started = time.monotonic()
+        set_up(ovs, PROFILE, MAG, "netdev", "eth0")
+        controller.accept().close()
+        assert time.monotonic() - started < 2.5
+
+
 class Domain:
     def __init__(self, places: Places) -> None:
         self.mag, self.lma, self.mn, self.cn = (places(f"pos-{name}") for name in ("mag", "lma", "mn", "cn"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Callable
@@ -96,6 +97,26 @@ def routed_to(lab: Lab, lma: str, prefix: str) -> str | None:
         if wanted in line.replace(",", " ").replace("actions", " actions")
     ]
     return ports[0][-1] if len(ports) == 1 and ports[0] else None
+
+
+def in_the_core(lab: Lab) -> set[str]:
+    """The LMAs to which the core sends downlink traffic."""
+    pool = str(lab.profile.home_prefix_pool)
+    shown = lab.execute(lab.plan.correspondent, ["ip", "-6", "-json", "route", "show", pool]).stdout
+    names = {str(lma.core.address.ip): lma.name for lma in lab.profile.lmas}
+    return {names[hop["gateway"]] for route in json.loads(shown or "[]") for hop in route.get("nexthops", [route])}
+
+
+def routing_sessions(lab: Lab) -> list[list[str]]:
+    """The core's BGP and BFD sessions that are up: neighbour, and since when."""
+    control = lab.directory / lab.plan.correspondent / "bird.ctl"
+    shown = [
+        lab.execute(lab.plan.correspondent, ["birdc", "-s", str(control), "show", *what]).stdout
+        for what in (("protocols",), ("bfd", "sessions"))
+    ]
+    bgp = [line.split() for line in shown[0].splitlines() if "Established" in line]
+    bfd = [line.split() for line in shown[1].splitlines() if " Up " in line]
+    return [[row[0], row[4]] for row in bgp] + [[row[0], row[3]] for row in bfd]
 
 
 def kill(lab: Lab, name: str) -> None:

@@ -10,13 +10,11 @@ import time
 
 import psutil
 import pytest
-from domain_helpers import kill
+from domain_helpers import kill, routing_sessions
 
-from ovs_setup.node import set_up
 from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.lab import namespaces, traffic
 from ryu_pmipls.lab.lab import Lab
-from ryu_pmipls.lab.plan import UNDERLAY_PORT
 from ryu_pmipls.lab.probe import Probe
 from ryu_pmipls.lab.traffic import Flow
 from ryu_pmipls.rest.cli import base_url, fetch
@@ -247,6 +245,8 @@ def test_after_the_restart_a_handoff_works(domain):
 def test_after_the_restart_an_overload_is_relieved(domain):
     flows = [Flow(domain.lab, node, "udp", "up", 105.0) for node in ("mn1", "mn2")]
     known = len(domain.get("decisions"))
+    sessions = routing_sessions(domain.lab)
+    assert len(sessions) == 4
     try:
         traffic.start(flows)
         until(lambda: len(domain.get("decisions")) > known, 40)
@@ -255,6 +255,7 @@ def test_after_the_restart_an_overload_is_relieved(domain):
     finally:
         results = [flow.stop() for flow in flows]
     assert (decision["old_lma"], decision["new_lma"]) == ("lma1", "lma2")
+    assert routing_sessions(domain.lab) == sessions  # an overloaded LMA is not taken for a dead one
     assert domain.get("decisions")[-1]["outcome"] == "acknowledged"
     assert [result.error for result in results] == [None, None]
     moved = next(mag for mag in domain.get("mags") if mag["name"] == decision["mag"])
@@ -289,8 +290,7 @@ def test_a_switch_that_lost_its_flows_is_refilled(domain):
     assert routes
     os.kill(vswitch.vswitchd_pid(), signal.SIGKILL)
     until(lambda: domain.get("health")["switches"]["lma2"] == "disconnected")
-    vswitch.start()
-    set_up(vswitch, domain.profile, domain.profile.lma("lma2"), "netdev", UNDERLAY_PORT)
+    lab.start_switch("lma2")
     until(domain.ready)
     until(
         lambda: (

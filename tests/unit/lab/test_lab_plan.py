@@ -49,7 +49,7 @@ def test_the_default_lab() -> None:
     assert made.nodes == ("underlay", "mag1", "mag2", "lma1", "lma2", "cn", "radio", "mn1", "mn2", "mn3")
     assert made.namespace("mag1") == "pm-mag1"
     assert made.host_address == IPv6Interface("fd00:5213::99/64")
-    assert made.core_addresses == ("fd00:c0de::11", "fd00:c0de::12")
+    assert made.correspondent_address == IPv6Interface("fd00:c0de::1/64")
     assert [(access.mag, access.port) for access in made.access_ports][:4] == [
         ("mag1", "acc1"),
         ("mag1", "acc2"),

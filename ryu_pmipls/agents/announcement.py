@@ -1,0 +1,75 @@
+"""An LMA's word to the core network: send the downlink of the home prefix pool here, or do not.
+
+It is a route in a kernel routing table of its own, which a routing daemon takes into the core (``docs/downlink.md``).
+No rule leads to that table, so it has no part in what this host itself sends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import socket
+from ipaddress import IPv6Network
+
+from pyroute2 import IPRoute, NetlinkError
+
+from ovs_setup.node import ANNOUNCEMENT_TABLE
+from ovs_setup.vswitch import OpenVSwitch
+from ryu_pmipls.agents.tunnel_ends import TunnelEnds
+from ryu_pmipls.mobility import LocalMobilityAnchor
+
+LOG = logging.getLogger(__name__)
+
+_INTERVAL = 0.5  # seconds
+_PROTOCOL = 213  # who made the route (rtnetlink(7)): a number that no routing daemon uses
+
+
+async def keep_announced(
+    pool: IPv6Network, ovs: OpenVSwitch, tunnels: TunnelEnds, machine: LocalMobilityAnchor
+) -> None:
+    """For ever: announce ``pool`` while the LMA can take downlink traffic and is not drained.
+
+    It can while its switch runs, its tunnels have been warmed up since that started, so that not even the first packet
+    is lost, and heartbeats do not say that it has lost all MAGs. What was announced stays so when the agent ends, for
+    the traffic goes on.
+    """
+    warm: int | None = None  # the ovs-vswitchd process whose tunnels are warm
+    announced: bool | None = None
+    while True:
+        process = ovs.vswitchd_process()
+        if process is not None and process != warm and await tunnels.warm_up():
+            warm = process
+        lost = all(peer.lost for peer in machine.peers.values())
+        wanted = process is not None and process == warm and not lost and not machine.draining
+        if wanted != announced:
+            await asyncio.to_thread(announce if wanted else withdraw, pool)
+            announced = wanted
+            LOG.info("downlink of %s: %s", pool, "announced" if wanted else "withdrawn")
+        await asyncio.sleep(_INTERVAL)
+
+
+def announce(pool: IPv6Network) -> None:
+    """Have the routing daemon announce ``pool``; ``NetlinkError`` when the kernel refuses."""
+    _change("replace", pool)
+
+
+def withdraw(pool: IPv6Network) -> None:
+    """Take that back, if need be."""
+    try:
+        _change("del", pool)
+    except NetlinkError as error:
+        if error.code != errno.ESRCH:
+            raise
+
+
+def _change(command: str, pool: IPv6Network) -> None:
+    with IPRoute() as kernel:
+        kernel.route(
+            command,
+            family=socket.AF_INET6,
+            dst=str(pool),
+            type="unreachable",
+            table=ANNOUNCEMENT_TABLE,
+            proto=_PROTOCOL,
+        )

@@ -1,0 +1,120 @@
+"""When an LMA announces the home prefix pool to the core network."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from ipaddress import IPv6Address, IPv6Network
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from ryu_pmipls.agents import announcement
+from ryu_pmipls.mobility.heartbeat import Peer
+
+POOL = IPv6Network("2001:db8:100::/40")
+
+
+class Node:
+    """An LMA that is well, with what was done to its announcement."""
+
+    def __init__(self) -> None:
+        self.process: int | None = 100
+        self.answers = True  # whether its tunnels can be warmed up
+        self.warmed: list[int | None] = []
+        self.done: list[str] = []
+        self.peers = {IPv6Address(number): Peer() for number in (1, 2)}
+        self.machine: Any = SimpleNamespace(draining=False, peers=self.peers)
+
+    def vswitchd_process(self) -> int | None:
+        return self.process
+
+    async def warm_up(self) -> bool:
+        self.warmed.append(self.process)
+        return self.answers
+
+
+@pytest.fixture
+def node(monkeypatch: pytest.MonkeyPatch) -> Node:
+    made = Node()
+    monkeypatch.setattr(announcement, "_INTERVAL", 0)
+    monkeypatch.setattr(announcement, "announce", lambda pool: made.done.append("announce"))
+    monkeypatch.setattr(announcement, "withdraw", lambda pool: made.done.append("withdraw"))
+    return made
+
+
+def play(node: Node, *acts: Callable[[], None]) -> None:
+    """Let the agent look, and after each act again."""
+
+    async def run() -> None:
+        switch: Any = node
+        task = asyncio.create_task(announcement.keep_announced(POOL, switch, switch, node.machine))
+        for act in (lambda: None, *acts):
+            act()
+            for _ in range(200):
+                await asyncio.sleep(0)
+            await asyncio.sleep(0.02)  # what it has done in threads
+        task.cancel()
+
+    asyncio.run(run())
+
+
+def test_it_is_announced_once_while_all_is_well(node: Node) -> None:
+    play(node)
+    assert node.done == ["announce"]
+    assert node.warmed == [100]
+
+
+def test_it_is_not_withdrawn_when_the_agent_ends(node: Node) -> None:
+    play(node)
+    play(node)
+    assert node.done == ["announce", "announce"]
+
+
+def test_a_drained_lma_withdraws_until_it_is_undrained(node: Node) -> None:
+    def drain() -> None:
+        node.machine.draining = True
+
+    def undrain() -> None:
+        node.machine.draining = False
+
+    play(node, drain, undrain)
+    assert node.done == ["announce", "withdraw", "announce"]
+    assert node.warmed == [100]
+
+
+def test_a_switch_that_comes_back_is_warmed_up_first(node: Node) -> None:
+    def die() -> None:
+        node.process = None
+
+    def come_back_without_addresses() -> None:
+        node.process, node.answers = 200, False
+
+    def get_addresses() -> None:
+        assert node.done == ["announce", "withdraw"]
+        node.answers = True
+
+    play(node, die, come_back_without_addresses, get_addresses)
+    assert node.done == ["announce", "withdraw", "announce"]
+    assert node.warmed[0] == 100
+    assert set(node.warmed[1:]) == {200}
+
+
+def test_an_lma_that_no_mag_answers_withdraws_until_one_does(node: Node) -> None:
+    def lose(*peers: int) -> Callable[[], None]:
+        def act() -> None:
+            for number, peer in node.peers.items():
+                peer.lost = int(number) in peers
+
+        return act
+
+    play(node, lose(1), lose(1, 2), lose(2))
+    assert node.done == ["announce", "withdraw", "announce"]
+
+
+def test_a_dead_switch_at_the_start_is_withdrawn(node: Node) -> None:
+    node.process = None
+    play(node)
+    assert node.done == ["withdraw"]
+    assert node.warmed == []
