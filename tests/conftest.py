@@ -23,6 +23,10 @@ if os.environ.get("CI"):
 DeriveProfile = Callable[..., Path]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--kills", type=int, default=3, help="how often tests/lab/test_crashes.py kills the RMS")
+
+
 def free_port() -> int:
     with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
         probe.bind(("::", 0))
