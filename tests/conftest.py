@@ -24,7 +24,7 @@ DeriveProfile = Callable[..., Path]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--kills", type=int, default=3, help="how often tests/lab/test_crashes.py kills the RMS")
+    parser.addoption("--kills", type=int, default=2, help="how often tests/lab/test_crashes.py kills the RMS")
 
 
 def free_port() -> int:

@@ -10,6 +10,7 @@ from ryu_pmipls.loadsharing import Slots
 from ryu_pmipls.openflow import pipeline, rules
 from ryu_pmipls.openflow.binding_encoder import BindingEncoder, RouteUpdate
 from ryu_pmipls.openflow.flow import Entry, Group
+from ryu_pmipls.openflow.reconciler import State
 from ryu_pmipls.openflow.route_batch import RouteBatch
 from ryu_pmipls.openflow.session import Transaction
 from ryu_pmipls.openflow.switch import Desired, Switch, Traffic
@@ -45,6 +46,8 @@ class Network:
         self.mags = {mag.name: Switch(mag, desired) for mag in profile.mags}
         self.lmas = {lma.name: Switch(lma, desired) for lma in profile.lmas}
         self.by_datapath_id = {switch.node.datapath_id: switch for switch in self}
+        self._silent: set[str] = set()  # switches that are connected and do not answer
+        self._batches: set[RouteBatch] = set()  # that are under way
 
     def __iter__(self) -> Iterator[Switch]:
         yield from self.mags.values()
@@ -68,13 +71,31 @@ class Network:
         for update in updates:
             mag = update.binding.mag
             by_mag.setdefault(mag if mag in self.mags and self.mags[mag].contents else None, []).append(update)
+
+        def finished(batch: RouteBatch) -> None:
+            self._batches.discard(batch)
+            done(batch)
+
         for mag, together in by_mag.items():
-            RouteBatch(together, self.mags, self.lmas, current, done).start(mag)
+            batch = RouteBatch(together, self.mags, self.lmas, current, self._silent, finished)
+            self._batches.add(batch)
+            batch.start(mag)
 
     def expire(self, now: float) -> None:
-        """Give up what switches have not acknowledged in time; ``now`` is of the monotonic clock."""
+        """Give up what switches have not acknowledged in time; ``now`` is of the monotonic clock.
+
+        For one that does not even answer echo requests nothing waits that long.
+        """
+        missing_allowed = self._profile.failure.missing_echoes_allowed
         for switch in self:
             switch.expire(now)
+            if switch.state is State.DISCONNECTED or switch.answers(missing_allowed):
+                self._silent.discard(switch.name)
+            else:
+                self._silent.add(switch.name)
+        if self._silent:
+            for batch in [*self._batches]:
+                batch.leave_behind()
 
     def tunnels(self) -> Iterator[tuple[Switch, Switch, bool]]:
         """(MAG, LMA, whether both ends are there) of every pair."""

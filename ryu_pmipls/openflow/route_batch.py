@@ -1,12 +1,13 @@
 """Make before break: how a batch of bindings gets into force.
 
 First the entries at the new MAG, then the routes on all LMAs at once; when all of these have answered, the old MAGs'
-entries go. Nothing here waits: each step is taken when the answers to the one before have come.
+entries go. Nothing here waits: each step is taken when the answers to the one before have come. No step is held up by
+a switch that answers nothing any more: like one that is away it gets its routes before it gets traffic (erratum E39).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 
 from ryu_pmipls.openflow.binding_encoder import RouteUpdate
@@ -18,7 +19,9 @@ class RouteBatch:
     """Updates to one new MAG (or to none that is connected), on their way into force.
 
     ``current`` tells whether an update is still the latest of its prefix. For one that is not no further step is taken:
-    the later one takes care of its entries. ``done`` is called when all LMAs have answered, or have failed to.
+    the later one takes care of its entries. ``silent`` are the names of the switches that are not waited for; when one
+    joins them, :meth:`leave_behind` is to be called. ``done`` is called when all others of the LMAs have answered, or
+    have failed to.
     """
 
     def __init__(
@@ -27,6 +30,7 @@ class RouteBatch:
         mags: Mapping[str, Switch],
         lmas: Mapping[str, Switch],
         current: Callable[[RouteUpdate], bool],
+        silent: Collection[str],
         done: Callable[[RouteBatch], None],
     ) -> None:
         self.updates = updates
@@ -37,7 +41,10 @@ class RouteBatch:
         self._mags = mags
         self._lmas = lmas
         self._current = current
+        self._silent = silent
         self._done = done
+        self._awaited: dict[str, Transaction] = {}  # by the name of the switch
+        self._next: Callable[[], None] = self._finish
 
     def start(self, mag: str | None) -> None:
         """Take the first step."""
@@ -46,6 +53,14 @@ class RouteBatch:
             self._to_lmas()
         else:
             self._await([(mag, transaction)], self._to_lmas)
+
+    def leave_behind(self) -> None:
+        """Go on without the switches that have become silent."""
+        silent = [name for name in self._awaited if name in self._silent]
+        for name in silent:
+            del self._awaited[name]
+        if silent and not self._awaited:
+            self._next()
 
     def _to_lmas(self) -> None:
         self.updates = [update for update in self.updates if self._current(update)]
@@ -61,25 +76,27 @@ class RouteBatch:
 
     def _await(self, transactions: list[tuple[str, Transaction]], step: Callable[[], None]) -> None:
         """Note the answers to transactions, by the names of the switches; take the next step when all have come."""
-        left, updates = len(transactions), self.updates
-
-        def answered(name: str, transaction: Transaction) -> None:
-            nonlocal left
-            self._note(name, transaction, updates)
-            left -= 1
-            if left == 0:
-                step()
-
-        if not transactions:
+        self._next = step
+        self._awaited = {name: transaction for name, transaction in transactions if name not in self._silent}
+        if not self._awaited:
             step()
-        for name, transaction in transactions:
-            transaction.then(partial(answered, name))
+            return
+        for name, transaction in [*self._awaited.items()]:
+            transaction.then(partial(self._answered, name))
 
-    def _note(self, name: str, transaction: Transaction, updates: Sequence[RouteUpdate]) -> None:
+    def _answered(self, name: str, transaction: Transaction) -> None:
+        if self._awaited.get(name) is not transaction:
+            return  # it was left behind
+        del self._awaited[name]
+        self._note(name, transaction)
+        if not self._awaited:
+            self._next()
+
+    def _note(self, name: str, transaction: Transaction) -> None:
         if transaction.outcome in (Outcome.ACKED, Outcome.ERROR):
             self.acknowledged.append(name)
             for place, error in transaction.errors.items():
-                self.failures.setdefault(updates[place], {})[name] = error
+                self.failures.setdefault(self.updates[place], {})[name] = error
         elif transaction.outcome is Outcome.TIMEOUT:
-            for update in updates:
+            for update in self.updates:
                 self.failures.setdefault(update, {})[name] = Outcome.TIMEOUT.value

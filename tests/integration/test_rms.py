@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import re
 import shutil
+import signal
 import socket
 import time
 import urllib.error
@@ -24,6 +26,7 @@ from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.lab import namespaces
 from ryu_pmipls.lab.errors import LabError
 from ryu_pmipls.lab.lab import Lab
+from ryu_pmipls.openflow.session import CHANGE_TIMEOUT
 from ryu_pmipls.rest.cli import base_url, fetch
 from ryu_pmipls.signalling import Endpoint, Role
 from ryu_pmipls.wire import (
@@ -203,6 +206,26 @@ def test_a_route_is_in_force_on_all_lmas_when_the_rms_confirms_it(lab: Lab, peer
     confirmed(peers, "mag1", route_adjust(lab, prefix, "mag1", None, time.time()))
     confirmed(peers, "mag1", attached)
     assert {routed_to(lab, lma, prefix) for lma in ("lma1", "lma2")} == {"t-mag2"}
+
+
+def test_a_switch_that_hangs_holds_up_nobody_else(lab: Lab, peers: Peers) -> None:
+    build_tunnels(lab, at_lmas=True)
+    first, second = home_prefix(lab, 0x14), home_prefix(lab, 0x15)
+    confirmed(peers, "mag1", route_adjust(lab, first, None, "mag1", time.time()))
+    hanging = lab.openvswitch("lma2").vswitchd_pid()
+    os.kill(hanging, signal.SIGSTOP)
+    try:
+        begun = time.monotonic()
+        confirmed(peers, "mag2", route_adjust(lab, first, "mag1", "mag2", time.time()))
+        noticed = time.monotonic()
+        confirmed(peers, "mag1", route_adjust(lab, second, None, "mag1", time.time()))
+        assert noticed - begun < 3 < CHANGE_TIMEOUT
+        assert time.monotonic() - noticed < 1  # now that it is known nobody waits for it at all
+        assert (routed_to(lab, "lma1", first), routed_to(lab, "lma1", second)) == ("t-mag2", "t-mag1")
+    finally:
+        os.kill(hanging, signal.SIGCONT)
+    eventually(lambda: (routed_to(lab, "lma2", first), routed_to(lab, "lma2", second)) == ("t-mag2", "t-mag1"))
+    eventually(lambda: rest(lab, "health")["status"] == "ok")
 
 
 def test_the_lma_that_anchors_a_mobile_node_may_report_that_its_session_has_ended(lab: Lab, peers: Peers) -> None:

@@ -1,0 +1,86 @@
+"""Make before break, step by step, with switches that a test answers for."""
+
+from __future__ import annotations
+
+from ryu_pmipls.openflow.binding_encoder import RouteUpdate
+from ryu_pmipls.openflow.route_batch import RouteBatch
+from ryu_pmipls.openflow.session import Outcome, Transaction
+from ryu_pmipls.routing import Binding
+
+
+class FakeSwitch:
+    def __init__(self) -> None:
+        self.told = []
+
+    def route(self, updates):
+        self.told.append(Transaction(b"", 1, len(updates), deadline=0.0))
+        return self.told[-1]
+
+    def answer(self, outcome=Outcome.ACKED, **errors):
+        self.told[-1].errors = {int(place): error for place, error in errors.items()}
+        self.told[-1].finish(outcome)
+
+
+class Scene:
+    def __init__(self, updates=2):
+        bindings = [Binding(bytes([number] * 8), "mag2", "mag1", None, None, 1, None, 5) for number in range(updates)]
+        self.updates = [RouteUpdate(each, (each._replace(mag="mag1"),)) for each in bindings]
+        self.mags, self.lmas = ({kind + n: FakeSwitch() for n in "12"} for kind in ("mag", "lma"))
+        self.silent, self.done = set(), []
+        self.batch = RouteBatch(self.updates, self.mags, self.lmas, lambda update: True, self.silent, self.done.append)
+        self.batch.start("mag2")
+
+    def told(self):
+        return {name for name, switch in (self.mags | self.lmas).items() if switch.told}
+
+
+def test_new_mag_then_all_lmas_then_old_mag():
+    scene = Scene()
+    assert scene.told() == {"mag2"}
+    scene.mags["mag2"].answer()
+    assert scene.told() == {"mag2", "lma1", "lma2"}
+    scene.lmas["lma2"].answer()
+    assert not scene.done
+    scene.lmas["lma1"].answer()
+    assert scene.told() == {"mag1", "mag2", "lma1", "lma2"}
+    assert scene.done == [scene.batch]
+    assert scene.batch.acknowledged == ["mag2", "lma2", "lma1"]
+    assert not scene.batch.failures
+
+
+def test_errors_are_those_of_single_updates_and_a_timeout_is_of_all():
+    scene = Scene()
+    scene.mags["mag2"].answer(Outcome.ERROR, **{"1": "FMFC_TABLE_FULL"})
+    scene.lmas["lma1"].answer()
+    scene.lmas["lma2"].answer(Outcome.TIMEOUT)
+    assert scene.batch.failures == {
+        scene.updates[0]: {"lma2": "timeout"},
+        scene.updates[1]: {"mag2": "FMFC_TABLE_FULL", "lma2": "timeout"},
+    }
+
+
+def test_a_silent_switch_is_told_and_not_waited_for():
+    scene = Scene()
+    scene.silent.add("mag2")
+    scene.batch.leave_behind()
+    assert scene.told() == {"mag2", "lma1", "lma2"}
+    scene.batch.leave_behind()  # there is nobody else to be left behind
+    scene.silent.add("lma1")
+    scene.batch.leave_behind()
+    assert not scene.done
+    scene.lmas["lma2"].answer()
+    assert scene.done == [scene.batch]
+    assert scene.batch.acknowledged == ["lma2"]
+    for late in (scene.mags["mag2"], scene.lmas["lma1"]):
+        late.answer(Outcome.TIMEOUT)
+    assert scene.done == [scene.batch]
+    assert not scene.batch.failures
+
+
+def test_a_switch_that_is_known_to_be_silent_is_not_waited_for_at_all():
+    scene = Scene()
+    scene.silent.add("lma2")
+    scene.mags["mag2"].answer()
+    assert scene.told() == {"mag2", "lma1", "lma2"}
+    scene.lmas["lma1"].answer()
+    assert scene.done == [scene.batch]
