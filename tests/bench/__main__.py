@@ -19,9 +19,8 @@ from rich.table import Table
 from tests.bench.comparison import Comparison
 
 REPORT = Path("bench-report.json")
-BENCHMARKS = sorted(
-    path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in ("__init__", "__main__", "comparison")
-)
+_NONE = ("__init__", "__main__", "comparison")
+BENCHMARKS = sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in _NONE)
 
 
 def table(name: str, comparisons: list[Comparison]) -> Table:
