@@ -19,8 +19,9 @@ from rich.table import Table
 from tests.bench.comparison import Comparison
 
 REPORT = Path("bench-report.json")
-_NONE = ("__init__", "__main__", "comparison")
-BENCHMARKS = sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in _NONE)
+BENCHMARKS = sorted(
+    path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in ("__init__", "__main__", "comparison")
+)
 
 
 def table(name: str, comparisons: list[Comparison]) -> Table:

@@ -17,7 +17,6 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import asdict
 from ipaddress import IPv6Address
 from pathlib import Path
 from types import TracebackType
@@ -28,12 +27,14 @@ import yaml
 from ovs_setup.vswitch import OpenVSwitch
 from ryu_pmipls.domain.profile import PROFILE_VARIABLE, Profile, load_profile
 from ryu_pmipls.lab import namespaces
-from tests.bench.arena.jobs import ORDINARY_PORT, RMS_PORT, TUNNEL_PORTS, Handoffs, Outcome, Writing
 
 T = TypeVar("T")
 
 NAMESPACE = "pmbench"
+#: Where switches find the RMS, the raw writer and the ordinary application.
+RMS_PORT, RAW_PORT, ORDINARY_PORT = 6653, 6654, 6655
 _NETWORK = 0xFD00_5213_BE << 88
+MAGS = 2
 _TIMEOUT = 60.0
 
 
@@ -120,9 +121,7 @@ class Arena:
 
     def start_sinks(self) -> subprocess.Popen[bytes]:
         """Switches that take everything and do nothing but answer, for every LMA, in one process."""
-        return self.start(
-            [sys.executable, "-m", "tests.bench.arena.sink_switches", str(self.profile_path)], "sinks.log"
-        )
+        return self.start([sys.executable, "-m", "tests.bench.sink_switches", str(self.profile_path)], "sinks.log")
 
     def _start_switch(self, number: int, controllers: Iterable[int]) -> OpenVSwitch:
         lma = self.profile.lmas[number]
@@ -133,7 +132,7 @@ class Arena:
             *("add-br", bridge, "--", "set", "bridge", bridge, "datapath_type=netdev", "fail-mode=secure"),
             *("protocols=OpenFlow13", f"other_config:datapath-id={lma.datapath_id:016x}"),
         ]
-        for port, mag in zip(TUNNEL_PORTS, self.profile.mags, strict=True):
+        for port, mag in enumerate(self.profile.mags, start=10):
             commands += [
                 *("--", "add-port", bridge, f"t-{mag.name}", "--", "set", "interface", f"t-{mag.name}", "type=gre"),
                 *(f'options:local_ip="{lma.address}"', f'options:remote_ip="{mag.address}"', "options:key=flow"),
@@ -166,26 +165,6 @@ class Arena:
             return all(switches[lma.name] == "ready" for lma in self.profile.lmas)
 
         eventually(ready, f"switches are ready; see {self.directory / 'rms.log'}")
-
-    def start_ordinary(self) -> subprocess.Popen[bytes]:
-        """Start the application that is written the ordinary way."""
-        manager = str(Path(sys.executable).with_name("ryu-manager"))
-        environment = {PROFILE_VARIABLE: str(self.ordinary_profile)}
-        return self.start([manager, "tests.bench.arena.ordinary"], "ordinary.log", environment)
-
-    def write(self, job: Writing) -> list[float]:
-        """What the raw writer does; the seconds of its rounds."""
-        address, switches = str(self.profile.rms.address), str(len(self.profile.lmas))
-        seconds: list[float] = json.loads(
-            self.python("tests.bench.arena.raw_writer", address, switches, json.dumps(asdict(job)))
-        )
-        return seconds
-
-    def load(self, job: Handoffs, ordinary: bool = False) -> Outcome:
-        """What the load generator does to the RMS, or to the ordinary application."""
-        profile = self.ordinary_profile if ordinary else self.profile_path
-        module = "tests.bench.arena.load_generator"
-        return Outcome(**json.loads(self.python(module, str(profile), json.dumps(asdict(job)))))
 
     def rest(self, path: str) -> Any:
         """A document of the RMS."""
@@ -224,7 +203,7 @@ class Arena:
                     "datapath_id": 0xBE40 + number,
                     "access_ports": ["acc1"],
                 }
-                for number in range(1, len(TUNNEL_PORTS) + 1)
+                for number in range(1, MAGS + 1)
             ],
             "load_sharing": load_sharing,
             "signalling": {"rate_limit": 1_000_000},

@@ -3,28 +3,24 @@
 Listens for the switches, and writes flow-mods that were made beforehand, in pieces with a barrier behind each, two of
 which are on their way to every switch at a time. What is written are routes as the RMS writes them; every round changes
 the port in all of them.
-
-``python -m tests.bench.arena.raw_writer ADDRESS SWITCHES JOB`` with a job in JSON (:class:`Writing`); prints the
-seconds of its rounds as JSON.
 """
 
 from __future__ import annotations
 
-import json
 import select
 import socket
 import struct
-import sys
 import time
 from dataclasses import dataclass, field
 
 from ryu_pmipls.openflow import pipeline
 from ryu_pmipls.openflow.template import add_template, octets_of
-from tests.bench.arena.jobs import RAW_PORT, TUNNEL_PORTS, Writing
 
 _HEADER = struct.Struct("!BBHI")
 _HELLO, _ECHO_REQUEST, _ECHO_REPLY, _FEATURES_REQUEST, _FEATURES_REPLY, _BARRIER_REPLY = 0, 2, 3, 5, 6, 21
 _BARRIER = _HEADER.pack(4, 20, 8, 0xB)
+#: Flow-mods in one piece.
+PIECE = 500
 _WINDOW = 2
 #: A cookie that is nobody's.
 _COOKIE = bytes(8)
@@ -114,31 +110,13 @@ class RawWriter:
         return time.perf_counter() - begin
 
 
-def routes(count: int, tunnel: int, piece: int) -> list[bytes]:
-    """Pieces that route ``count`` prefixes, none of which a load generator uses, into a tunnel (its port)."""
+def routes(count: int, tunnel: int) -> list[bytes]:
+    """Pieces that route the first ``count`` prefixes of the pool into a tunnel (its port)."""
     template = add_template(pipeline.LMA_ROUTE).bind(tunnel=tunnel)
     assert template.holes == {"xid", "cookie", "prefix"}
-    first = 0x20010DB8_01800000
+    first = 0x20010DB8_01000000
     messages = [
         template.octets % {b"xid": octets_of(1), b"cookie": _COOKIE, b"prefix": (first + number).to_bytes(8, "big")}
         for number in range(count)
     ]
-    return [b"".join(messages[start : start + piece]) + _BARRIER for start in range(0, count, piece)]
-
-
-def main(address: str, switches: str, job: str) -> None:
-    todo = Writing(**json.loads(job))
-    writer = RawWriter(address, RAW_PORT, int(switches))
-    writer.accept()
-    turns = [routes(todo.routes, tunnel, todo.piece) for tunnel in TUNNEL_PORTS]
-    writer.write(turns[1])  # so that all there is to do is to change
-    seconds = []
-    for number in range(todo.rounds):
-        time.sleep(todo.pause)
-        seconds.append(writer.write(turns[number % len(turns)]))
-    writer.close()
-    print(json.dumps(seconds))
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+    return [b"".join(messages[start : start + PIECE]) + _BARRIER for start in range(0, count, PIECE)]

@@ -1,7 +1,7 @@
 """The MAG agents and LMA agents of a domain: hands mobile nodes off, and measures how the RMS answers.
 
-``python -m tests.bench.arena.load_generator PROFILE JOB`` with a job in JSON (:class:`Handoffs`); prints what came of
-it as JSON (:class:`Outcome`). All messages are made beforehand. LMA agents confirm what the RMS tells them.
+``python -m tests.bench.load_generator PROFILE JOB`` with a job in JSON (:class:`Job`); prints what came of it as JSON
+(:class:`Outcome`). All messages are made beforehand. LMA agents confirm what the RMS tells them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import select
 import sys
 import time
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from ipaddress import IPv6Address
 from pathlib import Path
 
@@ -25,11 +25,41 @@ from ryu_pmipls.wire import (
     RouteAdjust,
     Timestamp,
 )
-from tests.bench.arena.jobs import Handoffs, Outcome
 
 #: What was not answered is sent again after this time, in seconds.
 _PATIENCE = 2.0
 _NOWHERE = IPv6Address("::")
+
+
+@dataclass(frozen=True)
+class Job:
+    """``handoffs``, one after the other over so many mobile ``nodes``, from one MAG to the other and back.
+
+    With a ``rate`` (per second) they are sent at equal distances, else as soon as fewer than ``window`` are unanswered.
+    With ``pause`` (s) there is that much time between an answer and the next one. ``first_node`` sets the nodes apart
+    from those of another job.
+    """
+
+    handoffs: int
+    nodes: int
+    window: int = 1
+    rate: float | None = None
+    pause: float = 0.0
+    first_node: int = 0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """``seconds`` from the first message to the last answer, ``latencies`` (s) in order of size, ``repeated`` messages.
+
+    ``told`` counts what LMA agents were told meanwhile, ``processor`` is the generator's own processor time (s).
+    """
+
+    seconds: float
+    latencies: list[float]
+    repeated: int
+    told: int
+    processor: float
 
 
 class LoadGenerator:
@@ -45,7 +75,7 @@ class LoadGenerator:
             for descriptor in endpoint.descriptors:
                 self._poll.register(descriptor, select.EPOLLIN)
 
-    def messages(self, job: Handoffs) -> list[tuple[Endpoint, bytes]]:
+    def messages(self, job: Job) -> list[tuple[Endpoint, bytes]]:
         """What is to be sent, in order, with its sender."""
         rms, anchor = self.profile.rms.address, self.profile.lmas[0].address
         addresses = [mag.address for mag in self.profile.mags[:2]]
@@ -69,7 +99,7 @@ class LoadGenerator:
             made.append((self.mags[new], self.mags[new].encode(message, rms)))
         return made
 
-    def do(self, job: Handoffs) -> Outcome:
+    def do(self, job: Job) -> Outcome:
         """Carry a job out; ``TimeoutError`` when the RMS does not answer any more."""
         messages, rms = self.messages(job), self.mags[0].peer(self.profile.rms.address)
         sent: dict[bytes, float] = {}
@@ -109,7 +139,7 @@ class LoadGenerator:
 
 
 def main(path: str, job: str) -> None:
-    print(json.dumps(asdict(LoadGenerator(Path(path)).do(Handoffs(**json.loads(job))))))
+    print(json.dumps(asdict(LoadGenerator(Path(path)).do(Job(**json.loads(job))))))
 
 
 if __name__ == "__main__":
