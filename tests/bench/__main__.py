@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import signal
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -19,9 +20,7 @@ from rich.table import Table
 from tests.bench.comparison import Comparison
 
 REPORT = Path("bench-report.json")
-BENCHMARKS = sorted(
-    path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in ("__init__", "__main__", "comparison")
-)
+BENCHMARKS = sorted(path.stem for path in Path(__file__).parent.glob("*.py") if "\ndef measure(" in path.read_text())
 
 
 def table(name: str, comparisons: list[Comparison]) -> Table:
@@ -34,13 +33,14 @@ def table(name: str, comparisons: list[Comparison]) -> Table:
             f"{each.rate:,.0f}",
             each.yardstick,
             f"{each.yardstick_rate:,.0f}",
-            f"[{'green' if each.suffices else 'red'}]{each.ratio:.1f}",
+            f"[{'green' if each.suffices else 'red'}]{each.ratio:.2f}",
             f"{each.at_least:g}",
         )
     return figures
 
 
 def main(names: list[str]) -> int:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))  # what was started ends first
     unknown = sorted({*names} - {*BENCHMARKS})
     if unknown:
         sys.exit(f"There is no benchmark {', '.join(unknown)}; there are: {', '.join(BENCHMARKS)}.")

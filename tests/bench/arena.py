@@ -1,8 +1,9 @@
 """Where an RMS is measured: real switches, or sinks that only answer barriers, and processes, in a network namespace.
 
 All nodes of the domain have their addresses on the namespace's loopback. Every LMA has an Open vSwitch of its own
-(userspace datapath) with the bridge and the tunnel ports that it would have on a host of its own; MAGs have no switch.
-A switch may have several controllers, so that what is compared takes turns on the very same switches.
+(userspace datapath, in a namespace of its own) with the bridge and the tunnel ports that it would have on a real host;
+MAGs have a switch only if a benchmark wants it. A switch may have several controllers, so that what is compared takes
+turns on the very same switches.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
+from dataclasses import asdict
 from ipaddress import IPv6Address
 from pathlib import Path
 from types import TracebackType
@@ -25,17 +27,30 @@ from typing import Any, TypeVar
 import yaml
 
 from ovs_setup.vswitch import OpenVSwitch
-from ryu_pmipls.domain.profile import PROFILE_VARIABLE, Profile, load_profile
+from ryu_pmipls.domain.profile import PROFILE_VARIABLE, Lma, Mag, Profile, load_profile
 from ryu_pmipls.lab import namespaces
+from ryu_pmipls.openflow.rules import tunnel_port
+from ryu_pmipls.routing import Binding
+from ryu_pmipls.routing.binding_table import TICKS_PER_SECOND
+from ryu_pmipls.store import SqliteStore
+from tests.bench.load_generator import Job, Outcome
+from tests.bench.raw_writer import RawWriter
 
 T = TypeVar("T")
 
 NAMESPACE = "pmbench"
 #: Where switches find the RMS, the raw writer and the ordinary application.
 RMS_PORT, RAW_PORT, ORDINARY_PORT = 6653, 6654, 6655
+#: The environment variable that tells the ordinary application to store; empty for no.
+ORDINARY_STORE = "PMIPLS_ORDINARY_STORE"
 _NETWORK = 0xFD00_5213_BE << 88
 MAGS = 2
+#: OpenFlow port of the tunnel to the first MAG at every LMA; those to the others follow.
+FIRST_TUNNEL = 10
 _TIMEOUT = 60.0
+_READY = 180.0  # a million routes take their time
+_SEEDED = 10_000
+_MANAGER = str(Path(sys.executable).with_name("ryu-manager"))
 
 
 def eventually(condition: Callable[[], T], what: str, timeout: float = _TIMEOUT) -> T:
@@ -78,9 +93,9 @@ class Arena:
     ) -> None:
         self._ends.close()
 
-    def run(self, *argv: str) -> str:
-        """Run a command in the namespace; its output."""
-        done = subprocess.run(namespaces.command(NAMESPACE, argv), capture_output=True, text=True, check=False)
+    def run(self, *argv: str, namespace: str = NAMESPACE) -> str:
+        """Run a command in the namespace, or that of a switch; its output."""
+        done = subprocess.run(namespaces.command(namespace, argv), capture_output=True, text=True, check=False)
         if done.returncode:
             raise RuntimeError(f"{' '.join(argv)}: {done.stderr.strip()}")
         return done.stdout
@@ -115,27 +130,28 @@ class Arena:
 
     # Switches.
 
-    def start_switches(self, controllers: Iterable[int]) -> list[OpenVSwitch]:
-        """An Open vSwitch for every LMA, which looks for its controllers at these ports of the RMS's address."""
-        return [self._start_switch(number, controllers) for number in range(len(self.profile.lmas))]
+    def start_switches(self, controllers: Iterable[int], nodes: Iterable[Lma | Mag] = ()) -> list[OpenVSwitch]:
+        """An Open vSwitch for every LMA, or these nodes, which looks for its controllers at these ports."""
+        return [self._start_switch(node, controllers) for node in (*nodes,) or self.profile.lmas]
 
     def start_sinks(self) -> subprocess.Popen[bytes]:
         """Switches that take everything and do nothing but answer, for every LMA, in one process."""
         return self.start([sys.executable, "-m", "tests.bench.sink_switches", str(self.profile_path)], "sinks.log")
 
-    def _start_switch(self, number: int, controllers: Iterable[int]) -> OpenVSwitch:
-        lma = self.profile.lmas[number]
-        switch, bridge = OpenVSwitch(self.directory / lma.name, NAMESPACE), f"br-{lma.name}"
+    def _start_switch(self, node: Lma | Mag, controllers: Iterable[int]) -> OpenVSwitch:
+        switch, bridge = OpenVSwitch(self.directory / node.name, self._create_host(node)), f"br-{node.name}"
         self._ends.callback(switch.stop)
         switch.start()
         commands = [
             *("add-br", bridge, "--", "set", "bridge", bridge, "datapath_type=netdev", "fail-mode=secure"),
-            *("protocols=OpenFlow13", f"other_config:datapath-id={lma.datapath_id:016x}"),
+            *("protocols=OpenFlow13", f"other_config:datapath-id={node.datapath_id:016x}"),
         ]
-        for port, mag in enumerate(self.profile.mags, start=10):
+        peers = self.profile.lmas if isinstance(node, Mag) else self.profile.mags
+        for port, peer in enumerate(peers, FIRST_TUNNEL):
+            name = tunnel_port(peer.name)
             commands += [
-                *("--", "add-port", bridge, f"t-{mag.name}", "--", "set", "interface", f"t-{mag.name}", "type=gre"),
-                *(f'options:local_ip="{lma.address}"', f'options:remote_ip="{mag.address}"', "options:key=flow"),
+                *("--", "add-port", bridge, name, "--", "set", "interface", name, "type=gre"),
+                *(f'options:local_ip="{node.address}"', f'options:remote_ip="{peer.address}"', "options:key=flow"),
                 *("options:packet_type=legacy_l3", f"ofport_request={port}"),
             ]
         targets = (f"tcp:[{self.profile.rms.address}]:{port}" for port in controllers)
@@ -145,14 +161,71 @@ class Arena:
             switch.vsctl("set", "controller", row["_uuid"], "max_backoff=1000", "inactivity_probe=0")
         return switch
 
+    def _create_host(self, node: Lma | Mag) -> str:
+        """A namespace for a switch, for each has its datapath's interface in its own; the arena is its gateway."""
+        host, link, network = f"{NAMESPACE}-{node.name}", f"v-{node.name}", f"fd00:5213:bf:{node.datapath_id:x}:"
+        self._ends.callback(namespaces.remove, host)
+        namespaces.create(host)
+        self.run("ip", "link", "add", link, "type", "veth", "peer", "name", "up", "netns", host)
+        for namespace, interface, address in ((NAMESPACE, link, f"{network}:1"), (host, "up", f"{network}:2")):
+            self.run("ip", "-6", "address", "add", f"{address}/64", "dev", interface, "nodad", namespace=namespace)
+            self.run("ip", "link", "set", "dev", interface, "up", namespace=namespace)
+        self.run("ip", "-6", "route", "add", "default", "via", f"{network}:1", namespace=host)
+        return host
+
     # The RMS.
 
-    def start_rms(self) -> subprocess.Popen[bytes]:
-        """Start the RMS and return when all switches are ready."""
-        manager = str(Path(sys.executable).with_name("ryu-manager"))
-        process = self.start([manager, "ryu_pmipls.rms"], "rms.log", {PROFILE_VARIABLE: str(self.profile_path)})
+    def start_rms(self, module: str = "ryu_pmipls.rms", **environment: str) -> subprocess.Popen[bytes]:
+        """Start the RMS, or a module in its place, and return when all switches are ready."""
+        environment[PROFILE_VARIABLE] = str(self.profile_path)
+        process = self.start([_MANAGER, module], "rms.log", environment)
         self.await_ready()
         return process
+
+    def start_ordinary(self, *, stored: bool) -> subprocess.Popen[bytes]:
+        """Start the ordinary application, and return when all switches have connected to it."""
+        environment = {PROFILE_VARIABLE: str(self.ordinary_profile), ORDINARY_STORE: "yes" if stored else ""}
+        log = f"ordinary-{stored}.log"
+        process = self.start([_MANAGER, "tests.bench.ordinary_rms"], log, environment)
+        all_there = f"{len(self.profile.lmas)} switches\n"
+        eventually(lambda: all_there in (self.directory / log).read_text(), f"{all_there}: see {self.directory / log}")
+        return process
+
+    def raw_writer(self) -> RawWriter:
+        """A raw writer that listens at ``RAW_PORT``; it ends with the arena."""
+        address, count = str(self.profile.rms.address), len(self.profile.lmas)
+        writer = namespaces.run_in(NAMESPACE, lambda: RawWriter(address, RAW_PORT, count))
+        self._ends.callback(writer.close)
+        return writer
+
+    def generate(self, job: Job, profile: Path | None = None) -> Outcome:
+        """Have the load generator do a job."""
+        answer = self.python("tests.bench.load_generator", str(profile or self.profile_path), json.dumps(asdict(job)))
+        return Outcome(**json.loads(answer))
+
+    def seed(self, count: int) -> None:
+        """Put bindings of so many mobile nodes into the RMS's store, which is not running: all are at the first MAG."""
+        first = int(self.profile.home_prefix_pool.network_address) >> 64
+        ticks = int((time.time() - 60) * TICKS_PER_SECOND)
+        mag, lma = self.profile.mags[0].name, self.profile.lmas[0].name
+        store = SqliteStore(self.profile.rms.state_directory)
+        for start in range(0, count, _SEEDED):
+            store.save_bindings(
+                [
+                    Binding(
+                        (first + node).to_bytes(8, "big"),
+                        mag,
+                        None,
+                        f"mn{node}@example.net",
+                        b"\2" + node.to_bytes(5, "big"),
+                        1,
+                        lma,
+                        ticks,
+                    )
+                    for node in range(start, min(start + _SEEDED, count))
+                ]
+            )
+        store.close()
 
     def await_ready(self) -> None:
         """Wait until the RMS has reconciled the switches of all LMAs."""
@@ -164,7 +237,7 @@ class Arena:
                 return False
             return all(switches[lma.name] == "ready" for lma in self.profile.lmas)
 
-        eventually(ready, f"switches are ready; see {self.directory / 'rms.log'}")
+        eventually(ready, f"switches are ready; see {self.directory / 'rms.log'}", _READY)
 
     def rest(self, path: str) -> Any:
         """A document of the RMS."""

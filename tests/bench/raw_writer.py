@@ -36,8 +36,14 @@ class _Switch:
     outstanding: int = 0  # pieces
 
     def messages(self) -> list[tuple[int, int, bytes]]:
-        """(type, transaction id, body) of what has come; echo requests are answered."""
-        self.received += self.connection.recv(2**16)
+        """(type, transaction id, body) of what has come; echo requests are answered.
+
+        ``ConnectionError`` at the end of the connection.
+        """
+        came = self.connection.recv(2**16)
+        if not came:
+            raise ConnectionError(f"switch {self.datapath_id:016x} has closed the connection")
+        self.received += came
         found = []
         while len(self.received) >= 8:
             _, kind, length, xid = _HEADER.unpack_from(self.received)
@@ -64,13 +70,21 @@ class RawWriter:
             connection, _ = self._listener.accept()
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             switch = _Switch(connection)
-            connection.sendall(_HEADER.pack(4, _HELLO, 8, 1) + _HEADER.pack(4, _FEATURES_REQUEST, 8, 2))
-            while not switch.datapath_id:
-                for kind, _, body in switch.messages():
-                    if kind == _FEATURES_REPLY:
-                        switch.datapath_id = int.from_bytes(body[:8], "big")
-            self.switches.append(switch)
+            try:
+                self._greet(switch)
+            except ConnectionError:  # it did not want to wait any longer, and has tried again
+                connection.close()
+            else:
+                self.switches.append(switch)
         self.switches.sort(key=lambda switch: switch.datapath_id)
+
+    @staticmethod
+    def _greet(switch: _Switch) -> None:
+        switch.connection.sendall(_HEADER.pack(4, _HELLO, 8, 1) + _HEADER.pack(4, _FEATURES_REQUEST, 8, 2))
+        while not switch.datapath_id:
+            for kind, _, body in switch.messages():
+                if kind == _FEATURES_REPLY:
+                    switch.datapath_id = int.from_bytes(body[:8], "big")
 
     def close(self) -> None:
         for switch in self.switches:

@@ -1,0 +1,59 @@
+"""Route updates through the whole RMS, with real switches: Route_adjust in, stored, in force on all LMAs, answered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import cycle, islice
+
+from tests.bench import raw_writer
+from tests.bench.arena import ORDINARY_PORT, RAW_PORT, RMS_PORT, Arena, end
+from tests.bench.comparison import Comparison
+from tests.bench.load_generator import Job
+
+NODES = 5000
+HANDOFFS, WINDOW = 30_000, 512
+#: Handoffs of the ordinary application, which takes its time, with and without a store.
+ORDINARY = {True: 3000, False: 6000}
+ROUNDS = 3
+#: LMAs -> the least flow-mods of the RMS for one of the raw writer.
+AT_LEAST = {1: 0.25, 4: 0.4}
+AT_LEAST_ORDINARY = 5
+
+
+def measure() -> list[Comparison]:
+    figures = []
+    for lmas in AT_LEAST:
+        for figure in _with(lmas):
+            print(f"{figure.operation}: {figure.rate:.0f} per second; {figure.yardstick}: {figure.yardstick_rate:.0f}")
+            figures.append(figure)
+    return figures
+
+
+def _with(lmas: int) -> Iterator[Comparison]:
+    with Arena(lmas) as arena:
+        writer = arena.raw_writer()
+        arena.start_switches([RMS_PORT, RAW_PORT, ORDINARY_PORT])
+        writer.accept()
+        tunnels = cycle([raw_writer.routes(NODES, port) for port in (10, 11)])
+        raw = max(NODES * lmas / writer.write(pieces) for pieces in islice(tunnels, 2 * ROUNDS))
+        writer.close()
+        rms = arena.start_rms()
+        ours = _rate(arena, Job(HANDOFFS, NODES, WINDOW)) * lmas
+        end(rms)
+        yield Comparison(f"flow-mods of handoffs, {lmas} LMA", ours, "raw writer", raw, AT_LEAST[lmas])
+        for stored, handoffs in ORDINARY.items():
+            process = arena.start_ordinary(stored=stored)
+            job = Job(handoffs, min(NODES, handoffs // 2), WINDOW)
+            theirs = _rate(arena, job, ordinary=True) * lmas
+            end(process)
+            name = f"OFPFlowMod and send_msg, {'a commit each' if stored else 'nothing stored'}"
+            at_least = AT_LEAST_ORDINARY if stored else 1
+            yield Comparison(f"flow-mods of handoffs, {lmas} LMA", ours, name, theirs, at_least)
+
+
+def _rate(arena: Arena, job: Job, *, ordinary: bool = False) -> float:
+    """Handoffs per second, the best of some rounds; a first one is for the nodes to come."""
+    profile = arena.ordinary_profile if ordinary else None
+    arena.generate(Job(job.nodes, job.nodes, job.window), profile)
+    outcomes = [arena.generate(job, profile) for _ in range(1 if ordinary else ROUNDS)]
+    return max(len(outcome.latencies) / outcome.seconds for outcome in outcomes)
