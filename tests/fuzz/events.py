@@ -7,6 +7,7 @@ machine; ``Input.datagram`` makes messages of raw octets too, which any other co
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from ipaddress import IPv6Address, IPv6Network
 from typing import TypeVar
@@ -72,6 +73,7 @@ MOST_EVENTS = 40
 #: A pool with four prefixes for LMA1, one of which is FIXED.
 POOL = PrefixPool(IPv6Network("2001:db8:100::/61"), 0, 2)
 NODES = (NODE1, NODE2, NODE3, ELSEWHERE, DISABLED)
+LINK_LAYER_IDENTIFIERS = (*(node.link_layer_address for node in NODES), bytes(6), b"", b"\x02\0\0\0\1\x22")
 NONE = IPv6Address("::")
 ADDRESSES = (MAG1, MAG2, LMA1, LMA2, NONE, MAG3, RMS, STRANGER)
 PREFIXES = (NONE, *(POOL.prefix(number).network_address for number in range(POOL.size)), STRANGER)
@@ -115,8 +117,7 @@ class Input:
         return HomeNetworkPrefix(self.pick(PREFIXES), self.pick((64, 64, 64, 0, 128, 40)))
 
     def link_layer_identifier(self) -> bytes:
-        links = (*(node.link_layer_address for node in NODES), bytes(6), b"", b"\x02\0\0\0\1\x22")
-        return self.pick(links)
+        return self.pick(LINK_LAYER_IDENTIFIERS)
 
     def option(self, now: float) -> Option:
         """Any option that a machine looks at, or one that none does."""
@@ -231,6 +232,14 @@ def play(
         event(now)
         machine.handle_timer(now)  # what became due by the event
         check(now)
+
+
+def timers(machine: Machine) -> defaultdict[int, set[str]]:
+    """The names of the handlers that are to be called, by the ``id`` of what they are about."""
+    names = defaultdict(set)
+    for handler, subject in machine._timers._due:
+        names[id(subject)].add(handler.__name__)
+    return names
 
 
 def carried_out(effects: Iterable[Effect], address: IPv6Address) -> list[Send]:

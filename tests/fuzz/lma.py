@@ -8,10 +8,12 @@ from collections.abc import Callable
 from ryu_pmipls.mobility import AnchorConfig, LocalMobilityAnchor
 from ryu_pmipls.wire import BindingAcknowledgement, BindingUpdate, RedirectCapability
 from ryu_pmipls.wire.codepoints import BindingAcknowledgementFlag
-from tests.fuzz.events import ADDRESSES, NODES, POOL, Input, carried_out, play
+from tests.fuzz.events import ADDRESSES, NODES, POOL, Input, carried_out, play, timers
 from tests.unit.mobility.mobility_helpers import LMA1, LMA2, MAG1, MAG2, MAG3, RMS, START
 
 MAGS = (MAG1, MAG2, MAG3)
+#: The holder of each prefix that the profile gives to a node.
+FIXED = {prefix: node.identifier for node in NODES for prefix in node.prefixes}
 CONFIG = AnchorConfig(
     address=LMA1,
     rms=RMS,
@@ -77,21 +79,20 @@ def check(lma: LocalMobilityAnchor, now: float) -> None:
     bindings = lma.bindings
     held = [prefix for entry in bindings for prefix in entry.prefixes]
     assert len(held) == len(set(held)), "a prefix is held twice"
-    fixed = {prefix: node.identifier for node in NODES for prefix in node.prefixes}
+    due = timers(lma)
     for entry in bindings:
         assert entry.prefixes and entry.care_of_address in MAGS
         for prefix in entry.prefixes:
-            assert fixed.get(prefix, entry.identifier.identifier) == entry.identifier.identifier, "of another's profile"
-            assert prefix in fixed or (
+            assert FIXED.get(prefix, entry.identifier.identifier) == entry.identifier.identifier, "of another's profile"
+            assert prefix in FIXED or (
                 prefix in POOL and lma._leases._holders.get(prefix) == entry.identifier.identifier
             ), "a prefix that is not leased to its node"
             assert lma._cache._by_prefix[prefix] is entry
         assert now < entry.expires <= now + CONFIG.binding_lifetime, "the end of a session"
-        timers = {handler.__name__ for handler, subject in lma._timers._due if subject is entry}
-        assert timers == ({"_delete"} if entry.leaving else {"_expire"}), timers
+        assert due[id(entry)] == ({"_delete"} if entry.leaving else {"_expire"}), due[id(entry)]
     assert len(lma._cache._by_prefix) == len(held)
     loads = Counter(entry.care_of_address for entry in bindings)
-    assert all(lma._cache.load(mag) == loads[mag] for mag in MAGS), "the sessions of a MAG are counted"
+    assert loads == Counter(lma._cache._load), "the sessions of a MAG are counted"
     for identifier in lma._waiting:
         assert (lma._waited, identifier) in lma._timers._due, "a request waits for ever"
     assert set(lma._redirection._sequences.values()) == set(lma._redirection._pending)

@@ -16,11 +16,12 @@ from ryu_pmipls.wire import (
     TunnelAck,
 )
 from ryu_pmipls.wire.codepoints import BindingAcknowledgementFlag
-from tests.fuzz.events import ADDRESSES, LIFETIMES, NODES, Input, carried_out, play
+from tests.fuzz.events import ADDRESSES, LIFETIMES, NODES, Input, carried_out, play, timers
 from tests.unit.mobility.mobility_helpers import LMA1, LMA2, MAG1, RMS, START
 
 LMAS = (LMA1, LMA2)
 PORTS = (1, 2, 3)
+LINKS = (*(node.link_layer_address for node in NODES), b"\x02\0\0\0\xff\xff")
 CONFIG = GatewayConfig(address=MAG1, rms=RMS, lmas=LMAS, mobile_nodes=NODES, redirection=True)
 #: Requests that may still be answered.
 MOST_REQUESTS = 8
@@ -35,7 +36,7 @@ def execute(data: bytes) -> None:
     reports: dict[IPv6Address, RouteAdjust] = {}  # the last ones, by prefix
 
     def link() -> bytes:
-        return events.pick((*(node.link_layer_address for node in NODES), b"\x02\0\0\0\xff\xff"))
+        return events.pick(LINKS)
 
     def attached(now: float) -> None:
         mag.attach(link(), events.pick(PORTS), now)
@@ -112,21 +113,22 @@ def execute(data: bytes) -> None:
 
 def consistent(mag: MobileAccessGateway, now: float) -> None:
     """What always holds of a MAG."""
-    links = [entry.policy.link_layer_address for entry in mag.bindings]
+    bindings, due = mag.bindings, timers(mag)
+    links = [entry.policy.link_layer_address for entry in bindings]
     assert len(links) == len(set(links)), "a node has two entries"
-    for entry in mag.bindings:
-        timers = {handler.__name__ for handler, subject in mag._timers._due if subject is entry}
-        asks = {"_unanswered", "_transmit"} & timers
-        assert bool(asks) == (entry.request is not None) and len(asks) <= 1, timers
+    for entry in bindings:
+        names = due[id(entry)]
+        asks = {"_unanswered", "_transmit"} & names
+        assert bool(asks) == (entry.request is not None) and len(asks) <= 1, names
         holds = entry.state in (BindingState.BOUND, BindingState.REFRESHING)
-        assert holds == bool(entry.prefixes) == ("_expire" in timers), (entry.state, timers)
-        assert entry.state is not BindingState.BOUND or timers == {"_refresh", "_expire"}, timers
+        assert holds == bool(entry.prefixes) == ("_expire" in names), (entry.state, names)
+        assert entry.state is not BindingState.BOUND or names == {"_refresh", "_expire"}, names
         assert not holds or now < entry.expires, "holds what has expired"
         assert entry.anchor in LMAS
         request = entry.request
         if request is not None and request.sequence is not None:
             assert mag._pending[request.sequence] is entry, "no answer would be recognised"
-    assert {id(entry) for entry in mag._pending.values()} <= {id(entry) for entry in mag.bindings}
+    assert {id(entry) for entry in mag._pending.values()} <= {id(entry) for entry in bindings}
     assert set(mag.uplinks) == set(LMAS) >= set(mag.uplinks.values())
     for adjusted in mag._routes._adjustments:
         assert (mag._routes._transmit, adjusted) in mag._timers._due, "a report is never sent"
