@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from ipaddress import IPv6Address
 
 from ryu_pmipls.mobility import Advertise, BindingState, GatewayConfig, MobileAccessGateway
@@ -23,6 +24,8 @@ LMAS = (LMA1, LMA2)
 PORTS = (1, 2, 3)
 LINKS = (*(node.link_layer_address for node in NODES), b"\x02\0\0\0\xff\xff")
 CONFIG = GatewayConfig(address=MAG1, rms=RMS, lmas=LMAS, mobile_nodes=NODES, redirection=True)
+#: The same, and one that advertises unasked and makes sure that nodes are there.
+CONFIGS = (CONFIG, replace(CONFIG, advertisement_interval=600.0, probes=3))
 #: Requests that may still be answered.
 MOST_REQUESTS = 8
 STATUSES = (0, 0, 0, 0, 1, 128, 130, 152, 153, 155, 156, 157, 159)
@@ -30,7 +33,7 @@ STATUSES = (0, 0, 0, 0, 1, 128, 130, 152, 153, 155, 156, 157, 159)
 
 def execute(data: bytes) -> None:
     events = Input(data)
-    mag = MobileAccessGateway(CONFIG)
+    mag = MobileAccessGateway(events.pick(CONFIGS))
     mag.start(START)
     requests: dict[int, tuple[BindingUpdate, IPv6Address]] = {}  # the last ones, by sequence number
     reports: dict[IPv6Address, RouteAdjust] = {}  # the last ones, by prefix
@@ -46,6 +49,9 @@ def execute(data: bytes) -> None:
 
     def departed(now: float) -> None:
         mag.depart(link(), now)
+
+    def heard(now: float) -> None:
+        mag.reachable(link(), events.pick(PORTS), now)
 
     def received(now: float) -> None:
         mag.receive(events.message(now), events.pick(ADDRESSES), now)
@@ -90,6 +96,7 @@ def execute(data: bytes) -> None:
         asked,
         raw,
         departed,
+        heard,
         lambda now: mag.tunnel_built(events.pick(LMAS), now),
         lambda now: mag.tunnel_failed(events.pick(LMAS), now),
     )
@@ -113,22 +120,25 @@ def execute(data: bytes) -> None:
 
 def consistent(mag: MobileAccessGateway, now: float) -> None:
     """What always holds of a MAG."""
-    bindings, due = mag.bindings, timers(mag)
-    links = [entry.policy.link_layer_address for entry in bindings]
-    assert len(links) == len(set(links)), "a node has two entries"
+    bindings, due = set(mag.bindings), timers(mag)
+    links = {entry.policy.link_layer_address for entry in bindings}
+    assert len(links) == len(bindings), "a node has two entries"
     for entry in bindings:
-        names = due[id(entry)]
-        asks = {"_unanswered", "_transmit"} & names
-        assert bool(asks) == (entry.request is not None) and len(asks) <= 1, names
-        holds = entry.state in (BindingState.BOUND, BindingState.REFRESHING)
-        assert holds == bool(entry.prefixes) == ("_expire" in names), (entry.state, names)
-        assert entry.state is not BindingState.BOUND or names == {"_refresh", "_expire"}, names
-        assert not holds or now < entry.expires, "holds what has expired"
-        assert entry.anchor in LMAS
+        names, holds = due[id(entry)], bool(entry.prefixes)
+        next_step = names & {"_refresh", "_transmit", "_unanswered", "_probe"}
+        assert len(next_step) == 1, names
+        assert holds == ("_expire" in names) and (not holds or now < entry.expires), "holds what has expired"
+        assert ("_advertise" in names) == (holds and mag.config.advertisement_interval is not None), names
+        assert holds or "_answer" not in names, "nothing to answer"
         request = entry.request
-        if request is not None and request.sequence is not None:
-            assert mag._pending[request.sequence] is entry, "no answer would be recognised"
-    assert {id(entry) for entry in mag._pending.values()} <= {id(entry) for entry in bindings}
+        assert request is None or "_refresh" not in names, names
+        assert request is not None or not names & {"_transmit", "_unanswered"}, names
+        assert entry.state is not BindingState.DEREGISTERING or not (holds or "_probe" in names), names
+        assert request is None or request.sequence is None or mag._pending[request.sequence] is entry, "no answer fits"
+        assert ("_probe" in names) == (entry in mag._reachability._inquiries), names
+        assert entry.anchor in LMAS
+    assert bindings >= set(mag._pending.values()) | set(mag._reachability._inquiries)
+    assert bindings >= set(mag._advertising._schedules) | set(mag._advertising._allowance)
     assert set(mag.uplinks) == set(LMAS) >= set(mag.uplinks.values())
     for adjusted in mag._routes._adjustments:
         assert (mag._routes._transmit, adjusted) in mag._timers._due, "a report is never sent"
