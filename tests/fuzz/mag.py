@@ -129,11 +129,10 @@ def consistent(mag: MobileAccessGateway, now: float) -> None:
         assert len(next_step) == 1, names
         assert holds == ("_expire" in names) and (not holds or now < entry.expires), "holds what has expired"
         assert ("_advertise" in names) == (holds and mag.config.advertisement_interval is not None), names
-        assert holds or "_answer" not in names, "nothing to answer"
         request = entry.request
         assert request is None or "_refresh" not in names, names
         assert request is not None or not names & {"_transmit", "_unanswered"}, names
-        assert entry.state is not BindingState.DEREGISTERING or not (holds or "_probe" in names), names
+        assert entry.state is not BindingState.DEREGISTERING or names <= {"_transmit", "_unanswered"}, names
         assert request is None or request.sequence is None or mag._pending[request.sequence] is entry, "no answer fits"
         assert ("_probe" in names) == (entry in mag._reachability._inquiries), names
         assert entry.anchor in LMAS
