@@ -262,6 +262,7 @@ commands = [
         ("id", "time", "MAG", "uplink", "outcome", "reason"),
         _decision_rows,
     ),
+    _explain,
     _command(
         "incidents",
         "What has happened to LMAs: deaths, returns, and what the operator had done with them.",

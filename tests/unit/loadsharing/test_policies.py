@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sharing_helpers import (
@@ -27,6 +29,7 @@ from sharing_helpers import (
     snapshot,
 )
 
+from ryu_pmipls.cli import main
 from ryu_pmipls.loadsharing import (
     SLOTS,
     Decision,
@@ -209,6 +212,20 @@ def test_a_decision_is_explained_by_making_it_again() -> None:
         "Highest CPU: 60.0% before, 30.0% predicted after the round, 30.0% at least in any case (gap 0.0%).",
         "Decided again from the same inputs: the same.",
     ]
+
+
+def test_a_decision_in_a_file_is_explained_on_the_command_line(tmp_path: Path) -> None:
+    played = Rounds(replace(SETTINGS, policy="balance"))
+    shot = snapshot(load("lma1", LIGHT, 0.6, {"mag1": 3000, "mag2": 3000}), load("lma2", LIGHT, 0.0, {}))
+    played.decide(shot, {}, 100.0)
+    document = recorded(played)
+    path = tmp_path / "decisions.json"
+    path.write_text(json.dumps([document]))
+    result = CliRunner().invoke(main, ["explain", document["id"], "--file", str(path)])
+    assert result.exit_code == 0, result.output
+    assert "Decided again from the same inputs: the same." in result.output
+    result = CliRunner().invoke(main, ["explain", "other", "--file", str(path)])
+    assert (result.exit_code, f"there are: {document['id']}" in result.output) == (1, True)
 
 
 def test_an_explanation_tells_when_other_code_or_settings_decide_otherwise() -> None:
