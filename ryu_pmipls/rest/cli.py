@@ -206,6 +206,8 @@ def _explain(decision: str, path: Path | None, profile: str | None, url: str | N
         if path is not None:
             document = json.loads(path.read_text(encoding="utf-8"))
             documents = document if isinstance(document, list) else [document]
+            if not all(isinstance(entry, dict) for entry in documents):
+                raise ValueError("must hold the document of a decision, or a list of such")
             document = next((entry for entry in documents if entry.get("id") == decision), None)
             if document is None:
                 ids = ", ".join(str(entry.get("id")) for entry in documents)
