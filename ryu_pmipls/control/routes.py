@@ -95,9 +95,7 @@ class RouteControl:
     def ended(self, report: Report, now: float) -> None:
         """An LMA reports the end of a session."""
         binding = self._bindings.get(report.change.prefix)
-        if binding is None:
-            self._answer(report)
-        elif binding.anchor != report.peer.name:
+        if binding is not None and binding.mag is not None and binding.anchor != report.peer.name:
             self._refused["route_adjust: from an LMA that does not anchor the prefix"] += 1
         else:
             self.reported(report, now)

@@ -65,7 +65,7 @@ class Result(str, Enum):
     CHANGED = "changed"  # the binding is another one, if only by its timestamp: to be stored
     UNCHANGED = "unchanged"  # a duplicate of the message that made the binding: to be answered again
     STALE = "stale"  # a newer message, or another one of the same time, came first (erratum E38)
-    NOT_CURRENT = "not-current"  # a detachment from a MAG where the mobile node is not
+    NOT_CURRENT = "not-current"  # a detachment from a MAG while the mobile node is at another
     TOO_NEW = "too-new"  # its timestamp is in the future
 
 
@@ -94,16 +94,18 @@ _SHARDS = 1024
 class BindingTable:
     """Bindings by prefix and by MAG. The newest message about a prefix wins, in whatever order they come (erratum E38).
 
-    A detached prefix stays in the table until ``expire``, so that a late message does not attach it again. A timestamp
-    more than ``max_skew`` seconds ahead of the RMS's clock is refused, or it would lock the prefix.
+    A detached prefix stays in the table until ``expire``, so that a late message does not attach it again; so does the
+    end of an attachment that nobody has told of yet, while fewer than ``max_detached`` are there. A timestamp more than
+    ``max_skew`` seconds ahead of the RMS's clock is refused, or it would lock the prefix.
 
     The iterators are lazy, and the table may change while they run: what is there all the time comes exactly once, in
     its state of that moment; what comes or goes meanwhile may or may not come. So a caller with much to do can take
     some bindings at a time and let others work in between.
     """
 
-    def __init__(self, bindings: Iterable[Binding] = (), *, max_skew: float = 5.0) -> None:
+    def __init__(self, bindings: Iterable[Binding] = (), *, max_skew: float = 5.0, max_detached: int = 100_000) -> None:
         self._max_skew = max_skew
+        self._max_detached = max_detached
         self._shards: list[dict[bytes, bytes]] = [{} for _ in range(_SHARDS)]
         self._names: list[str | None] = [None]
         self._numbers: dict[str | None, int] = {None: _NOWHERE}
@@ -124,11 +126,16 @@ class BindingTable:
         if current is not None and change.timestamp <= current.timestamp <= latest:
             duplicate = change.timestamp == current.timestamp and change.new_mag == current.mag
             return Update(Result.UNCHANGED if duplicate else Result.STALE, current, current)
-        if change.new_mag is None and (current is None or current.mag is None or current.mag != change.old_mag):
+        if change.new_mag is None and not self._may_end(change, current):
             return Update(Result.NOT_CURRENT, current, current)
         binding = _merge(change, current)
         self._put(binding)
         return Update(Result.CHANGED, binding, current)
+
+    def _may_end(self, change: RouteChange, current: Binding | None) -> bool:
+        if current is None:
+            return len(self._by_mag[_NOWHERE]) < self._max_detached
+        return current.mag in (None, change.old_mag)
 
     def recover(self, found: Binding) -> Update:
         """Take over what was found out without a message; its timestamp is 0. What a message has told goes before.
@@ -232,8 +239,8 @@ class BindingTable:
         )
         packed += address + (binding.identifier or "").encode()
         before = shard.get(prefix)
-        if before is not None and (was_at := _PACKED.unpack_from(before)[1]) != mag:
-            # Both dictionaries are to hold the same object.
+        if before is not None and ((was_at := _PACKED.unpack_from(before)[1]) != mag or mag == _NOWHERE):
+            # Both dictionaries are to hold the same object, and the detached ones their order.
             del shard[prefix], self._by_mag[was_at][prefix]
             before = None
         shard[prefix] = packed

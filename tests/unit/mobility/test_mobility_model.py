@@ -36,8 +36,8 @@ LMAS = (LMA1, LMA2)
 GONE = IPv6Address("::")
 LIFETIME = 40.0
 HEARTBEAT = 5.0
-#: Seconds that the network keeps a datagram. One that told of an attachment after all had told of its end would stay.
-MOST_DELAY = 8.0
+#: Seconds that the network keeps a datagram: so long that the attachment may be told of after its end was.
+MOST_DELAY = 30.0
 NETWORK = IPv6Network("2001:db8:100::/62")  # two prefixes for each LMA, one of them FIXED: none to spare
 SLICES = tuple(PrefixPool(NETWORK, index, len(LMAS)) for index in range(len(LMAS)))
 #: A node whose search for a prefix starts where that of NODE1 does.
@@ -135,7 +135,7 @@ class Domain(RuleBasedStateMachine):
         if source in LMAS:
             if message.new_mag != GONE or attachment is None or attachment.anchor != source:
                 return  # an acknowledgement
-            assert known is None or known.anchor == str(source)
+            assert known is None or known.mag is None or known.anchor == str(source)
         change = RouteChange(
             prefix,
             None if message.old_mag == GONE else str(message.old_mag),

@@ -22,8 +22,9 @@ class Entry:
 class NaiveTable:
     """What :class:`BindingTable` must do, but for how it expires."""
 
-    def __init__(self, max_skew: float = 5.0) -> None:
+    def __init__(self, max_skew: float = 5.0, max_detached: int = 100_000) -> None:
         self._max_skew = max_skew
+        self._max_detached = max_detached
         self.entries: dict[bytes, Entry] = {}
 
     def update(self, change: RouteChange, now: float) -> Result:
@@ -36,8 +37,11 @@ class NaiveTable:
             return Result.UNCHANGED
         if held is not None and change.timestamp <= held.timestamp:
             return Result.STALE
-        if change.new_mag is None and (held is None or held.mag is None or held.mag != change.old_mag):
-            return Result.NOT_CURRENT
+        if change.new_mag is None:
+            if held is None and len(self.at(None)) >= self._max_detached:
+                return Result.NOT_CURRENT
+            if held is not None and held.mag is not None and held.mag != change.old_mag:
+                return Result.NOT_CURRENT
         if held is None:
             held = Entry(None, change.old_mag, None, None, None, None, -1)
         moved = change.new_mag != held.mag

@@ -99,13 +99,32 @@ def test_a_detachment_counts_only_from_where_the_mobile_node_is() -> None:
     for change in (
         DETACH._replace(old_mag="mag1"),
         DETACH._replace(old_mag=None),
-        DETACH._replace(prefix=OTHER),
     ):
         assert bindings.update(change, NOW).result is Result.NOT_CURRENT
     assert bindings.get(PREFIX) == before
-    assert bindings.get(OTHER) is None
-    detached = table(ATTACH, HANDOFF, DETACH)
-    assert detached.update(DETACH._replace(old_mag=None, timestamp=ticks(3)), NOW).result is Result.NOT_CURRENT
+
+
+def test_an_attachment_that_is_told_of_after_its_end_does_not_come_back() -> None:
+    bindings = table(DETACH)
+    binding = bindings.get(PREFIX)
+    assert binding is not None and (binding.mag, binding.previous_mag) == (None, "mag2")
+    assert bindings.update(HANDOFF, NOW).result is Result.STALE
+    later = bindings.update(DETACH._replace(old_mag="mag3", timestamp=ticks(3)), NOW)
+    assert later.result is Result.CHANGED and not later.moved
+    assert bindings.update(HANDOFF._replace(new_mag="mag3", timestamp=ticks(2.5)), NOW).result is Result.STALE
+    assert bindings.update(ATTACH._replace(timestamp=ticks(4)), NOW).moved
+
+
+def test_ends_of_what_nobody_has_told_of_take_bounded_room_and_time() -> None:
+    bindings = BindingTable(max_detached=2)
+    ends = [DETACH._replace(prefix=number.to_bytes(8, "big")) for number in range(3)]
+    results = [bindings.update(end, NOW).result for end in ends]
+    assert results == [Result.CHANGED, Result.CHANGED, Result.NOT_CURRENT]
+    bindings.update(ends[0]._replace(timestamp=ticks(3)), NOW)  # now the last to expire
+    assert bindings.expire(NOW + 12.5, after=10.0) == [ends[1].prefix]
+    assert bindings.update(ends[2], NOW).result is Result.CHANGED
+    assert bindings.expire(NOW + 13.5, after=10.0) == [ends[0].prefix, ends[2].prefix]
+    assert len(bindings) == 0
 
 
 def test_a_timestamp_from_the_future_does_not_lock_a_prefix() -> None:
@@ -217,7 +236,7 @@ class TableAndModel(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.table, self.model = BindingTable(), NaiveTable()
+        self.table, self.model = BindingTable(max_detached=2), NaiveTable(max_detached=2)
         self.now = NOW
 
     @rule(
