@@ -79,6 +79,8 @@ local fields = {
   ["pmipls.load_info_part.count"] = ProtoField.uint8("pmipls.load_info_part.count", "count", base.DEC, nil),
   ["pmipls.tunnel_status.status"] = ProtoField.uint8("pmipls.tunnel_status.status", "status", base.DEC, { [0] = "ACCEPTED", [129] = "ADMINISTRATIVELY_PROHIBITED", [130] = "INSUFFICIENT_RESOURCES" }),
   ["pmipls.tunnel_status.encapsulation"] = ProtoField.uint8("pmipls.tunnel_status.encapsulation", "encapsulation", base.DEC, { [0] = "GRE", [1] = "SRV6" }),
+  ["pmipls.uplink_share.lma"] = ProtoField.ipv6("pmipls.uplink_share.lma", "lma"),
+  ["pmipls.uplink_share.slots"] = ProtoField.uint16("pmipls.uplink_share.slots", "slots", base.DEC, nil),
   ["pmipls.type"] = ProtoField.uint8("pmipls.type", "Inner type"),
   ["pmipls.length"] = ProtoField.uint8("pmipls.length", "Length"),
   ["pmipls.option.data"] = ProtoField.bytes("pmipls.option.data", "Data"),
@@ -142,6 +144,7 @@ local own_options = {
   [2] = { title = "Core Gateway", lengths = exactly(6), layout = { { name = "link_layer_address", octets = 6, field = fields["pmipls.core_gateway.link_layer_address"] } } },
   [3] = { title = "Load Info Part", lengths = exactly(6), layout = { { name = "window", octets = 4, field = fields["pmipls.load_info_part.window"] }, { name = "index", octets = 1, field = fields["pmipls.load_info_part.index"] }, { name = "count", octets = 1, field = fields["pmipls.load_info_part.count"] } } },
   [4] = { title = "Tunnel Status", lengths = exactly(2), layout = { { name = "status", octets = 1, field = fields["pmipls.tunnel_status.status"] }, { name = "encapsulation", octets = 1, field = fields["pmipls.tunnel_status.encapsulation"] } } },
+  [5] = { title = "Uplink Share", lengths = exactly(18), layout = { { name = "lma", octets = 16, field = fields["pmipls.uplink_share.lma"] }, { name = "slots", octets = 2, field = fields["pmipls.uplink_share.slots"] } } },
 }
 
 for _, field in pairs(fields) do

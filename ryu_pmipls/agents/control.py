@@ -198,9 +198,9 @@ class GatewayControl(Control):
     def bindings(self) -> list[Document]:
         return [self._binding(entry) for entry in self._machine.bindings]
 
-    def uplinks(self) -> dict[str, str]:
-        """Anchor -> the LMA that carries the uplink of its mobile nodes."""
-        return {self._name(anchor): self._name(carrier) for anchor, carrier in self._machine.uplinks.items()}
+    def uplinks(self) -> dict[str, float]:
+        """LMA -> the fraction of the uplink that it carries, as the RMS has told."""
+        return {self._name(lma): float(share) for lma, share in self._machine.uplinks.items()}
 
     def access_ports(self) -> list[Document]:
         ports = self._access.ports

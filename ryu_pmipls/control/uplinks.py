@@ -25,13 +25,14 @@ from ryu_pmipls.loadsharing import (
     Settings,
     Slots,
     decide,
+    totals,
     whole,
 )
 from ryu_pmipls.openflow.network import Network
 from ryu_pmipls.openflow.rules import tunnel_port
 from ryu_pmipls.openflow.session import Outcome as SwitchOutcome
 from ryu_pmipls.store import Store
-from ryu_pmipls.wire import LoadAdjust, LoadInfo, LoadInfoMerger, Timestamp
+from ryu_pmipls.wire import LoadAdjust, LoadInfo, LoadInfoMerger, Timestamp, UplinkShare
 
 LOG = logging.getLogger(__name__)
 
@@ -71,6 +72,7 @@ class UplinkControl:
         self._clock = clock
         self._merger = LoadInfoMerger()
         self._mags = {mag.address: mag.name for mag in profile.mags}
+        self._telling = {mag.name: hub.Semaphore(1) for mag in profile.mags}
         self._lock = hub.Semaphore(1)  # one round at a time: the store makes others wait, and give way
 
     # What is measured.
@@ -136,21 +138,27 @@ class UplinkControl:
         finally:
             for mag, decisions in by_mag.items():
                 hub.spawn(self._enforce, mag, decisions)
-                for decision in decisions:
-                    hub.spawn(self._notify, decision)
+                hub.spawn(self._notify, mag, decisions)
 
     def _enforce(self, mag: str, decisions: Sequence[Decision]) -> None:
         transaction = self._network.adjust(mag)
         outcome = SwitchOutcome.DISCONNECTED if transaction is None else transaction.wait()
         self._note(decisions, f"switch of {mag}", _OUTCOMES[outcome], outcome.value)
 
-    def _notify(self, decision: Decision) -> None:
+    def _notify(self, mag: str, decisions: Sequence[Decision]) -> None:
+        """Tell a MAG of decisions, one after the other: one that came before an older one would make that void."""
         profile = self._profile
-        old, new = profile.lma(decision.old_lma).address, profile.lma(decision.new_lma).address
-        message = LoadAdjust(old, new, options=(Timestamp.of(decision.time),))
-        told = self._confirmation.confirmed(message, profile.mag(decision.mag).address)
-        outcome = Outcome.ACKNOWLEDGED if told else Outcome.TIMED_OUT
-        self._note([decision], f"agent of {decision.mag}", outcome, "")
+        for decision in decisions:
+            with self._telling[mag]:
+                old, new = profile.lma(decision.old_lma).address, profile.lma(decision.new_lma).address
+                # As they are by now, so that an agent that has missed something is set right (erratum E34).
+                shares = (
+                    UplinkShare(profile.lma(lma).address, slots) for lma, slots in totals(self.uplinks, mag).items()
+                )
+                message = LoadAdjust(old, new, options=(Timestamp.of(self._clock()), *shares))
+                told = self._confirmation.confirmed(message, profile.mag(mag).address)
+            outcome = Outcome.ACKNOWLEDGED if told else Outcome.TIMED_OUT
+            self._note([decision], f"agent of {mag}", outcome, "")
 
     def _note(self, decisions: Sequence[Decision], by: str, outcome: Outcome, detail: str) -> None:
         answer = Answer(by, outcome, self._clock(), detail)

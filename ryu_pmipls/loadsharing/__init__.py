@@ -8,7 +8,7 @@ from ryu_pmipls.loadsharing.load_list import LoadList, OverloadRule
 from ryu_pmipls.loadsharing.placement import Placement
 from ryu_pmipls.loadsharing.policies import decide
 from ryu_pmipls.loadsharing.snapshot import LmaLoad, LmaState, LoadSnapshot, MagTraffic, Source
-from ryu_pmipls.loadsharing.uplinks import SLOTS, Slots, Uplinks, slots_of, weights, whole
+from ryu_pmipls.loadsharing.uplinks import SLOTS, Slots, Uplinks, slots_of, totals, weights, whole
 
 __all__ = [
     "SLOTS",
@@ -42,6 +42,7 @@ __all__ = [
     "decide",
     "explain",
     "slots_of",
+    "totals",
     "weights",
     "whole",
 ]

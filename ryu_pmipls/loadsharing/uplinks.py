@@ -7,6 +7,7 @@ of slots. So a change touches the flows of the slots that it reassigns, and no o
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
 
@@ -51,6 +52,14 @@ def carried(uplinks: Uplinks, mag: str, lma: str) -> dict[str, tuple[int, ...]]:
 def count(slots: Mapping[str, tuple[int, ...]]) -> int:
     """How many slots there are of all anchors together."""
     return sum(map(len, slots.values()))
+
+
+def totals(uplinks: Uplinks, mag: str) -> dict[str, int]:
+    """How many slots each LMA carries of all anchors of ``mag`` together."""
+    found: Counter[str] = Counter()
+    for anchor in uplinks.get(mag, {}):
+        found.update(slots_of(uplinks, mag, anchor))
+    return dict(found)
 
 
 def reassigned(slots: Slots, numbers: Sequence[int], lma: str) -> Slots:

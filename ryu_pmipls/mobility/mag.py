@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from enum import Enum, auto
+from fractions import Fraction
 from ipaddress import IPv6Address, IPv6Network
 
 from ryu_pmipls.mobility.advertising import Advertising
@@ -111,9 +112,9 @@ class MobileAccessGateway(Machine):
         return tuple(self._entries.values())
 
     @property
-    def uplinks(self) -> dict[IPv6Address, IPv6Address]:
-        """Anchor -> the LMA that carries the uplink of the mobile nodes anchored there."""
-        return self._uplinks.carriers
+    def uplinks(self) -> dict[IPv6Address, Fraction]:
+        """LMA -> the part of the uplink that it carries, of those that carry any; together they make 1."""
+        return self._uplinks.shares
 
     # Tunnels (draft section 3.1)
 

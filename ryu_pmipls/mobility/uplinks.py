@@ -1,36 +1,58 @@
-"""Which LMA carries a MAG's uplink, as the RMS tells it by Load_adjust (draft section 3.2)."""
+"""Which LMAs carry a MAG's uplink, as the RMS tells it by Load_adjust (draft section 3.2)."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from ipaddress import IPv6Address
 
 from ryu_pmipls.mobility.config import GatewayConfig
 from ryu_pmipls.mobility.effects import Effects
 from ryu_pmipls.mobility.load_adjusts import LoadAdjusts
 from ryu_pmipls.mobility.tunnels import Tunnels
-from ryu_pmipls.wire import LoadAdjust
+from ryu_pmipls.wire import LoadAdjust, UplinkShare
 
 
 class Uplinks:
-    """``carriers``: anchor -> the LMA that carries the uplink of the mobile nodes anchored there."""
+    """How much of the uplink each LMA carries; a record only, for the RMS itself changes the switch.
+
+    At first each carries the same: that of the mobile nodes that it anchors. A Load_adjust that says how much each
+    carries from then on (``UplinkShare``) makes the record so, whatever it was; one that does not is the draft's, and
+    moves to the new LMA all that the old one carries (errata E33, E34).
+    """
 
     def __init__(self, config: GatewayConfig, tunnels: Tunnels, effects: Effects) -> None:
-        self.carriers = {lma: lma for lma in config.lmas}
+        self._slots = dict.fromkeys(config.lmas, 1)
         self._tunnels = tunnels
         self._effects = effects
         self.load_adjust = LoadAdjusts(config, effects, self._apply).receive
 
+    @property
+    def shares(self) -> dict[IPv6Address, Fraction]:
+        """LMA -> the part of the uplink that it carries, of those that carry any; together they make 1."""
+        total = sum(self._slots.values())
+        return {lma: Fraction(slots, total) for lma, slots in self._slots.items()}
+
     def _apply(self, message: LoadAdjust) -> bool:
-        """Note which LMA carries an uplink; the RMS itself changes the switch."""
+        """Note what has moved, or who carries how much now; tells whether it can be so."""
         old, new = message.old_lma, message.new_lma
-        anchors = [anchor for anchor, carrier in self.carriers.items() if carrier == old]
-        if new not in self._tunnels:
-            fault = f"{new} is no LMA of this MAG"
+        told = {share.lma: share.slots for share in message.all(UplinkShare) if share.slots}
+        slots = told or self._moved(old, new)
+        unknown = next((lma for lma in (new, *slots) if lma not in self._tunnels), None)
+        if unknown is not None:
+            fault = f"{unknown} is no LMA of this MAG"
         elif not self._tunnels.is_up(new):
             fault = f"there is no tunnel to {new}"
-        elif not anchors:
-            fault = f"no uplink goes to {old}"  # errata E33 and E34
+        elif not told and old not in self._slots:
+            fault = f"no uplink goes to {old}"
         else:
-            self.carriers.update(dict.fromkeys(anchors, new))
+            self._slots = dict(slots)
             self._effects.report("uplink-moved", f"from {old} to {new}", old=old, new=new)
             return True
         self._effects.report("load-adjust-refused", f"Load_adjust from {old} to {new}: {fault}", old=old, new=new)
         return False
+
+    def _moved(self, old: IPv6Address, new: IPv6Address) -> Mapping[IPv6Address, int]:
+        """The slots after all of the old LMA's have become the new one's."""
+        kept = {lma: slots for lma, slots in self._slots.items() if lma != old}
+        return {**kept, new: kept.get(new, 0) + self._slots.get(old, 0)}

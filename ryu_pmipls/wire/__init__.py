@@ -78,6 +78,7 @@ from ryu_pmipls.wire.options import (
     Timestamp,
     TunnelStatus,
     UnknownOption,
+    UplinkShare,
     VendorSpecific,
 )
 
@@ -151,6 +152,7 @@ __all__ = [
     "UpdateNotificationFlag",
     "UpdateNotificationReason",
     "UpdateNotificationStatus",
+    "UplinkShare",
     "VendorSpecific",
     "WireError",
     "build",

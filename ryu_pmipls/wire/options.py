@@ -542,6 +542,24 @@ class TunnelStatus(Option):
     )
 
 
+@dataclass(frozen=True, slots=True)
+class UplinkShare(Option):
+    """In Load_adjust, once for each LMA: how many ``slots`` of all of the MAG's uplink it carries from now on."""
+
+    lma: IPv6Address
+    slots: int
+
+    description = OptionDescription(
+        subtype=5,
+        title="Uplink Share",
+        source="erratum E34",
+        layout=Layout(
+            Ipv6(name="lma", text="LMA that carries it"),
+            Number(name="slots", octets=2, text="of as many as all these options name"),
+        ),
+    )
+
+
 #: The options that are spoken here, by Type.
 OPTIONS: dict[int, type[Option]] = {
     option.description.number: option
@@ -574,7 +592,7 @@ OPTIONS: dict[int, type[Option]] = {
 #: Our own vendor-specific options, by sub-type.
 OWN_OPTIONS: dict[int, type[Option]] = {
     option.description.subtype: option
-    for option in (Attachment, CoreGateway, LoadInfoPart, TunnelStatus)
+    for option in (Attachment, CoreGateway, LoadInfoPart, TunnelStatus, UplinkShare)
     if option.description.subtype is not None
 }
 

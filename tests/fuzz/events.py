@@ -44,6 +44,7 @@ from ryu_pmipls.wire import (
     TunnelRequest,
     TunnelStatus,
     UnknownOption,
+    UplinkShare,
     WireError,
     build,
     parse,
@@ -121,7 +122,7 @@ class Input:
 
     def option(self, now: float) -> Option:
         """Any option that a machine looks at, or one that none does."""
-        match self.number(16):
+        match self.number(17):
             case 0:
                 return self.prefix()
             case 1:
@@ -152,6 +153,8 @@ class Input:
                 return Authentication(1, self.octets(12))
             case 14:
                 return MobileNodeIdentifier(self.octets(self.number(4)))
+            case 15:
+                return UplinkShare(self.pick(ADDRESSES), self.number(3))
             case _:
                 return UnknownOption(200, self.octets(self.number(8)))
 

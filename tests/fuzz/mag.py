@@ -138,7 +138,7 @@ def consistent(mag: MobileAccessGateway, now: float) -> None:
         assert entry.anchor in LMAS
     assert bindings >= set(mag._pending.values()) | set(mag._reachability._inquiries)
     assert bindings >= set(mag._advertising._schedules) | set(mag._advertising._allowance)
-    assert set(mag.uplinks) == set(LMAS) >= set(mag.uplinks.values())
+    assert set(mag.uplinks) <= set(LMAS) and sum(mag.uplinks.values()) == 1 and min(mag.uplinks.values()) > 0
     for adjusted in mag._routes._adjustments:
         assert (mag._routes._transmit, adjusted) in mag._timers._due, "a report is never sent"
     deadline = mag.deadline()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from fractions import Fraction
 from ipaddress import IPv6Address, IPv6Network
 
 import pytest
@@ -52,6 +53,7 @@ from ryu_pmipls.wire import (
     TunnelAck,
     TunnelRequest,
     TunnelStatus,
+    UplinkShare,
 )
 from ryu_pmipls.wire.codepoints import BindingAcknowledgementFlag, BindingStatus, Encapsulation, Handoff
 
@@ -587,22 +589,22 @@ class TestLoadAdjust:
 
     def test_the_uplink_moves_and_the_same_message_acknowledges(self) -> None:
         mag = self.connected()
-        assert mag.uplinks == {LMA1: LMA1, LMA2: LMA2}
+        assert mag.uplinks == {LMA1: Fraction(1, 2), LMA2: Fraction(1, 2)}
         message = self.adjust(LMA1, LMA2)
         assert sent(answer(mag, message, RMS, START), LoadAdjust) == [message]
-        assert mag.uplinks == {LMA1: LMA2, LMA2: LMA2}
+        assert mag.uplinks == {LMA2: 1}
         assert answer(mag, message, RMS, START + 1) == [Send(message, RMS)]
 
     def test_e33_everything_that_points_to_the_old_lma_moves(self) -> None:
         mag = self.connected()
         answer(mag, self.adjust(LMA1, LMA2, START), RMS, START)
         answer(mag, self.adjust(LMA2, LMA1, START + 1), RMS, START + 1)
-        assert mag.uplinks == {LMA1: LMA1, LMA2: LMA1}
+        assert mag.uplinks == {LMA1: 1}
 
     def test_without_a_timestamp_it_is_obeyed_but_not_acknowledged(self) -> None:
         mag = self.connected()
         assert [type(effect) for effect in answer(mag, self.adjust(LMA1, LMA2, None), RMS, START)] == [Report]
-        assert mag.uplinks[LMA1] == LMA2
+        assert mag.uplinks == {LMA2: 1}
 
     @pytest.mark.parametrize(
         ("old", "new"), [(LMA1, STRANGER), (STRANGER, LMA1), (LMA2, LMA1)], ids=["new", "old", "nothing there"]
@@ -615,11 +617,35 @@ class TestLoadAdjust:
         assert only(of(effects, Report)).kind == "load-adjust-refused"
         assert of(effects, Send) == [] and mag.uplinks == before
 
+    def test_e34_it_says_how_much_each_lma_carries_whatever_the_record_was(self) -> None:
+        mag = self.connected()
+        for message in (
+            LoadAdjust(LMA1, LMA2, (Timestamp.of(START), UplinkShare(LMA1, 24), UplinkShare(LMA2, 40))),
+            LoadAdjust(LMA1, LMA2, (Timestamp.of(START + 1), UplinkShare(LMA1, 16), UplinkShare(LMA2, 48))),
+        ):
+            assert sent(answer(mag, message, RMS, START + 1), LoadAdjust) == [message]
+        assert mag.uplinks == {LMA1: Fraction(1, 4), LMA2: Fraction(3, 4)}
+        whole = (UplinkShare(LMA2, 64), UplinkShare(LMA1, 0))
+        answer(mag, LoadAdjust(LMA1, LMA2, (Timestamp.of(START + 2), *whole)), RMS, START + 2)
+        assert mag.uplinks == {LMA2: 1}
+        missed = LoadAdjust(LMA1, LMA2, (Timestamp.of(START + 3), UplinkShare(LMA1, 1), UplinkShare(LMA2, 63)))
+        assert sent(answer(mag, missed, RMS, START + 3), LoadAdjust) == [missed]
+        assert mag.uplinks == {LMA1: Fraction(1, 64), LMA2: Fraction(63, 64)}
+        answer(mag, self.adjust(LMA2, LMA1, START + 4), RMS, START + 4)
+        assert mag.uplinks == {LMA1: 1}
+
+    def test_e34_a_share_of_no_lma_is_refused_with_the_whole_message(self) -> None:
+        mag = self.connected()
+        message = LoadAdjust(LMA1, LMA2, (Timestamp.of(START), UplinkShare(LMA2, 32), UplinkShare(STRANGER, 32)))
+        effects = answer(mag, message, RMS, START)
+        assert only(of(effects, Report)).kind == "load-adjust-refused" and of(effects, Send) == []
+        assert mag.uplinks == {LMA1: Fraction(1, 2), LMA2: Fraction(1, 2)}
+
     def test_without_a_tunnel_it_is_refused(self) -> None:
         mag = self.connected(LMA1)
         effects = answer(mag, self.adjust(LMA1, LMA2), RMS, START)
         assert only(of(effects, Report)).kind == "load-adjust-refused"
-        assert mag.uplinks[LMA1] == LMA1
+        assert LMA1 in mag.uplinks
 
     @pytest.mark.parametrize(
         ("when", "obeyed"), [(-7.25, True), (-7.5, False), (0.25, True), (0.5, False)], ids=str
@@ -628,19 +654,19 @@ class TestLoadAdjust:
         mag = self.connected()
         effects = answer(mag, self.adjust(LMA1, LMA2, START + when), RMS, START)
         assert bool(of(effects, Send)) == obeyed
-        assert (mag.uplinks[LMA1] == LMA2) == obeyed
+        assert (LMA1 not in mag.uplinks) == obeyed
 
     def test_an_older_one_that_comes_late_is_ignored(self) -> None:
         mag = self.connected()
         answer(mag, self.adjust(LMA1, LMA2, START + 0.25), RMS, START)
         effects = answer(mag, self.adjust(LMA2, LMA1, START), RMS, START)
         assert only(of(effects, Report)).kind == "stale-load-adjust"
-        assert mag.uplinks[LMA1] == LMA2
+        assert mag.uplinks == {LMA2: 1}
 
     def test_e44_only_the_rms_says_so(self) -> None:
         mag = self.connected()
         assert only(of(answer(mag, self.adjust(LMA1, LMA2), LMA2, START), Report)).kind == "not-from-rms"
-        assert mag.uplinks[LMA1] == LMA1
+        assert LMA1 in mag.uplinks
 
 
 def test_a_message_that_is_not_for_a_mag_is_reported() -> None:

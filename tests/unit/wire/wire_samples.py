@@ -103,6 +103,7 @@ OPTIONS: tuple[wire.Option, ...] = (
     wire.CoreGateway(bytes.fromhex("020000000c01")),
     wire.LoadInfoPart(6, 1, 2),
     wire.TunnelStatus(wire.TunnelStatusCode.ACCEPTED, wire.Encapsulation.SRV6),
+    wire.UplinkShare(OTHER_LMA, 48),
     wire.ReplayProtection(0xE8FE_6F00_8000_0000),
     wire.Authentication(0x1000, bytes(range(12))),
 )
