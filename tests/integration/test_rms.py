@@ -41,6 +41,7 @@ from ryu_pmipls.wire import (
     RouteAdjust,
     Timestamp,
     TunnelRequest,
+    UplinkShare,
     build,
 )
 from ryu_pmipls.wire.codepoints import MOBILITY_HEADER
@@ -358,6 +359,7 @@ def test_an_overload_moves_a_mag_and_after_a_restart_the_next_one_does_too(lab: 
     assert decision["outcome"] == "acknowledged"
     assert (uplink(lab, "mag1", 1), uplink(lab, "mag2", 1)) == ("t-lma2", "t-lma1")
     assert {(adjust.old_lma, adjust.new_lma) for adjust in told if isinstance(adjust, LoadAdjust)} == {(lma1, lma2)}
+    assert {adjust.all(UplinkShare) for adjust in told if isinstance(adjust, LoadAdjust)} == {(UplinkShare(lma2, 64),)}
 
     restart(lab)
     assert [record["id"] for record in rest(lab, "decisions")] == [decision["id"]]
