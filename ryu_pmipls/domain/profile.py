@@ -288,6 +288,7 @@ class Timers(_Model):
     adjust_timeout: Seconds = 1.0
     adjust_tries: int = Field(default=3, ge=1, le=10)
     openflow_echo_interval: Seconds = 0.5
+    audit_interval: Seconds | None = 60.0
     heartbeat_interval: Seconds = 60.0  # RFC 5847, section 5, which has 30 to 3600 s
     missing_heartbeats_allowed: int = Field(default=3, ge=1, le=10)
 

@@ -12,9 +12,11 @@ from ryu_pmipls.openflow import encode
 from ryu_pmipls.openflow.cookies import slice_cookie
 from ryu_pmipls.openflow.flow import (
     Action,
+    Bucket,
     DecrementHopLimit,
     Entry,
     ForgetInPort,
+    Group,
     Match,
     NoteSize,
     Output,
@@ -46,6 +48,22 @@ def entry(told: Any, rules: Iterable[Rule]) -> Entry | None:
             actions = tuple(_actions(instruction.actions))
     found = (rule.recognise(match, actions, goto) for rule in candidates)
     return next((entry for entry in found if entry is not None), None)
+
+
+def group(told: Any) -> Group | None:
+    """The group that an ``OFPGroupDescStats`` is of; None when it is not like any of ours."""
+    kind = next((kind for kind, number in encode.GROUP_KINDS.items() if number == told.type), None)
+    buckets = [_bucket(bucket) for bucket in told.buckets]
+    if kind is None or None in buckets:
+        return None
+    return Group(told.group_id, kind, tuple(bucket for bucket in buckets if bucket is not None))
+
+
+def _bucket(told: Any) -> Bucket | None:
+    actions = [*_actions(told.actions)]
+    if len(actions) != 1 or not isinstance(actions[0], (Output, ToGroup)):
+        return None
+    return Bucket(actions[0], None if told.watch_port == ofp.OFPP_ANY else told.watch_port)
 
 
 def _match(match: Any) -> Match:

@@ -31,7 +31,7 @@ from ryu_pmipls.openflow.flow import (
 IPV6 = 0x86DD
 ICMPV6 = 58
 
-_KINDS = {
+GROUP_KINDS = {
     GroupKind.INDIRECT: ofp.OFPGT_INDIRECT,
     GroupKind.SELECT: ofp.OFPGT_SELECT,
     GroupKind.FAST_FAILOVER: ofp.OFPGT_FF,
@@ -116,7 +116,7 @@ def set_group(group: Group, exists: bool) -> Any:
     return parser.OFPGroupMod(
         PROTOCOL,
         command=ofp.OFPGC_MODIFY if exists else ofp.OFPGC_ADD,
-        type_=_KINDS[group.kind],
+        type_=GROUP_KINDS[group.kind],
         group_id=group.group,
         buckets=[
             parser.OFPBucket(

@@ -41,10 +41,18 @@ class Network:
         self._gateways = gateways
         self._recover = recover
         desired = Desired(
-            self._base, self._groups, self._encoder, self._prefixes, self._behind, bindings.get, self._read
+            self._base,
+            self._groups,
+            self._encoder,
+            self._entries,
+            self._prefixes,
+            self._behind,
+            bindings.get,
+            self._read,
         )
-        self.mags = {mag.name: Switch(mag, desired) for mag in profile.mags}
-        self.lmas = {lma.name: Switch(lma, desired) for lma in profile.lmas}
+        audit_interval = profile.timers.audit_interval
+        self.mags = {mag.name: Switch(mag, desired, audit_interval) for mag in profile.mags}
+        self.lmas = {lma.name: Switch(lma, desired, audit_interval) for lma in profile.lmas}
         self.by_datapath_id = {switch.node.datapath_id: switch for switch in self}
         self._silent: set[str] = set()  # switches that are connected and do not answer
         self._batches: set[RouteBatch] = set()  # that are under way
@@ -137,6 +145,11 @@ class Network:
             entries = partial(rules.mag_binding, self._profile, node)
             return BindingEncoder(entries, partial(rules.mag_shape, node), generation)
         return BindingEncoder(partial(rules.lma_binding, ports), rules.lma_shape, generation)
+
+    def _entries(self, switch: Switch, binding: Binding) -> Iterator[Entry]:
+        if isinstance(switch.node, Mag):
+            return rules.mag_binding(self._profile, switch.node, binding)
+        return rules.lma_binding(switch.ports, binding)
 
     def _prefixes(self, switch: Switch) -> list[bytes]:
         if isinstance(switch.node, Mag):

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING
 from ryu_pmipls.framework import hub
 from ryu_pmipls.framework import ofproto_v1_3_parser as parser
 from ryu_pmipls.openflow import decode, encode
+from ryu_pmipls.openflow.audit import Audit
 from ryu_pmipls.openflow.binding_encoder import RouteUpdate
 from ryu_pmipls.openflow.contents import Contents
 from ryu_pmipls.openflow.cookies import GENERATION_BITS, SLICES
 from ryu_pmipls.openflow.flow import Entry
-from ryu_pmipls.openflow.session import WINDOW, Outcome, SwitchSession, Transaction
+from ryu_pmipls.openflow.session import CHANGE_TIMEOUT, WINDOW, Outcome, SwitchSession, Transaction
 
 if TYPE_CHECKING:
     from ryu_pmipls.openflow.switch import Switch
@@ -35,6 +36,12 @@ PAUSE = 2.0
 LONGEST_PAUSE = 64.0
 #: Bindings that are written in one go. Between two others have their turn, and changes pass the rest.
 CHUNK = 500
+#: What a switch says of a message that it can never do: to repeat it is of no use.
+FINAL_ERRORS = frozenset({"BAC_BAD_OUT_PORT", "BMC_BAD_VALUE"})
+#: The part of its time that the RMS looks at one switch at most, however much that holds.
+AUDIT_SHARE = 0.02
+
+_NEVER = float("inf")
 
 
 class State(str, Enum):
@@ -56,11 +63,17 @@ class Reconciler:
         self._not_before = 0.0  # monotonic clock
         self._pause = PAUSE
         self._came: dict[str, None] = {}  # ports whose routes are to be written
+        self._audit = Audit(switch)
+        self._audit_at = _NEVER  # monotonic clock
         hub.spawn(self._run)
 
     def reconcile(self) -> None:
         """Have everything written anew."""
         self._due = True
+        self._wake.set()
+
+    def close(self) -> None:
+        """The connection has ended."""
         self._wake.set()
 
     def refused(self) -> None:
@@ -86,9 +99,12 @@ class Reconciler:
                 self._reconcile()
             elif self._came:
                 self._write(self._switch.desired.behind(self._switch, self._came.popitem()[0]))
+            elif self._audit_at <= time.monotonic():
+                self._look()
             else:
                 self._wake.clear()
-                self._wake.wait(max(pause, 0) if self._due else None)
+                until = min(self._not_before if self._due else _NEVER, self._audit_at)
+                self._wake.wait(None if until == _NEVER else max(until - time.monotonic(), 0))
 
     def _reconcile(self) -> None:
         switch = self._switch
@@ -109,13 +125,34 @@ class Reconciler:
         switch.state = State.READY
         if not self._due:
             self._pause = PAUSE
+        self._audit = Audit(switch)
+        self._audit_after(0)
         assert switch.contents is not None
         groups, entries, bindings = switch.contents.groups, switch.contents.base, len(switch.desired.prefixes(switch))
         LOG.info("%s: %d groups, %d entries and %d bindings in force", switch.name, groups, entries, bindings)
 
+    def _look(self) -> None:
+        """Compare some of what the switch holds with what it shall, and write everything anew if it does not."""
+        switch, begun = self._switch, time.monotonic()
+        switch.groups, switch.entries = {}, []
+        requests = parser.OFPGroupDescStatsRequest(encode.PROTOCOL), decode.request(self._audit.slice)
+        if self._session.request(*requests, timeout=TIMEOUT).wait() is Outcome.ACKED and not self._due:
+            drifted = self._audit.compare(switch.entries, switch.groups)
+            if drifted:
+                switch.drifted += drifted
+                LOG.error("%s: %d entries or groups are not as the RMS has left them: repaired", switch.name, drifted)
+                self.reconcile()
+        self._audit_after(time.monotonic() - begun)
+
+    def _audit_after(self, spent: float) -> None:
+        """Have some more compared, after a pause by the time in seconds that the last comparison took."""
+        if self._switch.audit_interval is not None:
+            pause = max(self._switch.audit_interval / SLICES, spent / AUDIT_SHARE)
+            self._audit_at = time.monotonic() + (CHANGE_TIMEOUT if self._audit.suspects else pause)
+
     def _ask(self) -> bool:
         """Ask for ports and groups; the answers have come when the barrier behind the requests has answered."""
-        self._switch.groups = []
+        self._switch.groups = {}
         requests = parser.OFPPortDescStatsRequest(encode.PROTOCOL), parser.OFPGroupDescStatsRequest(encode.PROTOCOL)
         return self._session.request(*requests, timeout=TIMEOUT).wait() is Outcome.ACKED
 

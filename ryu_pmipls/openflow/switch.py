@@ -16,7 +16,7 @@ from ryu_pmipls.openflow import decode, encode, pipeline
 from ryu_pmipls.openflow.binding_encoder import BindingEncoder, RouteUpdate
 from ryu_pmipls.openflow.contents import Contents
 from ryu_pmipls.openflow.flow import LOCAL, Entry, Group
-from ryu_pmipls.openflow.reconciler import Reconciler, State
+from ryu_pmipls.openflow.reconciler import FINAL_ERRORS, Reconciler, State
 from ryu_pmipls.openflow.rules import tunnel_port
 from ryu_pmipls.openflow.session import Outcome, SwitchSession, Transaction
 from ryu_pmipls.rate_limiter import RateLimiter
@@ -50,6 +50,7 @@ class Desired:
     base: Callable[[Switch], Iterable[Entry]]
     groups: Callable[[Switch], Iterable[Group]]
     encoder: Callable[[Switch, int], BindingEncoder]  # for a generation
+    entries: Callable[[Switch, Binding], Iterable[Entry]]  # of a binding
     prefixes: Callable[[Switch], Sequence[bytes]]  # of the bindings that have entries there
     behind: Callable[[Switch, str], Sequence[bytes]]  # those whose entries name a port
     binding: Callable[[bytes], Binding | None]
@@ -60,10 +61,11 @@ class Switch:
     """The switch of a node of the profile, connected or not.
 
     A :class:`~ryu_pmipls.openflow.reconciler.Reconciler` brings a connection in line; from the moment it has begun,
-    changes go to the switch as they come.
+    changes go to the switch as they come. Every ``audit_interval`` (s) it looks whether all is still there, unless that
+    is None.
     """
 
-    def __init__(self, node: Lma | Mag, desired: Desired) -> None:
+    def __init__(self, node: Lma | Mag, desired: Desired, audit_interval: float | None) -> None:
         self.node = node
         self.state = State.DISCONNECTED
         self.ports: dict[str, int] = {}
@@ -72,9 +74,11 @@ class Switch:
         self.counters: dict[str, Counters] = {}
         self.statistics_pending = False
         self.errors: Counter[str] = Counter()  # what the switch refused, by the name of the error
+        self.drifted = 0  # entries and groups that were not as the RMS had left them
         self.desired = desired
+        self.audit_interval = audit_interval
         self.contents: Contents | None = None  # None while it is not known what is there
-        self.groups: list[int] = []  # that the switch had when it was asked
+        self.groups: dict[int, Group | None] = {}  # that the switch had when it was asked; None is unlike any of ours
         self.entries: list[Entry] = []  # of ours, in what it was asked for
         self._described: dict[str, int] = {}
         self._counted: dict[str, Counters] = {}
@@ -102,6 +106,8 @@ class Switch:
         session, self._session = self._session, None
         if session is not None:
             session.close()
+        if self._reconciler is not None:
+            self._reconciler.close()
         self.contents = self._reconciler = None
         self.state = State.DISCONNECTED
         self.statistics_pending = False
@@ -125,7 +131,7 @@ class Switch:
 
     def groups_described(self, groups: Iterable[Any]) -> None:
         """Groups that are there."""
-        self.groups += (group.group_id for group in groups)
+        self.groups.update((told.group_id, decode.group(told)) for told in groups)
 
     def entries_described(self, entries: Iterable[Any]) -> None:
         """Flow entries that are there; those of no rule of ours are left out."""
@@ -252,7 +258,8 @@ class Switch:
         return transaction
 
     def _settled(self, transaction: Transaction) -> None:
-        if transaction.outcome is Outcome.ERROR and self._reconciler is not None:
+        final = FINAL_ERRORS.issuperset(transaction.errors.values())
+        if transaction.outcome is Outcome.ERROR and self._reconciler is not None and not final:
             self._reconciler.refused()
 
 

@@ -157,6 +157,7 @@ class Resources:
             "state": switch.state.value,
             "ports": dict(switch.ports),
             "errors": dict(switch.errors),
+            "drifted": switch.drifted,
         }
 
 

@@ -25,12 +25,13 @@ BENCHMARKS = sorted(path.stem for path in Path(__file__).parent.glob("*.py") if 
 
 def table(name: str, comparisons: list[Comparison]) -> Table:
     figures = Table(title=name)
-    for heading in ("operation", "per second", "yardstick", "its per second", "ratio", "at least"):
-        figures.add_column(heading, justify="left" if heading in ("operation", "yardstick") else "right")
+    for heading in ("operation", "rate", "", "yardstick", "its rate", "ratio", "at least"):
+        figures.add_column(heading, justify="left" if heading in ("operation", "", "yardstick") else "right")
     for each in comparisons:
         figures.add_row(
             each.operation,
             f"{each.rate:,.0f}",
+            each.unit,
             each.yardstick,
             f"{each.yardstick_rate:,.0f}",
             f"[{'green' if each.suffices else 'red'}]{each.ratio:.2f}",

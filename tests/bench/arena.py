@@ -177,10 +177,14 @@ class Arena:
 
     def start_rms(self, module: str = "ryu_pmipls.rms", **environment: str) -> subprocess.Popen[bytes]:
         """Start the RMS, or a module in its place, and return when all switches are ready."""
-        environment[PROFILE_VARIABLE] = str(self.profile_path)
-        process = self.start([_MANAGER, module], "rms.log", environment)
+        process = self.launch_rms(module, **environment)
         self.await_ready()
         return process
+
+    def launch_rms(self, module: str = "ryu_pmipls.rms", **environment: str) -> subprocess.Popen[bytes]:
+        """The same, but return at once."""
+        environment[PROFILE_VARIABLE] = str(self.profile_path)
+        return self.start([_MANAGER, module], "rms.log", environment)
 
     def start_ordinary(self, *, stored: bool) -> subprocess.Popen[bytes]:
         """Start the ordinary application, and return when all switches have connected to it."""

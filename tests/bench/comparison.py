@@ -12,7 +12,7 @@ Batch = Callable[[], int]
 
 @dataclass(frozen=True)
 class Comparison:
-    """An operation as we do it and as ``yardstick`` does it: rates per second, of the same run.
+    """An operation as we do it and as ``yardstick`` does it: rates per second, or what ``unit`` says, of the same run.
 
     The run fails when our rate is not ``at_least`` times the yardstick's.
     """
@@ -22,6 +22,7 @@ class Comparison:
     yardstick: str
     yardstick_rate: float
     at_least: float
+    unit: str = "per second"
 
     @property
     def ratio(self) -> float:

@@ -93,7 +93,7 @@ class Peers:
 
 @pytest.fixture(scope="module")
 def lab(derive_profile: Callable[..., Path]) -> Iterator[Lab]:
-    path = derive_profile("ptr", 15, {"load_sharing": LOAD_SHARING})
+    path = derive_profile("ptr", 15, {"load_sharing": LOAD_SHARING, "timers": {"audit_interval": 1}})
     made = Lab(load_profile(path), path)
     made.up(agents=False)
     yield made
@@ -167,7 +167,9 @@ def uplink(lab: Lab, mag: str, group: int) -> str | None:
     return found and found[1]
 
 
-def route_adjust(lab: Lab, prefix: IPv6Network, old: str | None, new: str | None, when: float) -> RouteAdjust:
+def route_adjust(
+    lab: Lab, prefix: IPv6Network, old: str | None, new: str | None, when: float, port: int = 1
+) -> RouteAdjust:
     addresses = {mag.name: mag.address for mag in lab.profile.mags}
     return RouteAdjust(
         prefix.network_address,
@@ -176,7 +178,7 @@ def route_adjust(lab: Lab, prefix: IPv6Network, old: str | None, new: str | None
         options=(
             MobileNodeIdentifier(b"mn1@example.net"),
             MobileNodeLinkLayerIdentifier(bytes.fromhex("020000000101")),
-            Attachment(1, lab.profile.lma("lma1").address),
+            Attachment(port, lab.profile.lma("lma1").address),
             Timestamp.of(when),
         ),
     )
@@ -226,6 +228,62 @@ def test_a_switch_that_hangs_holds_up_nobody_else(lab: Lab, peers: Peers) -> Non
     finally:
         os.kill(hanging, signal.SIGCONT)
     eventually(lambda: (routed_to(lab, "lma2", first), routed_to(lab, "lma2", second)) == ("t-mag2", "t-mag1"))
+    eventually(lambda: rest(lab, "health")["status"] == "ok")
+
+
+def drifted(lab: Lab) -> dict[str, int]:
+    return {node["name"]: node["drifted"] for kind in ("lmas", "mags") for node in rest(lab, kind)}
+
+
+def test_what_somebody_changes_by_hand_is_found_and_repaired(lab: Lab, peers: Peers) -> None:
+    build_tunnels(lab, at_lmas=True)
+    prefix = home_prefix(lab, 0x16)
+    confirmed(peers, "mag1", route_adjust(lab, prefix, None, "mag1", time.time()))
+    nodes = ("lma1", "lma2", "mag1", "mag2")
+
+    def state() -> tuple[dict[str, set[str]], list[set[str]]]:
+        groups = [set(lab.openvswitch(mag).ofctl("dump-groups", BRIDGE).splitlines()[1:]) for mag in ("mag1", "mag2")]
+        return {node: own_flows(lab, node) for node in nodes}, groups
+
+    before, found = state(), drifted(lab)
+    route = f"table=2,ipv6,ipv6_dst={prefix}"
+    foreign = "cookie=0x77,table=2,priority=5,ipv6,ipv6_dst=2001:db8:ffff::/64,actions=drop"
+    stray = f"cookie={0x504D << 48:#x},table=4,priority=10,ipv6,ipv6_dst={prefix},actions=drop"
+    lab.openvswitch("lma1").ofctl("add-flow", BRIDGE, foreign)
+    lab.openvswitch("lma1").ofctl("del-flows", BRIDGE, route)
+    lab.openvswitch("lma2").ofctl("mod-flows", BRIDGE, f"{route},actions=drop")
+    lab.openvswitch("mag1").ofctl("mod-group", BRIDGE, "group_id=1,type=indirect,bucket=actions=drop")
+    lab.openvswitch("mag2").ofctl("add-flow", BRIDGE, stray)
+    eventually(lambda: all(now > found[node] for node, now in drifted(lab).items()), 30)
+    eventually(lambda: state() == before)
+    lab.openvswitch("mag1").ofctl("del-groups", BRIDGE)  # and with them the entries that lead there
+    eventually(lambda: state() == before, 30)
+    assert "ipv6_dst=2001:db8:ffff::/64" in lab.openvswitch("lma1").ofctl("dump-flows", BRIDGE, "cookie=0x77/-1")
+    lab.openvswitch("lma1").ofctl("del-flows", BRIDGE, "cookie=0x77/-1")
+
+
+def test_what_a_switch_refuses_is_told_and_done_when_it_can_be(lab: Lab, peers: Peers) -> None:
+    build_tunnels(lab, at_lmas=True)
+    prefix, other = home_prefix(lab, 0x17), home_prefix(lab, 0x19)
+    switch = lab.openvswitch("lma2")
+    there = len(switch.ofctl("dump-flows", BRIDGE, "table=2").splitlines()) - 1
+    limit = ("--id=@full", "create", "Flow_Table", f"flow_limit={there}", "overflow_policy=refuse")
+    switch.vsctl(*limit, "--", "set", "Bridge", BRIDGE, "flow_tables:2=@full")
+    report = route_adjust(lab, prefix, None, "mag1", time.time())
+    peers.say("mag1", report)
+    eventually(lambda: rest(lab, "health")["switch_errors"]["lma2"]["FMFC_TABLE_FULL"])
+    assert (routed_to(lab, "lma1", prefix), routed_to(lab, "lma2", prefix)) == ("t-mag1", None)
+    assert report not in peers.heard("mag1")
+    switch.vsctl("clear", "Bridge", BRIDGE, "flow_tables")
+    eventually(lambda: routed_to(lab, "lma2", prefix) == "t-mag1", 30)
+    confirmed(peers, "mag1", report)
+
+    wrong = route_adjust(lab, other, None, "mag1", time.time(), port=70000)
+    peers.say("mag1", wrong)
+    eventually(lambda: rest(lab, "mags/mag1")["errors"])
+    confirmed(peers, "mag1", route_adjust(lab, prefix, "mag1", "mag1", time.time()))
+    assert wrong not in peers.heard("mag1")
+    confirmed(peers, "mag1", route_adjust(lab, other, None, "mag1", time.time()))
     eventually(lambda: rest(lab, "health")["status"] == "ok")
 
 

@@ -1,0 +1,68 @@
+"""Whether a switch holds what it shall, and nothing else of ours: somebody may have changed it by hand.
+
+A slice of the entries is compared at a time. Changes are under way all the time, so that a difference is a suspicion
+until it shows again, after all that was under way has come through, and for a binding that has not changed meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from ryu_pmipls.openflow.cookies import SLICES, slice_of
+from ryu_pmipls.openflow.flow import Entry, Group
+from ryu_pmipls.routing import Binding
+
+if TYPE_CHECKING:
+    from ryu_pmipls.openflow.switch import Switch
+
+#: A group or an entry that is not as it shall be, with the binding that it shall be for, if any.
+_Difference = tuple[Group | Entry, Binding | None]
+
+
+class Audit:
+    """One pass after the other over what ``switch`` holds; :attr:`slice` is the next one to be compared."""
+
+    def __init__(self, switch: Switch) -> None:
+        self.slice = 0
+        self.suspects: frozenset[_Difference] = frozenset()
+        self._switch = switch
+        self._prefixes: list[list[bytes]] = []
+
+    def compare(self, entries: Iterable[Entry], groups: Mapping[int, Group | None]) -> int:
+        """How many differences are proved by what the switch has told: its groups, and the entries of the slice.
+
+        With :attr:`suspects` the slice is to be compared once more, else the next one.
+        """
+        differences = frozenset((*self._groups(groups), *self._entries([*entries])))
+        proved = differences & self.suspects
+        # What was suspected before is settled either way; what is new has to show twice.
+        self.suspects = differences if not self.suspects else frozenset()
+        if not self.suspects:
+            self.slice = (self.slice + 1) % SLICES
+        return len(proved)
+
+    def _groups(self, groups: Mapping[int, Group | None]) -> Iterable[_Difference]:
+        for group in self._switch.desired.groups(self._switch):
+            if groups.get(group.group) != group:
+                yield group, None
+
+    def _entries(self, entries: list[Entry]) -> Iterable[_Difference]:
+        switch, desired = self._switch, self._switch.desired
+        prefixes = {home.network_address.packed[:8] for entry in entries if (home := entry.home_prefix) is not None}
+        prefixes.update(self._prefixes_of_slice())
+        bindings = {prefix: binding for prefix in prefixes if (binding := desired.binding(prefix)) is not None}
+        wanted = {entry for binding in bindings.values() for entry in desired.entries(switch, binding)}
+        if self.slice == 0:
+            wanted.update(desired.base(switch))
+        for entry in wanted.symmetric_difference(entries):
+            home = entry.home_prefix
+            yield entry, None if home is None else bindings.get(home.network_address.packed[:8])
+
+    def _prefixes_of_slice(self) -> list[bytes]:
+        """Of the bindings that the switch had entries of when the pass began."""
+        if self.slice == 0 or not self._prefixes:
+            self._prefixes = [[] for _ in range(SLICES)]
+            for prefix in self._switch.desired.prefixes(self._switch):
+                self._prefixes[slice_of(prefix)].append(prefix)
+        return self._prefixes[self.slice]

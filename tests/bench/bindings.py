@@ -1,0 +1,221 @@
+"""A million bindings: what the table and the store make of them, beside the ordinary way to keep them; and how quickly
+an LMA that has lost its flow entries gets 100 000 routes back, beside a raw writer.
+
+Takes some minutes, and a few hundred MiB of memory and of the disk.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import sqlite3
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from itertools import count
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TypeVar
+
+from ryu_pmipls.lab import namespaces
+from ryu_pmipls.routing import Binding, BindingTable, RouteChange
+from ryu_pmipls.store import SqliteStore
+from tests.bench.arena import NAMESPACE, RAW_PORT, RMS_PORT, Arena, eventually
+from tests.bench.comparison import Comparison, compare
+from tests.bench.raw_writer import RawWriter, routes
+from tests.unit.routing.naive_table import NaiveTable
+
+T = TypeVar("T")
+
+MANY = 1_000_000
+#: Prefixes that are handed off; of the million in the store, as many in each batch as come while a commit is under way.
+FEW, BATCH = 20_000, 100
+#: Routes of an LMA that is refilled.
+ROUTES = 100_000
+_NOW = 1_700_000_000.0
+_TICKS = int(_NOW * 65536)
+_LIMIT = 400  # octets for each binding
+
+_TABLE = (
+    "CREATE TABLE binding (prefix BLOB PRIMARY KEY, mag TEXT, previous_mag TEXT, identifier TEXT, "
+    "link_layer_address BLOB, port INTEGER, anchor TEXT, timestamp INTEGER) WITHOUT ROWID"
+)
+
+
+def prefix(number: int) -> bytes:
+    return (0x20010DB801000000 + number).to_bytes(8, "big")
+
+
+def change(number: int, turn: int) -> RouteChange:
+    """A mobile node comes to one of sixteen MAGs, in each turn to another."""
+    node = number % MANY
+    return RouteChange(
+        prefix(number),
+        None,
+        f"mag{(number + turn) % 16 + 1}",
+        _TICKS - 10**9 + turn,
+        f"node{node}@example.net",
+        (0x020000000000 + node).to_bytes(6, "big"),
+        node % 40 + 1,
+        f"lma{node % 4 + 1}",
+    )
+
+
+def binding(number: int, turn: int) -> Binding:
+    update = BindingTable().update(change(number, turn), _NOW)
+    assert update.binding is not None
+    return update.binding
+
+
+def octets_each(packed: bool) -> float:
+    """Octets of the process's memory that one of a million bindings takes in the table, after a handoff of each."""
+    table: BindingTable | NaiveTable = BindingTable() if packed else NaiveTable()
+    before = _memory()
+    for turn in (0, 1):
+        for number in range(MANY):
+            table.update(change(number, turn), _NOW)
+    return (_memory() - before) / MANY
+
+
+def _memory() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+
+def memory() -> Iterator[Comparison]:
+    with ProcessPoolExecutor(1, get_context("spawn"), max_tasks_per_child=1) as pool:
+        ours, theirs = pool.map(octets_each, (True, False))
+    yield Comparison("bindings in memory", 2**20 / ours, f"{_LIMIT} octets each", 2**20 / _LIMIT, 1, unit="per MiB")
+    yield Comparison("bindings in memory", 2**20 / ours, "a dict of objects", 2**20 / theirs, 2, unit="per MiB")
+
+
+def updates() -> Comparison:
+    turns = count()
+
+    def handoffs() -> list[RouteChange]:
+        turn = next(turns)
+        return [change(number, turn) for number in range(FEW)]
+
+    def doing(table: BindingTable | NaiveTable) -> Callable[[Sequence[RouteChange]], None]:
+        def update(changes: Sequence[RouteChange]) -> None:
+            for each in changes:
+                table.update(each, _NOW)
+
+        return update
+
+    ours, theirs = _best(handoffs, [doing(BindingTable()), doing(NaiveTable())], time.process_time, rounds=9)
+    return Comparison("handoff in the table", ours, "a dict of objects", theirs, 0.4)
+
+
+def _best(
+    make: Callable[[], Sequence[T]],
+    contenders: Sequence[Callable[[Sequence[T]], None]],
+    clock: Callable[[], float],
+    rounds: int,
+) -> list[float]:
+    """The best rate of each contender; ``make`` makes what they work on, and its time does not count."""
+    rates = [0.0 for _ in contenders]
+    for _ in range(rounds):
+        for which, work in enumerate(contenders):
+            things = make()
+            begin = clock()
+            work(things)
+            rates[which] = max(rates[which], len(things) / (clock() - begin))
+    return rates
+
+
+def store() -> Iterator[Comparison]:
+    with tempfile.TemporaryDirectory(prefix="pmbench-", dir="/var/tmp") as directory:
+        ours, plain = SqliteStore(Path(directory) / "ours"), sqlite3.connect(Path(directory) / "plain.sqlite")
+        plain.executescript(f"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; {_TABLE};")
+        for start in range(0, MANY, 10_000):
+            some = [binding(number, 0) for number in range(start, start + 10_000)]
+            ours.save_bindings(some)
+            _replace(plain, some)
+        list(ours.load_bindings())
+        chance, turns = random.Random(5213), count(1)
+
+        def handoffs() -> list[Binding]:
+            turn = next(turns)
+            return [binding(number, turn) for number in chance.sample(range(MANY), 100 * BATCH)]
+
+        def saving(save: Callable[[list[Binding]], None]) -> Callable[[Sequence[Binding]], None]:
+            def save_all(bindings: Sequence[Binding]) -> None:
+                for start in range(0, len(bindings), BATCH):
+                    save([*bindings[start : start + BATCH]])
+
+            return save_all
+
+        contenders = [saving(ours.save_bindings), saving(partial(_replace, plain))]
+        for clock, text in ((time.process_time, "processor time"), (time.perf_counter, "until it is on the disk")):
+            rates = _best(handoffs, contenders, clock, rounds=5)
+            operation = f"binding stored, {BATCH} at a time, {text}"
+            yield Comparison(operation, rates[0], "INSERT OR REPLACE of each", rates[1], 2)
+        yield compare(
+            "binding loaded from the store into the table",
+            lambda: len(BindingTable(ours.load_bindings())),
+            "SELECT of all rows",
+            lambda: len(plain.execute("SELECT * FROM binding").fetchall()),
+            0.1,
+            rounds=2,
+        )
+        ours.close()
+        begin = time.perf_counter()
+        opened = SqliteStore(Path(directory) / "ours")
+        print(f"A store with {MANY} bindings is opened in {time.perf_counter() - begin:.1f} s, ", end="")
+        begin = time.perf_counter()
+        BindingTable(opened.load_bindings())
+        print(f"and loaded into the table in {time.perf_counter() - begin:.1f} s.")
+        opened.close()
+        plain.close()
+
+
+def _replace(database: sqlite3.Connection, some: list[Binding]) -> None:
+    with database:
+        database.executemany("INSERT OR REPLACE INTO binding VALUES (?, ?, ?, ?, ?, ?, ?, ?)", some)
+
+
+def refill() -> Comparison:
+    """From the connection of a switch without a flow entry until all of its routes are acknowledged."""
+    with Arena(1) as arena:
+        (lma,), tunnel = arena.profile.lmas, 10
+        state = SqliteStore(arena.profile.rms.state_directory)
+        state.save_bindings(binding(number, 0)._replace(mag="mag1", anchor=lma.name) for number in range(ROUTES))
+        state.save_met_switch(lma.name)
+        state.close()
+        (switch,) = arena.start_switches([RAW_PORT])
+        bridge, address = f"br-{lma.name}", str(arena.profile.rms.address)
+        writer = namespaces.run_in(NAMESPACE, lambda: RawWriter(address, RAW_PORT, 1))
+        writer.accept()
+        pieces, raw = routes(ROUTES, tunnel), []
+        for _ in range(3):
+            raw.append(writer.write(pieces))
+            switch.ofctl("del-flows", bridge)
+        writer.close()
+        switch.vsctl("del-controller", bridge)
+        arena.launch_rms()
+
+        def state_of_switch() -> str:
+            try:
+                return str(arena.rest("health")["switches"][lma.name])
+            except OSError:
+                return "not there"
+
+        eventually(lambda: state_of_switch() == "disconnected", "the RMS")
+        ours = []
+        for _ in range(3):
+            begin = time.perf_counter()
+            switch.vsctl("set-controller", bridge, f"tcp:[{address}]:{RMS_PORT}")
+            eventually(lambda: state_of_switch() == "ready", "the refilled switch")
+            ours.append(time.perf_counter() - begin)
+            told = switch.ofctl("dump-aggregate", bridge, "table=2,cookie=0x504d000000000000/0xffff000000000000")
+            assert int(told.split("flow_count=")[1]) > ROUTES, told
+            switch.vsctl("del-controller", bridge)
+            switch.ofctl("del-flows", bridge)
+            eventually(lambda: state_of_switch() == "disconnected", "the end of the connection")
+    return Comparison("route of an LMA that is refilled", ROUTES / min(ours), "raw writer", ROUTES / min(raw), 1 / 3)
+
+
+def measure() -> list[Comparison]:
+    return [*memory(), updates(), *store(), refill()]

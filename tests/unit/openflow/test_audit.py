@@ -1,0 +1,131 @@
+"""Differences between what a switch holds and what it shall are proved when they show twice, and none else."""
+
+from __future__ import annotations
+
+import struct
+from types import SimpleNamespace
+
+import pytest
+
+from ryu_pmipls.domain.profile import load_profile
+from ryu_pmipls.framework import ofproto_v1_3_parser as parser
+from ryu_pmipls.openflow import decode, encode, pipeline, rules
+from ryu_pmipls.openflow.audit import Audit
+from ryu_pmipls.openflow.cookies import SLICES, slice_of
+from ryu_pmipls.openflow.flow import Bucket, Group, GroupKind, Output, ToGroup
+from ryu_pmipls.routing import Binding
+
+PROFILE = load_profile("two-lma")
+PORTS = {"core": 1, "t-mag1": 10, "t-mag2": 11}
+GROUPS = {
+    1: Group(1, GroupKind.INDIRECT, (Bucket(ToGroup(7)),)),
+    2: Group(2, GroupKind.SELECT, (Bucket(ToGroup(7)), Bucket(ToGroup(8)))),
+    7: Group(7, GroupKind.FAST_FAILOVER, (Bucket(Output(10), watch=10), Bucket(Output(11), watch=11))),
+    8: Group(8, GroupKind.FAST_FAILOVER, ()),
+}
+
+
+class Domain:
+    """An LMA's switch that has groups too, and the bindings of a domain."""
+
+    def __init__(self) -> None:
+        mags = {number: f"mag{number % 2 + 1}" for number in range(4 * SLICES)}
+        self.bindings = {each.prefix: each for each in (binding(number, mag) for number, mag in mags.items())}
+        self.desired = SimpleNamespace(
+            groups=lambda switch: GROUPS.values(),
+            base=lambda switch: [rule.entry() for rule in pipeline.LMA_MISS],
+            entries=lambda switch, binding: rules.lma_binding(PORTS, binding),
+            prefixes=lambda switch: [*self.bindings],
+            binding=self.bindings.get,
+        )
+
+    def told(self, slice_):
+        """What a switch tells that holds what it shall."""
+        entries = [] if slice_ else [rule.entry() for rule in pipeline.LMA_MISS]
+        for each in self.bindings.values():
+            if slice_of(each.prefix) == slice_:
+                entries += rules.lma_binding(PORTS, each)
+        return entries
+
+
+def binding(number, mag, timestamp=0):
+    return Binding((0x20010DB801000000 + number).to_bytes(8, "big"), mag, None, None, None, None, None, timestamp)
+
+
+@pytest.fixture
+def domain():
+    return Domain()
+
+
+def test_nothing_is_wrong_in_several_passes(domain):
+    audit = Audit(domain)
+    for turn in range(3 * SLICES):
+        assert audit.slice == turn % SLICES
+        assert audit.compare(domain.told(audit.slice), GROUPS) == 0
+        assert not audit.suspects
+        if turn == SLICES:
+            domain.bindings[binding(999, "mag1").prefix] = binding(999, "mag1")
+
+
+def missing(told):
+    return told[:-1]
+
+
+def twice(told):
+    return [*told, pipeline.LMA_ROUTE.entry(prefix=binding(5000 * SLICES, "mag1").network, tunnel=10)]
+
+
+def elsewhere(told):
+    return [*told[:-1], pipeline.LMA_ROUTE.entry(prefix=told[-1].home_prefix, tunnel=99)]
+
+
+@pytest.mark.parametrize(("change", "differences"), [(missing, 1), (twice, 1), (elsewhere, 2)])
+def test_a_difference_that_stays_is_proved(domain, change, differences):
+    audit = Audit(domain)
+    assert audit.compare(change(domain.told(0)), GROUPS) == 0
+    assert audit.suspects
+    assert audit.slice == 0
+    assert audit.compare(change(domain.told(0)), GROUPS) == differences
+    assert not audit.suspects
+
+
+def test_what_was_under_way_proves_nothing(domain):
+    audit = Audit(domain)
+    assert audit.compare(missing(domain.told(0)), GROUPS) == 0
+    assert audit.compare(domain.told(0), GROUPS) == 0  # it has come
+    assert audit.slice == 1
+    late = domain.told(1)
+    (moved,) = (each for each in domain.bindings.values() if each.network == late[-1].home_prefix)
+    for timestamp in (1, 2):  # the binding changes all the time, and what the switch tells is always late
+        domain.bindings[moved.prefix] = moved._replace(
+            mag="mag1" if moved.mag == "mag2" else "mag2", timestamp=timestamp
+        )
+        assert audit.compare(late, GROUPS) == 0
+
+
+@pytest.mark.parametrize("told", [{}, GROUPS | {1: None}, GROUPS | {2: GROUPS[1]}, GROUPS | {99: None}])
+def test_groups_are_compared_and_those_of_others_left_alone(domain, told):
+    audit = Audit(domain)
+    audit.compare(domain.told(0), told)
+    wrong = sum(told.get(number) != group for number, group in GROUPS.items())
+    assert audit.compare(domain.told(audit.slice), told) == wrong
+
+
+@pytest.mark.parametrize("group", GROUPS.values(), ids=lambda group: group.kind.value)
+def test_a_group_comes_back_as_it_was_written(group):
+    assert decode.group(told_group(encode.set_group(group, exists=False))) == group
+
+
+def test_a_group_that_is_like_none_of_ours_is_not_recognised():
+    for kind, actions in ((0, [parser.OFPActionGroup(7)]), (2, []), (2, [parser.OFPActionPopVlan()])):
+        bucket = parser.OFPBucket(actions=actions)
+        message = parser.OFPGroupMod(encode.PROTOCOL, type_=kind, group_id=1, buckets=[bucket])
+        assert decode.group(told_group(message)) is None
+
+
+def told_group(message):
+    """A group as a switch tells of it in an OFPMP_GROUP_DESC reply."""
+    buckets = encode.octets(message, 1)[16:]
+    return parser.OFPGroupDescStats.parser(
+        struct.pack("!HBxI", 8 + len(buckets), message.type, message.group_id) + buckets, 0
+    )
