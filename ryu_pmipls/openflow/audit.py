@@ -6,6 +6,7 @@ until it shows again, after all that was under way has come through, and for a b
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
@@ -16,8 +17,8 @@ from ryu_pmipls.routing import Binding
 if TYPE_CHECKING:
     from ryu_pmipls.openflow.switch import Switch
 
-#: A group or an entry that is not as it shall be, with the binding that it shall be for, if any.
-_Difference = tuple[Group | Entry, Binding | None]
+#: A group or an entry that is not as it shall be, with the binding that it shall be for, if any; None is a stray.
+_Difference = tuple[Group | Entry, Binding | None] | None
 
 
 class Audit:
@@ -25,22 +26,23 @@ class Audit:
 
     def __init__(self, switch: Switch) -> None:
         self.slice = 0
-        self.suspects: frozenset[_Difference] = frozenset()
+        self.suspects: Counter[_Difference] = Counter()
         self._switch = switch
         self._prefixes: list[list[bytes]] = []
 
-    def compare(self, entries: Iterable[Entry], groups: Mapping[int, Group | None]) -> int:
+    def compare(self, entries: Iterable[Entry], strays: int, groups: Mapping[int, Group | None]) -> int:
         """How many differences are proved by what the switch has told: its groups, and the entries of the slice.
 
-        With :attr:`suspects` the slice is to be compared once more, else the next one.
+        ``strays`` more entries bear our mark and are of no rule. With :attr:`suspects` the slice is to be compared once
+        more, else the next one.
         """
-        differences = frozenset((*self._groups(groups), *self._entries([*entries])))
+        differences = Counter((*self._groups(groups), *self._entries([*entries]), *[None] * strays))
         proved = differences & self.suspects
         # What was suspected before is settled either way; what is new has to show twice.
-        self.suspects = differences if not self.suspects else frozenset()
+        self.suspects = Counter() if self.suspects else differences
         if not self.suspects:
             self.slice = (self.slice + 1) % SLICES
-        return len(proved)
+        return sum(proved.values())
 
     def _groups(self, groups: Mapping[int, Group | None]) -> Iterable[_Difference]:
         for group in self._switch.desired.groups(self._switch):

@@ -9,7 +9,7 @@ from typing import Any
 from ryu_pmipls.framework import ofproto_v1_3 as ofp
 from ryu_pmipls.framework import ofproto_v1_3_parser as parser
 from ryu_pmipls.openflow import encode
-from ryu_pmipls.openflow.cookies import slice_cookie
+from ryu_pmipls.openflow.cookies import MARK, MARK_MASK, slice_cookie
 from ryu_pmipls.openflow.flow import (
     Action,
     Bucket,
@@ -31,6 +31,13 @@ def request(slice_: int) -> Any:
     cookie, mask = slice_cookie(slice_)
     return parser.OFPFlowStatsRequest(
         encode.PROTOCOL, 0, ofp.OFPTT_ALL, ofp.OFPP_ANY, ofp.OFPG_ANY, cookie, mask, parser.OFPMatch()
+    )
+
+
+def census() -> Any:
+    """What a switch answers with how many of its entries are ours."""
+    return parser.OFPAggregateStatsRequest(
+        encode.PROTOCOL, 0, ofp.OFPTT_ALL, ofp.OFPP_ANY, ofp.OFPG_ANY, MARK, MARK_MASK, parser.OFPMatch()
     )
 
 

@@ -153,14 +153,14 @@ class Network:
 
     def _prefixes(self, switch: Switch) -> list[bytes]:
         if isinstance(switch.node, Mag):
-            return [binding.prefix for binding in self._bindings.at(switch.name)]
-        return [binding.prefix for binding in self._bindings if binding.mag is not None]
+            return self._bindings.prefixes(switch.name)
+        return self._bindings.prefixes()
 
     def _behind(self, switch: Switch, port: str) -> list[bytes]:
         if isinstance(switch.node, Mag):
             return []  # bindings name access ports by number, and tunnels by group
         return [
-            binding.prefix for mag in self.mags if rules.tunnel_port(mag) == port for binding in self._bindings.at(mag)
+            prefix for mag in self.mags if rules.tunnel_port(mag) == port for prefix in self._bindings.prefixes(mag)
         ]
 
     def _read(self, switch: Switch, entries: Iterator[list[Entry]]) -> bool:

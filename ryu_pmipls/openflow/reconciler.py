@@ -38,8 +38,8 @@ LONGEST_PAUSE = 64.0
 CHUNK = 500
 #: What a switch says of a message that it can never do: to repeat it is of no use.
 FINAL_ERRORS = frozenset({"BAC_BAD_OUT_PORT", "BMC_BAD_VALUE"})
-#: The part of its time that the RMS looks at one switch at most, however much that holds.
-AUDIT_SHARE = 0.02
+#: Entries of a switch that are compared in a second, at some 0.2 ms of the RMS's time each, however many there are.
+AUDIT_RATE = 100.0
 
 _NEVER = float("inf")
 
@@ -133,28 +133,30 @@ class Reconciler:
 
     def _look(self) -> None:
         """Compare some of what the switch holds with what it shall, and write everything anew if it does not."""
-        switch, begun = self._switch, time.monotonic()
-        switch.groups, switch.entries = {}, []
+        switch = self._switch
+        switch.groups, switch.entries, switch.strays = {}, [], 0
         requests = parser.OFPGroupDescStatsRequest(encode.PROTOCOL), decode.request(self._audit.slice)
         if self._session.request(*requests, timeout=TIMEOUT).wait() is Outcome.ACKED and not self._due:
-            drifted = self._audit.compare(switch.entries, switch.groups)
+            drifted = self._audit.compare(switch.entries, switch.strays, switch.groups)
             if drifted:
                 switch.drifted += drifted
                 LOG.error("%s: %d entries or groups are not as the RMS has left them: repaired", switch.name, drifted)
                 self.reconcile()
-        self._audit_after(time.monotonic() - begun)
+        self._audit_after(len(switch.entries))
 
-    def _audit_after(self, spent: float) -> None:
-        """Have some more compared, after a pause by the time in seconds that the last comparison took."""
+    def _audit_after(self, compared: int) -> None:
+        """Have some more compared, after a pause by how many entries were compared now."""
         if self._switch.audit_interval is not None:
-            pause = max(self._switch.audit_interval / SLICES, spent / AUDIT_SHARE)
+            pause = max(self._switch.audit_interval / SLICES, compared / AUDIT_RATE)
             self._audit_at = time.monotonic() + (CHANGE_TIMEOUT if self._audit.suspects else pause)
 
     def _ask(self) -> bool:
-        """Ask for ports and groups; the answers have come when the barrier behind the requests has answered."""
-        self._switch.groups = {}
+        """Ask for ports, groups, and how many entries are ours; the answers have come when the barrier has answered."""
+        self._switch.groups, self._switch.held = {}, None
         requests = parser.OFPPortDescStatsRequest(encode.PROTOCOL), parser.OFPGroupDescStatsRequest(encode.PROTOCOL)
-        return self._session.request(*requests, timeout=TIMEOUT).wait() is Outcome.ACKED
+        transaction = self._session.request(*requests, decode.census(), timeout=TIMEOUT)
+        self._switch.census = transaction.first_xid + len(requests)
+        return _done(transaction)
 
     def _read(self) -> bool:
         """Have read what is there, as far as somebody wants to know."""
@@ -191,7 +193,10 @@ class Reconciler:
         return all(_done(transaction, Outcome.ERROR) for transaction in under_way)
 
     def _sweep(self) -> bool:
+        """Delete what is of older generations, if there was any: the switch has to look at all of its entries."""
         assert self._switch.contents is not None
+        if self._switch.held == 0:
+            return True
         return _done(self._session.request(*encode.sweep(self._switch.contents.generation), timeout=TIMEOUT))
 
 

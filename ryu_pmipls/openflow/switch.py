@@ -79,7 +79,10 @@ class Switch:
         self.audit_interval = audit_interval
         self.contents: Contents | None = None  # None while it is not known what is there
         self.groups: dict[int, Group | None] = {}  # that the switch had when it was asked; None is unlike any of ours
+        self.census = 0  # the transaction id of the question how many entries bear our mark
+        self.held: int | None = None  # the answer
         self.entries: list[Entry] = []  # of ours, in what it was asked for
+        self.strays = 0  # entries that bear our mark there, and are of no rule
         self._described: dict[str, int] = {}
         self._counted: dict[str, Counters] = {}
         self._traffic: dict[int, Traffic | None] = {}  # by transaction id, from the question to the answer
@@ -134,9 +137,14 @@ class Switch:
         self.groups.update((told.group_id, decode.group(told)) for told in groups)
 
     def entries_described(self, entries: Iterable[Any]) -> None:
-        """Flow entries that are there; those of no rule of ours are left out."""
+        """Flow entries that are there and bear our mark."""
         rules = (pipeline.MAG if isinstance(self.node, Mag) else pipeline.LMA).rules
-        self.entries += (found for told in entries if (found := decode.entry(told, rules)) is not None)
+        for told in entries:
+            entry = decode.entry(told, rules)
+            if entry is None:
+                self.strays += 1
+            else:
+                self.entries.append(entry)
 
     def port_changed(self, port: Any, gone: bool) -> None:
         """A port came, went or changed: the entries that name it follow."""
@@ -231,7 +239,9 @@ class Switch:
         return [self._traffic.pop(xid) for xid in xids]
 
     def traffic_counted(self, xid: int, traffic: Any) -> None:
-        """The answer to a question of :meth:`traffic`."""
+        """The answer to a question of :meth:`traffic`, or how many entries are ours."""
+        if xid == self.census:
+            self.held = traffic.flow_count
         if xid in self._traffic and traffic.flow_count == 1:
             self._traffic[xid] = Traffic(traffic.packet_count, traffic.byte_count)
 

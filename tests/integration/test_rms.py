@@ -271,7 +271,7 @@ def test_what_a_switch_refuses_is_told_and_done_when_it_can_be(lab: Lab, peers: 
     switch.vsctl(*limit, "--", "set", "Bridge", BRIDGE, "flow_tables:2=@full")
     report = route_adjust(lab, prefix, None, "mag1", time.time())
     peers.say("mag1", report)
-    eventually(lambda: rest(lab, "health")["switch_errors"]["lma2"]["FMFC_TABLE_FULL"])
+    eventually(lambda: "FMFC_TABLE_FULL" in rest(lab, "lmas/lma2")["errors"])
     assert (routed_to(lab, "lma1", prefix), routed_to(lab, "lma2", prefix)) == ("t-mag1", None)
     assert report not in peers.heard("mag1")
     switch.vsctl("clear", "Bridge", BRIDGE, "flow_tables")
@@ -283,8 +283,14 @@ def test_what_a_switch_refuses_is_told_and_done_when_it_can_be(lab: Lab, peers: 
     eventually(lambda: rest(lab, "mags/mag1")["errors"])
     confirmed(peers, "mag1", route_adjust(lab, prefix, "mag1", "mag1", time.time()))
     assert wrong not in peers.heard("mag1")
-    confirmed(peers, "mag1", route_adjust(lab, other, None, "mag1", time.time()))
-    eventually(lambda: rest(lab, "health")["status"] == "ok")
+    right = route_adjust(lab, other, None, "mag1", time.time())
+
+    def repeated() -> bool:  # as MAGs do: that the wrong entry cannot be deleted either may count against the first
+        peers.say("mag1", right)
+        return right in peers.heard("mag1")
+
+    eventually(repeated)
+    assert rest(lab, "health")["status"] == "ok"
 
 
 def test_the_lma_that_anchors_a_mobile_node_may_report_that_its_session_has_ended(lab: Lab, peers: Peers) -> None:

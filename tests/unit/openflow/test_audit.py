@@ -61,7 +61,7 @@ def test_nothing_is_wrong_in_several_passes(domain):
     audit = Audit(domain)
     for turn in range(3 * SLICES):
         assert audit.slice == turn % SLICES
-        assert audit.compare(domain.told(audit.slice), GROUPS) == 0
+        assert audit.compare(domain.told(audit.slice), 0, GROUPS) == 0
         assert not audit.suspects
         if turn == SLICES:
             domain.bindings[binding(999, "mag1").prefix] = binding(999, "mag1")
@@ -82,17 +82,23 @@ def elsewhere(told):
 @pytest.mark.parametrize(("change", "differences"), [(missing, 1), (twice, 1), (elsewhere, 2)])
 def test_a_difference_that_stays_is_proved(domain, change, differences):
     audit = Audit(domain)
-    assert audit.compare(change(domain.told(0)), GROUPS) == 0
+    assert audit.compare(change(domain.told(0)), 0, GROUPS) == 0
     assert audit.suspects
     assert audit.slice == 0
-    assert audit.compare(change(domain.told(0)), GROUPS) == differences
+    assert audit.compare(change(domain.told(0)), 0, GROUPS) == differences
     assert not audit.suspects
+
+
+def test_an_entry_of_no_rule_is_proved_too(domain):
+    audit = Audit(domain)
+    assert audit.compare(domain.told(0), 2, GROUPS) == 0
+    assert audit.compare(domain.told(0), 1, GROUPS) == 1
 
 
 def test_what_was_under_way_proves_nothing(domain):
     audit = Audit(domain)
-    assert audit.compare(missing(domain.told(0)), GROUPS) == 0
-    assert audit.compare(domain.told(0), GROUPS) == 0  # it has come
+    assert audit.compare(missing(domain.told(0)), 0, GROUPS) == 0
+    assert audit.compare(domain.told(0), 0, GROUPS) == 0  # it has come
     assert audit.slice == 1
     late = domain.told(1)
     (moved,) = (each for each in domain.bindings.values() if each.network == late[-1].home_prefix)
@@ -100,15 +106,15 @@ def test_what_was_under_way_proves_nothing(domain):
         domain.bindings[moved.prefix] = moved._replace(
             mag="mag1" if moved.mag == "mag2" else "mag2", timestamp=timestamp
         )
-        assert audit.compare(late, GROUPS) == 0
+        assert audit.compare(late, 0, GROUPS) == 0
 
 
 @pytest.mark.parametrize("told", [{}, GROUPS | {1: None}, GROUPS | {2: GROUPS[1]}, GROUPS | {99: None}])
 def test_groups_are_compared_and_those_of_others_left_alone(domain, told):
     audit = Audit(domain)
-    audit.compare(domain.told(0), told)
+    audit.compare(domain.told(0), 0, told)
     wrong = sum(told.get(number) != group for number, group in GROUPS.items())
-    assert audit.compare(domain.told(audit.slice), told) == wrong
+    assert audit.compare(domain.told(audit.slice), 0, told) == wrong
 
 
 @pytest.mark.parametrize("group", GROUPS.values(), ids=lambda group: group.kind.value)

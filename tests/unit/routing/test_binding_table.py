@@ -153,6 +153,8 @@ def test_by_mag() -> None:
     assert [binding.prefix for binding in bindings.at("mag1")] == [OTHER]
     assert [binding.prefix for binding in bindings.at("mag2")] == [PREFIX]
     assert list(bindings.at("mag9")) == []
+    assert (bindings.prefixes("mag1"), bindings.prefixes("mag9")) == ([OTHER], [])
+    assert set(bindings.prefixes()) == {PREFIX, OTHER}
     assert {binding.prefix for binding in bindings} == {PREFIX, OTHER}
     assert len(bindings) == 2
 
@@ -297,6 +299,7 @@ class TableAndModel(RuleBasedStateMachine):
         assert len(self.table) == len(list(self.table)) == len(self.model.entries)
         for mag in ("mag1", "mag2", "mag3"):
             found = [binding.prefix for binding in self.table.at(mag)]
+            assert self.table.prefixes(mag) == found
             assert len(found) == len(set(found))
             assert set(found) == self.model.at(mag)
 
