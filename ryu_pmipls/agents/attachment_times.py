@@ -41,6 +41,7 @@ class AttachmentTimes:
         self._file = file
         self._solicited: dict[bytes, float] = {}
         self._steps: dict[bytes, dict[str, float]] = {}
+        self._own_address: IPv6Address | None = None
         self._ports: dict[bytes, int] = {}  # to which a node is told of its prefixes
         self._attached: dict[bytes, int] = {}  # nodes with a line, and their ports
 
@@ -77,13 +78,14 @@ class AttachmentTimes:
                     del self._steps[node]  # attached once more before the RMS had answered
                 self._steps.setdefault(node, {}).setdefault("pbu_sent", now)
         elif isinstance(message, RouteAdjust) and message.new_mag != _UNSPECIFIED:
+            self._own_address = message.new_mag
             self._step(node, "route_adjust_sent", now, after="pba_received")
 
     def _received(self, message: BindingAcknowledgement | RouteAdjust, now: float) -> None:
         node = _mobile_node(message)
         if isinstance(message, BindingAcknowledgement):
             self._step(node, "pba_received", now, after="pbu_sent")
-        elif message.new_mag != _UNSPECIFIED and "route_adjust_sent" in self._steps.get(node, ()):
+        elif message.new_mag == self._own_address and "route_adjust_sent" in self._steps.get(node, ()):
             self._step(node, "route_adjust_acknowledged", now, after="route_adjust_sent")
             self._write(node, self._steps.pop(node))
 

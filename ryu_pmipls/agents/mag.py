@@ -12,13 +12,14 @@ from ryu_pmipls.agents.attachment_times import AttachmentTimes
 from ryu_pmipls.agents.configuration import gateway_config
 from ryu_pmipls.agents.control import GatewayControl
 from ryu_pmipls.agents.driver import Driver
+from ryu_pmipls.agents.handoff_buffer import HandoffBuffer
 from ryu_pmipls.agents.reconnection import keep_hastened
 from ryu_pmipls.agents.state import count_restart
 from ryu_pmipls.agents.tunnel_ends import TunnelEnds
 from ryu_pmipls.agents.undeliverable import Undeliverable, gateway_source
 from ryu_pmipls.clock import SteadyClock
 from ryu_pmipls.domain.profile import Mag, Profile
-from ryu_pmipls.mobility import Advertise, MobileAccessGateway, Probe
+from ryu_pmipls.mobility import Advertise, Forward, MobileAccessGateway, Probe
 from ryu_pmipls.signalling import Endpoint, Role
 from ryu_pmipls.wire import Encapsulation
 
@@ -53,18 +54,19 @@ async def serve(
 
     mtu = tunnel.inner_mtu(profile.tunnel.underlay_mtu, encapsulation)
     access = AccessNetwork(ovs, mag.access_ports, names, mtu, attached, heard, detached, counters)
+    buffer = HandoffBuffer(profile.handoff.buffer, counters)
     driver = Driver(
         machine,
         Endpoint(profile, Role.MAG, mag.address, counters),
         TunnelEnds(ovs, mag.address, peers, encapsulation, tunnel.Bfd.of_mag(profile.tunnel.bfd_interval)),
         clock,
         counters,
-        {Advertise: access.advertise, Probe: access.probe},
+        {Advertise: access.advertise, Probe: access.probe, Forward: buffer.carry_out},
         observe=times.observe,
     )
     GatewayControl(profile, mag, driver, machine, access, attached).listen(control)
     driver.happen(machine.start)
     driver.background(access.watch)
-    driver.background(Undeliverable(ovs, mtu, gateway_source, counters).watch)
+    driver.background(Undeliverable(ovs, mtu, gateway_source, counters, buffer.serve).watch)
     driver.background(lambda: keep_hastened(ovs))
     await driver.run()

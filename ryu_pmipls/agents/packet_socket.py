@@ -1,10 +1,14 @@
-"""Packet sockets (packet(7)): neighbour discovery as it comes in on a link, with a filter; and all of IPv6."""
+"""Packet sockets (packet(7)) with filters: for neighbour discovery as it comes in on a link, and for IPv6 packets."""
 
 from __future__ import annotations
 
 import ctypes
 import socket
 import struct
+from collections.abc import Sequence
+from enum import Enum
+
+from ryu_pmipls.wire.neighbour_discovery import ROUTER_LINK_LAYER_ADDRESS
 
 #: Octets of the largest frame that such a socket delivers.
 LARGEST_FRAME = 65535
@@ -26,26 +30,44 @@ _FILTER = (
 )
 
 
+class Frames(Enum):
+    """Which frames a socket takes: those that the pipeline had on their way to a mobile node, or all others."""
+
+    TO_MOBILE_NODES = True
+    OTHERS = False
+
+
 def open_packet_socket(name: str, index: int) -> socket.socket:
     """A socket for the neighbour discovery on an interface, whatever link-layer address that itself has."""
-    program = b"".join(struct.pack("=HBBI", *instruction) for instruction in _FILTER)
-    instructions = ctypes.create_string_buffer(program)
+    return _open(name, index, _FILTER)
+
+
+def open_ipv6_socket(name: str, index: int, frames: Frames) -> socket.socket:
+    """A socket for IPv6 packets that come in on an interface."""
+    yes, no = (LARGEST_FRAME, 0) if frames is Frames.TO_MOBILE_NODES else (0, LARGEST_FRAME)
+    router = ROUTER_LINK_LAYER_ADDRESS
+    return _open(
+        name,
+        index,
+        (
+            (0x20, 0, 0, 6),  # load four octets of the source
+            (0x15, 0, 3, int.from_bytes(router[:4], "big")),  # the router's, else the other answer
+            (0x28, 0, 0, 10),  # load the two others
+            (0x15, 0, 1, int.from_bytes(router[4:], "big")),
+            (0x06, 0, 0, yes),
+            (0x06, 0, 0, no),
+        ),
+    )
+
+
+def _open(name: str, index: int, program: Sequence[tuple[int, int, int, int]]) -> socket.socket:
+    octets = b"".join(struct.pack("=HBBI", *instruction) for instruction in program)
+    instructions = ctypes.create_string_buffer(octets)
     # Without a protocol nothing comes in before the filter is in place.
     opened = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
     try:
-        filter_ = struct.pack("@HP", len(_FILTER), ctypes.addressof(instructions))
+        filter_ = struct.pack("@HP", len(program), ctypes.addressof(instructions))
         opened.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, filter_)
-        _listen(opened, name, index)
-    except OSError:
-        opened.close()
-        raise
-    return opened
-
-
-def open_ipv6_socket(name: str, index: int) -> socket.socket:
-    """A socket for all IPv6 packets that come in on an interface."""
-    opened = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
-    try:
         _listen(opened, name, index)
     except OSError:
         opened.close()

@@ -11,14 +11,14 @@ import errno
 import logging
 import socket
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
 from ipaddress import IPv6Address, IPv6Network
 
 from ovs_setup.error_port import add_error_port
 from ovs_setup.vswitch import OpenVSwitch
 from ryu_pmipls.agents.links import LinkMonitor
-from ryu_pmipls.agents.packet_socket import LARGEST_FRAME, open_ipv6_socket
+from ryu_pmipls.agents.packet_socket import LARGEST_FRAME, Frames, open_ipv6_socket
 from ryu_pmipls.rate_limiter import RateLimiter
 from ryu_pmipls.wire import ROUTE_PREFIX_LENGTH, WireError
 from ryu_pmipls.wire.icmpv6_errors import ErrorType, Packet, build_error, parse_packet
@@ -42,16 +42,23 @@ class Undeliverable:
     """Answers what comes from the port of :func:`add_error_port`.
 
     ``mtu`` (octets) is that of the tunnels; ``source(packet, from_tunnel)`` is the address to answer from. ``counters``
-    counts answers by their kind, and what gets none.
+    counts answers by their kind, and what gets none. ``serve(name, index)`` is what else there is to be done at the
+    port, for as long as it is there; it may be cancelled.
     """
 
     def __init__(
-        self, ovs: OpenVSwitch, mtu: int, source: Callable[[Packet, bool], IPv6Address], counters: Counter[str]
+        self,
+        ovs: OpenVSwitch,
+        mtu: int,
+        source: Callable[[Packet, bool], IPv6Address],
+        counters: Counter[str],
+        serve: Callable[[str, int], Coroutine[None, None, None]] | None = None,
     ) -> None:
         self._ovs = ovs
         self._mtu = mtu
         self._source = source
         self._counters = counters
+        self._serve = [self._answer_all] if serve is None else [self._answer_all, serve]
         self._limiter = RateLimiter(_ERRORS_PER_SENDER, interval=1.0)
 
     async def watch(self) -> None:
@@ -60,7 +67,7 @@ class Undeliverable:
         monitor = LinkMonitor()
         changed = asyncio.Event()
         loop.add_reader(monitor, changed.set)
-        answering: asyncio.Task[None] | None = None
+        tasks: list[asyncio.Task[None]] = []
         try:
             name = await asyncio.to_thread(add_error_port, self._ovs, self._mtu)
             index = None
@@ -70,22 +77,19 @@ class Undeliverable:
                 links = [link for link in monitor.links() if link.name == name]
                 if not links or (not links[-1].gone and links[-1].index == index):
                     continue
-                if answering is not None:
-                    answering.cancel()
-                    answering = None
+                _cancel(tasks)
                 index = None if links[-1].gone else links[-1].index
                 if index is not None:
                     await asyncio.to_thread(add_error_port, self._ovs, self._mtu)
-                    answering = loop.create_task(self._answer_all(name, index))
+                    tasks = [loop.create_task(serve(name, index)) for serve in self._serve]
         finally:
-            if answering is not None:
-                answering.cancel()
+            _cancel(tasks)
             loop.remove_reader(monitor)
             monitor.close()
 
     async def _answer_all(self, name: str, index: int) -> None:
         loop = asyncio.get_running_loop()
-        with open_ipv6_socket(name, index) as port:
+        with open_ipv6_socket(name, index, Frames.OTHERS) as port:
             port.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
             while True:
                 try:
@@ -142,6 +146,11 @@ class Undeliverable:
 
     def _count(self, what: str) -> None:
         self._counters[f"undeliverable: {what}"] += 1
+
+
+def _cancel(tasks: Iterable[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
 
 
 def gateway_source(packet: Packet, from_tunnel: bool) -> IPv6Address:

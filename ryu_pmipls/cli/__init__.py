@@ -18,6 +18,7 @@ _COMMANDS = {
     "decode": "ryu_pmipls.cli.decode:decode",
     "lab": "ryu_pmipls.lab.cli:lab",
     "demo": "ryu_pmipls.lab.demo:demo",
+    "handoffs": "ryu_pmipls.lab.handoffs:handoffs",
     "mag": "ryu_pmipls.agents.cli:mag",
     "lma": "ryu_pmipls.agents.cli:lma",
     "tell": "ryu_pmipls.agents.cli:tell",

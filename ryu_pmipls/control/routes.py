@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ryu_pmipls.control.notifier import Notifier
@@ -61,6 +62,8 @@ class RouteControl:
         self._endpoint = endpoint
         self._notifier = notifier
         self._refused = refused
+        self._forwards = profile.handoff.forwarding
+        self._mags = {mag.name: endpoint.peer(mag.address) for mag in profile.mags}
         self._under_way: dict[bytes, _Handoff] = {}  # the latest of each prefix
         self._reported: list[_Handoff] = []
         self._unstored: list[_Handoff] = []
@@ -106,7 +109,7 @@ class RouteControl:
         if handoffs:
             self._unstored += handoffs
             self._to_store.set()
-            self._network.route(handoffs, self._is_latest, self._in_force)
+            self._network.route(handoffs, self._is_latest, self._in_force, self._forwarding)
 
     def keep_stored(self) -> None:
         """Store what is to be stored, for ever: all that has come while the store was busy in one transaction."""
@@ -150,6 +153,16 @@ class RouteControl:
             if update.stored:
                 self._confirm(update)
         self._log(batch)
+
+    def _forwarding(self, mag: str, updates: Sequence[RouteUpdate]) -> None:
+        """The switch of a MAG sends on what comes for mobile nodes that have left: its agent may what it has kept.
+
+        It is told once: if that gets lost, so do some packets.
+        """
+        for update in updates:
+            assert isinstance(update, _Handoff)
+            if self._forwards and update.binding.mag is not None:
+                self._endpoint.forward(update.report.announcement, self._mags[mag])
 
     def _confirm(self, handoff: _Handoff) -> None:
         """Stored and in force: answer, and have the LMAs told unless there is newer to tell."""

@@ -293,6 +293,13 @@ class Timers(_Model):
     missing_heartbeats_allowed: int = Field(default=3, ge=1, le=10)
 
 
+class Handoff(_Model):
+    """What becomes of downlink that comes to a MAG for a mobile node that has left (RFC 5949, section 4)."""
+
+    forwarding: bool = True  # sent on to the new MAG by way of an LMA, once the routes lead there
+    buffer: int = Field(default=1000, ge=0, le=100000)  # packets for each mobile node that wait for that; 0: none
+
+
 class Access(_Model):
     """The links between MAGs and mobile nodes (RFC 4861, sections 6.2.1 and 10)."""
 
@@ -345,6 +352,7 @@ class Profile(_Model):
     failure: Failure = Failure()
     signalling: Signalling = Signalling()
     timers: Timers = Timers()
+    handoff: Handoff = Handoff()
     access: Access = Access()
     downlink: Downlink = Downlink()
     lab: LabSettings | None = None

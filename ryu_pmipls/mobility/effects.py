@@ -63,6 +63,17 @@ class Probe:
 
 
 @dataclass(frozen=True)
+class Forward:
+    """Send on what was kept for the mobile node of ``prefix``: its routes are in force again.
+
+    ``here`` tells whether they lead to this MAG; else what still comes is not to be kept either.
+    """
+
+    prefix: IPv6Address
+    here: bool
+
+
+@dataclass(frozen=True)
 class Lease:
     """Remember, before anything else is done, that ``prefix`` belongs to ``identifier``; b"": to nobody any more.
 
@@ -89,7 +100,7 @@ class Report:
 
 # An alias that is evaluated, so it has to be spelled for Python 3.10 and mypy alike.
 Effect = Union[  # noqa: UP007
-    Send, BuildTunnel, RemoveTunnel, CheckTunnel, Advertise, Probe, Lease, SynchroniseClock, Report
+    Send, BuildTunnel, RemoveTunnel, CheckTunnel, Advertise, Probe, Forward, Lease, SynchroniseClock, Report
 ]
 
 

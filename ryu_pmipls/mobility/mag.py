@@ -10,7 +10,7 @@ from ipaddress import IPv6Address, IPv6Network
 
 from ryu_pmipls.mobility.advertising import Advertising
 from ryu_pmipls.mobility.config import GatewayConfig
-from ryu_pmipls.mobility.effects import SynchroniseClock
+from ryu_pmipls.mobility.effects import Forward, SynchroniseClock
 from ryu_pmipls.mobility.machine import Machine
 from ryu_pmipls.mobility.reachability import Reachability
 from ryu_pmipls.mobility.registration import LIFETIME_UNIT, UNSPECIFIED, network
@@ -372,15 +372,28 @@ class MobileAccessGateway(Machine):
             self._report("attached", f"{entry.policy.identifier!r} on port {entry.port}: {prefix}", prefix=prefix)
 
     def _route_adjust(self, message: RouteAdjust, source: IPv6Address, now: float) -> None:
-        """The RMS answers a report; or it has lost its bindings and asks for all reports, by the prefix ``::``."""
+        """The RMS answers a report, or tells where a node is now; or it asks for all reports, by the prefix ``::``.
+
+        It asks when it has lost its bindings.
+        """
         if source != self.config.rms or message.prefix != UNSPECIFIED:
             self._routes.route_adjust(message, source, now)
+            if source == self.config.rms and message.new_mag != UNSPECIFIED:
+                self._routed(message)
             return
         if message.option(Timestamp) is not None:
             self._send(message, source)
         for entry in self.bindings:
             for prefix in entry.prefixes:
                 self._routes.attached(entry, prefix, now)
+
+    def _routed(self, message: RouteAdjust) -> None:
+        """The routes of a prefix are in force. A node that is elsewhere by now need not be reported to have left."""
+        here = message.new_mag == self.config.address
+        timestamp = message.option(Timestamp)
+        if not here and timestamp is not None:
+            self._routes.heard(message.prefix, timestamp.ticks - 1)
+        self._effects.append(Forward(message.prefix, here))
 
     def _follow(self, entry: BindingUpdateEntry, request: Request, message: BindingAcknowledgement) -> None:
         """Note to which LMA the session was redirected; it has it already (RFC 6463, section 5.2)."""

@@ -59,6 +59,7 @@ def add_flow(entry: Entry, generation: int) -> Any:
         cookie=_cookie(entry, generation),
         table_id=rule.table.number,
         command=ofp.OFPFC_ADD,
+        hard_timeout=rule.hard_timeout,
         priority=rule.priority,
         match=_match(entry.match),
         instructions=instructions,

@@ -154,7 +154,8 @@ class Table:
 class Rule:
     """Flow entries that differ in the values of parameters only; no action and no ``goto`` means drop (and count).
 
-    ``PipelineError`` when the table does not allow it.
+    They end ``hard_timeout`` seconds after they were written; 0: never. ``PipelineError`` when the table does not
+    allow it.
     """
 
     table: Table
@@ -164,6 +165,7 @@ class Rule:
     actions: tuple[Action, ...] = ()
     goto: Table | None = None
     text: str = ""
+    hard_timeout: int = 0
 
     def __post_init__(self) -> None:
         place = f"a rule of priority {self.priority} in table {self.table}"
@@ -291,11 +293,12 @@ class Pipeline:
         match: Match,
         actions: tuple[Action, ...] = (),
         goto: Table | None = None,
+        hard_timeout: int = 0,
     ) -> Rule:
         """Declare a rule; ``text`` says what it is for."""
         if table not in self.tables:
             raise PipelineError(f"the {self.name} has no table {table}")
-        made = Rule(table, priority, owner, match, actions, goto, text)
+        made = Rule(table, priority, owner, match, actions, goto, text, hard_timeout)
         self.rules.append(made)
         return made
 

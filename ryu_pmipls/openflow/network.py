@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
 from ryu_pmipls.domain.profile import Lma, Mag, Profile
@@ -70,6 +70,7 @@ class Network:
         updates: Iterable[RouteUpdate],
         current: Callable[[RouteUpdate], bool],
         done: Callable[[RouteBatch], None],
+        forwarding: Callable[[str, Sequence[RouteUpdate]], None],
     ) -> None:
         """Put bindings into force, make before break (:class:`RouteBatch`); returns at once.
 
@@ -85,7 +86,7 @@ class Network:
             done(batch)
 
         for mag, together in by_mag.items():
-            batch = RouteBatch(together, self.mags, self.lmas, current, self._silent, finished)
+            batch = RouteBatch(together, self.mags, self.lmas, current, self._silent, finished, forwarding)
             self._batches.add(batch)
             batch.start(mag)
 
@@ -120,8 +121,8 @@ class Network:
         mag = None if binding.mag is None else self.mags.get(binding.mag)
         if mag is None or not isinstance(mag.node, Mag):
             return None, None
-        entries = {entry.rule: entry for entry in rules.mag_binding(self._profile, mag.node, binding)}
-        if not entries:
+        entries = {entry.rule: entry for entry in rules.mag_binding(self._profile, mag.node, mag.ports, binding)}
+        if not {pipeline.MAG_GUARD, pipeline.MAG_DOWNLINK} <= entries.keys():
             return None, None
         up, down = mag.traffic([entries[pipeline.MAG_GUARD], entries[pipeline.MAG_DOWNLINK]])
         return up, down
@@ -137,12 +138,12 @@ class Network:
     def _groups(self, switch: Switch) -> Iterator[Group]:
         if isinstance(switch.node, Lma):
             return iter(())
-        return rules.mag_groups(self._profile, self._uplinks[switch.name], switch.ports)
+        return rules.mag_groups(self._profile, switch.node, self._uplinks[switch.name], switch.ports)
 
     def _encoder(self, switch: Switch, generation: int) -> BindingEncoder:
         node, ports = switch.node, dict(switch.ports)
         if isinstance(node, Mag):
-            entries = partial(rules.mag_binding, self._profile, node)
+            entries = partial(rules.mag_binding, self._profile, node, ports)
             return BindingEncoder(entries, partial(rules.mag_shape, node), generation)
         return BindingEncoder(partial(rules.lma_binding, ports), rules.lma_shape, generation)
 
@@ -158,7 +159,10 @@ class Network:
 
     def _behind(self, switch: Switch, port: str) -> list[bytes]:
         if isinstance(switch.node, Mag):
-            return []  # bindings name access ports by number, and tunnels by group
+            number = switch.ports.get(port) if port in switch.node.access_ports else None  # tunnels are named by group
+            if number is None:
+                return []
+            return [binding.prefix for binding in self._bindings.at(switch.name) if binding.port == number]
         return [
             prefix for mag in self.mags if rules.tunnel_port(mag) == port for prefix in self._bindings.prefixes(mag)
         ]

@@ -31,6 +31,8 @@ NEIGHBOUR_DISCOVERY = (133, 134, 135, 136, 137)
 USED_UP = (0, 1)
 #: RFC 6543: every MAG has this link-layer address on its access links, so that the router never changes for an MN.
 MAG_LINK_LAYER_ADDRESS = bytes.fromhex("00005e005213")
+#: Seconds for which a MAG sends on what still comes for a mobile node that has left (RFC 5949, section 4).
+FORWARDING_TIME = 2
 
 _LINK_LOCAL = IPv6Network("fe80::/10")
 _MULTICAST = IPv6Network("ff00::/8")
@@ -43,6 +45,7 @@ _CORE = Parameter("core", Kind.PORT, "core port")
 _OWN = Parameter("own", Kind.LINK_LAYER_ADDRESS, "the bridge's own interface")
 _GATEWAY = Parameter("gateway", Kind.LINK_LAYER_ADDRESS, "the core gateway")
 _GROUP = Parameter("group", Kind.GROUP, "group of the anchor")
+_LINK = Parameter("link", Kind.GROUP, "group of the access port")
 _POOL = Parameter("pool", Kind.PREFIX, "the pool of home network prefixes")
 _DISCOVERY = Parameter("icmpv6_type", Kind.NUMBER, "each of 133 to 137")
 _USED_UP = Parameter("hop_limit", Kind.NUMBER, "each of 0 and 1")
@@ -60,7 +63,7 @@ class MagTable:
         name="downlink",
         text="from a tunnel to the mobile node",
         match=frozenset({"ipv6_dst", "hop_limit"}),
-        actions=frozenset({SetLinkLayer, DecrementHopLimit, Output}),
+        actions=frozenset({SetLinkLayer, DecrementHopLimit, ForgetInPort, Output, ToGroup}),
     )
     UPLINK = Table(
         number=3,
@@ -88,7 +91,7 @@ class MagTable:
         number=0,
         name="classify",
         text="by port",
-        match=frozenset({"in_port", "ipv6", "icmpv6_type", "ipv6_src"}),
+        match=frozenset({"in_port", "eth_src", "ipv6", "icmpv6_type", "ipv6_src"}),
         next_tables=(GUARD, UPLINK, DOWNLINK),
     )
 
@@ -116,6 +119,14 @@ MAG_FROM_TUNNEL = MAG.rule(
     10,
     Owner.BASE,
     Match(in_port=_TUNNEL, ipv6=True),
+    goto=MagTable.DOWNLINK,
+)
+MAG_BUFFERED = MAG.rule(
+    "what the agent has kept for a mobile node, with the link-layer address that it got on its way there",
+    MagTable.CLASSIFY,
+    25,
+    Owner.BASE,
+    Match(in_port=_ERRORS, eth_src=MAG_LINK_LAYER_ADDRESS, ipv6=True),
     goto=MagTable.DOWNLINK,
 )
 MAG_ERROR_UPLINK = MAG.rule(
@@ -169,12 +180,21 @@ MAG_UPLINK = MAG.rule(
     (DecrementHopLimit(), ToGroup(_GROUP)),
 )
 MAG_DOWNLINK = MAG.rule(
-    "to the mobile node",
+    "to the mobile node, or to the agent while the link is down: the group of the port watches it",
     MagTable.DOWNLINK,
     10,
     Owner.BINDING,
     Match(ipv6_dst=_PREFIX),
-    (SetLinkLayer(MAG_LINK_LAYER_ADDRESS, _NODE), DecrementHopLimit(), Output(_ACCESS)),
+    (SetLinkLayer(MAG_LINK_LAYER_ADDRESS, _NODE), DecrementHopLimit(), ToGroup(_LINK)),
+)
+MAG_FORWARDING = MAG.rule(
+    "the mobile node has left for another MAG: back to an LMA, whose route leads there; replaces the one above",
+    MagTable.DOWNLINK,
+    10,
+    Owner.BINDING,
+    Match(ipv6_dst=_PREFIX),
+    (DecrementHopLimit(), ForgetInPort(), ToGroup(_GROUP)),
+    hard_timeout=FORWARDING_TIME,
 )
 MAG_TOO_LARGE = MAG.rule("Packet Too Big", MagTable.UPLINK, 30, Owner.BASE, Match(too_large=True), (Output(_ERRORS),))
 MAG_USED_UP = tuple(
@@ -201,7 +221,7 @@ class LmaTable:
     UPLINK = Table(
         number=1,
         name="uplink",
-        text="the source must be a home network prefix: to the core, or back into a tunnel",
+        text="the source, or the destination, must be a home network prefix: to the core, or back into a tunnel",
         match=frozenset({"ipv6_src", "ipv6_dst", "hop_limit"}),
         actions=frozenset({ForgetInPort, SetLinkLayer, DecrementHopLimit, Output}),
         next_tables=(DOWNLINK,),
@@ -303,6 +323,14 @@ LMA_TO_CORE = LMA.rule(
         DecrementHopLimit(),
         Output(_CORE),
     ),
+)
+LMA_FORWARDED = LMA.rule(
+    "what a MAG sends on for a mobile node that has left it; never back there, for the input port is not forgotten",
+    LmaTable.UPLINK,
+    5,
+    Owner.BASE,
+    Match(ipv6_dst=_POOL),
+    goto=LmaTable.DOWNLINK,
 )
 LMA_ROUTE = LMA.rule(
     "the route of a mobile node: a handoff is this one rule per LMA",

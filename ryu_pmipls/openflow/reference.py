@@ -92,6 +92,8 @@ def _names(names: frozenset[str] | set[str]) -> str:
 
 def _row(rule: Rule) -> str:
     actions = "; ".join(map(_action, rule.actions)) or ("" if rule.goto else "drop")
+    if rule.hard_timeout:
+        actions += f"; for {rule.hard_timeout} s"
     following = "" if rule.goto is None else str(rule.goto)
     cells = (rule.priority, _match(rule.match), actions, following, rule.owner.name.lower(), rule.text)
     return f"| {' | '.join(map(str, cells))} |"

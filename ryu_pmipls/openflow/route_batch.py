@@ -1,8 +1,9 @@
 """Make before break: how a batch of bindings gets into force.
 
 First the entries at the new MAG, then the routes on all LMAs at once; when all of these have answered, the old MAGs'
-entries go. Nothing here waits: each step is taken when the answers to the one before have come. No step is held up by
-a switch that answers nothing any more: like one that is away it gets its routes before it gets traffic (erratum E39).
+entries make room for those that send on what still comes. Nothing here waits: each step is taken when the answers to
+the one before have come. No step is held up by a switch that answers nothing any more: like one that is away it gets
+its routes before it gets traffic (erratum E39).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ class RouteBatch:
     ``current`` tells whether an update is still the latest of its prefix. For one that is not no further step is taken:
     the later one takes care of its entries. ``silent`` are the names of the switches that are not waited for; when one
     joins them, :meth:`leave_behind` is to be called. ``done`` is called when all others of the LMAs have answered, or
-    have failed to.
+    have failed to; ``forwarding`` of a MAG and updates when that has answered, too, and sends on to where they say.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class RouteBatch:
         current: Callable[[RouteUpdate], bool],
         silent: Collection[str],
         done: Callable[[RouteBatch], None],
+        forwarding: Callable[[str, Sequence[RouteUpdate]], None],
     ) -> None:
         self.updates = updates
         #: The switches that have acknowledged their part, except for what ``failures`` says of single updates.
@@ -45,6 +47,7 @@ class RouteBatch:
         self._done = done
         self._awaited: dict[str, Transaction] = {}  # by the name of the switch
         self._next: Callable[[], None] = self._finish
+        self._forwarding = forwarding
 
     def start(self, mag: str | None) -> None:
         """Take the first step."""
@@ -69,10 +72,20 @@ class RouteBatch:
 
     def _finish(self) -> None:
         updates = [update for update in self.updates if self._current(update)]
-        for mag in {leftover.mag for update in updates for leftover in update.leftovers}:
-            if mag is not None and mag in self._mags:
-                self._mags[mag].route(updates)
+        left: dict[str, list[RouteUpdate]] = {}
+        for update in updates:
+            for mag in {leftover.mag for leftover in update.leftovers}:
+                if mag is not None and mag != update.binding.mag and mag in self._mags:
+                    left.setdefault(mag, []).append(update)
+        for mag, gone in left.items():
+            transaction = self._mags[mag].route(gone)
+            if transaction is not None:
+                transaction.then(partial(self._left, mag, gone))
         self._done(self)
+
+    def _left(self, mag: str, updates: Sequence[RouteUpdate], transaction: Transaction) -> None:
+        if transaction.outcome is Outcome.ACKED:
+            self._forwarding(mag, updates)
 
     def _await(self, transactions: list[tuple[str, Transaction]], step: Callable[[], None]) -> None:
         """Note the answers to transactions, by the names of the switches; take the next step when all have come."""

@@ -16,8 +16,9 @@ from ryu_pmipls.routing import Binding
 
 Ports = Mapping[str, int]
 
-#: Groups of anchors come first, those of tunnels after this.
+#: Groups of anchors come first, those of tunnels after this, those of access ports after this.
 _TUNNEL_GROUPS = 0x10000
+_ACCESS_GROUPS = 0x20000
 
 
 def tunnel_port(peer: str) -> str:
@@ -66,6 +67,7 @@ def _mag_errors(profile: Profile, ports: Ports) -> Iterator[Entry]:
     for rule in pipeline.MAG_USED_UP:
         for hop_limit in pipeline.USED_UP:
             yield rule.entry(hop_limit=hop_limit, errors=errors)
+    yield pipeline.MAG_BUFFERED.entry(errors=errors)
     yield pipeline.MAG_ERROR_UPLINK.entry(errors=errors, pool=profile.home_prefix_pool)
     yield pipeline.MAG_ERROR_DOWNLINK.entry(errors=errors)
 
@@ -75,8 +77,13 @@ def tunnel_group(profile: Profile, lma: str) -> int:
     return _TUNNEL_GROUPS + group_id(profile, lma)
 
 
-def mag_groups(profile: Profile, uplinks: Mapping[str, Sequence[str]], ports: Ports) -> Iterator[Group]:
-    """A group per LMA for its tunnel, and one per anchor for the uplink of its mobile nodes.
+def access_group(port: int) -> int:
+    """The group of a MAG that sends out of an access port, or to the agent while the link there is down."""
+    return _ACCESS_GROUPS + port
+
+
+def mag_groups(profile: Profile, mag: Mag, uplinks: Mapping[str, Sequence[str]], ports: Ports) -> Iterator[Group]:
+    """A group per LMA for its tunnel, one per anchor for the uplink of its mobile nodes, and one per access port.
 
     ``uplinks`` maps each anchor to the LMAs that carry that uplink, one for each equal slot of it. A flow keeps to its
     slot, so that a slot that another LMA takes over moves the flows of that slot only.
@@ -93,30 +100,50 @@ def mag_groups(profile: Profile, uplinks: Mapping[str, Sequence[str]], ports: Po
         kind = GroupKind.INDIRECT if len(carriers) == 1 else GroupKind.SELECT
         slots = tuple(Bucket(ToGroup(tunnel_group(profile, carrier))) for carrier in carriers)
         yield Group(group_id(profile, name), kind, slots)
+    errors = error_port(ports) if profile.handoff.buffer else None
+    keep = () if errors is None else (Bucket(Output(errors[0]), watch=errors[0]),)
+    for port in _access_ports(mag, ports):
+        yield Group(access_group(port), GroupKind.FAST_FAILOVER, (Bucket(Output(port), watch=port), *keep))
 
 
-def mag_shape(mag: Mag, binding: Binding) -> tuple[int, str] | None:
+def _access_ports(mag: Mag, ports: Ports) -> list[int]:
+    return [ports[name] for name in mag.access_ports if name in ports]
+
+
+def mag_shape(mag: Mag, binding: Binding) -> tuple[int | None, str | None] | None:
     """What the entries of a binding at a MAG depend on besides prefix and link-layer address; None when it has none.
 
-    The mobile node is elsewhere; or its MAG speaks only the draft and tells neither port nor link-layer address nor
-    anchor, and has to do without.
+    That is the access port, None when the mobile node is at another MAG, and the anchor. It has none when the mobile
+    node is nowhere; or its MAG speaks only the draft and tells neither port nor link-layer address nor anchor, and has
+    to do without.
     """
-    node, port, anchor = binding.link_layer_address, binding.port, binding.anchor
-    if binding.mag != mag.name or node is None or port is None or anchor is None:
+    if binding.mag is None or binding.mag != mag.name:
+        return None if binding.mag is None else (None, binding.anchor)
+    if binding.link_layer_address is None or binding.port is None or binding.anchor is None:
         return None
-    return port, anchor
+    return binding.port, binding.anchor
 
 
-def mag_binding(profile: Profile, mag: Mag, binding: Binding) -> Iterator[Entry]:
-    """The entries of one binding at a MAG, by the :func:`mag_shape` of the binding."""
+def mag_binding(profile: Profile, mag: Mag, ports: Ports, binding: Binding) -> Iterator[Entry]:
+    """The entries of one binding at a MAG, by the :func:`mag_shape` of the binding.
+
+    A MAG that its mobile node has left gets what comes too late sent on: to be written once, by the handoff, for the
+    entry ends by itself.
+    """
     shape, prefix, node = mag_shape(mag, binding), binding.network, binding.link_layer_address
-    if shape is None or node is None:
+    if shape is None:
         return
     port, anchor = shape
-    group = group_id(profile, anchor)
+    group = group_id(profile, anchor or profile.lmas[0].name)
+    if port is None:
+        if profile.handoff.forwarding:
+            yield pipeline.MAG_FORWARDING.entry(prefix=prefix, group=group)
+        return
+    assert node is not None
     yield pipeline.MAG_GUARD.entry(port=port, link_layer_address=node, prefix=prefix)
     yield pipeline.MAG_UPLINK.entry(prefix=prefix, group=group)
-    yield pipeline.MAG_DOWNLINK.entry(prefix=prefix, link_layer_address=node, port=port)
+    if port in _access_ports(mag, ports):
+        yield pipeline.MAG_DOWNLINK.entry(prefix=prefix, link_layer_address=node, link=access_group(port))
 
 
 def lma_base(profile: Profile, lma: Lma, ports: Ports, own: bytes | None, gateway: bytes | None) -> Iterator[Entry]:
@@ -133,6 +160,8 @@ def lma_base(profile: Profile, lma: Lma, ports: Ports, own: bytes | None, gatewa
         if tunnel is not None:
             yield pipeline.LMA_FROM_TUNNEL.entry(tunnel=tunnel)
     yield pipeline.LMA_BETWEEN_NODES.entry(pool=pool)
+    if profile.handoff.forwarding:
+        yield pipeline.LMA_FORWARDED.entry(pool=pool)
     core = ports.get(lma.core.port)
     if core is None:
         return

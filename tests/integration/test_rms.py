@@ -293,6 +293,47 @@ def test_what_a_switch_refuses_is_told_and_done_when_it_can_be(lab: Lab, peers: 
     assert rest(lab, "health")["status"] == "ok"
 
 
+def entries_of(lab: Lab, mag: str, prefix: IPv6Network) -> list[str]:
+    return [flow for flow in own_flows(lab, mag) if str(prefix) in flow]
+
+
+def test_the_old_mag_sends_back_for_a_while_what_still_comes(lab: Lab, peers: Peers) -> None:
+    build_tunnels(lab, at_lmas=True)
+    prefix = home_prefix(lab, 0x12)
+    confirmed(peers, "mag1", route_adjust(lab, prefix, None, "mag1", time.time()))
+    delivery = entries_of(lab, "mag1", prefix)
+    assert len(delivery) == 3
+    moved = route_adjust(lab, prefix, "mag1", "mag2", time.time())
+    confirmed(peers, "mag2", moved)
+    eventually(lambda: moved in peers.heard("mag1"))  # told when its switch does so
+    (forwarding,) = entries_of(lab, "mag1", prefix)
+    assert "hard_timeout=2" in forwarding and "IN_PORT[]" in forwarding
+    back = route_adjust(lab, prefix, "mag2", "mag1", time.time())
+    confirmed(peers, "mag1", back)
+    eventually(lambda: back in peers.heard("mag2"))
+    assert sorted(entries_of(lab, "mag1", prefix)) == sorted(delivery)
+    eventually(lambda: not entries_of(lab, "mag2", prefix))
+    assert sorted(entries_of(lab, "mag1", prefix)) == sorted(delivery)
+
+
+def test_a_handoff_does_not_wait_for_an_old_mag_whose_switch_is_away(lab: Lab, peers: Peers) -> None:
+    build_tunnels(lab, at_lmas=True)
+    prefix = home_prefix(lab, 0x14)
+    confirmed(peers, "mag1", route_adjust(lab, prefix, None, "mag1", time.time()))
+    switch = lab.openvswitch("mag1")
+    controller = switch.vsctl("get-controller", BRIDGE).strip()
+
+    switch.vsctl("del-controller", BRIDGE)
+    try:
+        eventually(lambda: rest(lab, "health")["switches"]["mag1"] == "disconnected")
+        moved = route_adjust(lab, prefix, "mag1", "mag2", time.time())
+        confirmed(peers, "mag2", moved)
+        assert len(entries_of(lab, "mag1", prefix)) == 3 and moved not in peers.heard("mag1")
+    finally:
+        switch.vsctl("set-controller", BRIDGE, controller)
+    eventually(lambda: not entries_of(lab, "mag1", prefix), 30)
+
+
 def test_the_lma_that_anchors_a_mobile_node_may_report_that_its_session_has_ended(lab: Lab, peers: Peers) -> None:
     """Its MAG may have died, and will not."""
     build_tunnels(lab, at_lmas=True)
@@ -335,7 +376,10 @@ def test_routes_are_taken_over_from_the_switches_when_the_store_is_lost(lab: Lab
     at_mag1, at_mag2 = home_prefix(lab, 0x28), home_prefix(lab, 0x29)
     confirmed(peers, "mag1", route_adjust(lab, at_mag1, None, "mag1", time.time()))
     confirmed(peers, "mag1", route_adjust(lab, at_mag2, None, "mag1", time.time()))
-    confirmed(peers, "mag2", route_adjust(lab, at_mag2, "mag1", "mag2", time.time()))
+    moved = route_adjust(lab, at_mag2, "mag1", "mag2", time.time())
+    confirmed(peers, "mag2", moved)
+    eventually(lambda: moved in peers.heard("mag1"))
+    eventually(lambda: not entries_of(lab, "mag1", at_mag2))
     nodes = [node.name for node in (*lab.profile.lmas, *lab.profile.mags)]
     flows = {node: own_flows(lab, node) for node in nodes}
     before = {binding["prefix"]: binding for binding in rest(lab, "bindings")}

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from click import ClickException
-from domain_helpers import await_tunnels, eventually, flows, place, rest, tunnel_interfaces
+from domain_helpers import BRIDGE, await_tunnels, eventually, flows, located, place, rest, tunnel_interfaces
 from scapy.layers.inet import UDP
 from scapy.layers.inet6 import (
     HBHOptUnknown,
@@ -25,9 +25,13 @@ from scapy.layers.inet6 import (
 from scapy.layers.l2 import Ether
 from scapy.packet import Packet
 
+from ryu_pmipls.agents.control import socket_path
+from ryu_pmipls.agents.control_client import request
 from ryu_pmipls.domain.profile import format_link_layer, load_profile
 from ryu_pmipls.lab import namespaces
+from ryu_pmipls.lab.handoff_series import losses
 from ryu_pmipls.lab.lab import Lab
+from ryu_pmipls.lab.probe import Probe
 from ryu_pmipls.lab.traffic import Flow, run
 from ryu_pmipls.rest.cli import base_url
 from ryu_pmipls.wire.neighbour_discovery import ROUTER_ADDRESS, ROUTER_LINK_LAYER_ADDRESS
@@ -232,3 +236,68 @@ def test_the_traffic_of_a_mobile_node_is_counted(lab: Lab) -> None:
     for wrong, message in (("nonsense", "no home network prefix"), ("2001:db8::", "no mobile node with the prefix")):
         with pytest.raises(ClickException, match=message):
             rest(lab, f"bindings/{wrong}")
+
+
+# Handoffs of mn2, which is at mag2 before and afterwards
+
+
+def downlink(lab: Lab, mag: str) -> list[str]:
+    """The entries of mn2 in the last table of a MAG."""
+    prefix = f"ipv6_dst={IPv6Address(int(lab.address('mn2')) >> 64 << 64)}/64"
+    return [flow for flow in flows(lab, mag) if prefix in flow]
+
+
+def forwards(lab: Lab, mag: str) -> bool:
+    return any("hard_timeout" in flow for flow in downlink(lab, mag))
+
+
+def handoff_count(lab: Lab, mag: str, what: str) -> int:
+    status, health = request(socket_path(mag, lab.directory / mag), "/v1/health")
+    assert status == 200
+    return int(health["counters"].get(f"handoff: {what}", 0))
+
+
+def leave(lab: Lab, node: str) -> float:
+    """Have a mobile node leave; when its MAG's switch has taken note."""
+    access = lab.detach(node)
+
+    def down() -> bool:
+        shown = lab.openvswitch(access.mag).ofctl("show", BRIDGE)
+        return re.search(rf"\({access.port}\):[^(]*state:\s+LINK_DOWN", shown) is not None
+
+    eventually(down, what=f"the end of the link of {node}")
+    return time.time()
+
+
+def test_a_handoff_loses_nothing_from_the_end_of_the_old_link_on(lab: Lab) -> None:
+    probe = Probe(lab, "cn", "mn2", rate=200)
+    probe.start()
+    time.sleep(0.5)
+    gone = leave(lab, "mn2")
+    lab.attach("mn2", "mag1")
+    eventually(lambda: forwards(lab, "mag2"), what="a MAG that forwards")
+    eventually(lambda: handoff_count(lab, "mag2", "sent on") > 0, what="packets that are sent on")
+    seen = probe.stop()
+    assert [time for time in losses(seen) if time > gone + 0.1] == []
+    assert seen.duplicated == 0 and seen.arrivals[-1].received > gone
+    assert handoff_count(lab, "mag2", "sent on") >= handoff_count(lab, "mag2", "kept") > 0
+    eventually(lambda: not downlink(lab, "mag2"), what="the end of forwarding")
+
+
+def test_a_mobile_node_to_and_fro_is_delivered_to_where_it_is(lab: Lab) -> None:
+    for mag in ("mag2", "mag1", "mag2"):  # each within the time for which the others forward
+        lab.handoff("mn2", mag)
+        eventually(lambda: located(lab, "mn2") == mag, what=f"mn2 at {mag}")  # noqa: B023
+    eventually(lambda: not downlink(lab, "mag1"), what="the end of forwarding")
+    (entry,) = downlink(lab, "mag2")
+    assert "hard_timeout" not in entry
+    assert "1 received" in ping(lab, "cn", str(lab.address("mn2")), "-c", "1")
+
+
+def test_what_is_for_a_mobile_node_that_has_gone_is_not_kept_for_ever(lab: Lab) -> None:
+    address, before = str(lab.address("mn2")), handoff_count(lab, "mag2", "sent on")
+    leave(lab, "mn2")
+    assert "0 received" in ping(lab, "cn", address, "-c", "5", "-i", "0.1")
+    eventually(lambda: handoff_count(lab, "mag2", "nothing heard of the mobile node") >= 5, what="the end of keeping")
+    place(lab, "mn2", "mag2")
+    assert handoff_count(lab, "mag2", "sent on") == before

@@ -31,6 +31,7 @@ from ryu_pmipls.mobility import (
     Advertise,
     BindingState,
     BuildTunnel,
+    Forward,
     MobileAccessGateway,
     RemoveTunnel,
     Report,
@@ -526,7 +527,7 @@ class TestRouteAdjust:
         mag = gateway()
         first = only(sent(answer(mag, pba(attach(mag)), LMA1, START), RouteAdjust))
         assert until(mag, START + 3) == [(START + 1, Send(first, RMS)), (START + 3, Send(first, RMS))]
-        assert answer(mag, first, RMS, START + 4) == []
+        assert answer(mag, first, RMS, START + 4) == [Forward(PREFIX.network_address, here=True)]
         assert until(mag, START + 2699) == []
 
     def test_after_its_tries_it_is_reported_and_tried_on_at_longer_and_longer_intervals(self) -> None:
@@ -555,6 +556,30 @@ class TestRouteAdjust:
         message = only(sent(answer(mag, pba(attach(mag)), LMA1, START), RouteAdjust))
         answer(mag, RouteAdjust(message.prefix, MAG2, message.new_mag, options=message.options), RMS, START)
         assert until(mag, START + 100) == []
+
+    def moved(self, when: float, to: IPv6Address = MAG2) -> RouteAdjust:
+        return RouteAdjust(PREFIX.network_address, MAG1, to, options=(Timestamp.of(when),))
+
+    def test_when_the_node_has_moved_what_was_kept_for_it_goes_on_and_its_leaving_is_no_news(self) -> None:
+        mag = bound()
+        mag.detach(3, START + 5)
+        mag.effects()
+        assert answer(mag, self.moved(START + 5.1), RMS, START + 5.2) == [Forward(PREFIX.network_address, here=False)]
+        assert [effect for _, effect in until(mag, START + 100) if sent([effect], RouteAdjust)] == []
+
+    def test_a_move_of_before_does_not_keep_the_rms_from_hearing_that_the_node_has_left(self) -> None:
+        mag = bound(START + 5)
+        mag.detach(3, START + 6)
+        mag.effects()
+        answer(mag, self.moved(START + 4), RMS, START + 6)
+        assert [effect for _, effect in until(mag, START + 100) if sent([effect], RouteAdjust)] != []
+
+    @pytest.mark.parametrize("source", [STRANGER, LMA1, MAG2])
+    def test_only_the_rms_says_that_a_node_has_moved(self, source: IPv6Address) -> None:
+        assert of(answer(bound(), self.moved(START + 5), source, START + 5.2), Forward) == []
+
+    def test_that_a_node_is_nowhere_sends_nothing_on(self) -> None:
+        assert of(answer(bound(), self.moved(START + 5, NONE), RMS, START + 5.2), Forward) == []
 
     @pytest.mark.parametrize("options", [(), (Timestamp.of(START + 5),)])
     def test_an_rms_that_has_lost_its_bindings_is_told_again(self, options: tuple[Timestamp, ...]) -> None:

@@ -257,6 +257,7 @@ def holding(*prefixes: IPv6Network, mag: MobileAccessGateway | None = None, link
     grant(mag, only(sent(mag.effects(), BindingUpdate)), prefixes, now, lma)
     for told in sent(mag.effects(), RouteAdjust):
         mag.receive(told, RMS, now)
+    mag.effects()
     return mag
 
 

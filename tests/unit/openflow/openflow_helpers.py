@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+
+from ryu_pmipls.openflow.binding_encoder import RouteUpdate
+from ryu_pmipls.openflow.session import Outcome, Transaction
 
 _BARRIER_REQUEST, _FLOW_MOD = 20, 14
 _ADD, _DELETE_STRICT = 0, 4
@@ -24,6 +27,26 @@ class FakeDatapath:
 
     def close(self) -> None:
         self.closed = True
+
+
+class FakeSwitch:
+    """A switch, connected or not, that answers when it is told to; ``updates`` are those of each transaction."""
+
+    def __init__(self, connected: bool = True) -> None:
+        self.connected = connected
+        self.told: list[Transaction] = []
+        self.updates: list[list[RouteUpdate]] = []
+
+    def route(self, updates: Sequence[RouteUpdate]) -> Transaction | None:
+        if not self.connected:
+            return None
+        self.told.append(Transaction(b"", 1, len(updates), deadline=0.0))
+        self.updates.append([*updates])
+        return self.told[-1]
+
+    def answer(self, outcome: Outcome = Outcome.ACKED, **errors: str) -> None:
+        self.told[-1].errors = {int(place): error for place, error in errors.items()}
+        self.told[-1].finish(outcome)
 
 
 def messages(octets: bytes) -> Iterator[tuple[int, int, bytes]]:

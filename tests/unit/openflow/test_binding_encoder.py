@@ -17,6 +17,8 @@ from ryu_pmipls.routing import Binding
 PROFILE = load_profile("two-lma")
 MAG = PROFILE.mags[0]
 PORTS = {"core": 1, "t-mag1": 10}  # mag2's tunnel is not there
+MAG_PORTS = {"acc1": 1, "acc2": 2}
+MAG_ENTRIES = partial(rules.mag_binding, PROFILE, MAG, MAG_PORTS)
 GENERATIONS = st.integers(0, 2**GENERATION_BITS - 1)
 SETTINGS = settings(max_examples=60, deadline=None)
 
@@ -34,7 +36,7 @@ BINDINGS = st.builds(
 
 
 def mag_encoder(generation):
-    return BindingEncoder(partial(rules.mag_binding, PROFILE, MAG), partial(rules.mag_shape, MAG), generation)
+    return BindingEncoder(MAG_ENTRIES, partial(rules.mag_shape, MAG), generation)
 
 
 def lma_encoder(generation):
@@ -51,7 +53,7 @@ def expected(entries, generation):
 @SETTINGS
 @given(st.lists(BINDINGS, max_size=8), GENERATIONS, st.booleans())
 def test_a_switch_ends_with_the_entries_of_the_latest_bindings(bindings, generation, at_lma):
-    entries = partial(rules.lma_binding, PORTS) if at_lma else partial(rules.mag_binding, PROFILE, MAG)
+    entries = partial(rules.lma_binding, PORTS) if at_lma else MAG_ENTRIES
     encoder = lma_encoder(generation) if at_lma else mag_encoder(generation)
     table, latest = {}, {}
     for binding in bindings:
@@ -71,7 +73,7 @@ def test_what_several_superseded_bindings_may_have_left_goes(bindings, generatio
     for binding in earlier[::2]:
         apply(table, encoder.encode([RouteUpdate(binding)], 1))
     apply(table, encoder.encode([RouteUpdate(last, tuple(earlier))], 1))
-    assert table == expected(rules.mag_binding(PROFILE, MAG, last), generation)
+    assert table == expected(MAG_ENTRIES(last), generation)
 
 
 @SETTINGS
@@ -79,7 +81,7 @@ def test_what_several_superseded_bindings_may_have_left_goes(bindings, generatio
 def test_the_messages_of_an_update_share_its_transaction_id(bindings, generation):
     encoder = mag_encoder(generation)
     found = [xid for _, xid, _ in messages(encoder.encode([RouteUpdate(binding) for binding in bindings], 100))]
-    wanted = [100 + n for n, binding in enumerate(bindings) for _ in rules.mag_binding(PROFILE, MAG, binding)]
+    wanted = [100 + n for n, binding in enumerate(bindings) for _ in MAG_ENTRIES(binding)]
     assert found == wanted
 
 
@@ -90,4 +92,4 @@ def test_any_number_of_shapes_can_come():
         octets = encoder.encode([RouteUpdate(binding._replace(port=port))], 1)
     table = {}
     apply(table, octets)
-    assert table == expected(rules.mag_binding(PROFILE, MAG, binding._replace(port=9999)), 1)
+    assert table == expected(MAG_ENTRIES(binding._replace(port=9999)), 1)

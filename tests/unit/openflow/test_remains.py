@@ -18,6 +18,7 @@ from ryu_pmipls.routing import Binding
 PROFILE = load_profile("two-lma")
 MAG1, MAG2 = PROFILE.mags
 PORTS = {"core": 1, "t-mag1": 10, "t-mag2": 11, "t-mag9": 12}
+ACCESS_PORTS = {"acc1": 1, "acc3": 3}
 OWN, GATEWAY = bytes.fromhex("020000000011"), bytes.fromhex("0200000000ff")
 
 RULES = [(node, rule) for node in pipeline.PIPELINES for rule in node.rules]
@@ -103,12 +104,12 @@ BINDINGS = [
 def test_the_entries_of_a_mag_tell_its_bindings():
     entries = [*rules.mag_base(PROFILE, MAG1, {"acc1": 1, "t-lma1": 10})]
     for each in BINDINGS:
-        entries += rules.mag_binding(PROFILE, MAG1, each)
+        entries += rules.mag_binding(PROFILE, MAG1, ACCESS_PORTS, each)
     assert [*remains.bindings_at_mag(PROFILE, MAG1, reversed(entries))] == [BINDINGS[1], BINDINGS[0]]
 
 
 def test_entries_of_a_mag_that_lack_a_part_tell_nothing():
-    guard, uplink, _ = rules.mag_binding(PROFILE, MAG1, BINDINGS[0])
+    guard, uplink, _ = rules.mag_binding(PROFILE, MAG1, ACCESS_PORTS, BINDINGS[0])
     unknown = pipeline.MAG_UPLINK.entry(prefix=BINDINGS[0].network, group=99)
     for entries in ([guard], [uplink], [guard, unknown]):
         assert [*remains.bindings_at_mag(PROFILE, MAG1, entries)] == []

@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
+from openflow_helpers import FakeSwitch
+
 from ryu_pmipls.openflow.binding_encoder import RouteUpdate
 from ryu_pmipls.openflow.route_batch import RouteBatch
-from ryu_pmipls.openflow.session import Outcome, Transaction
+from ryu_pmipls.openflow.session import Outcome
 from ryu_pmipls.routing import Binding
-
-
-class FakeSwitch:
-    def __init__(self) -> None:
-        self.told = []
-
-    def route(self, updates):
-        self.told.append(Transaction(b"", 1, len(updates), deadline=0.0))
-        return self.told[-1]
-
-    def answer(self, outcome=Outcome.ACKED, **errors):
-        self.told[-1].errors = {int(place): error for place, error in errors.items()}
-        self.told[-1].finish(outcome)
 
 
 class Scene:
@@ -27,7 +16,9 @@ class Scene:
         self.updates = [RouteUpdate(each, (each._replace(mag="mag1"),)) for each in bindings]
         self.mags, self.lmas = ({kind + n: FakeSwitch() for n in "12"} for kind in ("mag", "lma"))
         self.silent, self.done = set(), []
-        self.batch = RouteBatch(self.updates, self.mags, self.lmas, lambda update: True, self.silent, self.done.append)
+        self.batch = RouteBatch(
+            self.updates, self.mags, self.lmas, lambda update: True, self.silent, self.done.append, lambda *_: None
+        )
         self.batch.start("mag2")
 
     def told(self):

@@ -4,11 +4,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ryu_pmipls.domain.profile import load_profile
-from ryu_pmipls.openflow import rules
+from ryu_pmipls.domain.profile import Handoff, load_profile
+from ryu_pmipls.openflow import encode, rules
 from ryu_pmipls.openflow.cookies import GENERATION_BITS, MARK, MARK_MASK, cookie, slice_of, sweep_cookies
-from ryu_pmipls.openflow.flow import LOCAL, GroupKind, Match, NoteSize, Output, Owner, ToGroup
-from ryu_pmipls.openflow.pipeline import LmaTable, MagTable
+from ryu_pmipls.openflow.flow import (
+    LOCAL,
+    DecrementHopLimit,
+    ForgetInPort,
+    GroupKind,
+    Match,
+    NoteSize,
+    Output,
+    Owner,
+    ToGroup,
+)
+from ryu_pmipls.openflow.pipeline import FORWARDING_TIME, LMA_FORWARDED, LmaTable, MagTable
 from ryu_pmipls.routing import Binding
 
 PROFILE = load_profile("two-lma")
@@ -53,19 +63,71 @@ def test_neighbouring_prefixes_are_of_different_slices():
     assert len({slice_of(next(prefixes).network_address.packed[:8]) for _ in range(64)}) == 64
 
 
+def at_mag(binding, mag=PROFILE.mags[0], profile=PROFILE, ports=MAG_PORTS):
+    return list(rules.mag_binding(profile, mag, ports, binding))
+
+
+def with_handoff(**settings):
+    return PROFILE.model_copy(update={"handoff": Handoff(**settings)})
+
+
 def test_a_binding_is_on_its_mag_only():
     first, second = PROFILE.mags
-    assert {entry.rule.table for entry in rules.mag_binding(PROFILE, first, binding())} == {
-        MagTable.GUARD,
-        MagTable.UPLINK,
-        MagTable.DOWNLINK,
-    }
-    assert list(rules.mag_binding(PROFILE, second, binding())) == []
+    tables = {entry.rule.table for entry in at_mag(binding(), first)}
+    assert tables == {MagTable.GUARD, MagTable.UPLINK, MagTable.DOWNLINK}
+    assert {entry.rule.owner for entry in at_mag(binding(), second)} == {Owner.BINDING}
+    assert [entry.rule.table for entry in at_mag(binding(), second)] == [MagTable.DOWNLINK]
+
+
+@pytest.mark.parametrize("anchor", ["lma2", None])
+def test_what_is_for_a_mobile_node_at_another_mag_goes_back_to_an_lma_for_a_while(anchor):
+    (delivery,) = (entry for entry in at_mag(binding()) if entry.rule.table is MagTable.DOWNLINK)
+    (forwarding,) = at_mag(binding("mag2", anchor=anchor))
+    assert forwarding.key == delivery.key  # the one replaces the other, either way
+    assert (delivery.rule.hard_timeout, forwarding.rule.hard_timeout) == (0, FORWARDING_TIME)
+    assert encode.add_flow(delivery, 1).hard_timeout == 0
+    assert encode.add_flow(forwarding, 1).hard_timeout == FORWARDING_TIME
+    assert forwarding.actions == (DecrementHopLimit(), ForgetInPort(), ToGroup(2 if anchor else 1))
+    lma = [entry.rule for entry in rules.lma_base(PROFILE, PROFILE.lmas[0], LMA_PORTS, OWN, GATEWAY)]
+    assert LMA_FORWARDED in lma
+
+
+def test_what_is_for_a_mobile_node_that_is_nowhere_is_sent_nowhere():
+    assert at_mag(binding(None)) == []
+
+
+def test_without_forwarding_nothing_is_sent_back():
+    profile = with_handoff(forwarding=False)
+    assert at_mag(binding("mag2"), profile=profile) == []
+    lma = [entry.rule for entry in rules.lma_base(profile, profile.lmas[0], LMA_PORTS, OWN, GATEWAY)]
+    assert LMA_FORWARDED not in lma
+
+
+def test_a_mobile_node_at_a_port_that_is_not_there_gets_nothing_until_it_is():
+    assert MagTable.DOWNLINK not in {entry.rule.table for entry in at_mag(binding(), ports={"acc1": 1})}
+    assert MagTable.DOWNLINK not in {entry.rule.table for entry in at_mag(binding(port=10))}  # no access port
+
+
+def test_while_the_link_is_down_packets_go_to_the_agent_if_it_is_to_keep_them():
+    with_errors = MAG_PORTS | {"icmp-1452": 77}
+
+    def buckets(profile, ports):
+        uplinks = {"lma1": ("lma1",), "lma2": ("lma2",)}
+        groups = rules.mag_groups(profile, profile.mags[0], uplinks, ports)
+        (found,) = (group for group in groups if group.group == rules.access_group(2))
+        assert found.kind is GroupKind.FAST_FAILOVER
+        return [(bucket.watch, bucket.action) for bucket in found.buckets]
+
+    delivered = (2, Output(2))
+    assert buckets(PROFILE, with_errors) == [delivered, (77, Output(77))]
+    assert buckets(PROFILE, MAG_PORTS) == [delivered]
+    assert buckets(with_handoff(buffer=0), with_errors) == [delivered]
+    (delivery,) = (entry for entry in at_mag(binding(port=2)) if entry.rule.table is MagTable.DOWNLINK)
+    assert ToGroup(rules.access_group(2)) in delivery.actions
 
 
 def test_the_guard_wants_port_link_layer_address_and_prefix_together():
-    found = rules.mag_binding(PROFILE, PROFILE.mags[0], binding())
-    guard = next(entry for entry in found if entry.rule.table is MagTable.GUARD)
+    guard = next(entry for entry in at_mag(binding()) if entry.rule.table is MagTable.GUARD)
     assert (guard.match.in_port, guard.match.eth_src, guard.match.ipv6_src) == (
         2,
         binding().link_layer_address,
@@ -75,11 +137,11 @@ def test_the_guard_wants_port_link_layer_address_and_prefix_together():
 
 @pytest.mark.parametrize("unknown", ["link_layer_address", "port", "anchor"])
 def test_a_mag_that_speaks_only_the_draft_gets_no_rules(unknown):
-    assert list(rules.mag_binding(PROFILE, PROFILE.mags[0], binding(**{unknown: None}))) == []
+    assert at_mag(binding(**{unknown: None})) == []
 
 
 def test_the_uplink_goes_to_the_group_of_the_anchor_and_the_group_to_the_carrier():
-    found = list(rules.mag_binding(PROFILE, PROFILE.mags[0], binding(anchor="lma2")))
+    found = at_mag(binding(anchor="lma2"))
     uplink = next(entry for entry in found if entry.rule.table is MagTable.UPLINK)
     assert ToGroup(2) in uplink.actions
     groups = groups_of({"lma1": ("lma1",), "lma2": ("lma1", "lma1")})
@@ -88,7 +150,7 @@ def test_the_uplink_goes_to_the_group_of_the_anchor_and_the_group_to_the_carrier
 
 def groups_of(uplinks, ports=MAG_PORTS):
     """Number -> kind and actions of the groups of a MAG."""
-    groups = rules.mag_groups(PROFILE, uplinks, ports)
+    groups = rules.mag_groups(PROFILE, PROFILE.mags[0], uplinks, ports)
     return {group.group: (group.kind, [bucket.action for bucket in group.buckets]) for group in groups}
 
 
@@ -100,15 +162,16 @@ def test_an_uplink_of_several_carriers_is_dealt_out_over_equal_slots():
 
 
 def test_the_tunnels_of_other_lmas_stand_in_for_one_that_is_not_alive():
-    groups = rules.mag_groups(PROFILE, {"lma1": ("lma1",), "lma2": ("lma2",)}, MAG_PORTS)
-    found = {group.group: [bucket.watch for bucket in group.buckets] for group in groups if group.group > 0xFFFF}
+    groups = rules.mag_groups(PROFILE, PROFILE.mags[0], {"lma1": ("lma1",), "lma2": ("lma2",)}, MAG_PORTS)
+    found = {group.group: [bucket.watch for bucket in group.buckets] for group in groups}
+    found = {number: watched for number, watched in found.items() if 0x10000 <= number < 0x20000}
     first, second = MAG_PORTS["t-lma1"], MAG_PORTS["t-lma2"]
     assert found == {0x10001: [first, second], 0x10002: [second, first]}
 
 
 def test_groups_come_before_those_that_lead_to_them():
     seen = set()
-    for group in rules.mag_groups(PROFILE, {"lma1": ("lma1", "lma2"), "lma2": ("lma2",)}, MAG_PORTS):
+    for group in rules.mag_groups(PROFILE, PROFILE.mags[0], {"lma1": ("lma1", "lma2"), "lma2": ("lma2",)}, MAG_PORTS):
         assert {bucket.action.group for bucket in group.buckets if isinstance(bucket.action, ToGroup)} <= seen
         seen.add(group.group)
 
