@@ -19,6 +19,7 @@ _COMMANDS = {
     "lab": "ryu_pmipls.lab.cli:lab",
     "demo": "ryu_pmipls.lab.demo:demo",
     "handoffs": "ryu_pmipls.lab.handoffs:handoffs",
+    "simulate": "ryu_pmipls.simulator.cli:simulate",
     "mag": "ryu_pmipls.agents.cli:mag",
     "lma": "ryu_pmipls.agents.cli:lma",
     "tell": "ryu_pmipls.agents.cli:tell",

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from ryu_pmipls.control.confirmation import Confirmation
-from ryu_pmipls.domain.profile import LoadSharing, Profile
+from ryu_pmipls.domain.profile import Profile
 from ryu_pmipls.framework import hub
 from ryu_pmipls.loadsharing import (
     SLOTS,
@@ -19,10 +19,8 @@ from ryu_pmipls.loadsharing import (
     LoadList,
     Memory,
     Outcome,
-    OverloadRule,
     Placement,
     Round,
-    Settings,
     Slots,
     decide,
     totals,
@@ -52,7 +50,7 @@ class UplinkControl:
         confirmation: Confirmation,
         clock: Callable[[], float],
     ) -> None:
-        self.settings = sharing_settings(profile.load_sharing)
+        self.settings = profile.load_sharing.settings
         self.load_list = LoadList(
             [lma.name for lma in profile.lmas],
             [mag.name for mag in profile.mags],
@@ -104,7 +102,7 @@ class UplinkControl:
             inputs = Inputs(self.settings, self.load_list.snapshot(now), self.uplinks, self.memory)
             self._carry_out(decide(inputs))
         if self._profile.load_sharing.redirect_new_sessions:
-            for lma, target in self.placement.decide(inputs.snapshot):
+            for lma, target in self.placement.decide(self.settings, inputs.snapshot):
                 hub.spawn(self._place, lma, target, now)
 
     def inputs(self, decision: Decision) -> Any:
@@ -174,24 +172,6 @@ _OUTCOMES = {
     SwitchOutcome.TIMEOUT: Outcome.TIMED_OUT,
     SwitchOutcome.DISCONNECTED: Outcome.TIMED_OUT,
 }
-
-
-def sharing_settings(sharing: LoadSharing) -> Settings:
-    """What the profile says of load sharing, as the policies take it."""
-    return Settings(
-        policy=sharing.policy,
-        rule=OverloadRule(
-            cpu_threshold=sharing.cpu_threshold,
-            packet_threshold=sharing.packet_threshold,
-            combine=sharing.combine,
-            hysteresis=sharing.hysteresis,
-        ),
-        cool_down=sharing.rest_after_move,
-        predict=sharing.predict,
-        tolerance=sharing.tolerance,
-        balance_above=sharing.balance_above,
-        max_moves=sharing.max_moves,
-    )
 
 
 def stored_uplinks(profile: Profile, stored: Mapping[str, Mapping[str, Sequence[str]]]) -> dict[str, dict[str, Slots]]:

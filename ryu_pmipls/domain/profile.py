@@ -26,6 +26,8 @@ from pydantic import (
     model_validator,
 )
 
+from ryu_pmipls.loadsharing import OverloadRule, Settings
+
 #: The profile that is used when none is named: the one of the default lab.
 DEFAULT_PROFILE = "two-lma"
 #: Environment variable that names the profile (a path, or the name of a shipped one).
@@ -221,9 +223,22 @@ class LoadSharing(_Model):
         return self
 
     @property
-    def rest_after_move(self) -> float:
-        """Seconds for which a MAG that was moved is left alone (erratum E25)."""
-        return self.window if self.cool_down is None else self.cool_down
+    def settings(self) -> Settings:
+        """The same as the policies take it."""
+        return Settings(
+            policy=self.policy,
+            rule=OverloadRule(
+                cpu_threshold=self.cpu_threshold,
+                packet_threshold=self.packet_threshold,
+                combine=self.combine,
+                hysteresis=self.hysteresis,
+            ),
+            cool_down=self.window if self.cool_down is None else self.cool_down,
+            predict=self.predict,
+            tolerance=self.tolerance,
+            balance_above=self.balance_above,
+            max_moves=self.max_moves,
+        )
 
 
 class Failure(_Model):
@@ -404,6 +419,7 @@ class _Named(Protocol):
 
 
 _NamedT = TypeVar("_NamedT", bound=_Named)
+_ModelT = TypeVar("_ModelT", bound=BaseModel)
 
 
 def _named(nodes: Sequence[_NamedT], name: str, kind: str) -> _NamedT:
@@ -531,17 +547,21 @@ def find_profile(name: str | Path | None = None) -> Path:
 
 def load_profile(name: str | Path | None = None) -> Profile:
     """Read and validate a profile (see :func:`find_profile`); ``ProfileError`` tells all that is wrong with it."""
-    path = find_profile(name)
+    return load_model(find_profile(name), Profile)
+
+
+def load_model(path: Path, model: type[_ModelT]) -> _ModelT:
+    """Read a YAML file and validate it as a ``model``; ``ProfileError`` tells all that is wrong with it."""
     try:
         document = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise ProfileError(f"{path}: cannot be read: {' '.join(str(error).split())}") from None
     if not isinstance(document, dict):
-        raise ProfileError(f"{path}: must be a mapping with the keys {', '.join(Profile.model_fields)}")
+        raise ProfileError(f"{path}: must be a mapping with the keys {', '.join(model.model_fields)}")
     try:
-        return Profile.model_validate(document)
+        return model.model_validate(document)
     except ValidationError as error:
-        raise ProfileError("\n".join(f"{path}: {line}" for line in fault_lines(error, Profile))) from None
+        raise ProfileError("\n".join(f"{path}: {line}" for line in fault_lines(error, model))) from None
 
 
 def fault_lines(error: ValidationError, model: type[BaseModel]) -> list[str]:

@@ -1,9 +1,13 @@
-"""Where mobile nodes that come new get their session: not at an LMA that is overloaded or is to be left (RFC 6463)."""
+"""Where mobile nodes that come new get their session: not at an LMA that has too much to do (RFC 6463)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
+import numpy as np
+
+from ryu_pmipls.loadsharing.decision import Settings
+from ryu_pmipls.loadsharing.levels import water_level
 from ryu_pmipls.loadsharing.snapshot import LmaLoad, LmaState, LoadSnapshot
 
 _AVOIDED = (LmaState.OVERLOADED, LmaState.DRAINING, LmaState.DEAD)
@@ -19,16 +23,26 @@ class Placement:
         self.targets = {lma: lma for lma in lmas}
         self._confirmed: dict[str, str] = {}
 
-    def decide(self, snapshot: LoadSnapshot) -> list[tuple[str, str]]:
+    def decide(self, settings: Settings, snapshot: LoadSnapshot) -> list[tuple[str, str]]:
         """One round: (LMA, target) for each LMA that has to be told now.
 
-        An LMA that is overloaded, draining or dead (it may be its switch alone) sends new sessions to the lightest one,
-        and keeps to it as long as that is light. It is told in every round, for its agent may have been restarted; the
-        others until they have confirmed.
+        An LMA that is overloaded or draining sends new sessions to the lightest one; with the policy ``balance`` one
+        that is above the mean does so too, half a tolerance before uplinks would have to move, and several of them
+        choose different ones. Each keeps to its target as long as that may take more. It is told in every round, for
+        its agent may have been restarted; the others until they have confirmed.
         """
         light = [load for load in snapshot.lmas if load.state is LmaState.LIGHT]
-        for load in snapshot.lmas:
-            self.targets[load.lma] = self._target(load, light)
+        lightest = sorted(light, key=lambda load: (load.cpu or 0.0, load.packets or 0))
+        giving = [load for load in snapshot.lmas if load.state in _AVOIDED]
+        taking = lightest[:1]
+        if settings.policy == "balance" and light:
+            level = _mean(light)
+            limit = max(settings.balance_above, level * (1 + settings.tolerance / 2))
+            giving = [load for load in snapshot.lmas if load in giving or (load in light and (load.cpu or 0.0) > limit)]
+            taking = [load for load in lightest if (load.cpu or 0.0) < level] or taking
+        may_take = {load.lma for load in (taking if settings.policy == "balance" else light)}
+        chosen = self._choose(giving, [load.lma for load in taking], may_take)
+        self.targets = {lma: chosen.get(lma, lma) for lma in self.targets}
         return [
             (lma, target) for lma, target in self.targets.items() if target != lma or self._confirmed.get(lma) != target
         ]
@@ -38,11 +52,21 @@ class Placement:
         known, self._confirmed[lma] = self._confirmed.get(lma), target
         return known != target
 
-    def _target(self, load: LmaLoad, light: list[LmaLoad]) -> str:
-        if load.state not in _AVOIDED or not light:
-            return load.lma
-        present = self.targets[load.lma]
-        if present in [other.lma for other in light]:
-            return present
-        # min() takes the first of equals, in the profile's order.
-        return min(light, key=lambda other: (other.cpu or 0.0, other.packets or 0)).lma
+    def _choose(self, giving: list[LmaLoad], taking: list[str], may_take: set[str]) -> dict[str, str]:
+        """The highest first: its target of before if that still may take, else the next of those that take."""
+        chosen, number = {}, 0
+        for load in sorted(giving, key=lambda load: -(load.cpu or 0.0)):
+            present = self.targets[load.lma]
+            if present != load.lma and present in may_take:
+                chosen[load.lma] = present
+            elif taking:
+                chosen[load.lma] = taking[number % len(taking)]
+                number += 1
+        return chosen
+
+
+def _mean(loads: list[LmaLoad]) -> float:
+    """The CPU that LMAs would all have if their work were divided evenly."""
+    capacities = np.array([load.capacity for load in loads])
+    cpu = np.array([load.cpu or 0.0 for load in loads])
+    return water_level(np.zeros(len(loads)), np.full(len(loads), np.inf), capacities, float((cpu * capacities).sum()))

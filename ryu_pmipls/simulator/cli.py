@@ -1,0 +1,58 @@
+"""``pmipls simulate``: a scenario in virtual time."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from ryu_pmipls.simulator.engine import simulate as run_contender
+from ryu_pmipls.simulator.picture import draw
+from ryu_pmipls.simulator.results import document, figures, table
+from ryu_pmipls.simulator.scenario import load_scenario
+from ryu_pmipls.simulator.traffic import traffic_of
+
+
+@click.command()
+@click.argument("scenario")
+@click.option("--only", multiple=True, metavar="CONTENDER", help="Only this contender; may be given several times.")
+@click.option("--hours", type=click.FloatRange(min=0.01), help="So many hours in place of those of the scenario.")
+@click.option("--json", "json_path", type=click.Path(dir_okay=False, path_type=Path), help="Write all figures here.")
+@click.option("--plot", "plot_path", type=click.Path(dir_okay=False, path_type=Path), help="Draw here (.png or .svg).")
+def simulate(
+    scenario: str, only: tuple[str, ...], hours: float | None, json_path: Path | None, plot_path: Path | None
+) -> None:
+    """Play SCENARIO, a YAML file or the name of a shipped one, with each of its contenders."""
+    loaded, path = load_scenario(scenario)
+    if hours is not None:
+        loaded = loaded.model_copy(update={"hours": hours})
+    names = [contender.name for contender in loaded.contenders]
+    for name in only:
+        if name not in names:
+            raise click.BadParameter(f"{name} is no contender; there are: {', '.join(names)}", param_hint="--only")
+    chosen = [contender for contender in loaded.contenders if not only or contender.name in only]
+    traffic = traffic_of(loaded, path)
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    columns = TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn()
+    runs = []
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        for contender in chosen:
+            task = progress.add_task(contender.name, total=loaded.steps)
+            runs.append(run_contender(loaded, contender, traffic, lambda task=task: progress.advance(task)))  # type: ignore[misc]
+    console.print(
+        f"{path.stem}: {loaded.lmas.count} LMAs, {len(traffic.mags)} MAGs, {loaded.hours:g} hours in steps of "
+        f"{loaded.step:g} s. {loaded.description}",
+        highlight=False,
+    )
+    console.print(table([figures(loaded, run) for run in runs]))
+    try:
+        if json_path is not None:
+            json_path.write_text(json.dumps(document(loaded, runs)) + "\n", encoding="utf-8")
+        if plot_path is not None:
+            draw(loaded, runs, plot_path, path.stem)
+    except OSError as error:
+        raise click.FileError(str(error.filename), error.strerror) from None

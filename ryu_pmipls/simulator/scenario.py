@@ -1,0 +1,175 @@
+"""What is simulated: LMAs, MAGs, traffic and the contenders, as a person writes it down."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from ryu_pmipls.domain.profile import SHIPPED_PROFILES, Fraction, LoadSharing, ProfileError, load_model
+
+#: Scenarios that come with the package.
+SHIPPED_SCENARIOS = SHIPPED_PROFILES / "scenarios"
+
+Hours = Annotated[float, Field(ge=0, le=24 * 366)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Lmas(_Model):
+    """So many LMAs; each forwards at most ``packets_per_second`` times its capacity.
+
+    ``capacities`` are relative, and repeat themselves when there are fewer of them than LMAs. An LMA with nothing to do
+    has the CPU fraction ``idle_cpu``, one that forwards all that it can 1.
+    """
+
+    count: int = Field(ge=1, le=10000)
+    packets_per_second: Positive
+    capacities: tuple[Positive, ...] = Field(default=(1.0,), min_length=1)
+    idle_cpu: float = Field(default=0.05, ge=0, lt=1)
+
+
+class Mags(_Model):
+    """So many MAGs; the k-th most popular one gets a share of the mobile nodes in proportion to k ** -``zipf``."""
+
+    count: int = Field(ge=1, le=100000)
+    zipf: float = Field(default=0.0, ge=0, le=5)
+
+
+class Diurnal(_Model):
+    """Traffic over the day: a cosine with its top at ``peak_hour`` and ``low`` of the top at the opposite hour.
+
+    MAGs have their peaks at different hours: normally distributed, with a standard deviation of ``spread_hours``.
+    """
+
+    low: Fraction = 1.0
+    peak_hour: float = Field(default=20.0, ge=0, lt=24)
+    spread_hours: float = Field(default=0.0, ge=0, le=12)
+
+
+class FlashCrowd(_Model):
+    """Traffic at ``mags`` MAGs is ``factor`` times as much from hour ``at`` on, for so many minutes."""
+
+    at: Hours
+    minutes: Positive
+    mags: int = Field(ge=1)
+    factor: Positive
+
+
+class Nodes(_Model):
+    """Mobile nodes: so many at any time, each with ``packets_per_second`` on average at the top of the day.
+
+    Their rates have a log-normal distribution with ``spread`` as its sigma; each has some ``flows`` of unequal size. A
+    session lasts ``session`` seconds on average (0: for ever) and is followed by a new one elsewhere; a node is handed
+    off ``handoffs_per_hour`` times. New sessions have their anchor by a hash of the node (``hash``), or all of a MAG
+    have the same one (``region``); redirection may change that.
+    """
+
+    count: int = Field(ge=1, le=10_000_000)
+    packets_per_second: Positive
+    spread: float = Field(default=1.0, ge=0, le=4)
+    flows: int = Field(default=4, ge=1, le=64)
+    session: float = Field(default=0.0, ge=0)
+    handoffs_per_hour: float = Field(default=0.0, ge=0)
+    anchors: Literal["hash", "region"] = "hash"
+    diurnal: Diurnal = Diurnal()
+    flash_crowds: tuple[FlashCrowd, ...] = ()
+
+
+class Recorded(_Model):
+    """Traffic from a CSV file with a header: ``time`` (s from the start), ``mag``, ``packets_per_second``.
+
+    A rate holds until the next one for the same MAG. Paths are relative to the scenario's file. Each MAG's traffic is
+    of some ``flows`` of unequal size, anchored as with mobile nodes.
+    """
+
+    csv: Path
+    flows: int = Field(default=64, ge=1, le=4096)
+    anchors: Literal["hash", "region"] = "hash"
+
+
+class Event(_Model):
+    """What happens to an LMA (numbered from 1) at an hour."""
+
+    at: Hours
+    lma: int = Field(ge=1)
+    state: Literal["dead", "draining", "back"]
+
+
+class Contender(_Model):
+    """A policy with its settings. ``uplinks``: at first with their anchors, or dealt out by a hash, as ECMP would."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
+    uplinks: Literal["anchor", "hash"] = "anchor"
+    load_sharing: LoadSharing
+
+
+class Scenario(_Model):
+    """All of it. The same seed gives the same traffic, for every contender.
+
+    Traffic comes from ``nodes`` at ``mags``, or from what was ``recorded``. It is constant for a step, which is the
+    contenders' report interval.
+    """
+
+    description: str = ""
+    seed: int = Field(default=1, ge=0)
+    hours: Positive
+    lmas: Lmas
+    mags: Mags | None = None
+    nodes: Nodes | None = None
+    recorded: Recorded | None = None
+    events: tuple[Event, ...] = ()
+    contenders: tuple[Contender, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Scenario:
+        faults = []
+        if (self.nodes is None) == (self.recorded is None):
+            faults.append("nodes: either this or recorded must be given")
+        if (self.nodes is None) != (self.mags is None):
+            faults.append("mags: must be given with nodes, and with nothing else")
+        for index, event in enumerate(self.events):
+            if event.lma > self.lmas.count:
+                faults.append(f"events.{index}.lma: must be from 1 to {self.lmas.count}")
+        names = [contender.name for contender in self.contenders]
+        for index, contender in enumerate(self.contenders):
+            if names.index(contender.name) != index:
+                faults.append(f"contenders.{index}.name: {contender.name} is already taken; it must be unique")
+            place, sharing = f"contenders.{index}.load_sharing", contender.load_sharing
+            if sharing.report_interval != self.step:
+                faults.append(f"{place}.report_interval: must be {self.step:g}, as that of the first contender")
+            if sharing.evaluation_interval % self.step:
+                faults.append(f"{place}.evaluation_interval: must be a multiple of report_interval")
+        if faults:
+            raise ValueError("\n".join(faults))
+        return self
+
+    @property
+    def step(self) -> float:
+        """Seconds for which traffic is constant."""
+        return self.contenders[0].load_sharing.report_interval
+
+    @property
+    def steps(self) -> int:
+        return round(self.hours * 3600 / self.step)
+
+
+def find_scenario(name: str | Path) -> Path:
+    """The file of a scenario: a path, or the name of a shipped one."""
+    if Path(name).is_file():
+        return Path(name)
+    shipped = SHIPPED_SCENARIOS / f"{name}.yaml"
+    if shipped.is_file():
+        return shipped
+    names = ", ".join(sorted(path.stem for path in SHIPPED_SCENARIOS.glob("*.yaml")))
+    raise ProfileError(f"{name}: there is no such file, and no shipped scenario of that name; shipped: {names}")
+
+
+def load_scenario(name: str | Path) -> tuple[Scenario, Path]:
+    """Read and validate a scenario, and tell its file; ``ProfileError`` tells all that is wrong with it."""
+    path = find_scenario(name)
+    return load_model(path, Scenario), path
