@@ -46,7 +46,7 @@ class LoadMeter:
             if name in self._column:
                 readings[:, self._column[name]] = reading
         self._windows.set_present((readings != UNKNOWN_COUNTER).any(axis=0))
-        self._windows.add(readings[0], readings[1], now)
+        self._windows.add(readings, now)
         counts = self._windows.counts()
         packets = [] if counts is None else counts.packets.tolist()
         loads = [

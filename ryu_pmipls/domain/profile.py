@@ -205,7 +205,7 @@ class LoadSharing(_Model):
     packet_threshold: int = Field(default=60000, ge=0)  # packets in a window, at an LMA of capacity 1
     combine: Literal["and", "or"] = "and"
     hysteresis: float = Field(default=0.1, ge=0, lt=1)  # below cpu_threshold - hysteresis an overload has ended
-    cool_down: float | None = Field(default=None, ge=0, le=86400)  # s that a moved MAG rests; a window unless given
+    cool_down: float | None = Field(default=None, ge=0, le=86400)  # s that a moved MAG rests
     predict: bool = True  # draft: choose targets by the load they would have
     tolerance: float = Field(default=0.05, gt=0, lt=1)  # balance: an LMA may be so far above the mean
     balance_above: Fraction = 0.3  # balance: below this CPU fraction nothing has to be evened out
@@ -223,6 +223,11 @@ class LoadSharing(_Model):
         return self
 
     @property
+    def _windows_of_rest(self) -> int:
+        """A policy that also acts where there is no overload has the patience not to move the same MAG to and fro."""
+        return 12 if self.policy == "balance" else 1
+
+    @property
     def settings(self) -> Settings:
         """The same as the policies take it."""
         return Settings(
@@ -233,7 +238,7 @@ class LoadSharing(_Model):
                 combine=self.combine,
                 hysteresis=self.hysteresis,
             ),
-            cool_down=self.window if self.cool_down is None else self.cool_down,
+            cool_down=self._windows_of_rest * self.window if self.cool_down is None else self.cool_down,
             predict=self.predict,
             tolerance=self.tolerance,
             balance_above=self.balance_above,

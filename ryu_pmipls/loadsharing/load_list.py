@@ -56,15 +56,12 @@ class _Counts:
 
     source: Source
     time: float
+    span: float
     total: int
     total_octets: int | None
     packets: Integers
     octets: Integers
     spans: Floats
-
-    @property
-    def span(self) -> float:
-        return float(np.nanmin(self.spans))
 
     def projected(self, window: float) -> float:
         """Packets in a whole window at the rates that were watched."""
@@ -92,17 +89,24 @@ class _Entry:
     def from_ports(self) -> _Counts | None:
         """Counts of the tunnel ports, as of the one that was read longest ago; None while one of them is unknown."""
         counts = self.ports.counts()
-        if counts is None or (counts.packets[self.present] == UNKNOWN).any():
+        if counts is None:
             return None
+        unknown = counts.packets == UNKNOWN
+        if unknown.any():
+            if (unknown & self.present).any():
+                return None
+            # Where there is no tunnel nothing arrives.
+            counts.packets[unknown] = counts.octets[unknown] = 0
+            counts.spans[unknown] = np.nanmin(counts.spans)
         return _Counts(
             source=Source.OPENFLOW,
             time=counts.time,
-            total=int(counts.packets[self.present].sum()),
-            total_octets=int(counts.octets[self.present].sum()),
-            # Where there is no tunnel nothing arrives.
-            packets=np.where(self.present, counts.packets, 0),
-            octets=np.where(self.present, counts.octets, 0),
-            spans=np.where(self.present, counts.spans, np.nanmin(counts.spans)),
+            span=float(counts.spans.min()),
+            total=int(counts.packets.sum()),
+            total_octets=int(counts.octets.sum()),
+            packets=counts.packets,
+            octets=counts.octets,
+            spans=counts.spans,
         )
 
 
@@ -135,6 +139,7 @@ class LoadList:
         self._capacities = capacities or {}
         self._nothing = np.full(len(mags), UNKNOWN, dtype=np.int64)
         self._no_spans = np.full(len(mags), np.nan)
+        self._whole = np.full(len(mags), window)
 
     # What is measured.
 
@@ -155,17 +160,16 @@ class LoadList:
         All ones is unknown, and so is a port that was left out. ``now`` is when they were asked for, so that a late
         answer is as old as it is.
         """
-        packets = np.full(len(self._names), UNKNOWN_COUNTER, dtype=np.uint64)
-        octets = packets.copy()
-        for mag, (port_packets, port_octets) in counters.items():
-            packets[self._mags[mag]], octets[self._mags[mag]] = port_packets, port_octets
-        self.port_counters(lma, packets, octets, now)
+        read = np.full((2, len(self._names)), UNKNOWN_COUNTER, dtype=np.uint64)
+        for mag, reading in counters.items():
+            read[:, self._mags[mag]] = reading
+        self.port_counters(lma, read, now)
 
-    def port_counters(self, lma: str, packets: Counters, octets: Counters, now: float) -> None:
-        """The same from arrays in the order of the MAGs, all ones where unknown."""
+    def port_counters(self, lma: str, counters: Counters, now: float) -> None:
+        """The same from an array of the shape (2, MAGs), all ones where unknown."""
         entry = self._entries[lma]
         entry.connected = True
-        entry.ports.add(packets, octets, now)
+        entry.ports.add(counters, now)
 
     def switch_lost(self, lma: str) -> None:
         """The LMA's switch is disconnected: Load_info counts until the next statistics, which bridge the gap."""
@@ -190,11 +194,12 @@ class LoadList:
         entry.signalled = _Counts(
             source=Source.SIGNALLING,
             time=now,
+            span=self._window,
             total=max(total_packets, sum(per_mag.values())),
             total_octets=None,
             packets=packets,
             octets=self._nothing,
-            spans=np.full(len(self._names), self._window),
+            spans=self._whole,
         )
 
     # What is told.
@@ -270,4 +275,5 @@ class LoadList:
             return LmaState.DRAINING
         if entry.cpu is None or counts is None or not self._fresh(entry.cpu_time, now):
             return LmaState.STALE
-        return self._rule.state(entry.hot, counts.total / capacity, counts.projected(self._window) / capacity)
+        projected = counts.projected(self._window) if self._rule.combine == "or" else None
+        return self._rule.state(entry.hot, counts.total / capacity, None if projected is None else projected / capacity)

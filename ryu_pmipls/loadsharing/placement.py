@@ -38,7 +38,7 @@ class Placement:
         if settings.policy == "balance" and light:
             level = _mean(light)
             limit = max(settings.balance_above, level * (1 + settings.tolerance / 2))
-            giving = [load for load in snapshot.lmas if load in giving or (load in light and (load.cpu or 0.0) > limit)]
+            giving += [load for load in light if (load.cpu or 0.0) > limit]
             taking = [load for load in lightest if (load.cpu or 0.0) < level] or taking
         may_take = {load.lma for load in (taking if settings.policy == "balance" else light)}
         chosen = self._choose(giving, [load.lma for load in taking], may_take)

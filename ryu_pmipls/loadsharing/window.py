@@ -62,28 +62,23 @@ class PortWindows:
         self._last[self._present & ~present] = np.nan
         self._present = present
 
-    def add(self, packets: Counters, octets: Counters, now: float) -> None:
-        """Take the counters of all ports, arrays of the shape (ports,), as of ``now``.
+    def add(self, counters: Counters, now: float) -> None:
+        """Take the counters of all ports as of ``now``: packets and octets, shape (2, ports).
 
         All ones is unknown, and says nothing; neither does a sample that is no later than the last one of its port:
         both are passed over, and since counters are cumulative nothing is lost by it.
         """
-        counters = np.stack((packets, octets))
-        heard = self._present & ~(self._last >= now) & (counters != UNKNOWN_COUNTER).all(axis=0)
+        heard = self._present & ~(self._last >= now)
+        heard &= (counters[0] != UNKNOWN_COUNTER) & (counters[1] != UNKNOWN_COUNTER)
         if not heard.any():
             return
-        with np.errstate(over="ignore"):
-            gain = counters - self._read  # modulo 2**64, so that a wrap needs no care
-        going = heard & (now - self._last <= FORGOTTEN_AFTER * self._window)
-        odd = going & (gain >= _IMPLAUSIBLE).any(axis=0)
-        if odd.any():
-            expected = self._expected(now)
-            reset = odd & (counters < self._read).any(axis=0)
-            reset &= (counters < _IMPLAUSIBLE).all(axis=0) & np.isfinite(expected).all(axis=0)
-            gain[:, reset] = np.maximum(expected, counters)[:, reset].astype(np.uint64)
-            going &= reset | ~odd
-        gain[:, ~going] = 0
-        self._begin(heard & ~going, now)
+        gain = counters - self._read  # modulo 2**64, so that a wrap needs no care
+        going = heard & (self._last >= now - FORGOTTEN_AFTER * self._window)
+        if (gain >= _IMPLAUSIBLE).any():
+            self._judge(counters, gain, going, now)
+        if not going.all():
+            gain[:, ~going] = 0
+            self._begin(heard & ~going, now)
         self._fill_rows(going, gain, now)
         self._gained += gain
         np.copyto(self._read, counters, where=heard)
@@ -104,18 +99,28 @@ class PortWindows:
         start = np.maximum(self._first, time - self._window)
         known &= start < time
         packets, octets = (self._value(time) - self._value(time - self._window)).astype(np.int64)
-        return Counts(
-            time=time,
-            packets=np.where(known, packets, UNKNOWN),
-            octets=np.where(known, octets, UNKNOWN),
-            spans=np.where(known, time - start, np.nan),
-        )
+        spans: Floats = time - start
+        if not known.all():
+            packets[~known] = octets[~known] = UNKNOWN
+            spans[~known] = np.nan
+        return Counts(time, packets, octets, spans)
 
     def _heard_of(self) -> Flags:
         """The ports whose history counts; those that are not there have none."""
         newest = self._rows[-1][0] if self._rows else np.nan
         heard_of: Flags = self._last >= newest - FORGOTTEN_AFTER * self._window
         return heard_of
+
+    def _judge(self, counters: Counters, gain: Counters, going: Flags, now: float) -> None:
+        """Put right what ports gained whose counters were reset; those of which nobody knows it do not go on."""
+        odd = going & (gain >= _IMPLAUSIBLE).any(axis=0)
+        if not odd.any():
+            return
+        expected = self._expected(now)
+        reset = odd & (counters < self._read).any(axis=0)
+        reset &= (counters < _IMPLAUSIBLE).all(axis=0) & np.isfinite(expected).all(axis=0)
+        gain[:, reset] = np.maximum(expected, counters)[:, reset].astype(np.uint64)
+        going &= reset | ~odd
 
     def _expected(self, now: float) -> Floats:
         """What ports gained since their last samples, had they gone on as before; NaN where that is not known.

@@ -134,9 +134,8 @@ def simulate(
             if alive[row]:
                 moment = (row + 1) / count * length
                 packets = counters[row] + forwarded[row] * moment
-                loads.port_counters(
-                    lma, packets.astype(np.uint64), (packets * OCTETS_PER_PACKET).astype(np.uint64), start + moment
-                )
+                read = np.array((packets, packets * OCTETS_PER_PACKET)).astype(np.uint64)
+                loads.port_counters(lma, read, start + moment)
                 loads.load_info(lma, float(cpu[row]), 0, {}, start + moment)
         counters += forwarded * length
 

@@ -65,8 +65,8 @@ class Nodes(_Model):
 
     Their rates have a log-normal distribution with ``spread`` as its sigma; each has some ``flows`` of unequal size. A
     session lasts ``session`` seconds on average (0: for ever) and is followed by a new one elsewhere; a node is handed
-    off ``handoffs_per_hour`` times. New sessions have their anchor by a hash of the node (``hash``), or all of a MAG
-    have the same one (``region``); redirection may change that.
+    off to a MAG nearby ``handoffs_per_hour`` times. New sessions have their anchor by a hash of the node (``hash``), or
+    all of a MAG have the same one (``region``); redirection may change that.
     """
 
     count: int = Field(ge=1, le=10_000_000)

@@ -83,7 +83,8 @@ class NodeTraffic:
             level = self._level(number * step / 3600, peaks, crowded)
             yield Step(mag.copy(), home.copy(), new.copy(), owner, slot.copy(), rate.ravel() * level[mag][owner])
             handed_off = random.random(nodes.count) < nodes.handoffs_per_hour * step / 3600
-            mag[handed_off] = random.choice(self._mags.count, int(handed_off.sum()), p=popularity)
+            way = random.choice((-2, -1, 1, 2), int(handed_off.sum()))
+            mag[handed_off] = (mag[handed_off] + way) % self._mags.count  # to a MAG nearby
             new = random.random(nodes.count) < (step / nodes.session if nodes.session else 0.0)
             begun = int(new.sum())
             mag[new] = random.choice(self._mags.count, begun, p=popularity)

@@ -15,7 +15,7 @@ WINDOW = 10.0
 def add(windows: PortWindows, now: float, *packets: int) -> None:
     """Counters of all ports; every packet has 100 octets."""
     octets = [count if count == UNKNOWN_COUNTER else 100 * count % 2**64 for count in packets]
-    windows.add(np.array(packets, dtype=np.uint64), np.array(octets, dtype=np.uint64), now)
+    windows.add(np.array([packets, octets], dtype=np.uint64), now)
 
 
 def fed(*samples: tuple[float, int]) -> PortWindows:
@@ -72,7 +72,7 @@ def test_a_reset_counts_what_came_after_it_and_before_it_no_less_than_until_then
 def test_a_wrap_is_not_a_reset() -> None:
     windows = PortWindows(1, WINDOW)
     for now, count in ((0, 2**64 - 100), (1, 50)):
-        windows.add(np.array([count], dtype=np.uint64), np.array([count], dtype=np.uint64), now)
+        windows.add(np.array([[count], [count]], dtype=np.uint64), now)
     assert packets(windows) == [150]
 
 
