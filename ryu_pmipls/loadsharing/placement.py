@@ -28,8 +28,9 @@ class Placement:
 
         An LMA that is overloaded or draining sends new sessions to the lightest one; with the policy ``balance`` one
         that is above the mean does so too, half a tolerance before uplinks would have to move, and several of them
-        choose different ones. Each keeps to its target as long as that may take more. It is told in every round, for
-        its agent may have been restarted; the others until they have confirmed.
+        choose different ones. Each keeps to its target as long as that may take more, but for one that drains and sends
+        away all: it follows the lightest. They are told in every round, for their agents may have been restarted; the
+        others until they have confirmed.
         """
         light = [load for load in snapshot.lmas if load.state is LmaState.LIGHT]
         lightest = sorted(light, key=lambda load: (load.cpu or 0.0, load.packets or 0))
@@ -57,7 +58,7 @@ class Placement:
         chosen, number = {}, 0
         for load in sorted(giving, key=lambda load: -(load.cpu or 0.0)):
             present = self.targets[load.lma]
-            if present != load.lma and present in may_take:
+            if present != load.lma and present in may_take and load.state is not LmaState.DRAINING:
                 chosen[load.lma] = present
             elif taking:
                 chosen[load.lma] = taking[number % len(taking)]

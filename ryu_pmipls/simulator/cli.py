@@ -23,8 +23,14 @@ from ryu_pmipls.simulator.traffic import traffic_of
 @click.option("--hours", type=click.FloatRange(min=0.01), help="So many hours in place of those of the scenario.")
 @click.option("--json", "json_path", type=click.Path(dir_okay=False, path_type=Path), help="Write all figures here.")
 @click.option("--plot", "plot_path", type=click.Path(dir_okay=False, path_type=Path), help="Draw here (.png or .svg).")
+@click.option("--between", nargs=2, type=float, metavar="HOUR HOUR", help="Draw only what is between these hours.")
 def simulate(
-    scenario: str, only: tuple[str, ...], hours: float | None, json_path: Path | None, plot_path: Path | None
+    scenario: str,
+    only: tuple[str, ...],
+    hours: float | None,
+    json_path: Path | None,
+    plot_path: Path | None,
+    between: tuple[float, float] | None,
 ) -> None:
     """Play SCENARIO, a YAML file or the name of a shipped one, with each of its contenders."""
     loaded, path = load_scenario(scenario)
@@ -53,6 +59,6 @@ def simulate(
         if json_path is not None:
             json_path.write_text(json.dumps(document(loaded, runs)) + "\n", encoding="utf-8")
         if plot_path is not None:
-            draw(loaded, runs, plot_path, path.stem)
+            draw(runs, plot_path, path.stem, between)
     except OSError as error:
         raise click.FileError(str(error.filename), error.strerror) from None

@@ -31,8 +31,8 @@ class Run:
     contender: Contender
     times: Floats  # s, ends of the steps
     utilisation: Floats  # (steps, LMAs)
-    alive: npt.NDArray[np.bool_]  # (steps, LMAs)
-    optimum: Floats  # (steps,): lower bound of the highest utilisation
+    in_use: npt.NDArray[np.bool_]  # (steps, LMAs): neither dead nor draining
+    optimum: Floats  # (steps,): lower bound of the highest utilisation, of those in use
     offered: Floats  # (steps,): packets/s
     lost: Floats  # (steps,): packets/s
     rerouted: Floats  # (steps,): packets/s that decisions of the step have moved to another LMA
@@ -105,7 +105,7 @@ def simulate(
     run = _empty_run(contender, scenario.steps, count)
     counters = np.zeros((count, len(domain.mags)))
     anchor = np.zeros(0, dtype=np.int64)
-    alive = np.ones(count, dtype=np.bool_)
+    alive, in_use = np.ones((2, count), dtype=np.bool_)
     events = sorted(scenario.events, key=lambda event: event.at)
 
     for number, step in enumerate(traffic.steps()):
@@ -113,7 +113,7 @@ def simulate(
         while events and events[0].at * 3600 <= start:
             event = events.pop(0)
             lma = domain.lmas[event.lma - 1]
-            alive[event.lma - 1] = event.state != "dead"
+            alive[event.lma - 1], in_use[event.lma - 1] = event.state != "dead", event.state == "back"
             loads.set_dead(lma, event.state == "dead")
             loads.set_draining(lma, event.state == "draining")
         anchor = step.home.copy() if len(anchor) != len(step.home) else anchor
@@ -155,11 +155,11 @@ def simulate(
                     run.gaps.append(outcome.outlook.gap)
         run.times[number] = now
         run.utilisation[number] = utilisation
-        run.alive[number] = alive
+        run.in_use[number] = in_use
         run.offered[number] = offered.sum()
         run.lost[number] = (through - forwarded).sum()
-        # No flow can be divided, and none can go to an LMA that is dead.
-        capacity = domain.capacity[alive]
+        # No flow can be divided.
+        capacity = domain.capacity[in_use]
         if len(capacity):
             run.optimum[number] = max(offered.sum() / capacity.sum(), step.rate.max(initial=0.0) / capacity.max())
         progress()
@@ -171,7 +171,7 @@ def _empty_run(contender: Contender, steps: int, lmas: int) -> Run:
         contender=contender,
         times=np.zeros(steps),
         utilisation=np.zeros((steps, lmas)),
-        alive=np.ones((steps, lmas), dtype=np.bool_),
+        in_use=np.ones((steps, lmas), dtype=np.bool_),
         optimum=np.zeros(steps),
         offered=np.zeros(steps),
         lost=np.zeros(steps),

@@ -8,15 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from ryu_pmipls.simulator.engine import Run
-from ryu_pmipls.simulator.scenario import Scenario
 
 #: Up to so many LMAs have a line each; with more the band between the highest and the lowest is drawn.
 _LINES = 8
 _COLOURS = ("#1f6fb4", "#d95f02", "#1b9e77", "#7570b3", "#e7298a", "#66a61e", "#a6761d", "#444444")
 
 
-def draw(scenario: Scenario, runs: Sequence[Run], path: Path, title: str) -> None:
-    """Draw runs into a PNG or SVG file; ``OSError`` when it cannot be written."""
+def draw(runs: Sequence[Run], path: Path, title: str, between: tuple[float, float] | None = None) -> None:
+    """Draw runs, or what is ``between`` two hours, into a PNG or SVG file; ``OSError`` when it cannot be written."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -41,13 +40,14 @@ def draw(scenario: Scenario, runs: Sequence[Run], path: Path, title: str) -> Non
         moves = np.array([decision.time for decision in run.decisions]) / 3600
         axes.plot(moves, np.full(len(moves), 0.97 * top), "|", ms=7, color="#555555", alpha=0.6, label="move")
         axes.set_ylim(0, top)
-        axes.set_xlim(0, hours[-1])
+        axes.set_xlim(between or (0, hours[-1]))
         axes.set_ylabel("utilisation")
         axes.set_title(f"{run.contender.name}: {len(run.decisions)} moves", loc="left", fontsize=10)
         axes.grid(alpha=0.25)
     panels[-1].set_xlabel("hours")
     handles, labels = panels[0].get_legend_handles_labels()
-    figure.suptitle(title, fontsize=12, x=0.01, ha="left")
-    figure.legend(handles, labels, loc="upper right", ncols=min(6, len(labels)), fontsize=8, frameon=False)
-    figure.tight_layout(rect=(0, 0, 1, 1 - 0.25 / figure.get_figheight()))
+    height = figure.get_figheight()
+    figure.text(0.01, 1 - 0.12 / height, title, fontsize=12, va="top")
+    figure.legend(handles, labels, loc="upper right", ncols=6, fontsize=8, frameon=False)
+    figure.tight_layout(rect=(0, 0, 1, 1 - 0.4 / height))
     figure.savefig(path, dpi=110)

@@ -52,10 +52,10 @@ def figures(scenario: Scenario, run: Run) -> Figures:
     """Sum a run up."""
     sharing = run.contender.load_sharing
     step = scenario.step
-    alive = np.where(run.alive, run.utilisation, np.nan)
-    highest = np.nanmax(alive, axis=1)
+    utilisation = np.where(run.in_use, run.utilisation, 0.0)
+    highest = utilisation.max(axis=1)
     capacity = np.resize(np.array(scenario.lmas.capacities), scenario.lmas.count)
-    mean = (np.nan_to_num(alive) * capacity).sum(axis=1) / (run.alive * capacity).sum(axis=1)
+    mean = (utilisation * capacity).sum(axis=1) / np.maximum(1e-9, (run.in_use * capacity).sum(axis=1))
     counted = (highest >= sharing.balance_above) & (mean > 0)
     ratio = highest[counted] / mean[counted]
     bound = np.maximum(1.0, run.optimum[counted] / mean[counted])
