@@ -223,9 +223,13 @@ class LoadSharing(_Model):
         return self
 
     @property
-    def _windows_of_rest(self) -> int:
-        """A policy that also acts where there is no overload has the patience not to move the same MAG to and fro."""
-        return 12 if self.policy == "balance" else 1
+    def rest_after_move(self) -> float:
+        """Seconds for which a MAG that was moved is left alone (erratum E25).
+
+        A policy that also acts where there is no overload has the patience not to move the same MAG to and fro.
+        """
+        windows = 12 if self.policy == "balance" else 1
+        return windows * self.window if self.cool_down is None else self.cool_down
 
     @property
     def settings(self) -> Settings:
@@ -238,7 +242,7 @@ class LoadSharing(_Model):
                 combine=self.combine,
                 hysteresis=self.hysteresis,
             ),
-            cool_down=self._windows_of_rest * self.window if self.cool_down is None else self.cool_down,
+            cool_down=self.rest_after_move,
             predict=self.predict,
             tolerance=self.tolerance,
             balance_above=self.balance_above,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ from ryu_pmipls.loadsharing.decision import Outlook
 from ryu_pmipls.loadsharing.levels import water_level
 from ryu_pmipls.loadsharing.plan import Plan
 from ryu_pmipls.loadsharing.snapshot import LmaState
-from ryu_pmipls.loadsharing.uplinks import count, whole
+from ryu_pmipls.loadsharing.uplinks import whole
 from ryu_pmipls.loadsharing.window import Flags, Floats
 
 _PLAYING = (LmaState.OVERLOADED, LmaState.NEUTRAL, LmaState.LIGHT)
@@ -23,6 +24,8 @@ _UNSEEN = 1.25
 _WHOLE_SUFFICES = 0.7
 #: A move has to be at least so much of the tolerance, or it is not worth it.
 _WORTHWHILE = 0.25
+#: So many tolerances above the level are as urgent as an overload.
+_URGENT = 4
 #: Uplinks go back to their anchor when it stays below this part of ``balance_above`` by that.
 _RETURN_BELOW = 0.8
 
@@ -38,7 +41,8 @@ def balance(plan: Plan) -> None:
     * An LMA takes part in a round when its CPU was measured after its last move. Packets of the window that came before
       a move are counted where they would come now.
     * A saturated LMA forwards less than it is offered: its work is taken to be a quarter more.
-    * A MAG that was moved rests for the cool-down; at an overloaded LMA only the very slots that were moved do.
+    * A MAG that was moved rests for the cool-down, unless it had to leave an LMA; at an LMA that is overloaded, or far
+      above the level, only the very slots that were moved rest.
     * When no LMA is above ``balance_above``, uplinks go back to their anchors as far as that stays so.
     """
     board = _Board(plan)
@@ -81,7 +85,7 @@ class _Board:
         )
         self.level = self._level()
         self.moves = 0
-        self.resting = {move.mag for move in plan.recent(self.settings.cool_down)}
+        self.resting = {move.mag for move in plan.recent(self.settings.cool_down) if not move.evacuation}
         self.moved_to: dict[tuple[str, str], dict[str, set[int]]] = {}
         for move in plan.recent(self.settings.cool_down):
             there = self.moved_to.setdefault((move.mag, move.new_lma), {})
@@ -112,7 +116,10 @@ class _Board:
         return result
 
     def _settled(self) -> Flags:
-        """The LMAs whose CPU was measured, over a report interval, after their last move."""
+        """The LMAs whose CPU was measured, over a report interval, after their last move.
+
+        One that had to be evacuated has a window's time to prove itself.
+        """
         plan = self.plan
         settled = np.ones(len(plan.names), dtype=np.bool_)
         for move in (*plan.recent(plan.snapshot.window + plan.snapshot.report_interval), *plan.decisions):
@@ -121,6 +128,8 @@ class _Board:
                 age = None if row is None else plan.snapshot.lmas[row].cpu_age
                 if row is not None and age is not None:
                     settled[row] &= plan.now - age - plan.snapshot.report_interval >= move.time
+            if move.evacuation and move.old_lma in plan.row:
+                settled[plan.row[move.old_lma]] &= plan.now - move.time >= plan.snapshot.window
         return settled
 
     def _level(self) -> float:
@@ -156,7 +165,7 @@ class _Board:
             return
         for mag, anchor, carrier in self._displaced():
             home, away = plan.row[anchor], plan.row[carrier]
-            piece = self._piece(away, plan.column[mag], anchor=anchor)
+            piece = self._as_piece(away, plan.column[mag], {anchor: plan.carried(mag, carrier)[anchor]})
             after = self.cpu[home] + piece.work / plan.capacity[home]
             if self.moves < settings.max_moves and after <= _RETURN_BELOW * settings.balance_above:
                 self._move(away, home, piece, f"the load has fallen: {anchor} carries its own uplink again")
@@ -184,7 +193,8 @@ class _Board:
         plan, work = self.plan, self.work[source]
         columns = np.flatnonzero(work > 0)
         order: list[int] = columns[np.argsort(-work[columns], kind="stable")].tolist()
-        if plan.snapshot.lmas[source].state is LmaState.OVERLOADED:
+        much = self.cpu[source] > self.level * (1 + _URGENT * self.settings.tolerance)
+        if much or plan.snapshot.lmas[source].state is LmaState.OVERLOADED:
             return order
         return [column for column in order if plan.snapshot.mags[column] not in self.resting]
 
@@ -198,9 +208,7 @@ class _Board:
                     continue
                 home = plan.row[anchor]
                 room = (self.level - self.cpu[home]) * plan.capacity[home]
-                slot = self._piece(source, column, anchor=anchor, at_most=1)
-                fitting = _whole_number(min(excess, room) / slot.work) if slot.work > 0 else 0
-                piece = self._piece(source, column, anchor=anchor, at_most=max(0, fitting))
+                piece = self._piece(source, column, anchor=anchor, wanted=min(excess, room))
                 if piece.work >= self._least(source):
                     self._move(source, home, piece, self._above(source))
                     return True
@@ -230,13 +238,11 @@ class _Board:
         finest = _NOTHING
         if best.work < _WHOLE_SUFFICES * wanted:
             for column in sorted(large, key=lambda column: self.work[source, column]):
-                slot = self._piece(source, column, at_most=1)
-                if slot.work > wanted and (not finest.slots or slot.work < finest.work):
-                    finest = slot
-                if not 0 < slot.work <= wanted:
-                    continue
-                part = self._piece(source, column, at_most=_whole_number(wanted / slot.work))
+                part = self._piece(source, column, wanted=wanted)
                 best = max(best, part, key=lambda piece: piece.work)
+                slot = self._finest(source, column)
+                if slot.slots and (not finest.slots or slot.work < finest.work):
+                    finest = slot
                 if best.work >= _WHOLE_SUFFICES * wanted:
                     break
         if best.work >= self._least(source):
@@ -256,25 +262,45 @@ class _Board:
             f"to {self.level:.0%}"
         )
 
-    def _piece(self, row: int, column: int, anchor: str | None = None, at_most: int | None = None) -> _Piece:
-        """What can move of a MAG's slots at an LMA: those of one anchor, or all; no more than so many."""
+    def _piece(self, row: int, column: int, anchor: str | None = None, wanted: float = math.inf) -> _Piece:
+        """What can move of a MAG's slots at an LMA: those of one anchor, or of all; no more than the wanted work."""
+        pieces = {}
+        left = wanted
+        for owner, numbers, work in self._movable(row, column):
+            if anchor in (None, owner) and work <= left:
+                pieces[owner] = numbers[: _whole_number(min(left / work, len(numbers)))]
+                left -= work * len(pieces[owner])
+        return self._as_piece(row, column, pieces)
+
+    def _finest(self, row: int, column: int) -> _Piece:
+        """The one slot that moves the least."""
+        movable = self._movable(row, column)
+        owner, numbers, _ = min(movable, key=lambda slots: slots[2], default=("", (), 0.0))
+        return self._as_piece(row, column, {owner: numbers[:1]} if numbers else {})
+
+    def _movable(self, row: int, column: int) -> list[tuple[str, tuple[int, ...], float]]:
+        """(anchor, slots that do not rest, work of one of them) of the uplinks of a MAG at an LMA that carry anything.
+
+        What others anchor comes first: it was moved here because it carried traffic.
+        """
         plan, lma = self.plan, self.plan.names[row]
         mag = plan.snapshot.mags[column]
         there = plan.carried(mag, lma)
+        weights = plan.weights(mag, there)
+        total = sum(weights[owner] * len(numbers) for owner, numbers in there.items())
         resting = self.moved_to.get((mag, lma), {})
-        slots: dict[str, tuple[int, ...]] = {}
-        left = at_most
-        # What others anchor first: it was moved here because it carried traffic.
+        found = []
         for owner in sorted(there, key=lambda owner: owner == lma):
-            if anchor not in (None, owner):
-                continue
             free = tuple(number for number in there[owner] if number not in resting.get(owner, ()))
-            taken = free if left is None else free[:left]
-            left = None if left is None else left - len(taken)
-            if taken:
-                slots[owner] = taken
-        share = count(slots) / count(there) if there else 0.0
-        return _Piece(column, slots, float(self.work[row, column]) * share, float(self.rates[row, column]) * share)
+            work = float(self.work[row, column]) * weights[owner] / total
+            if free and work > 0:
+                found.append((owner, free, work))
+        return found
+
+    def _as_piece(self, row: int, column: int, slots: Mapping[str, tuple[int, ...]]) -> _Piece:
+        mag = self.plan.snapshot.mags[column]
+        part = self.plan.part(mag, slots, self.plan.carried(mag, self.plan.names[row]))
+        return _Piece(column, slots, float(self.work[row, column]) * part, float(self.rates[row, column]) * part)
 
     def _move(self, source: int, target: int, piece: _Piece, reason: str) -> None:
         plan, column = self.plan, piece.column

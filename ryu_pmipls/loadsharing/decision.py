@@ -41,7 +41,8 @@ class Decision:
 
     A share of 1 is all of it: the draft's Load_adjust (erratum E33). ``predicted_cpu`` is the fraction expected at the
     new LMA, ``rate`` what is expected to move, in packets per second; None where too little is known. ``time`` is
-    seconds since 1970, ``id`` unique, ``round`` the id of the round.
+    seconds since 1970, ``id`` unique, ``round`` the id of the round. An ``evacuation`` leaves an LMA that is dead or
+    draining.
     """
 
     id: str
@@ -55,6 +56,7 @@ class Decision:
     predicted_cpu: float | None
     rate: float | None
     reason: str
+    evacuation: bool = False
 
     def apply(self, uplinks: Uplinks) -> dict[str, Slots]:
         """Anchor -> slots as they shall be at the MAG, of the anchors that change."""
@@ -87,12 +89,17 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """All that a round goes by."""
+    """All that a round goes by.
+
+    ``sessions`` are how many mobile nodes of each anchor are at each MAG: they tell which uplinks carry anything, where
+    only the packets of a MAG altogether are counted. None when that is not known; all count alike then.
+    """
 
     settings: Settings
     snapshot: LoadSnapshot
     uplinks: Uplinks = field(default_factory=dict)
     memory: Memory = Memory()
+    sessions: Mapping[str, Mapping[str, int]] | None = None
 
     @property
     def time(self) -> float:
@@ -114,6 +121,7 @@ class Inputs:
                 if (entries := {anchor: _runs(slots) for anchor, slots in anchors.items() if slots != whole(anchor)})
             },
             "memory": _MEMORY.dump_python(self.memory, mode="json"),
+            "sessions": None if self.sessions is None else {mag: dict(self.sessions[mag]) for mag in self.sessions},
         }
 
     @staticmethod
@@ -128,6 +136,7 @@ class Inputs:
                     for mag, anchors in document["uplinks"].items()
                 },
                 memory=_MEMORY.validate_python(document["memory"]),
+                sessions=_SESSIONS.validate_python(document["sessions"]),
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not the record of a round of decisions: {error!r}") from error
@@ -166,6 +175,7 @@ class Round:
 
 _SETTINGS = TypeAdapter(Settings)
 _MEMORY = TypeAdapter(Memory)
+_SESSIONS: TypeAdapter[dict[str, dict[str, int]] | None] = TypeAdapter(dict[str, dict[str, int]] | None)
 
 
 def _runs(slots: Slots) -> list[tuple[str, int]]:

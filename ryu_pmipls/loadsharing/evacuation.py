@@ -48,8 +48,9 @@ def bring_back(plan: Plan) -> None:
             continue
         for carrier in away:
             numbers = plan.carried(mag, carrier)
-            share = len(numbers[lma]) / count(numbers)
-            rate = share * float(np.nan_to_num(plan.rates[plan.row[carrier], plan.column[mag]]))
+            rate = plan.part(mag, {lma: numbers[lma]}, numbers) * float(
+                np.nan_to_num(plan.rates[plan.row[carrier], plan.column[mag]])
+            )
             work = rate * unit
             if plan.cpu[home] + work / plan.capacity[home] >= settings.rule.cool_below:
                 break
@@ -75,12 +76,14 @@ def _spread(plan: Plan, source: int, mags: Iterable[str]) -> None:
     level = _SLACK * water_level(cpu, np.full(len(cpu), np.inf), capacity, total)
     given = np.zeros(len(plan.names))  # slots, to deal out also what carries nothing now
     for mag in sorted(mags, key=lambda mag: -rates[mag]):
-        left = plan.carried(mag, load.lma)
+        carried = plan.carried(mag, load.lma)
+        if load.lma in carried:
+            plan.evacuated[mag, load.lma] = None
+        weights = plan.weights(mag, carried)
+        left = {anchor: numbers for anchor, numbers in carried.items() if weights[anchor] > 0}
+        idle = {anchor: numbers for anchor, numbers in carried.items() if weights[anchor] == 0}
         rate = rates[mag] / count(left)  # of a slot
         work = rate * unit
-        for anchor in left:
-            if anchor == load.lma:
-                plan.evacuated[mag, anchor] = None
         while left:
             waiting = count(left)
             after = (plan.cpu + work / plan.capacity)[may_take]
@@ -94,12 +97,14 @@ def _spread(plan: Plan, source: int, mags: Iterable[str]) -> None:
                 mag,
                 source,
                 target,
-                slots,
+                slots | idle,
                 work=work * part,
                 rate=rate * part,
                 reason=f"{_what(load)}; {plan.names[target]} is the lightest, with CPU "
                 f"{plan.cpu[target]:.0%} before the move",
+                evacuation=True,
             )
+            idle = {}
 
 
 def _what(load: LmaLoad) -> str:

@@ -10,7 +10,8 @@ from ryu_pmipls.loadsharing.decision import Settings
 from ryu_pmipls.loadsharing.levels import water_level
 from ryu_pmipls.loadsharing.snapshot import LmaLoad, LmaState, LoadSnapshot
 
-_AVOIDED = (LmaState.OVERLOADED, LmaState.DRAINING, LmaState.DEAD)
+#: An LMA in these states is to be left altogether. (A dead one may be so by its switch alone.)
+_LEFT = (LmaState.DRAINING, LmaState.DEAD)
 
 
 class Placement:
@@ -26,15 +27,15 @@ class Placement:
     def decide(self, settings: Settings, snapshot: LoadSnapshot) -> list[tuple[str, str]]:
         """One round: (LMA, target) for each LMA that has to be told now.
 
-        An LMA that is overloaded or draining sends new sessions to the lightest one; with the policy ``balance`` one
-        that is above the mean does so too, half a tolerance before uplinks would have to move, and several of them
-        choose different ones. Each keeps to its target as long as that may take more, but for one that drains and sends
-        away all: it follows the lightest. They are told in every round, for their agents may have been restarted; the
-        others until they have confirmed.
+        An LMA that is overloaded, draining or dead sends new sessions to the lightest one; with the policy ``balance``
+        one that is above the mean does so too, half a tolerance before uplinks would have to move, and several of them
+        choose different ones. Each keeps to its target as long as that may take more, but for those that are to be left
+        and send away all: they follow the lightest. They are told in every round, for their agents may have been
+        restarted; the others until they have confirmed.
         """
         light = [load for load in snapshot.lmas if load.state is LmaState.LIGHT]
         lightest = sorted(light, key=lambda load: (load.cpu or 0.0, load.packets or 0))
-        giving = [load for load in snapshot.lmas if load.state in _AVOIDED]
+        giving = [load for load in snapshot.lmas if load.state is LmaState.OVERLOADED or load.state in _LEFT]
         taking = lightest[:1]
         if settings.policy == "balance" and light:
             level = _mean(light)
@@ -58,7 +59,7 @@ class Placement:
         chosen, number = {}, 0
         for load in sorted(giving, key=lambda load: -(load.cpu or 0.0)):
             present = self.targets[load.lma]
-            if present != load.lma and present in may_take and load.state is not LmaState.DRAINING:
+            if present != load.lma and present in may_take and load.state not in _LEFT:
                 chosen[load.lma] = present
             elif taking:
                 chosen[load.lma] = taking[number % len(taking)]

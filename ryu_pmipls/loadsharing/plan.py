@@ -8,7 +8,7 @@ import numpy as np
 
 from ryu_pmipls.loadsharing.decision import Alarm, Decision, Inputs, Memory, Outlook, Round
 from ryu_pmipls.loadsharing.snapshot import LmaState
-from ryu_pmipls.loadsharing.uplinks import Slots, carried, count
+from ryu_pmipls.loadsharing.uplinks import Slots, carried
 from ryu_pmipls.loadsharing.window import UNKNOWN, Flags, Floats
 
 #: The states in which an LMA may get anything at all.
@@ -53,9 +53,26 @@ class Plan:
         """Anchor -> slots of a MAG that an LMA carries after the decisions so far."""
         return carried({mag: self.uplinks(mag)}, mag, lma)
 
+    def weights(self, mag: str, slots: Mapping[str, tuple[int, ...]]) -> dict[str, float]:
+        """Anchor -> weight of one of its slots: its sessions at the MAG; all alike where none is known of."""
+        if self.inputs.sessions is not None:
+            sessions = self.inputs.sessions.get(mag, {})
+            found = {anchor: float(sessions.get(anchor, 0)) for anchor in slots}
+            if any(found.values()):
+                return found
+        return dict.fromkeys(slots, 1.0)
+
+    def part(self, mag: str, slots: Mapping[str, tuple[int, ...]], whole: Mapping[str, tuple[int, ...]]) -> float:
+        """The fraction of the traffic of ``whole`` that is that of ``slots``, some of them."""
+        weights = self.weights(mag, whole)
+        total = sum(weights[anchor] * len(numbers) for anchor, numbers in whole.items())
+        return (
+            sum(weights.get(anchor, 0.0) * len(numbers) for anchor, numbers in slots.items()) / total if total else 0.0
+        )
+
     def share(self, mag: str, row: int, slots: Mapping[str, tuple[int, ...]]) -> float:
-        """The fraction that slots are of those that an LMA carried for a MAG before the round."""
-        return min(1.0, count(slots) / max(1, count(carried(self.inputs.uplinks, mag, self.names[row]))))
+        """The fraction of what an LMA carried for a MAG before the round that is that of ``slots``."""
+        return min(1.0, self.part(mag, slots, carried(self.inputs.uplinks, mag, self.names[row])))
 
     def move(
         self,
@@ -67,6 +84,7 @@ class Plan:
         work: float,
         rate: float,
         reason: str,
+        evacuation: bool = False,
     ) -> None:
         """Decide a move from LMA ``old`` to LMA ``new`` (rows) that takes so much work and packets per second along."""
         self.cpu[old] = max(0.0, self.cpu[old] - work / self.capacity[old])
@@ -86,6 +104,7 @@ class Plan:
             predicted_cpu=float(self.cpu[new]),
             rate=float(rate),
             reason=reason,
+            evacuation=evacuation,
         )
         self.decisions.append(decision)
         self._changed.setdefault(mag, {}).update(decision.apply({mag: self.uplinks(mag)}))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -81,6 +81,25 @@ class Domain:
         return ways
 
 
+class Sessions(Mapping[str, Mapping[str, int]]):
+    """How many nodes of each anchor are at each MAG, looked up where that is wanted."""
+
+    def __init__(self, domain: Domain, mag: Indices, anchor: Indices) -> None:
+        self._domain = domain
+        shape = len(domain.mags), len(domain.lmas)
+        self._count = np.bincount(mag * shape[1] + anchor, minlength=shape[0] * shape[1]).reshape(shape)
+
+    def __getitem__(self, mag: str) -> dict[str, int]:
+        counts = self._count[self._domain.column[mag]]
+        return {self._domain.lmas[row]: int(counts[row]) for row in np.flatnonzero(counts).tolist()}
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._domain.mags)
+
+    def __len__(self) -> int:
+        return len(self._domain.mags)
+
+
 def simulate(
     scenario: Scenario, contender: Contender, traffic: Traffic, progress: Callable[[], object] = lambda: None
 ) -> Run:
@@ -142,7 +161,8 @@ def simulate(
         now = start + length
         if now % sharing.evaluation_interval == 0:
             snapshot = loads.snapshot(now)
-            outcome = decide(Inputs(settings, snapshot, domain.uplinks, memory))
+            sessions = Sessions(domain, step.mag, anchor)
+            outcome = decide(Inputs(settings, snapshot, domain.uplinks, memory, sessions))
             memory = outcome.memory
             for decision in outcome.decisions:
                 domain.apply(decision)

@@ -94,9 +94,11 @@ def test_an_agent_serves_rest_only_if_told_and_then_on_loopback() -> None:
     assert profile.mags[0].api == Api(host="127.0.0.1", port=8081)
 
 
-def test_a_moved_mag_rests_for_a_window_unless_told_otherwise() -> None:
+def test_a_moved_mag_rests_for_a_window_or_with_balance_for_twelve_unless_told_otherwise() -> None:
     assert LoadSharing(window=120).rest_after_move == 120
-    assert LoadSharing(window=120, cool_down=7).rest_after_move == 7
+    assert LoadSharing(window=120, policy="balance").rest_after_move == 1440
+    sharing = LoadSharing(window=120, policy="balance", cool_down=7)
+    assert sharing.rest_after_move == sharing.settings.cool_down == 7
 
 
 def test_signs_of_death_depend_on_who_watches_the_tunnels() -> None:

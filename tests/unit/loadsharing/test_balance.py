@@ -18,7 +18,7 @@ from sharing_helpers import (
     snapshot,
 )
 
-from ryu_pmipls.loadsharing import SLOTS, Settings, slots_of, weights, whole
+from ryu_pmipls.loadsharing import SLOTS, Inputs, Settings, decide, slots_of, weights, whole
 
 BALANCE = replace(SETTINGS, policy="balance")
 
@@ -139,6 +139,19 @@ def test_what_was_moved_in_a_round_is_not_sent_home_in_the_same() -> None:
     decisions = policy().decide(shot, {"mag1": {"lma3": whole("lma1")}}, 100.0)
     assert moves(decisions) == [("mag1", "lma1", "lma3")]
     assert decisions[0].share == 0.5
+
+
+def test_uplinks_of_anchors_without_sessions_do_not_count() -> None:
+    """lma1 carries a MAG's uplinks of two anchors; which of them the packets are of only the sessions tell."""
+    uplinks = {"mag1": {"lma3": whole("lma1"), "lma2": whole("lma1")}}
+    loads = [load("lma1", LIGHT, 0.6, {"mag1": 6000}), *(load(lma, LIGHT, 0.0, {}) for lma in LMAS[1:])]
+    sessions = {"mag1": {"lma1": 9}}
+    decided = decide(Inputs(BALANCE, snapshot(*loads), uplinks, sessions=sessions)).decisions
+    assert {anchor for decision in decided if decision.rate for anchor in decision.slots} == {"lma1"}
+    assert sum(decision.share for decision in decided) == pytest.approx(0.75, abs=0.05)
+    both = decide(Inputs(BALANCE, snapshot(*loads), uplinks, sessions={"mag1": {"lma2": 3, "lma1": 1}})).decisions
+    assert both[0].slots == {"lma2": tuple(range(10))}  # 10 of 32 of three quarters are 23%
+    assert both[0].share == pytest.approx(0.234, abs=0.001)
 
 
 # The loop closed.

@@ -50,7 +50,7 @@ def test_everything_leaves_at_once_and_goes_where_there_is_room(policy: PolicyNa
     decisions = rounds(policy).decide(lost(state), {}, 100.0)
     left = carriers(decisions)
     assert all("lma1" not in slots for slots in left.values())
-    assert {decision.old_lma for decision in decisions} == {"lma1"}
+    assert {(decision.old_lma, decision.evacuation) for decision in decisions} == {("lma1", True)}
     # 50% of the CPU for 2000 packets: 3500 more bring both to 69%, lma2 with 1950 of them.
     by_lma = {
         lma: sum(slots.count(lma) * n for slots, n in zip(left.values(), (1000, 2000, 500), strict=True))
@@ -142,3 +142,12 @@ def test_it_comes_back_slowly_and_only_as_far_as_there_is_room() -> None:
     assert len(memory.decide(room, uplinks, 111.0)) == 2
     full = snapshot(load("lma1", LIGHT, 0.65, {}), load("lma2", LIGHT, 0.9, dict.fromkeys(MAGS, 1000)), mags=MAGS)
     assert memory.decide(full, uplinks, 130.0) == []
+
+
+def test_with_balance_it_is_used_again_after_a_window_and_nobody_rests_for_having_had_to_leave() -> None:
+    memory = rounds("balance")
+    uplinks = {mag: {"lma1": whole("lma2")} for mag in MAGS}
+    memory.decide(snapshot(load("lma1", DEAD, None, {}), load("lma2", LIGHT, 0.1, {}), mags=MAGS), {}, 100.0)
+    back = snapshot(load("lma1", LIGHT, 0.0, {}), load("lma2", LIGHT, 0.6, dict.fromkeys(MAGS, 1000)), mags=MAGS)
+    assert memory.decide(back, uplinks, 109.9) == []
+    assert {decision.new_lma for decision in memory.decide(back, uplinks, 110.0)} == {"lma1"}
