@@ -36,7 +36,7 @@ def evacuate(plan: Plan) -> None:
 def bring_back(plan: Plan) -> None:
     """Uplinks that had to leave their anchor go back while it is light, ``max_moves`` of them in a round."""
     settings, unit = plan.settings, plan.work_per_rate()
-    resting = {move.mag for move in plan.recent(settings.cool_down)}
+    resting = {move.mag for move in (*plan.recent(settings.cool_down), *plan.decisions)}
     budget = settings.max_moves
     for mag, lma in tuple(plan.evacuated):
         home = plan.row.get(lma)

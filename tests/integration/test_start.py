@@ -135,5 +135,6 @@ def test_shipped_profiles_are_installed(environment: Path, tmp_path: Path) -> No
     )
     path = Path(done.stdout.partition(": valid")[0])
     assert path.is_relative_to(environment)
-    names = {profile.name for profile in (ROOT / "topologies").glob("*.yaml")}
-    assert {profile.name for profile in path.parent.glob("*.yaml")} == names
+    shipped = ROOT / "topologies"
+    names = {profile.relative_to(shipped) for profile in shipped.rglob("*.yaml")}
+    assert {profile.relative_to(path.parent) for profile in path.parent.rglob("*.yaml")} == names
