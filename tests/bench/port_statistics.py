@@ -18,7 +18,7 @@ from ryu_pmipls.openflow.rules import tunnel_port
 from ryu_pmipls.openflow.switch import Switch
 from tests.bench.comparison import Comparison, compare
 
-#: Ours does all of what the yardstick does, and keeps the counters by name, and slides a window over those of each port.
+#: Ours does all of what the yardstick does, keeps the counters by name, and slides a window over those of each port.
 AT_LEAST = 0.2
 PORTS = 1000
 INTERVAL = 10
