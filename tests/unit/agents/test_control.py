@@ -286,7 +286,7 @@ class TestGateway:
             {"name": "acc2", "port": None, "up": False, "mtu": None},
             {"name": "acc3", "port": 3, "up": False, "mtu": 1500},
         ]
-        assert mag.ask("/uplinks")[1] == {"lma1": "lma1", "lma2": "lma2"}
+        assert mag.ask("/uplinks")[1] == {"lma1": 0.5, "lma2": 0.5}
 
 
 class TestAnchor:

@@ -291,7 +291,7 @@ class TableAndModel(RuleBasedStateMachine):
 
     @rule()
     def restart(self) -> None:
-        self.table = BindingTable(self.table)
+        self.table = BindingTable(self.table, max_detached=2)
 
     @invariant()
     def same_bindings(self) -> None:
