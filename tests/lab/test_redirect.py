@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from domain_helpers import await_tunnels, binding, eventually, ping, place, rest, routed_to
+from domain_helpers import await_tunnels, binding, eventually, ping, place, rest, routed_to, tunnel_interfaces
 
 from ryu_pmipls.agents.control_client import request
 from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.lab.lab import Lab
+from ryu_pmipls.lab.plan import UNDERLAY_PORT
 
 PACKETS = 300  # in a window of 5 s are an overload
 
@@ -29,7 +30,11 @@ def lab(derive_profile: Callable[..., Path]) -> Iterator[Lab]:
         "evaluation_interval": 1,
     }
     lma_cpu = {"lma1": 1.0, "lma2": 1.0}
-    path = derive_profile("ptx", 23, {"load_sharing": load_sharing, "lab": {"lma_cpu": lma_cpu}})
+    path = derive_profile("ptx", 23, {
+        "load_sharing": load_sharing,
+        "timers": {"heartbeat_interval": 1, "missing_heartbeats_allowed": 1},
+        "lab": {"lma_cpu": lma_cpu},
+    })  # fmt: skip
     made = Lab(load_profile(path), path)
     made.up()
     await_tunnels(made)
@@ -100,3 +105,16 @@ def test_the_operator_drains_an_lma(lab: Lab) -> None:
     eventually(lambda: "lma2" in anchors(), 10, "a session of mn1 at lma2")
     eventually(lambda: ping(lab, "mn1", 1) == 1, 20, "a ping of mn1")
     eventually(lambda: anchors() == {"lma2"}, 20, "the end of its session at lma1")
+
+
+def test_the_tunnels_of_an_lma_that_is_gone_are_taken_down_and_built_again(lab: Lab) -> None:
+    """Nobody at either end does anything about it but the agents, which miss heartbeats and pings (RFC 5847)."""
+    lab.execute("lma1", ["ip", "link", "set", UNDERLAY_PORT, "down"])
+    for mag in ("mag1", "mag2"):
+        eventually(lambda mag=mag: set(tunnel_interfaces(lab, mag)) == {"t-lma2"}, 30, f"the end of a tunnel at {mag}")
+    eventually(lambda: not tunnel_interfaces(lab, "lma1"), 30, "the end of its tunnels at lma1")
+    assert ping(lab, "mn1") == 5  # anchored at lma2
+    lab.execute("lma1", ["ip", "link", "set", UNDERLAY_PORT, "up"])
+    eventually(lambda: set(tunnel_interfaces(lab, "lma1")) == {"t-mag1", "t-mag2"}, 60, "tunnels of lma1")
+    await_tunnels(lab)
+    assert all(set(tunnel_interfaces(lab, mag)) == {"t-lma1", "t-lma2"} for mag in ("mag1", "mag2"))
