@@ -81,6 +81,7 @@ local fields = {
   ["pmipls.tunnel_status.encapsulation"] = ProtoField.uint8("pmipls.tunnel_status.encapsulation", "encapsulation", base.DEC, { [0] = "GRE", [1] = "SRV6" }),
   ["pmipls.uplink_share.lma"] = ProtoField.ipv6("pmipls.uplink_share.lma", "lma"),
   ["pmipls.uplink_share.slots"] = ProtoField.uint16("pmipls.uplink_share.slots", "slots", base.DEC, nil),
+  ["pmipls.drain.draining"] = ProtoField.uint8("pmipls.drain.draining", "draining", base.DEC, nil),
   ["pmipls.type"] = ProtoField.uint8("pmipls.type", "Inner type"),
   ["pmipls.length"] = ProtoField.uint8("pmipls.length", "Length"),
   ["pmipls.option.data"] = ProtoField.bytes("pmipls.option.data", "Data"),
@@ -145,6 +146,7 @@ local own_options = {
   [3] = { title = "Load Info Part", lengths = exactly(6), layout = { { name = "window", octets = 4, field = fields["pmipls.load_info_part.window"] }, { name = "index", octets = 1, field = fields["pmipls.load_info_part.index"] }, { name = "count", octets = 1, field = fields["pmipls.load_info_part.count"] } } },
   [4] = { title = "Tunnel Status", lengths = exactly(2), layout = { { name = "status", octets = 1, field = fields["pmipls.tunnel_status.status"] }, { name = "encapsulation", octets = 1, field = fields["pmipls.tunnel_status.encapsulation"] } } },
   [5] = { title = "Uplink Share", lengths = exactly(18), layout = { { name = "lma", octets = 16, field = fields["pmipls.uplink_share.lma"] }, { name = "slots", octets = 2, field = fields["pmipls.uplink_share.slots"] } } },
+  [6] = { title = "Drain", lengths = exactly(1), layout = { { name = "draining", octets = 1, field = fields["pmipls.drain.draining"] } } },
 }
 
 for _, field in pairs(fields) do

@@ -19,9 +19,11 @@ from ryu_pmipls.control.confirmation import Confirmation
 from ryu_pmipls.control.failures import FailureControl
 from ryu_pmipls.control.incidents import Incidents
 from ryu_pmipls.control.notifier import Notifier
+from ryu_pmipls.control.operator import Operator
 from ryu_pmipls.control.recovery import Recovery
 from ryu_pmipls.control.reports import Reports
 from ryu_pmipls.control.routes import RouteControl
+from ryu_pmipls.control.sessions import SessionControl
 from ryu_pmipls.control.uplinks import UplinkControl, stored_uplinks
 from ryu_pmipls.domain.profile import Profile, ProfileError, load_profile
 from ryu_pmipls.framework import (
@@ -95,10 +97,23 @@ class RouteManagementServer(RyuApp):
             self.network = Network(profile, self.bindings, uplinks, self.gateways, self.recovery.read)
             self.endpoint = self._open_endpoint()
             self.confirmation = Confirmation(self.endpoint.send, profile.timers)
-            self.uplinks = UplinkControl(profile, uplinks, self.store, self.network, self.confirmation, self.clock.now)
+            self.sessions = SessionControl(profile, self.confirmation)
+            self.uplinks = UplinkControl(
+                profile, uplinks, self.store, self.network, self.confirmation, self.sessions, self.clock.now
+            )
             self.incidents = Incidents(self.store)
             self.failures = FailureControl(
                 profile, self.store, self.network, self.uplinks, self.incidents, self.clock.now
+            )
+            self.operator = Operator(
+                profile,
+                self.store,
+                self.network,
+                self.bindings,
+                self.uplinks,
+                self.sessions,
+                self.incidents,
+                self.clock.now,
             )
         except StoreError as error:
             sys.exit(f"ryu_pmipls.rms: {error}")
@@ -113,7 +128,9 @@ class RouteManagementServer(RyuApp):
             profile,
             self.clock.now,
             self.uplinks,
+            self.sessions,
             self.failures,
+            self.operator,
             self.incidents,
             self.bindings,
             self.network,
@@ -124,7 +141,7 @@ class RouteManagementServer(RyuApp):
         super().start()
         # Ryu itself would start a WSGI application of its own class only.
         loops = self._receive, self.routes.keep_stored, self._watch, self._poll_statistics, self._evaluate
-        for loop in (WSGIServer(self.rest), self.failures.watch, *loops):
+        for loop in (WSGIServer(self.rest), self.failures.watch, self.operator.watch, *loops):
             self.threads.append(hub.spawn(loop))
         self.recovery.ask_mags(self.confirmation, self.clock.now())
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from ipaddress import IPv6Address
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from ryu_pmipls import __version__
 from ryu_pmipls.agents.attachment import AccessNetwork
@@ -22,11 +22,11 @@ from ryu_pmipls.domain.profile import (
     Mag,
     MobileNode,
     Profile,
-    fault_lines,
     format_link_layer,
 )
 from ryu_pmipls.mobility import BindingCacheEntry, BindingUpdateEntry, LocalMobilityAnchor, MobileAccessGateway
 from ryu_pmipls.rest.application import RestApplication, RestError
+from ryu_pmipls.rest.requests import Nothing, Request, read
 
 Document = dict[str, Any]
 
@@ -39,15 +39,7 @@ def socket_path(name: str, run_directory: Path | None) -> Path:
 # What comes in
 
 
-class _Request(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Nothing(_Request):
-    """A command that needs no more words."""
-
-
-class NodeRequest(_Request):
+class NodeRequest(Request):
     """A mobile node of the profile, by one or both of its names."""
 
     identifier: str | None = None
@@ -70,18 +62,8 @@ class Detach(NodeRequest):
     access_port: str | None = None
 
 
-class Revoke(_Request):
+class Revoke(Request):
     identifier: str = Field(min_length=1)
-
-
-RequestT = TypeVar("RequestT", bound=_Request)
-
-
-def _read(model: type[RequestT], document: Document) -> RequestT:
-    try:
-        return model.model_validate(document)
-    except ValidationError as error:
-        raise RestError(400, "; ".join(fault_lines(error, model))) from None
 
 
 # What agents have in common
@@ -213,7 +195,7 @@ class GatewayControl(Control):
 
     def attach(self, document: Document) -> Document:
         """A mobile node is on an access port; registration takes its time, and ``bindings`` tells how it went."""
-        request = _read(Attach, document)
+        request = read(Attach, document)
         node = self._mobile_node(request)
         self._require_own(request.access_port)
         port = self._access.ports.get(request.access_port)
@@ -227,7 +209,7 @@ class GatewayControl(Control):
 
     def detach(self, document: Document) -> Document:
         """A mobile node has left, or has to."""
-        request = _read(Detach, document)
+        request = read(Detach, document)
         node = self._mobile_node(request)
         if request.access_port is not None:
             self._require_own(request.access_port)
@@ -317,7 +299,7 @@ class AnchorControl(Control):
 
     def revoke(self, document: Document) -> Document:
         """End the sessions of a mobile node."""
-        identifier = _read(Revoke, document).identifier
+        identifier = read(Revoke, document).identifier
         entries = [entry for entry in self._machine.bindings if entry.identifier.identifier == identifier.encode()]
         if not entries:
             raise RestError(404, f"there is no session of {identifier}")
@@ -326,13 +308,13 @@ class AnchorControl(Control):
 
     def drain(self, document: Document) -> Document:
         """Have no sessions: the MAGs take theirs elsewhere."""
-        _read(Nothing, document)
+        read(Nothing, document)
         self._driver.happen(self._machine.drain)
         return self.sessions()
 
     def undrain(self, document: Document) -> Document:
         """Take sessions again."""
-        _read(Nothing, document)
+        read(Nothing, document)
         self._driver.happen(self._machine.undrain)
         return self.sessions()
 

@@ -24,8 +24,8 @@ _COMMANDS = {
     "lma": "ryu_pmipls.agents.cli:lma",
     "tell": "ryu_pmipls.agents.cli:tell",
 }
-#: A module with a list `commands`: the clients of the RMS's REST interface.
-_REST_COMMANDS = "ryu_pmipls.rest.cli"
+#: Modules with a list `commands`: the clients of the RMS's REST interface.
+_REST_COMMANDS = ("ryu_pmipls.rest.cli", "ryu_pmipls.rest.operator_cli")
 
 
 class _UserError(click.ClickException):
@@ -53,7 +53,7 @@ class _Pmipls(click.Group):
 
 
 def _rest_commands() -> dict[str, click.Command]:
-    return {command.name: command for command in import_module(_REST_COMMANDS).commands}
+    return {command.name: command for module in _REST_COMMANDS for command in import_module(module).commands}
 
 
 @click.command(cls=_Pmipls, context_settings={"help_option_names": ["-h", "--help"]})

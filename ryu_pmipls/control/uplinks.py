@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from ryu_pmipls.control.confirmation import Confirmation
+from ryu_pmipls.control.sessions import SessionControl
 from ryu_pmipls.domain.profile import Profile
 from ryu_pmipls.framework import hub
 from ryu_pmipls.loadsharing import (
@@ -19,7 +20,6 @@ from ryu_pmipls.loadsharing import (
     LoadList,
     Memory,
     Outcome,
-    Placement,
     Round,
     Slots,
     decide,
@@ -48,6 +48,7 @@ class UplinkControl:
         store: Store,
         network: Network,
         confirmation: Confirmation,
+        sessions: SessionControl,
         clock: Callable[[], float],
     ) -> None:
         self.settings = profile.load_sharing.settings
@@ -60,13 +61,13 @@ class UplinkControl:
             capacities={lma.name: lma.capacity for lma in profile.lmas},
         )
         self.memory = Memory(evacuated=_stored_evacuations(profile, store.load_settings().get(_EVACUATED, ())))
-        self.placement = Placement(lma.name for lma in profile.lmas)
         self.journal = Journal(store.load_decisions())
         self.uplinks = uplinks
         self._profile = profile
         self._store = store
         self._network = network
         self._confirmation = confirmation
+        self._sessions = sessions
         self._clock = clock
         self._merger = LoadInfoMerger()
         self._mags = {mag.address: mag.name for mag in profile.mags}
@@ -97,25 +98,25 @@ class UplinkControl:
 
     def evaluate(self) -> None:
         """One round of decisions."""
+        inputs = self.carry_out(decide).inputs
+        self._sessions.place(inputs.settings, inputs.snapshot)
+
+    def carry_out(self, decide: Callable[[Inputs], Round]) -> Round:
+        """Have a round decided from what is known now, and put into force."""
         with self._lock:
-            now = self._clock()
-            inputs = Inputs(self.settings, self.load_list.snapshot(now), self.uplinks, self.memory)
-            self._carry_out(decide(inputs))
-        if self._profile.load_sharing.redirect_new_sessions:
-            for lma, target in self.placement.decide(self.settings, inputs.snapshot):
-                hub.spawn(self._place, lma, target, now)
+            outcome = decide(self.present())
+            self._carry_out(outcome)
+        return outcome
+
+    def present(self) -> Inputs:
+        """What a round that is decided now goes by."""
+        uplinks = {mag: dict(anchors) for mag, anchors in self.uplinks.items()}
+        return Inputs(self.settings, self.load_list.snapshot(self._clock()), uplinks, self.memory)
 
     def inputs(self, decision: Decision) -> Any:
         """What a decision was made from, a JSON document; None if that is not kept any more."""
         text = self._store.load_round(decision.round)
         return None if text is None else json.loads(text)
-
-    def _place(self, lma: str, target: str, now: float) -> None:
-        """Tell an LMA where its new sessions shall be: a Load_adjust about its own (RFC 6463)."""
-        address, new = self._profile.lma(lma).address, self._profile.lma(target).address
-        message = LoadAdjust(address, new, options=(Timestamp.of(now),))
-        if self._confirmation.confirmed(message, address) and self.placement.confirmed(lma, target):
-            LOG.info("new sessions of %s are at %s", lma, target)
 
     def _carry_out(self, outcome: Round) -> None:
         """Have the switches follow all decisions of a round at once, and have it stored."""

@@ -5,6 +5,7 @@ from ryu_pmipls.loadsharing.explanation import Explanation, explain
 from ryu_pmipls.loadsharing.journal import Answer, Incident, Journal, Outcome, Record
 from ryu_pmipls.loadsharing.liveness import Liveness, Sign, Verdict
 from ryu_pmipls.loadsharing.load_list import LoadList, OverloadRule
+from ryu_pmipls.loadsharing.manual import adjust, if_drained
 from ryu_pmipls.loadsharing.placement import Placement
 from ryu_pmipls.loadsharing.policies import decide
 from ryu_pmipls.loadsharing.snapshot import LmaLoad, LmaState, LoadSnapshot, MagTraffic, Source
@@ -39,8 +40,10 @@ __all__ = [
     "Source",
     "Uplinks",
     "Verdict",
+    "adjust",
     "decide",
     "explain",
+    "if_drained",
     "slots_of",
     "totals",
     "weights",

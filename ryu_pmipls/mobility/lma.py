@@ -40,10 +40,15 @@ from ryu_pmipls.wire.codepoints import BindingStatus, BindingUpdateFlag, TunnelS
 
 @dataclass(frozen=True)
 class Route:
-    """The MAG (``::``: none any more) to which a prefix is routed since ``timestamp`` (1/65536 s)."""
+    """The MAG (``::``: none any more) to which a node's prefix is routed since ``timestamp`` (1/65536 s)."""
 
     mag: IPv6Address
     timestamp: int
+    identifier: MobileNodeIdentifier | None
+
+    def holder(self) -> bytes | None:
+        """Whose the prefix is, as far as that is known."""
+        return None if self.mag == UNSPECIFIED or self.identifier is None else self.identifier.identifier
 
 
 class LocalMobilityAnchor(Machine):
@@ -55,7 +60,7 @@ class LocalMobilityAnchor(Machine):
     def __init__(self, config: AnchorConfig, leases: Mapping[IPv6Network, bytes] | None = None) -> None:
         super().__init__(config, config.mags)
         self._revocations = Revocations(self._effects, self._timers, self._revoked)
-        self._redirection = Redirection(config, self._effects, self._timers, self._settle_here)
+        self._redirection = Redirection(config, self._effects, self._timers, self._settle_here, self._drained)
         self._reports = RouteReports(config, self._effects, self._timers)
         self._receivers = {
             BindingUpdate: self._binding_update,
@@ -119,6 +124,13 @@ class LocalMobilityAnchor(Machine):
         """Take sessions again."""
         self.handle_timer(now)
         self._draining = False
+
+    def _drained(self, draining: bool, now: float) -> None:
+        """The operator has told the RMS; repeated as long as it is so."""
+        if draining and not self._draining:
+            self.drain(now)
+        elif not draining:
+            self.undrain(now)
 
     @property
     def draining(self) -> bool:
@@ -191,7 +203,7 @@ class LocalMobilityAnchor(Machine):
                 self._report("conflicting-route-adjust", f"two routes of one time for {message.prefix}")
                 return
         ticks = timestamp.ticks if timestamp is not None else Timestamp.of(now).ticks
-        self._routes[message.prefix] = Route(message.new_mag, ticks)
+        self._routes[message.prefix] = Route(message.new_mag, ticks, message.option(MobileNodeIdentifier))
         self._redirection.heard(message)
         self._reports.heard(message.prefix, ticks)
         if timestamp is not None:
@@ -448,14 +460,30 @@ class LocalMobilityAnchor(Machine):
             return request.prefixes
         if fixed and not any(map(self._cache.holds, fixed)):
             return fixed
-        prefix = self._leases.choose(identifier, self._reserved)
+        prefix = self._leases.choose(
+            identifier,
+            lambda prefix: prefix in self._reserved or self._holder(prefix) not in (None, identifier),
+            len(self._reserved) + len(self._routes),
+        )
         return BindingStatus.INSUFFICIENT_RESOURCES if prefix is None else (prefix,)
 
     def _entitled(self, identifier: bytes, asked: tuple[IPv6Network, ...], fixed: tuple[IPv6Network, ...]) -> bool:
-        """Whether a session may have these prefixes: the fixed ones, or one that this LMA could have assigned."""
+        """Whether a session may have these prefixes.
+
+        They are the fixed ones; or one that this LMA could have assigned; or one that is the mobile node's as the RMS
+        has announced: it comes from another LMA, which gives its sessions up.
+        """
         if set(asked) == set(fixed):
             return True
-        return len(asked) == 1 and self._leases.may_have(asked[0], identifier) and asked[0] not in self._reserved
+        if len(asked) != 1 or asked[0] in self._reserved:
+            return False
+        holder = self._holder(asked[0])
+        return holder == identifier if holder is not None else self._leases.may_have(asked[0], identifier)
+
+    def _holder(self, prefix: IPv6Network) -> bytes | None:
+        """Whose a prefix is, as the RMS has announced; None if it has not."""
+        route = self._routes.get(prefix.network_address)
+        return None if route is None else route.holder()
 
     def _link_local(self, entry: BindingCacheEntry, request: Registration) -> IPv6Address | None:
         """What the MAG shall use on the link, if it asks: kept for the life of the session (RFC 5213, section 8.6)."""

@@ -12,13 +12,13 @@ from ryu_pmipls.wire import LoadAdjust, Timestamp
 
 
 class LoadAdjusts:
-    """Gives each Load_adjust that is in order to ``apply``, and answers it when that says that it is in force.
+    """Gives each Load_adjust that is in order to ``apply``, with the time, and answers it when that puts it into force.
 
     The answer is the same message (erratum E37). One without Timestamp is obeyed, but not answered.
     """
 
     def __init__(
-        self, config: GatewayConfig | AnchorConfig, effects: Effects, apply: Callable[[LoadAdjust], bool]
+        self, config: GatewayConfig | AnchorConfig, effects: Effects, apply: Callable[[LoadAdjust, float], bool]
     ) -> None:
         self._config = config
         self._effects = effects
@@ -32,12 +32,12 @@ class LoadAdjusts:
             return
         timestamp = message.option(Timestamp)
         if timestamp is None:
-            self._apply(message)
+            self._apply(message, now)
         elif message == self._last:
             self._effects.send(message, source)
         elif self._is_stale(timestamp, now):
             self._effects.report("stale-load-adjust", f"Load_adjust of {timestamp.seconds:.3f} ignored")
-        elif self._apply(message):
+        elif self._apply(message, now):
             self._last = message
             self._effects.send(message, source)
 

@@ -425,9 +425,8 @@ class MobileAccessGateway(Machine):
             return
         other = self._other_anchor(entry) if reaction is Reaction.ASK_ANOTHER else None
         if other is not None:
-            self._withdraw(entry, now)
             entry.anchor = other
-            self._register(entry, entry.policy.prefixes, now)
+            self._register_again(entry, now)
             return
         if reaction is Reaction.BAR:
             self._barred.add(entry.policy.link_layer_address)
@@ -464,7 +463,7 @@ class MobileAccessGateway(Machine):
             self._report("revoked", f"{entry.policy.identifier!r} by {source}", identifier=entry.policy.identifier)
             if message.trigger == RevocationTrigger.PER_PEER_POLICY and entry.state is not BindingState.DEREGISTERING:
                 # The LMA gives up all its sessions; the mobile node is still here.
-                self._start_over(entry, now)
+                self._move_on(entry, now)
             else:
                 self._give_up(entry, now)
 
@@ -476,6 +475,11 @@ class MobileAccessGateway(Machine):
     def _start_over(self, entry: BindingUpdateEntry, now: float) -> None:
         """The session has ended, the node may still be here: register it as if it had just come."""
         self._withdraw(entry, now)
+        entry.anchor = entry.policy.anchor
+        self._register_if_there(entry, now)
+
+    def _move_on(self, entry: BindingUpdateEntry, now: float) -> None:
+        """Another LMA shall have the session; the node keeps what it holds, if that one agrees."""
         entry.anchor = entry.policy.anchor
         self._register_if_there(entry, now)
 

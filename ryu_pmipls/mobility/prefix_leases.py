@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from ipaddress import IPv6Network
 
 from ryu_pmipls.mobility.effects import Effects, Lease
@@ -46,14 +46,16 @@ class PrefixLeases:
         """Whether a mobile node may be given ``prefix``: it is one of the pool, and nobody else's."""
         return prefix in self._pool and self._holders.get(prefix, identifier) == identifier
 
-    def choose(self, identifier: bytes, reserved: frozenset[IPv6Network]) -> IPv6Network | None:
+    def choose(
+        self, identifier: bytes, reserved: Callable[[IPv6Network], bool], reserved_at_most: int
+    ) -> IPv6Network | None:
         """A prefix for a new session that is not ``reserved``: the old one, or a free one; None when there is none."""
         if identifier in self._idle:
             return self._idle[identifier][0]
         return self._pool.choose(
             identifier,
-            lambda prefix: prefix in reserved or prefix in self._holders,
-            len(reserved) + len(self._holders),
+            lambda prefix: prefix in self._holders or reserved(prefix),
+            reserved_at_most + len(self._holders),
         )
 
     def take(self, prefix: IPv6Network, identifier: bytes) -> None:

@@ -20,6 +20,7 @@ from ryu_pmipls.wire import (
     Attachment,
     Authentication,
     BindingAcknowledgement,
+    Drain,
     LoadAdjust,
     MobileNodeIdentifier,
     Option,
@@ -54,7 +55,8 @@ class Proxied:
 class Redirection:
     """What an LMA knows of sessions that are, or shall be, at another one.
 
-    ``refused(request, status, now)`` is called when the other LMA does not take a session.
+    ``refused(request, status, now)`` is called when the other LMA does not take a session, ``drain(whether, now)``
+    when the RMS says that this LMA shall have no sessions, or may have them again.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Redirection:
         effects: Effects,
         timers: Timers,
         refused: Callable[[Registration, BindingStatus, float], None],
+        drain: Callable[[bool, float], None],
     ) -> None:
         #: Where new sessions shall be, as the RMS says; ``None``: here.
         self.target: IPv6Address | None = None
@@ -71,12 +74,13 @@ class Redirection:
         self._effects = effects
         self._timers = timers
         self._refused = refused
+        self._drain = drain
         self._elsewhere: dict[MobileNodeIdentifier, IPv6Address] = {}
         self._sequence = 0
         self._pending: dict[int, Proxied] = {}
         self._sequences: dict[Session, int] = {}
 
-    def _apply(self, message: LoadAdjust) -> bool:
+    def _apply(self, message: LoadAdjust, now: float) -> bool:
         """The RMS says where new sessions of this LMA (``old_lma``) shall be."""
         here, new = self._config.address, message.new_lma
         if message.old_lma != here or new not in (here, *self._config.redirection_peers):
@@ -87,6 +91,9 @@ class Redirection:
         if target != self.target:
             self.target = target
             self._effects.report("new-sessions", f"new sessions go to {new}", lma=new)
+        drain = message.option(Drain)
+        if drain is not None:
+            self._drain(bool(drain.draining), now)
         return True
 
     # Where mobile nodes are

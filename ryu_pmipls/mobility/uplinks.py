@@ -33,7 +33,7 @@ class Uplinks:
         total = sum(self._slots.values())
         return {lma: Fraction(slots, total) for lma, slots in self._slots.items()}
 
-    def _apply(self, message: LoadAdjust) -> bool:
+    def _apply(self, message: LoadAdjust, _now: float) -> bool:
         """Note what has moved, or who carries how much now; tells whether it can be so."""
         old, new = message.old_lma, message.new_lma
         told = {share.lma: share.slots for share in message.all(UplinkShare) if share.slots}

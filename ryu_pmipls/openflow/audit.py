@@ -58,6 +58,8 @@ class Audit:
         if self.slice == 0:
             wanted.update(desired.base(switch))
         for entry in wanted.symmetric_difference(entries):
+            if entry.rule.hard_timeout:
+                continue  # it is there or not, as time goes by
             home = entry.home_prefix
             yield entry, None if home is None else bindings.get(home.network_address.packed[:8])
 

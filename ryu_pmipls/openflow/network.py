@@ -127,6 +127,18 @@ class Network:
         up, down = mag.traffic([entries[pipeline.MAG_GUARD], entries[pipeline.MAG_DOWNLINK]])
         return up, down
 
+    def forwarded(self, lma: str) -> int | None:
+        """Packets that an LMA's switch has taken from MAGs or from the core to forward them; waits for the switch.
+
+        None is unknown. BFD's packets, which the counters of ports have in them, are none of these.
+        """
+        switch = self.lmas[lma]
+        from_where = pipeline.LMA_FROM_TUNNEL, pipeline.LMA_FROM_CORE
+        entries = [entry for entry in self._base(switch) if entry.rule in from_where]
+        counted = switch.traffic(entries)
+        packets = [traffic.packets for traffic in counted if traffic is not None]
+        return sum(packets) if packets and len(packets) == len(entries) else None
+
     # What a switch shall hold (:class:`~ryu_pmipls.openflow.switch.Desired`).
 
     def _base(self, switch: Switch) -> Iterator[Entry]:
@@ -149,7 +161,7 @@ class Network:
 
     def _entries(self, switch: Switch, binding: Binding) -> Iterator[Entry]:
         if isinstance(switch.node, Mag):
-            return rules.mag_binding(self._profile, switch.node, binding)
+            return rules.mag_binding(self._profile, switch.node, switch.ports, binding)
         return rules.lma_binding(switch.ports, binding)
 
     def _prefixes(self, switch: Switch) -> list[bytes]:

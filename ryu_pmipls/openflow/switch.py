@@ -229,7 +229,10 @@ class Switch:
         return True
 
     def traffic(self, entries: Sequence[Entry]) -> list[Traffic | None]:
-        """Ask the switch what entries have counted; None when it does not tell. Waits, for up to ``CHANGE_TIMEOUT``."""
+        """Ask the switch what entries have counted, together with others of the same match; None: it does not tell.
+
+        Waits, for up to ``CHANGE_TIMEOUT``.
+        """
         if self._session is None:
             return [None for _ in entries]
         transaction = self._session.request(*map(encode.ask_counters, entries))
@@ -242,7 +245,7 @@ class Switch:
         """The answer to a question of :meth:`traffic`, or how many entries are ours."""
         if xid == self.census:
             self.held = traffic.flow_count
-        if xid in self._traffic and traffic.flow_count == 1:
+        if xid in self._traffic and traffic.flow_count:
             self._traffic[xid] = Traffic(traffic.packet_count, traffic.byte_count)
 
     def tunnel_counters(self, peers: Iterable[str]) -> Iterator[tuple[str, Counters]]:

@@ -24,9 +24,19 @@ TIMEOUT = 5.0  # s
 
 def fetch(base: str, resource: str) -> Any:
     """The JSON document at ``base``/v1/``resource``; ``ClickException`` when the RMS cannot be asked."""
-    url = f"{base}/v1/{resource}"
+    return _ask(urllib.request.Request(f"{base}/v1/{resource}"))
+
+
+def send(base: str, command: str, document: Mapping[str, Any]) -> Any:
+    """POST a document to ``base``/v1/``command``: what the RMS answers; ``ClickException`` when it refuses."""
+    body = json.dumps(document).encode()
+    return _ask(urllib.request.Request(f"{base}/v1/{command}", body, {"Content-Type": "application/json"}))
+
+
+def _ask(request: urllib.request.Request) -> Any:
+    url = request.full_url
     try:
-        with urllib.request.urlopen(url, timeout=TIMEOUT) as response:
+        with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
             return json.load(response)
     except urllib.error.HTTPError as error:
         raise click.ClickException(f"{url}: {_message(error)}") from None
@@ -127,7 +137,7 @@ def _traffic_rows(document: Any) -> list[list[str]]:
     ]
 
 
-def _decision_rows(document: Any) -> list[list[str]]:
+def decision_rows(document: Any) -> list[list[str]]:
     return [
         [
             entry["id"],
@@ -152,17 +162,17 @@ def _health_rows(document: Any) -> list[list[str]]:
     return rows + [[f"refused: {reason}", str(count)] for reason, count in document["refused"].items()]
 
 
-_WHERE_PROFILE = click.option(
+WHERE_PROFILE = click.option(
     "--profile", metavar="PROFILE", help="Profile that tells where the RMS is (path or shipped name)."
 )
-_WHERE_URL = click.option(
+WHERE_URL = click.option(
     "--url", metavar="URL", help="Where the RMS is, e.g. http://127.0.0.1:8080, in place of a profile."
 )
 _FILE_HELP = "A JSON file with the decision, or a list of them, in place of the RMS."
 _LOAD_COLUMNS = ("LMA", "state", "CPU", "packets", "by MAG", "counted by", "CPU age (s)")
 
 
-def _console() -> Console:
+def console() -> Console:
     """A pipe has no width: nothing is cut short there."""
     return Console(width=None if sys.stdout.isatty() else 200)
 
@@ -178,8 +188,8 @@ def _command(
     """A command that shows a resource (``name`` unless given); what its arguments are is the rest of the path."""
 
     @click.command(name, help=help_text, params=[click.Argument([argument]) for argument in arguments])
-    @_WHERE_PROFILE
-    @_WHERE_URL
+    @WHERE_PROFILE
+    @WHERE_URL
     @click.option("--json", "as_json", is_flag=True, help="Print the JSON document.")
     def command(profile: str | None, url: str | None, as_json: bool, **values: str) -> None:
         path = "/".join((resource or name, *(quote(values[argument], safe=":") for argument in arguments)))
@@ -190,7 +200,7 @@ def _command(
         table = Table(*columns)
         for row in rows(document):
             table.add_row(*row)
-        _console().print(table)
+        console().print(table)
 
     return command
 
@@ -198,8 +208,8 @@ def _command(
 @click.command("explain")
 @click.argument("decision", metavar="DECISION")
 @click.option("--file", "path", type=click.Path(exists=True, dir_okay=False, path_type=Path), help=_FILE_HELP)
-@_WHERE_PROFILE
-@_WHERE_URL
+@WHERE_PROFILE
+@WHERE_URL
 def _explain(decision: str, path: Path | None, profile: str | None, url: str | None) -> None:
     """Tell why DECISION (its id) was made, what became of it, and what the same inputs would give again."""
     try:
@@ -223,7 +233,7 @@ def _explain(decision: str, path: Path | None, profile: str | None, url: str | N
     table = Table(*_LOAD_COLUMNS)
     for row in _load_rows(snapshot):
         table.add_row(*row)
-    _console().print(table)
+    console().print(table)
 
 
 _NODE = ("name", "address", "datapath id", "state", "ports")
@@ -262,7 +272,7 @@ commands = [
         "decisions",
         "The decisions of load sharing so far, with their outcome.",
         ("id", "time", "MAG", "uplink", "outcome", "reason"),
-        _decision_rows,
+        decision_rows,
     ),
     _explain,
     _command(

@@ -1,8 +1,9 @@
-"""What the RMS shows: its state as JSON documents. Reading only; times are seconds since 1970, ages seconds."""
+"""What the RMS shows, as JSON documents, and what it can be told; times are seconds since 1970, ages seconds."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from ipaddress import IPv6Address, IPv6Network
 from typing import Any
@@ -10,18 +11,41 @@ from typing import Any
 from ryu_pmipls import __version__
 from ryu_pmipls.control.failures import FailureControl
 from ryu_pmipls.control.incidents import Incidents
+from ryu_pmipls.control.operator import POLICIES, Operator, RefusedError
+from ryu_pmipls.control.sessions import SessionControl
 from ryu_pmipls.control.uplinks import UplinkControl
 from ryu_pmipls.domain.profile import Profile, format_link_layer
-from ryu_pmipls.loadsharing import Record, weights
+from ryu_pmipls.loadsharing import PolicyName, Record, weights
 from ryu_pmipls.openflow.network import Network
 from ryu_pmipls.openflow.reconciler import State
 from ryu_pmipls.openflow.rules import tunnel_port
 from ryu_pmipls.openflow.switch import Switch
 from ryu_pmipls.rest.application import RestApplication, RestError
+from ryu_pmipls.rest.requests import Nothing, Request, read
 from ryu_pmipls.routing import Binding, BindingTable
+from ryu_pmipls.store import StoreError
 from ryu_pmipls.wire import ROUTE_PREFIX_LENGTH
 
 Document = dict[str, Any]
+
+
+class Adjust(Request):
+    """Where all uplinks of a MAG shall go."""
+
+    lma: str
+
+
+class ChoosePolicy(Request):
+    """The policy to decide by from now on; null: that of the profile."""
+
+    policy: PolicyName | None
+
+
+class DryRun(Request):
+    """By another policy, or were these LMAs drained."""
+
+    policy: PolicyName | None = None
+    drain: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -31,7 +55,9 @@ class Resources:
     profile: Profile
     clock: Callable[[], float]
     uplinks: UplinkControl
+    sessions: SessionControl
     failures: FailureControl
+    operator: Operator
     incidents: Incidents
     bindings: BindingTable
     network: Network
@@ -52,10 +78,22 @@ class Resources:
         application.serve("/v1/decisions", self.decisions)
         application.serve("/v1/decisions/{id}", self.decision)
         application.serve("/v1/incidents", self.all_incidents)
+        application.serve("/v1/policy", self.policy)
+        application.obey("/v1/policy", self.choose_policy)
+        application.obey("/v1/lmas/{name}/drain", self.drain)
+        application.obey("/v1/lmas/{name}/undrain", self.undrain)
+        application.obey("/v1/mags/{name}/adjust", self.adjust)
+        application.obey("/v1/dry-run", self.dry_run)
 
     def index(self) -> Document:
-        names = ["health", "load-list", "lmas", "mags", "tunnels", "bindings", "decisions", "incidents"]
-        return {"domain": self.profile.domain, "version": __version__, "resources": [f"/v1/{name}" for name in names]}
+        names = ["health", "load-list", "lmas", "mags", "tunnels", "bindings", "decisions", "incidents", "policy"]
+        commands = ["lmas/{name}/drain", "lmas/{name}/undrain", "mags/{name}/adjust", "dry-run", "policy"]
+        return {
+            "domain": self.profile.domain,
+            "version": __version__,
+            "resources": [f"/v1/{name}" for name in names],
+            "commands": [f"/v1/{name}" for name in commands],
+        }
 
     def health(self) -> Document:
         """``ok`` when every switch is connected and reconciled, ``degraded`` otherwise."""
@@ -135,15 +173,66 @@ class Resources:
         record = self.uplinks.journal[id]
         return _decision(record) | {"inputs": self.uplinks.inputs(record.decision)}
 
+    # The operator's commands.
+
+    def drain(self, document: Document, name: str) -> Document:
+        read(Nothing, document)
+        with _refusals():
+            self.operator.drain(name)
+        return self.lma(name)
+
+    def undrain(self, document: Document, name: str) -> Document:
+        read(Nothing, document)
+        with _refusals():
+            self.operator.undrain(name)
+        return self.lma(name)
+
+    def adjust(self, document: Document, name: str) -> list[Document]:
+        lma = read(Adjust, document).lma
+        with _refusals():
+            decisions = self.operator.adjust(name, lma)
+        return [_decision(self.uplinks.journal[decision.id]) for decision in decisions]
+
+    def policy(self) -> Document:
+        return {
+            "policy": self.uplinks.settings.policy,
+            "of_the_profile": self.profile.load_sharing.policy,
+            "allowed": list(POLICIES),
+            "settings": asdict(self.uplinks.settings),
+        }
+
+    def choose_policy(self, document: Document) -> Document:
+        policy = read(ChoosePolicy, document).policy
+        with _refusals():
+            self.operator.choose_policy(policy)
+        return self.policy()
+
+    def dry_run(self, document: Document) -> Document:
+        """What would be decided now, and why; nothing is done."""
+        request = read(DryRun, document)
+        outcome = self.operator.dry_run(request.policy, request.drain)
+        return {
+            "time": outcome.inputs.time,
+            "policy": outcome.inputs.settings.policy,
+            "decisions": [_decision(Record(decision)) for decision in outcome.decisions],
+            "alarms": [asdict(alarm) for alarm in outcome.alarms],
+            "outlook": None if outcome.outlook is None else asdict(outcome.outlook),
+        }
+
     def all_incidents(self) -> list[Document]:
         return [asdict(incident) for incident in self.incidents]
 
     def _lma(self, switch: Switch) -> Document:
         name = switch.name
         return self._node(switch) | {
-            "new_sessions_at": self.uplinks.placement.targets[name],
+            "new_sessions_at": self.sessions.placement.targets[name],
             "signs_of_death": self.failures.signs(name),
+            "drain": self._drain(name) if self.operator.is_drained(name) else None,
         }
+
+    def _drain(self, lma: str) -> Document:
+        waits_for = self.operator.waits_for(lma)
+        return {"safe_to_stop": not waits_for, "waits_for": waits_for}
 
     def _uplinks(self, mag: str) -> Document:
         return {anchor: weights(slots) for anchor, slots in self.uplinks.uplinks[mag].items()}
@@ -159,6 +248,17 @@ class Resources:
             "errors": dict(switch.errors),
             "drifted": switch.drifted,
         }
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """What the operator cannot have now is answered with 409, or with 503 when the store does not keep it."""
+    try:
+        yield
+    except RefusedError as error:
+        raise RestError(409, str(error)) from None
+    except StoreError as error:
+        raise RestError(503, str(error)) from None
 
 
 def _counter(at: Switch, peer: Switch, field: str) -> int | None:

@@ -560,6 +560,20 @@ class UplinkShare(Option):
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Drain(Option):
+    """In Load_adjust to an LMA: whether it shall give up all its sessions and take none, on the operator's word."""
+
+    draining: int
+
+    description = OptionDescription(
+        subtype=6,
+        title="Drain",
+        source="docs/architecture.md",
+        layout=Layout(Number(name="draining", octets=1, text="1: have no sessions; 0: take them again")),
+    )
+
+
 #: The options that are spoken here, by Type.
 OPTIONS: dict[int, type[Option]] = {
     option.description.number: option
@@ -592,7 +606,7 @@ OPTIONS: dict[int, type[Option]] = {
 #: Our own vendor-specific options, by sub-type.
 OWN_OPTIONS: dict[int, type[Option]] = {
     option.description.subtype: option
-    for option in (Attachment, CoreGateway, LoadInfoPart, TunnelStatus, UplinkShare)
+    for option in (Attachment, CoreGateway, LoadInfoPart, TunnelStatus, UplinkShare, Drain)
     if option.description.subtype is not None
 }
 

@@ -27,10 +27,11 @@ from ryu_pmipls.lab import namespaces
 from ryu_pmipls.lab.errors import LabError
 from ryu_pmipls.lab.lab import Lab
 from ryu_pmipls.openflow.session import CHANGE_TIMEOUT
-from ryu_pmipls.rest.cli import base_url, fetch
+from ryu_pmipls.rest.cli import base_url, fetch, send
 from ryu_pmipls.signalling import Endpoint, Role
 from ryu_pmipls.wire import (
     Attachment,
+    Drain,
     LoadAdjust,
     LoadInfo,
     MagLoad,
@@ -476,6 +477,123 @@ def test_an_overload_moves_a_mag_and_after_a_restart_the_next_one_does_too(lab: 
     back, _ = decided(lab, peers, {"lma1": (0.1, {"mag1": 0, "mag2": 0}), "lma2": hot})
     assert (back["mag"], back["old_lma"], back["new_lma"]) == ("mag1", "lma2", "lma1")
     assert (uplink(lab, "mag1", 1), uplink(lab, "mag1", 2)) == ("t-lma1", "t-lma1")
+
+
+def tell(lab: Lab, command: str, document: dict[str, Any] | None = None) -> Any:
+    return send(base_url(lab.profile), command, document or {})
+
+
+def refusal(lab: Lab, command: str, document: dict[str, Any]) -> tuple[int, str]:
+    """With which status and why the RMS refuses a command."""
+    body = json.dumps(document).encode()
+    request = urllib.request.Request(
+        f"{base_url(lab.profile)}/v1/{command}", body, {"Content-Type": "application/json"}
+    )
+    with pytest.raises(urllib.error.HTTPError) as refused, urllib.request.urlopen(request, timeout=5):
+        pass
+    with refused.value as answer:
+        return answer.code, json.load(answer)["error"]["message"]
+
+
+def test_the_operator_moves_uplinks_and_chooses_the_policy_for_good(lab: Lab, peers: Peers) -> None:
+    build_tunnels(lab, at_lmas=True)
+    tell(lab, "policy", {"policy": "static"})
+    (first, *_) = tell(lab, "mags/mag2/adjust", {"lma": "lma2"})
+    assert (first["mag"], first["new_lma"], first["reason"]) == ("mag2", "lma2", "the operator wants it so")
+    eventually(lambda: uplink(lab, "mag2", 1) == uplink(lab, "mag2", 2) == "t-lma2")
+    told = eventually(lambda: [message for message in peers.heard("mag2") if isinstance(message, LoadAdjust)])
+    assert told[0].new_lma == peers.addresses["lma2"]
+    assert refusal(lab, "mags/mag2/adjust", {"lma": "lma2"}) == (409, "all uplinks of mag2 go to lma2 already")
+    restart(lab)
+    assert rest(lab, "policy")["policy"] == "static"
+    assert uplink(lab, "mag2", 1) == "t-lma2"
+    tell(lab, "mags/mag2/adjust", {"lma": "lma1"})
+    assert tell(lab, "policy", {"policy": None})["policy"] == "draft"
+
+
+def test_a_dry_run_tells_what_would_be_done_and_does_nothing(lab: Lab, peers: Peers) -> None:
+    before = {mag["name"]: mag["uplinks"] for mag in rest(lab, "mags")}
+
+    def light() -> bool:
+        report(peers, {lma: (0.1, {"mag1": 10, "mag2": 10}) for lma in ("lma1", "lma2")})
+        return {load["state"] for load in rest(lab, "load-list")["lmas"]} == {"light"}
+
+    eventually(light)
+    outcome = tell(lab, "dry-run", {"policy": "balance", "drain": ["lma1"]})
+    assert {(decision["old_lma"], decision["new_lma"]) for decision in outcome["decisions"]} == {("lma1", "lma2")}
+    assert {decision["reason"].split(";")[0] for decision in outcome["decisions"]} == {"lma1 is draining"}
+    assert {mag["name"]: mag["uplinks"] for mag in rest(lab, "mags")} == before
+    assert {lma["drain"] for lma in rest(lab, "lmas")} == {None}
+
+
+def test_a_drained_lma_is_left_and_stays_so_after_a_restart(lab: Lab, peers: Peers) -> None:
+    build_tunnels(lab, at_lmas=True)
+
+    def reported() -> None:
+        report(peers, {lma: (0.1, {"mag1": 10, "mag2": 10}) for lma in ("lma1", "lma2")})
+
+    def light() -> bool:
+        reported()
+        return {load["state"] for load in rest(lab, "load-list")["lmas"]} == {"light"}
+
+    eventually(light)
+    tell(lab, "mags/mag1/adjust", {"lma": "lma2"})
+    tell(lab, "mags/mag1/adjust", {"lma": "lma1"})  # so there is something to be left
+    answer = tell(lab, "lmas/lma1/drain")
+    assert answer["load"]["state"] == "draining" and not answer["drain"]["safe_to_stop"]
+    eventually(lambda: reported() or uplink(lab, "mag1", 1) == uplink(lab, "mag1", 2) == "t-lma2")
+    told = eventually(
+        lambda: [
+            message for message in peers.heard("lma1") if isinstance(message, LoadAdjust) and message.option(Drain)
+        ]
+    )
+    assert (told[0].old_lma, told[0].new_lma, told[0].option(Drain)) == (
+        peers.addresses["lma1"],
+        peers.addresses["lma2"],
+        Drain(1),
+    )
+    assert refusal(lab, "lmas/lma2/drain", {}) == (
+        409,
+        "lma2 cannot be drained: no other LMA could take over (lma1 is draining)",
+    )
+    assert refusal(lab, "mags/mag1/adjust", {"lma": "lma1"}) == (409, "lma1 is draining: nothing can be moved there")
+    restart(lab)
+    assert rest(lab, "lmas/lma1")["load"]["state"] == "draining"
+
+    def safe() -> bool:
+        reported()
+        peers.heard("lma1")  # which confirms
+        return bool(rest(lab, "lmas/lma1")["drain"]["safe_to_stop"])
+
+    confirmed(peers, "mag1", route_adjust(lab, home_prefix(lab, 0x50), None, "mag1", time.time()))
+    anchored = [binding for binding in rest(lab, "bindings") if binding["anchor"] == "lma1"]
+    assert f"{len(anchored)} sessions that it anchors" in rest(lab, "lmas/lma1")["drain"]["waits_for"]
+    for binding in anchored:  # their MAGs take them elsewhere
+        prefix = IPv6Network(binding["prefix"])
+        confirmed(peers, binding["mag"], route_adjust(lab, prefix, binding["mag"], None, time.time()))
+    eventually(safe, 20)
+    assert tell(lab, "lmas/lma1/undrain")["drain"] is None
+    eventually(lambda: Drain(0) in [message.option(Drain) for message in peers.heard("lma1")])
+    assert refusal(lab, "lmas/lma1/undrain", {}) == (409, "lma1 is not drained; drained are: none")
+    assert [incident["kind"] for incident in rest(lab, "incidents")][-2:] == ["drained", "undrained"]
+
+
+@pytest.mark.parametrize(
+    ("command", "document", "status", "message"),
+    [
+        ("lmas/lma9/drain", {}, 404, "no LMA is called 'lma9'; there are: lma1, lma2"),
+        ("lmas/lma1/drain", {"now": True}, 400, "now: unknown key; allowed: "),
+        ("mags/mag1/adjust", {}, 400, "lma: Field required"),
+        ("mags/mag1/adjust", {"lma": "lma9"}, 404, "no LMA is called 'lma9'; there are: lma1, lma2"),
+        ("mags/mag9/adjust", {"lma": "lma1"}, 404, "no MAG is called 'mag9'; there are: mag1, mag2"),
+        ("policy", {"policy": "best"}, 400, "policy: Input should be 'draft', 'balance' or 'static'"),
+        ("dry-run", {"drain": ["lma9"]}, 404, "no LMA is called 'lma9'; there are: lma1, lma2"),
+    ],
+)
+def test_a_wrong_command_is_refused_with_what_is_allowed(
+    lab: Lab, command: str, document: dict[str, Any], status: int, message: str
+) -> None:
+    assert refusal(lab, command, document) == (status, message)
 
 
 def test_bad_datagrams_are_counted_each_and_nothing_else_happens(lab: Lab, peers: Peers) -> None:

@@ -15,6 +15,7 @@ from mobility_helpers import (
     MAG1,
     MAG2,
     NODE1,
+    NODE2,
     POOL,
     RMS,
     START,
@@ -30,13 +31,14 @@ from mobility_helpers import (
     until,
 )
 
-from ryu_pmipls.mobility import LocalMobilityAnchor, MobileAccessGateway, Report, Send
+from ryu_pmipls.mobility import Advertise, Effect, LocalMobilityAnchor, MobileAccessGateway, Report, Send
 from ryu_pmipls.mobility.machine import Machine
 from ryu_pmipls.wire import (
     AlternateCareOfAddress,
     Attachment,
     BindingAcknowledgement,
     BindingUpdate,
+    Drain,
     LoadAdjust,
     Message,
     MobileNodeIdentifier,
@@ -408,7 +410,9 @@ class Net:
         self.mags = {address: connected(address=address) for address in (MAG1, MAG2)}
         self.machines: dict[IPv6Address, Machine] = {**self.lmas, **self.mags}
 
-    def work(self, now: float) -> None:
+    def work(self, now: float) -> list[Message | Effect]:
+        """Messages to the RMS, and all effects but messages, in their order."""
+        seen: list[Message | Effect] = []
         busy = True
         while busy:
             busy = False
@@ -417,6 +421,9 @@ class Net:
                     if isinstance(effect, Send) and effect.destination in self.machines:
                         busy = True
                         self.deliver(effect.message, source, effect.destination, now)
+                    else:
+                        seen.append(effect.message if isinstance(effect, Send) else effect)
+        return seen
 
     def deliver(self, message: Message, source: IPv6Address, destination: IPv6Address, now: float) -> None:
         datagram = build(message, source, destination)
@@ -457,3 +464,37 @@ def test_the_sessions_of_a_drained_lma_go_to_another() -> None:
     assert where == LMA2 and prefixes[0] in SLICES[LMA2]
     assert net.lmas[LMA1].bindings == ()
     assert only(list(net.lmas[LMA2].bindings)).prefixes == prefixes
+
+
+def announced(prefix: IPv6Network, time: float) -> RouteAdjust:
+    """What the RMS tells all LMAs of the mobile node of ``NODE1`` at MAG1."""
+    options = (Timestamp.of(time), MobileNodeIdentifier(NODE1.identifier), Attachment(3, LMA1))
+    return RouteAdjust(prefix.network_address, IPv6Address("::"), MAG1, options=options)
+
+
+def test_they_keep_their_prefixes_when_the_rms_has_announced_them() -> None:
+    """The RMS drains LMA1: no mobile node notices."""
+    net = Net()
+    net.mags[MAG1].attach(LINK1, 3, START)
+    net.work(START)
+    prefixes, _ = net.held(MAG1)
+    for lma in net.lmas.values():
+        lma.receive(announced(prefixes[0], START), RMS, START)
+        lma.effects()
+    drain = LoadAdjust(LMA1, LMA2, options=(Timestamp.of(START + 1), Drain(1)))
+    net.lmas[LMA1].receive(drain, RMS, START + 1)
+    seen = net.work(START + 1)
+    assert drain in seen  # acknowledged
+    assert not [effect for effect in seen if isinstance(effect, Advertise) and effect.lifetime == 0]
+    assert net.lmas[LMA1].draining
+    assert net.held(MAG1) == (prefixes, LMA2)
+    assert net.lmas[LMA1].bindings == ()
+    # While it drains it is told so again and again; and others get what they ask for elsewhere only if it is theirs.
+    again = LoadAdjust(LMA1, LMA2, options=(Timestamp.of(START + 2), Drain(1)))
+    assert of(answer(net.lmas[LMA1], again, RMS, START + 2), Send) == [Send(again, RMS)]
+    request = pbu(START + 2, NODE2, link=LINK2, prefixes=prefixes)
+    reply, _ = reply_of(answer(net.lmas[LMA2], request, MAG2, START + 2))
+    assert reply.status == BindingStatus.NOT_AUTHORIZED_FOR_HOME_NETWORK_PREFIX
+    over = LoadAdjust(LMA1, LMA1, options=(Timestamp.of(START + 3), Drain(0)))
+    net.lmas[LMA1].receive(over, RMS, START + 3)
+    assert not net.lmas[LMA1].draining

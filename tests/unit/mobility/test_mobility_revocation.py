@@ -6,7 +6,6 @@ from ipaddress import IPv6Address, IPv6Network
 
 import pytest
 from mobility_helpers import (
-    ANY,
     FIXED,
     LINK1,
     LINK2,
@@ -355,7 +354,8 @@ class TestObedience:
         mag = holding(PREFIX, OTHER)
         assert status(mag, message) == expected
         ended = expected in (RevocationStatus.SUCCESS, RevocationStatus.PARTIAL_SUCCESS)
-        assert any(PREFIX in entry.prefixes for entry in mag.bindings) is not ended
+        bound = [entry for entry in mag.bindings if entry.state is BindingState.BOUND]
+        assert any(PREFIX in entry.prefixes for entry in bound) is not ended
 
     @pytest.mark.parametrize("trigger", range(8))
     def test_every_trigger_of_one_node_is_known(self, trigger: int) -> None:
@@ -434,10 +434,10 @@ class TestObedience:
         assert kinds[0] is BindingRevocationAcknowledgement  # so that the LMA does not take them for refreshes
         requests = sent(effects, BindingUpdate)
         assert {request.option(HandoffIndicator) for request in requests} == {HandoffIndicator(Handoff.UNKNOWN)}
-        assert {prefix for request in requests for prefix in networks(request)} == {ANY}  # type: ignore[arg-type]
-        assert {effect.prefixes for effect in of(effects, Advertise)} == {(PREFIX,), (OTHER,)}
-        assert {effect.lifetime for effect in of(effects, Advertise)} == {0}
-        assert [entry.state for entry in mag.bindings] == [BindingState.REGISTERING] * 2
+        asked = {prefix for request in requests for prefix in networks(request)}  # type: ignore[arg-type]
+        assert asked == {PREFIX, OTHER}
+        assert of(effects, Advertise) == []  # they go on with what they have, unless nobody lets them
+        assert [entry.state for entry in mag.bindings] == [BindingState.REFRESHING] * 2
 
 
 class TestDeparture:

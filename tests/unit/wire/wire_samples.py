@@ -104,6 +104,7 @@ OPTIONS: tuple[wire.Option, ...] = (
     wire.LoadInfoPart(6, 1, 2),
     wire.TunnelStatus(wire.TunnelStatusCode.ACCEPTED, wire.Encapsulation.SRV6),
     wire.UplinkShare(OTHER_LMA, 48),
+    wire.Drain(1),
     wire.ReplayProtection(0xE8FE_6F00_8000_0000),
     wire.Authentication(0x1000, bytes(range(12))),
 )

@@ -1,0 +1,40 @@
+"""What the operator moves by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ryu_pmipls.loadsharing.decision import Inputs, Round
+from ryu_pmipls.loadsharing.plan import Plan
+from ryu_pmipls.loadsharing.snapshot import LmaState
+
+
+def adjust(inputs: Inputs, mag: str, lma: str) -> Round:
+    """A round that moves all uplinks of a MAG to an LMA (names), and nothing else; ``KeyError`` if there is none such.
+
+    Like any MAG that was moved it rests then, for the cool-down; after that the policy may move it again.
+    """
+    plan = Plan(inputs)
+    target, column, unit = plan.row[lma], plan.column[mag], plan.work_per_rate()
+    for carrier in dict.fromkeys(carrier for slots in plan.uplinks(mag).values() for carrier in slots):
+        if carrier == lma:
+            continue
+        source = plan.row[carrier]
+        rate = float(np.nan_to_num(plan.rates[source, column]))
+        slots = plan.carried(mag, carrier)
+        plan.move(mag, source, target, slots, work=rate * unit, rate=rate, reason="the operator wants it so")
+    for evacuated in [pair for pair in plan.evacuated if pair[0] == mag]:
+        del plan.evacuated[evacuated]
+    outcome = plan.result()
+    return replace(outcome, memory=replace(outcome.memory, alarms=inputs.memory.alarms))
+
+
+def if_drained(inputs: Inputs, lmas: frozenset[str]) -> Inputs:
+    """The same inputs, were those LMAs drained."""
+    loads = tuple(
+        replace(load, state=LmaState.DRAINING) if load.lma in lmas and load.state is not LmaState.DEAD else load
+        for load in inputs.snapshot.lmas
+    )
+    return replace(inputs, snapshot=replace(inputs.snapshot, lmas=loads))
