@@ -20,6 +20,7 @@ _COMMANDS = {
     "demo": "ryu_pmipls.lab.demo:demo",
     "handoffs": "ryu_pmipls.lab.handoffs:handoffs",
     "simulate": "ryu_pmipls.simulator.cli:simulate",
+    "measure": "ryu_pmipls.lab.measure:measure",
     "mag": "ryu_pmipls.agents.cli:mag",
     "lma": "ryu_pmipls.agents.cli:lma",
     "tell": "ryu_pmipls.agents.cli:tell",
