@@ -36,7 +36,7 @@ class Agents:
     def round(self, sessions: SessionControl, snapshot: LoadSnapshot) -> list[tuple[IPv6Address, IPv6Address, object]]:
         """What they are told in one round, in the order of the LMAs."""
         self.told.clear()
-        sessions.place(snapshot)
+        sessions.place(PROFILE.load_sharing.settings, snapshot)
         deadline = time.monotonic() + 0.05
         while time.monotonic() < deadline:
             hub.sleep(0.01)
