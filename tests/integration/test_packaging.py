@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-import tarfile
 import zipfile
 from pathlib import Path
 
@@ -49,8 +48,7 @@ def test_wheel(tree: Path, tmp_path: Path) -> None:
 
 
 def test_wheel_of_the_source_distribution(tree: Path, tmp_path: Path) -> None:
-    with tarfile.open(build("sdist", tree, tmp_path)) as archive:
-        archive.extractall(tmp_path / "unpacked", filter="data")
+    shutil.unpack_archive(build("sdist", tree, tmp_path), tmp_path / "unpacked")
     (unpacked,) = (tmp_path / "unpacked").iterdir()
     (tmp_path / "wheel").mkdir()
     with zipfile.ZipFile(build("wheel", unpacked, tmp_path / "wheel")) as wheel:
