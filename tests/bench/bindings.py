@@ -19,12 +19,11 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TypeVar
 
-from ryu_pmipls.lab import namespaces
 from ryu_pmipls.routing import Binding, BindingTable, RouteChange
 from ryu_pmipls.store import SqliteStore
-from tests.bench.arena import NAMESPACE, RAW_PORT, RMS_PORT, Arena, eventually
+from tests.bench.arena import RAW_PORT, RMS_PORT, Arena, eventually
 from tests.bench.comparison import Comparison, compare
-from tests.bench.raw_writer import RawWriter, routes
+from tests.bench.raw_writer import routes
 from tests.unit.routing.naive_table import NaiveTable
 
 T = TypeVar("T")
@@ -180,40 +179,28 @@ def refill() -> Comparison:
     """From the connection of a switch without a flow entry until all of its routes are acknowledged."""
     with Arena(1) as arena:
         (lma,), tunnel = arena.profile.lmas, 10
-        state = SqliteStore(arena.profile.rms.state_directory)
-        state.save_bindings(binding(number, 0)._replace(mag="mag1", anchor=lma.name) for number in range(ROUTES))
-        state.save_met_switch(lma.name)
-        state.close()
-        (switch,) = arena.start_switches([RAW_PORT])
-        bridge, address = f"br-{lma.name}", str(arena.profile.rms.address)
-        writer = namespaces.run_in(NAMESPACE, lambda: RawWriter(address, RAW_PORT, 1))
+        arena.seed(ROUTES)
+        (switch,) = arena.start_switches([RAW_PORT, RMS_PORT])
+        bridge, controller = f"br-{lma.name}", f"tcp:[{arena.profile.rms.address}]:{RMS_PORT}"
+        writer = arena.raw_writer()
         writer.accept()
-        pieces, raw = routes(ROUTES, tunnel), []
+        pieces, raw, ours = routes(ROUTES, tunnel), [], []
         for _ in range(3):
             raw.append(writer.write(pieces))
             switch.ofctl("del-flows", bridge)
-        writer.close()
-        switch.vsctl("del-controller", bridge)
-        arena.launch_rms()
-
-        def state_of_switch() -> str:
-            try:
-                return str(arena.rest("health")["switches"][lma.name])
-            except OSError:
-                return "not there"
-
-        eventually(lambda: state_of_switch() == "disconnected", "the RMS")
-        ours = []
+        arena.start_rms()
         for _ in range(3):
+            switch.vsctl("del-controller", bridge)
+            switch.ofctl("del-flows", bridge)
+            eventually(
+                lambda: arena.rest("health")["switches"][lma.name] == "disconnected", "the end of the connection"
+            )
             begin = time.perf_counter()
-            switch.vsctl("set-controller", bridge, f"tcp:[{address}]:{RMS_PORT}")
-            eventually(lambda: state_of_switch() == "ready", "the refilled switch")
+            switch.vsctl("set-controller", bridge, controller)
+            arena.await_ready()
             ours.append(time.perf_counter() - begin)
             told = switch.ofctl("dump-aggregate", bridge, "table=2,cookie=0x504d000000000000/0xffff000000000000")
             assert int(told.split("flow_count=")[1]) > ROUTES, told
-            switch.vsctl("del-controller", bridge)
-            switch.ofctl("del-flows", bridge)
-            eventually(lambda: state_of_switch() == "disconnected", "the end of the connection")
     return Comparison("route of an LMA that is refilled", ROUTES / min(ours), "raw writer", ROUTES / min(raw), 1 / 3)
 
 

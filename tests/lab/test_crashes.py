@@ -32,11 +32,7 @@ from ryu_pmipls.store import SqliteStore
 
 BRIDGE = "br-pm"
 NODES, RATE = 1000, 2000
-CHANGES = {
-    "signalling": {"rate_limit": 100000},
-    "load_sharing": {"policy": "static"},
-    "timers": {"audit_interval": 5},
-}
+CHANGES = {"signalling": {"rate_limit": 100000}, "load_sharing": {"policy": "static"}}
 
 #: Seconds in which the last handoffs have to be acknowledged.
 PATIENCE = 60.0
@@ -168,8 +164,6 @@ def assert_all_in_force(lab: Lab, told: State) -> None:
         )
     # What comes of overload: datagrams that were sent again, and agents that answer when nobody waits any more.
     assert set(rest(lab, "health")["refused"]) <= {"dropped by the kernel", "nothing to answer"}
-    # Audits took no change that was under way for one that somebody has made by hand.
-    assert {node["drifted"] for kind in ("lmas", "mags") for node in rest(lab, kind)} == {0}
     assert "Traceback" not in lab.log("rms").read_text()
 
 
