@@ -88,6 +88,12 @@ class ProbeResult:
         one, other = max(pairs, key=lambda pair: pair[1].received - pair[0].received)
         return self._gap(one, other)
 
+    def lost_between(self, start: float, end: float) -> int:
+        """Datagrams sent between two instants (seconds since 1970) that never came, by those round them that did."""
+        came = {arrival.number for arrival in self.arrivals}
+        near = [arrival.number for arrival in self.arrivals if start < arrival.sent < end]
+        return sum(number not in came for number in range(min(near), max(near))) if near else self.sent
+
     def _gap(self, one: Arrival, other: Arrival) -> Gap:
         arrived = {arrival.number for arrival in self.arrivals}
         lost = sum(number not in arrived for number in range(one.number + 1, other.number))

@@ -126,10 +126,7 @@ def probing(lab: Lab, lma: str) -> Iterator[Probe]:
 
 def lost(result: ProbeResult, event: float) -> int:
     """Datagrams sent round an event that never came."""
-    came = {arrival.number for arrival in result.arrivals}
-    near = [a.number for a in result.arrivals if event - BEFORE < a.sent < event + AFTER]
-    assert len(near) > 100
-    return sum(number not in came for number in range(min(near), max(near)))
+    return result.lost_between(event - BEFORE, event + AFTER)
 
 
 def change(lab: Lab, act: Callable[[], None], wanted: set[str]) -> float:
