@@ -31,13 +31,12 @@ class Timers:
         """Call ``handler(subject, now)`` at ``when``, and not at the time that was set before."""
         self._due[handler, subject] = when
         heapq.heappush(self._heap, (when, next(self._serial), handler, subject))
-        if len(self._heap) > 2 * len(self._due) + 64:  # mostly cancelled ones
-            self._heap = [(due, next(self._serial), *timer) for timer, due in self._due.items()]
-            heapq.heapify(self._heap)
+        self._tidy()
 
     def cancel(self, handler: Handler, subject: Any) -> None:
         """Forget a timer; nothing happens if it is not set."""
         self._due.pop((handler, subject), None)
+        self._tidy()
 
     def deadline(self) -> float | None:
         """When the next timer is due; ``None`` without any."""
@@ -54,3 +53,9 @@ class Timers:
             _, _, handler, subject = heapq.heappop(self._heap)
             del self._due[handler, subject]
             handler(subject, now)
+
+    def _tidy(self) -> None:
+        """Cancelled timers take no more room than those that are set, and a little."""
+        if len(self._heap) > 2 * len(self._due) + 64:
+            self._heap = [(due, next(self._serial), *timer) for timer, due in self._due.items()]
+            heapq.heapify(self._heap)

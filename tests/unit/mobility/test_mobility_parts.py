@@ -57,6 +57,15 @@ class TestTimers:
         assert len(timers._heap) < 100
         assert timers.deadline() == 1.0
 
+    def test_timers_that_are_cancelled_take_no_more_room(self) -> None:
+        timers = Timers()
+        for subject in range(10_000):
+            timers.set(print, subject, float(subject))
+        for subject in range(9_999, 0, -1):
+            timers.cancel(print, subject)
+        assert len(timers._heap) < 100
+        assert timers.deadline() == 0.0
+
 
 class TestTunnels:
     def test_every_event_is_foreseen_in_every_state(self) -> None:
