@@ -544,14 +544,18 @@ class _Loader(yaml.SafeLoader):
 
 def find_profile(name: str | Path | None = None) -> Path:
     """The file of a profile: a path, the name of a shipped one, or by default ``$PMIPLS_PROFILE`` or two-lma."""
-    wanted = str(name or os.environ.get(PROFILE_VARIABLE) or DEFAULT_PROFILE)
-    if Path(wanted).is_file():
-        return Path(wanted)
-    shipped = SHIPPED_PROFILES / f"{wanted}.yaml"
+    return find_file(name or os.environ.get(PROFILE_VARIABLE) or DEFAULT_PROFILE, SHIPPED_PROFILES, "profile")
+
+
+def find_file(name: str | Path, folder: Path, kind: str) -> Path:
+    """A path, or the name of what is shipped in ``folder``; ``ProfileError`` tells what ``kind`` of it there is."""
+    if Path(name).is_file():
+        return Path(name)
+    shipped = folder / f"{name}.yaml"
     if shipped.is_file():
         return shipped
-    names = ", ".join(sorted(path.stem for path in SHIPPED_PROFILES.glob("*.yaml")))
-    raise ProfileError(f"{wanted}: there is no such file, and no shipped profile of that name; shipped: {names}")
+    names = ", ".join(sorted(path.stem for path in folder.glob("*.yaml")))
+    raise ProfileError(f"{name}: there is no such file, and no shipped {kind} of that name; shipped: {names}")
 
 
 def load_profile(name: str | Path | None = None) -> Profile:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from ryu_pmipls.domain.profile import SHIPPED_PROFILES, Fraction, LoadSharing, ProfileError, load_model
+from ryu_pmipls.domain.profile import SHIPPED_PROFILES, Fraction, LoadSharing, find_file, load_model
 
 #: Scenarios that come with the package.
 SHIPPED_SCENARIOS = SHIPPED_PROFILES / "scenarios"
@@ -160,13 +160,7 @@ class Scenario(_Model):
 
 def find_scenario(name: str | Path) -> Path:
     """The file of a scenario: a path, or the name of a shipped one."""
-    if Path(name).is_file():
-        return Path(name)
-    shipped = SHIPPED_SCENARIOS / f"{name}.yaml"
-    if shipped.is_file():
-        return shipped
-    names = ", ".join(sorted(path.stem for path in SHIPPED_SCENARIOS.glob("*.yaml")))
-    raise ProfileError(f"{name}: there is no such file, and no shipped scenario of that name; shipped: {names}")
+    return find_file(name, SHIPPED_SCENARIOS, "scenario")
 
 
 def load_scenario(name: str | Path) -> tuple[Scenario, Path]:
