@@ -581,6 +581,8 @@ def fault_lines(error: ValidationError, model: type[BaseModel]) -> list[str]:
     """What is wrong with a document that should be a ``model``: a line for each fault, with its place in it."""
     lines = []
     for fault in error.errors():
+        if fault["type"] == "too_short" and len(fault["input"]) >= fault["ctx"]["min_length"]:
+            continue  # it is long enough: what is wrong in it, and told for itself, was not counted
         place = ".".join(str(step) for step in fault["loc"])
         message = fault["msg"].removeprefix("Value error, ")
         if fault["type"] == "extra_forbidden":

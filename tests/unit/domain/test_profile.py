@@ -195,6 +195,26 @@ def test_fault(tmp_path: Path, path: tuple[str | int, ...], value: Any, place: s
 
 
 @pytest.mark.parametrize(
+    ("path", "value", "told"),
+    [
+        (
+            ("failure",),
+            {"dead_when": [["pulse"]]},
+            "failure.dead_when.0.0: Input should be 'switch', 'tunnels' or 'agent'",
+        ),
+        (("failure",), {"dead_when": [[]]}, "failure.dead_when.0: Tuple should have at least 1 item"),
+        (("mags", 0, "access_ports"), ["u0"], "mags.0.access_ports.0: must not be u0"),
+        (("lmas",), ["lma1"], "lmas.0: must be a mapping with the keys"),
+    ],
+)
+def test_a_list_of_faulty_items_is_not_called_too_short(
+    tmp_path: Path, path: tuple[str | int, ...], value: Any, told: str
+) -> None:
+    (line,) = faults(tmp_path, yaml.safe_dump(changed(*path, to=value)))
+    assert line.startswith(told)
+
+
+@pytest.mark.parametrize(
     ("path", "value", "place", "other"),
     [
         (("mags", 1, "name"), "lma1", "mags.1.name", "lmas.0.name"),
