@@ -1,0 +1,68 @@
+"""The domain profile: what the administrator of a PMIPv6 domain writes down, validated and frozen.
+
+A profile names the RMS, the LMAs, the MAGs and the mobile nodes with their addresses, and sets every
+threshold and timer. All nodes of a domain read the same profile (RFC 5213, section 9: "configured values
+must be the same on every node").
+
+The modules here have a section or a few of one kind each. ``profile`` puts them together, ``consistency`` says what
+must agree between them, ``loading`` reads files, and ``faults`` tells a person what is wrong in one.
+"""
+
+from ryu_pmipls.domain.profile.failure import Failure
+from ryu_pmipls.domain.profile.faults import ProfileError, fault_lines
+from ryu_pmipls.domain.profile.handoff import Handoff
+from ryu_pmipls.domain.profile.lab import Correspondent, LabSettings
+from ryu_pmipls.domain.profile.links import Access, Downlink, Tunnel
+from ryu_pmipls.domain.profile.load_sharing import LoadSharing
+from ryu_pmipls.domain.profile.loading import (
+    DEFAULT_PROFILE,
+    PROFILE_VARIABLE,
+    SHIPPED_PROFILES,
+    find_file,
+    find_profile,
+    load_model,
+    load_profile,
+)
+from ryu_pmipls.domain.profile.nodes import Api, Core, Endpoint, Lma, Mag, MobileNode, Node, Rms, Switch
+from ryu_pmipls.domain.profile.profile import Profile
+from ryu_pmipls.domain.profile.signalling import InnerTypes, Signalling
+from ryu_pmipls.domain.profile.timers import Timers
+from ryu_pmipls.domain.profile.values import ERROR_PORT_PREFIX, Fraction, LinkLayerAddress, Transport, format_link_layer
+
+__all__ = [
+    "DEFAULT_PROFILE",
+    "ERROR_PORT_PREFIX",
+    "PROFILE_VARIABLE",
+    "SHIPPED_PROFILES",
+    "Access",
+    "Api",
+    "Core",
+    "Correspondent",
+    "Downlink",
+    "Endpoint",
+    "Failure",
+    "Fraction",
+    "Handoff",
+    "InnerTypes",
+    "LabSettings",
+    "LinkLayerAddress",
+    "Lma",
+    "LoadSharing",
+    "Mag",
+    "MobileNode",
+    "Node",
+    "Profile",
+    "ProfileError",
+    "Rms",
+    "Signalling",
+    "Switch",
+    "Timers",
+    "Transport",
+    "Tunnel",
+    "fault_lines",
+    "find_file",
+    "find_profile",
+    "format_link_layer",
+    "load_model",
+    "load_profile",
+]

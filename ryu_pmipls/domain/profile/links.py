@@ -1,0 +1,40 @@
+"""The links of a domain: tunnels, those to mobile nodes, and those to the core network."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from ryu_pmipls.domain.profile.section import Section
+from ryu_pmipls.domain.profile.values import AutonomousSystem
+
+
+class Tunnel(Section):
+    """How MAGs and LMAs encapsulate (``docs/architecture.md``, tunnels)."""
+
+    type: Literal["auto", "srv6", "gre"] = "auto"
+    underlay_mtu: int = Field(default=1500, ge=1348, le=65535)  # octets
+    bfd_interval: float | None = Field(default=0.15, ge=0.01, le=10)  # s; null: tunnels are not watched
+
+
+class Access(Section):
+    """The links between MAGs and mobile nodes (RFC 4861, sections 6.2.1 and 10)."""
+
+    advertisement_interval: float = Field(default=600, ge=4, le=1800)  # seconds between unsolicited advertisements
+    probes: int = Field(default=3, ge=0, le=10)  # before a binding is extended; 0: nobody is asked
+
+
+class Downlink(Section):
+    """How the core network learns to which LMAs it may send: BGP, watched over by BFD (``docs/downlink.md``)."""
+
+    lma_as: AutonomousSystem = 64513
+    core_as: AutonomousSystem = 64512
+    bfd_interval: float = Field(default=0.2, ge=0.01, le=10)  # seconds from one packet of an LMA to the next
+    bfd_multiplier: int = Field(default=5, ge=2, le=255)  # so many missing in a row: the LMA is dead
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Downlink:
+        if self.lma_as == self.core_as:
+            raise ValueError("lma_as and core_as must differ")
+        return self

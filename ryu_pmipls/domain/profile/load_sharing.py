@@ -1,0 +1,65 @@
+"""When and how uplinks move between LMAs."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from ryu_pmipls.domain.profile.section import Section
+from ryu_pmipls.domain.profile.values import Fraction, Seconds
+from ryu_pmipls.loadsharing import OverloadRule, Settings
+
+
+class LoadSharing(Section):
+    """When and how uplinks move between LMAs (draft section 3.2, errata E20 to E29)."""
+
+    policy: Literal["draft", "balance", "static"] = "draft"
+    redirect_new_sessions: bool = True  # from overloaded LMAs to light ones (RFC 6463)
+    cpu_threshold: Fraction = 0.8
+    packet_threshold: int = Field(default=60000, ge=0)  # packets in a window, at an LMA of capacity 1
+    combine: Literal["and", "or"] = "and"
+    hysteresis: float = Field(default=0.1, ge=0, lt=1)  # below cpu_threshold - hysteresis an overload has ended
+    cool_down: float | None = Field(default=None, ge=0, le=86400)  # s that a moved MAG rests
+    predict: bool = True  # draft: choose targets by the load they would have
+    tolerance: float = Field(default=0.05, gt=0, lt=1)  # balance: an LMA may be so far above the mean
+    balance_above: Fraction = 0.3  # balance: below this CPU fraction nothing has to be evened out
+    max_moves: int = Field(default=10, ge=1)  # balance: in a round; what leaves a dead LMA is not counted
+    window: Seconds = 300
+    report_interval: Seconds = 10
+    evaluation_interval: Seconds = 10
+
+    @model_validator(mode="after")
+    def _consistent(self) -> LoadSharing:
+        if self.report_interval > self.window:
+            raise ValueError("report_interval must not be longer than window")
+        if self.hysteresis >= self.cpu_threshold:
+            raise ValueError("hysteresis must be less than cpu_threshold")
+        return self
+
+    @property
+    def rest_after_move(self) -> float:
+        """Seconds for which a MAG that was moved is left alone (erratum E25).
+
+        A policy that also acts where there is no overload has the patience not to move the same MAG to and fro.
+        """
+        windows = 12 if self.policy == "balance" else 1
+        return windows * self.window if self.cool_down is None else self.cool_down
+
+    @property
+    def settings(self) -> Settings:
+        """The same as the policies take it."""
+        return Settings(
+            policy=self.policy,
+            rule=OverloadRule(
+                cpu_threshold=self.cpu_threshold,
+                packet_threshold=self.packet_threshold,
+                combine=self.combine,
+                hysteresis=self.hysteresis,
+            ),
+            cool_down=self.rest_after_move,
+            predict=self.predict,
+            tolerance=self.tolerance,
+            balance_above=self.balance_above,
+            max_moves=self.max_moves,
+        )

@@ -1,0 +1,112 @@
+"""The nodes of a domain: the RMS, LMAs, MAGs and mobile nodes, and how to find one by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from pydantic import Field
+
+from ryu_pmipls.domain.profile.section import Section
+from ryu_pmipls.domain.profile.values import (
+    Address,
+    AddressWithLength,
+    DatapathId,
+    LinkLayerAddress,
+    ListenAddress,
+    Name,
+    PortName,
+    Prefix,
+    Transport,
+)
+
+
+class Endpoint(Section):
+    """Where a server listens."""
+
+    host: ListenAddress
+    port: int = Field(ge=1, le=65535)
+
+
+class Node(Section):
+    """A node of the domain that speaks Mobility Headers, at its underlay ``address``."""
+
+    address: Address
+    transport: Transport | None = None  # by which it is spoken to; None: signalling.transport
+
+
+class Rms(Node):
+    """The Route Management Server."""
+
+    openflow: Endpoint = Endpoint(host="::", port=6653)
+    rest: Endpoint = Endpoint(host="127.0.0.1", port=8080)
+    state_directory: Path = Path("/var/lib/pmipls")
+
+
+class Core(Section):
+    """An LMA's link to the network in which the correspondent nodes are."""
+
+    port: PortName
+    address: AddressWithLength
+    gateway: Address
+
+
+class Api(Endpoint):
+    """Where an agent serves REST, besides its Unix socket."""
+
+    host: ListenAddress = "127.0.0.1"
+
+
+class Switch(Node):
+    """A host of the domain with an OpenFlow switch: an LMA or a MAG."""
+
+    name: Name
+    datapath_id: DatapathId
+    api: Api | None = None
+
+
+class Lma(Switch):
+    """A Local Mobility Anchor; ``address`` is its LMAA, ``capacity`` relative to that of the other LMAs."""
+
+    core: Core
+    capacity: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+
+
+class Mag(Switch):
+    """A Mobile Access Gateway; ``address`` is its Proxy-CoA."""
+
+    access_ports: tuple[PortName, ...] = Field(min_length=1)
+
+
+class MobileNode(Section):
+    """A mobile node that may use the domain, known by its identifier (NAI) and link-layer address."""
+
+    name: Name
+    identifier: str = Field(min_length=1, max_length=200)
+    link_layer_address: LinkLayerAddress
+    prefix: Prefix | None = None
+    anchor: Name | None = None
+
+
+class Named(Protocol):
+    """What has a name."""
+
+    @property
+    def name(self) -> str: ...
+
+
+NamedT = TypeVar("NamedT", bound=Named)
+
+
+def named(nodes: Sequence[NamedT], name: str, kind: str) -> NamedT:
+    """The node of that name; ``KeyError`` with what it should be and the names there are."""
+    for node in nodes:
+        if node.name == name:
+            return node
+    raise KeyError(f"no {kind} is called {name!r}; there are: {names_of(nodes)}")
+
+
+def names_of(nodes: Sequence[Named]) -> str:
+    """Their names, for a person to read."""
+    return ", ".join(node.name for node in nodes) or "none"

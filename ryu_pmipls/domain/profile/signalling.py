@@ -1,0 +1,51 @@
+"""How the nodes talk, and with which numbers."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, model_validator
+
+from ryu_pmipls.domain.profile.section import Section
+from ryu_pmipls.domain.profile.values import AbsolutePath, Seconds, Transport
+
+
+def _free_header_type(number: int) -> int:
+    taken = (5, 6, 7, 13, 16, 19, 20)  # PBU, PBA, Binding Error, Heartbeat, revocation, update notification
+    if number in taken:
+        raise ValueError(f"is the type of another message that is spoken here; all but {taken} are allowed")
+    return number
+
+
+class InnerTypes(Section):
+    """Numbers of the draft's messages inside the experimental Mobility Header type (erratum E1)."""
+
+    tunnel_request: int = Field(default=1, ge=0, le=255)
+    tunnel_ack: int = Field(default=2, ge=0, le=255)
+    load_info: int = Field(default=3, ge=0, le=255)
+    load_adjust: int = Field(default=4, ge=0, le=255)
+    route_adjust: int = Field(default=5, ge=0, le=255)
+
+    @model_validator(mode="after")
+    def _distinct(self) -> InnerTypes:
+        if len({*self.model_dump().values()}) < 5:
+            raise ValueError("the five numbers must differ")
+        return self
+
+
+class Signalling(Section):
+    """How the nodes talk: Mobility Headers in IPv6 (protocol 135), or the same octets in UDP.
+
+    ``keys`` is a file with a key for each pair of nodes (:mod:`ryu_pmipls.signalling.keys`); with it every message is
+    authenticated.
+    """
+
+    transport: Transport = "raw"
+    udp_port: int = Field(default=5436, ge=1, le=65535)
+    rate_limit: int = Field(default=5000, ge=1, le=1000000)  # messages of one peer in a second
+    keys: AbsolutePath | None = None
+    replay_window: Seconds = 7  # RFC 4285, section 6: how far clocks and transit may be apart
+    mobility_header_type: Annotated[int, AfterValidator(_free_header_type)] = Field(default=11, ge=0, le=255)
+    inner_types: InnerTypes = InnerTypes()
+    vendor_id: int = Field(default=32473, ge=0, lt=2**32)  # RFC 5612: the number for examples
+    lenient: bool = True  # Route_adjust with the draft's wrong Length is accepted (erratum E3)
