@@ -1,0 +1,119 @@
+"""Our own options: sub-types of the vendor-specific option."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv6Address
+
+from ryu_pmipls.wire.codepoints import Encapsulation, TunnelStatusCode
+from ryu_pmipls.wire.layout import Ipv6, Layout, LinkLayer, Number
+from ryu_pmipls.wire.options.option import Option, OptionDescription
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment(Option):
+    """In Route_adjust: the OpenFlow port of the mobile node at its MAG, and the LMA that anchors it."""
+
+    port: int
+    anchor: IPv6Address
+
+    description = OptionDescription(
+        subtype=1,
+        title="Attachment",
+        source="docs/architecture.md",
+        layout=Layout(
+            Number(name="port", octets=4, text="OpenFlow port at the new MAG"),
+            Ipv6(name="anchor", text="LMA that holds the binding"),
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CoreGateway(Option):
+    """In Load_info: the link-layer address to which an LMA sends what leaves the domain."""
+
+    link_layer_address: bytes
+
+    description = OptionDescription(
+        subtype=2,
+        title="Core Gateway",
+        source="docs/architecture.md",
+        layout=Layout(LinkLayer(name="link_layer_address")),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class LoadInfoPart(Option):
+    """In Load_info: this is part ``index`` (from 0) of ``count`` of the report on ``window`` (erratum E5).
+
+    ``ValueError`` unless ``index`` is less than ``count``.
+    """
+
+    window: int
+    index: int
+    count: int
+
+    description = OptionDescription(
+        subtype=3,
+        title="Load Info Part",
+        source="erratum E5",
+        layout=Layout(
+            Number(name="window", octets=4, text="number of the measuring window"),
+            Number(name="index", octets=1, text="from 0"),
+            Number(name="count", octets=1, text="parts of the report"),
+        ),
+    )
+
+    def __post_init__(self) -> None:
+        if not self.index < self.count:
+            raise ValueError(f"part {self.index} of {self.count} does not exist, counted from 0")
+
+
+@dataclass(frozen=True, slots=True)
+class TunnelStatus(Option):
+    """In Tnl_ack: whether the LMA accepts the tunnel, and how it encapsulates (erratum E13)."""
+
+    status: int
+    encapsulation: int
+
+    description = OptionDescription(
+        subtype=4,
+        title="Tunnel Status",
+        source="erratum E13",
+        layout=Layout(
+            Number(name="status", octets=1, values=TunnelStatusCode),
+            Number(name="encapsulation", octets=1, values=Encapsulation),
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class UplinkShare(Option):
+    """In Load_adjust, once for each LMA: how many ``slots`` of all of the MAG's uplink it carries from now on."""
+
+    lma: IPv6Address
+    slots: int
+
+    description = OptionDescription(
+        subtype=5,
+        title="Uplink Share",
+        source="erratum E34",
+        layout=Layout(
+            Ipv6(name="lma", text="LMA that carries it"),
+            Number(name="slots", octets=2, text="of as many as all these options name"),
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Drain(Option):
+    """In Load_adjust to an LMA: whether it shall give up all its sessions and take none, on the operator's word."""
+
+    draining: int
+
+    description = OptionDescription(
+        subtype=6,
+        title="Drain",
+        source="docs/architecture.md",
+        layout=Layout(Number(name="draining", octets=1, text="1: have no sessions; 0: take them again")),
+    )
