@@ -99,7 +99,14 @@ class RouteManagementServer(RyuApp):
             self.confirmation = Confirmation(self.endpoint.send, profile.timers)
             self.sessions = SessionControl(profile, self.confirmation)
             self.uplinks = UplinkControl(
-                profile, uplinks, self.store, self.network, self.confirmation, self.sessions, self.clock.now
+                profile,
+                uplinks,
+                self.store,
+                self.network,
+                self.bindings,
+                self.confirmation,
+                self.sessions,
+                self.clock.now,
             )
             self.incidents = Incidents(self.store)
             self.failures = FailureControl(
@@ -242,6 +249,13 @@ class RouteManagementServer(RyuApp):
         if switch.statistics(event.msg.body, _more(event.msg)) and switch.name in self.network.lmas:
             self.uplinks.counted(switch.name, self.clock.now())
 
+    @set_ev_cls(ofp_event.EventOFPGroupStatsReply, MAIN_DISPATCHER)
+    def _groups_counted(self, event: Any) -> None:
+        switch = self._switch(event.msg.datapath)
+        if switch is not None and switch.name in self.network.mags:
+            packets = {group.group_id: group.packet_count for group in event.msg.body}
+            self.uplinks.sent(switch.name, packets, self.clock.now())
+
     @set_ev_cls(ofp_event.EventOFPAggregateStatsReply, MAIN_DISPATCHER)
     def _traffic_counted(self, event: Any) -> None:
         switch = self._switch(event.msg.datapath)
@@ -252,7 +266,7 @@ class RouteManagementServer(RyuApp):
         switches = list(self.network)
         while True:
             for switch in switches:
-                switch.request_statistics()
+                switch.request_statistics(self.uplinks.groups_to_count() if switch.name in self.network.mags else ())
                 hub.sleep(self.profile.load_sharing.report_interval / len(switches))
 
     # Signalling.

@@ -27,8 +27,9 @@ from ryu_pmipls.loadsharing import (
     whole,
 )
 from ryu_pmipls.openflow.network import Network
-from ryu_pmipls.openflow.rules import tunnel_port
+from ryu_pmipls.openflow.rules import tunnel_group, tunnel_port
 from ryu_pmipls.openflow.session import Outcome as SwitchOutcome
+from ryu_pmipls.routing import BindingTable
 from ryu_pmipls.store import Store
 from ryu_pmipls.wire import LoadAdjust, LoadInfo, LoadInfoMerger, Timestamp, UplinkShare
 
@@ -47,6 +48,7 @@ class UplinkControl:
         uplinks: dict[str, dict[str, Slots]],
         store: Store,
         network: Network,
+        bindings: BindingTable,
         confirmation: Confirmation,
         sessions: SessionControl,
         clock: Callable[[], float],
@@ -66,6 +68,7 @@ class UplinkControl:
         self._profile = profile
         self._store = store
         self._network = network
+        self._bindings = bindings
         self._confirmation = confirmation
         self._sessions = sessions
         self._clock = clock
@@ -89,6 +92,19 @@ class UplinkControl:
         received = {mag: (counters.rx_packets, counters.rx_octets) for mag, counters in read}
         self.load_list.port_statistics(lma, received, now)
 
+    def groups_to_count(self) -> list[int]:
+        """The groups of MAGs whose counters tell what LMAs are offered that are full; those of a port do not.
+
+        Open vSwitch counts twice what it sends into a tunnel of its own, and what LMAs lose nobody counts there.
+        """
+        return [tunnel_group(self._profile, lma) for lma in self.load_list.full()]
+
+    def sent(self, mag: str, packets: Mapping[int, int], now: float) -> None:
+        """The counters of a MAG's groups have been read: group -> packets."""
+        groups = {tunnel_group(self._profile, lma.name): lma.name for lma in self._profile.lmas}
+        counts = {groups[group]: count for group, count in packets.items() if group in groups}
+        self.load_list.sent_statistics(mag, counts, now)
+
     def ports_changed(self, lma: str) -> None:
         """The ports of an LMA's switch have been told, or have changed."""
         ports = self._network.lmas[lma].ports
@@ -111,7 +127,8 @@ class UplinkControl:
     def present(self) -> Inputs:
         """What a round that is decided now goes by."""
         uplinks = {mag: dict(anchors) for mag, anchors in self.uplinks.items()}
-        return Inputs(self.settings, self.load_list.snapshot(self._clock()), uplinks, self.memory)
+        snapshot = self.load_list.snapshot(self._clock())
+        return Inputs(self.settings, snapshot, uplinks, self.memory, self._bindings.sessions())
 
     def inputs(self, decision: Decision) -> Any:
         """What a decision was made from, a JSON document; None if that is not kept any more."""

@@ -69,7 +69,10 @@ class FlowResult:
 
 
 class Flow:
-    """One flow. ``rate`` is in Mbit/s (None: as fast as TCP can); ``seconds`` None lasts until :meth:`stop`."""
+    """One flow, or ``streams`` of them that share a ``rate`` and count as one.
+
+    ``rate`` is in Mbit/s (None: as fast as TCP can); ``seconds`` None lasts until :meth:`stop`.
+    """
 
     def __init__(
         self,
@@ -79,6 +82,7 @@ class Flow:
         direction: Direction = "up",
         rate: float | None = None,
         seconds: float | None = None,
+        streams: int = 1,
     ) -> None:
         if protocol == "udp" and rate is None:
             raise LabError("a UDP flow needs a rate")
@@ -90,6 +94,7 @@ class Flow:
         self.started = 0.0  # seconds since 1970
         self._rate = rate
         self._seconds = seconds
+        self._streams = streams
         self._logs: tuple[Path, ...] = ()
         self._processes: list[subprocess.Popen[bytes]] = []
 
@@ -110,11 +115,11 @@ class Flow:
         self._processes = [server]
         _await_listener(server, port, server_log)
         argv = ["iperf3", "--client", server_address, "--bind", address, *common]
-        argv += ["--time", f"{self._seconds or _LONGEST:.0f}"]
+        argv += ["--time", f"{self._seconds or _LONGEST:.0f}", "--parallel", str(self._streams)]
         if self.protocol == "udp":
             argv += ["--udp", "--length", str(_DATAGRAM)]
         if self._rate is not None:
-            argv += ["--bitrate", f"{self._rate}M"]
+            argv += ["--bitrate", f"{self._rate / self._streams}M"]
         if self.direction == "down":
             argv.append("--reverse")
         self._processes.append(self.lab.launch(self.mobile_node, argv, client_log))

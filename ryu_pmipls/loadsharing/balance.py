@@ -8,18 +8,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ryu_pmipls.loadsharing.decision import Outlook
+from ryu_pmipls.loadsharing.decision import Decision, Outlook
 from ryu_pmipls.loadsharing.levels import water_level
+from ryu_pmipls.loadsharing.load_list import SATURATED
 from ryu_pmipls.loadsharing.plan import Plan
 from ryu_pmipls.loadsharing.snapshot import LmaState
 from ryu_pmipls.loadsharing.uplinks import whole
 from ryu_pmipls.loadsharing.window import Flags, Floats
 
 _PLAYING = (LmaState.OVERLOADED, LmaState.NEUTRAL, LmaState.LIGHT)
-#: From this CPU fraction on an LMA may be offered more than it forwards, and nobody knows how much more.
-SATURATED = 0.95
-#: So much more it is taken to be. Too little costs another round, too much a move back.
+#: What a saturated LMA is taken to be offered, where nobody knows it: so many times what it forwards. Too little costs
+#: another round, too much a move back.
 _UNSEEN = 1.25
+#: It is not taken to be offered more than so many times what it forwards.
+_MOST_OFFERED = 5.0
+#: What was offered is known of the time after a move when so many report intervals have passed.
+_REPORTED = 2
 #: A MAG moves as a whole if that is at least so much of what should move; else it is divided.
 _WHOLE_SUFFICES = 0.7
 #: A move has to be at least so much of the tolerance, or it is not worth it.
@@ -40,7 +44,8 @@ def balance(plan: Plan) -> None:
 
     * An LMA takes part in a round when its CPU was measured after its last move. Packets of the window that came before
       a move are counted where they would come now.
-    * A saturated LMA forwards less than it is offered: its work is taken to be a quarter more.
+    * A saturated LMA forwards less than it is offered. How much more that is tell the MAGs' own counters; where they do
+      not, its work is taken to be a quarter more.
     * A MAG that was moved rests for the cool-down, unless it had to leave an LMA; at an LMA that is overloaded, or far
       above the level, only the very slots that were moved rest.
     * When no LMA is above ``balance_above``, uplinks go back to their anchors as far as that stays so.
@@ -71,7 +76,7 @@ class _Board:
         self.plan = plan
         self.settings = plan.settings
         loads = plan.snapshot.lmas
-        self.cpu: Floats = np.where(plan.cpu >= SATURATED, _UNSEEN * plan.cpu, plan.cpu)
+        self.cpu: Floats = plan.cpu * np.where(plan.cpu >= SATURATED, self._unseen(), 1.0)
         self.rates = self._rates()
         totals = np.maximum(
             self.rates.sum(axis=1),
@@ -98,8 +103,21 @@ class _Board:
 
     # What is known.
 
+    def _unseen(self) -> Floats:
+        """How many times what they forward the LMAs are offered, were they full."""
+        plan = self.plan
+        moved = {lma for move in self._unreported() for lma in (move.old_lma, move.new_lma)}
+        known = (None if load.lma in moved else load.loss for load in plan.snapshot.lmas)
+        losses = np.array([np.nan if loss is None else loss for loss in known])
+        unseen: Floats = np.where(np.isnan(losses), _UNSEEN, 1 / np.maximum(1 - losses, 1 / _MOST_OFFERED))
+        return unseen
+
+    def _unreported(self) -> list[Decision]:
+        """Moves that counters of the last interval may not have seen."""
+        return [*self.plan.recent(_REPORTED * self.plan.snapshot.report_interval), *self.plan.decisions]
+
     def _rates(self) -> Floats:
-        """Packets per second (LMAs, MAGs), as they are with the present uplinks."""
+        """Packets per second (LMAs, MAGs), as they are with the present uplinks: as offered, where that is known."""
         plan, snapshot = self.plan, self.plan.snapshot
         rates = np.nan_to_num(plan.rates, nan=0.0)
         for move in (*plan.recent(2 * snapshot.window), *plan.decisions):
@@ -112,7 +130,9 @@ class _Board:
                 if load.counts_age is not None and span > 0:
                     began = plan.now - load.counts_age - span
                     rates[row, column] += change * min(1.0, max(0.0, (move.time - began) / span))
-        result: Floats = rates.clip(min=0.0)
+        moved = {move.mag for move in self._unreported()}
+        known = np.isfinite(snapshot.offered) & [mag not in moved for mag in snapshot.mags]
+        result: Floats = np.where(known, snapshot.offered, rates.clip(min=0.0))
         return result
 
     def _settled(self) -> Flags:
@@ -166,7 +186,8 @@ class _Board:
         for mag, anchor, carrier in self._displaced():
             home, away = plan.row[anchor], plan.row[carrier]
             piece = self._as_piece(away, plan.column[mag], {anchor: plan.carried(mag, carrier)[anchor]})
-            after = self.cpu[home] + piece.work / plan.capacity[home]
+            # Sessions are not alike: the piece may be all that the MAG sends there, and would have to leave again.
+            after = self.cpu[home] + self.work[away, piece.column] / plan.capacity[home]
             if self.moves < settings.max_moves and after <= _RETURN_BELOW * settings.balance_above:
                 self._move(away, home, piece, f"the load has fallen: {anchor} carries its own uplink again")
 

@@ -8,8 +8,12 @@ from typing import Literal
 
 import numpy as np
 
+from ryu_pmipls.loadsharing.offered import OfferedRates
 from ryu_pmipls.loadsharing.snapshot import LmaLoad, LmaState, LoadSnapshot, Source
 from ryu_pmipls.loadsharing.window import UNKNOWN, UNKNOWN_COUNTER, Counters, Flags, Floats, Integers, PortWindows
+
+#: From this CPU fraction on an LMA may be offered more than it forwards.
+SATURATED = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,7 @@ class _Counts:
     packets: Integers
     octets: Integers
     spans: Floats
+    newest: Floats  # packets per second
 
     def projected(self, window: float) -> float:
         """Packets in a whole window at the rates that were watched."""
@@ -107,6 +112,7 @@ class _Entry:
             packets=counts.packets,
             octets=counts.octets,
             spans=counts.spans,
+            newest=np.where(unknown & ~self.present, 0.0, counts.newest),
         )
 
 
@@ -130,6 +136,7 @@ class LoadList:
         capacities: Mapping[str, float] | None = None,
     ) -> None:
         self._entries = {lma: _Entry(len(mags), window) for lma in lmas}
+        self._lmas = {lma: index for index, lma in enumerate(lmas)}
         self._mags = {mag: index for index, mag in enumerate(mags)}
         self._names = tuple(mags)
         self._rule = rule or OverloadRule()
@@ -137,6 +144,7 @@ class LoadList:
         self._report_interval = report_interval
         self._stale_after = 2 * report_interval if stale_after is None else stale_after
         self._capacities = capacities or {}
+        self._offered = OfferedRates(len(lmas), len(mags), self._stale_after)
         self._nothing = np.full(len(mags), UNKNOWN, dtype=np.int64)
         self._no_spans = np.full(len(mags), np.nan)
         self._whole = np.full(len(mags), window)
@@ -200,7 +208,20 @@ class LoadList:
             packets=packets,
             octets=self._nothing,
             spans=self._whole,
+            newest=self._no_spans,
         )
+
+    def sent_statistics(self, mag: str, counters: Mapping[str, int], now: float) -> None:
+        """Take cumulative 64-bit counters (LMA -> packets sent there) of a MAG's switch; all ones is unknown."""
+        read = np.full((len(self._lmas), 1), UNKNOWN_COUNTER, dtype=np.uint64)
+        for lma, packets in counters.items():
+            read[self._lmas[lma]] = packets
+        column = self._mags[mag]
+        self._offered.add(slice(column, column + 1), read, now)
+
+    def sent_counters(self, counters: Counters, now: float) -> None:
+        """The same of all MAGs at once, from an array of the shape (LMAs, MAGs)."""
+        self._offered.add(slice(None), counters, now)
 
     # What is told.
 
@@ -214,6 +235,10 @@ class LoadList:
 
     # What there is.
 
+    def full(self) -> list[str]:
+        """The LMAs that may be offered more than they forward: MAGs are to tell how much that is."""
+        return [lma for lma, entry in self._entries.items() if entry.cpu is not None and entry.cpu >= SATURATED]
+
     def snapshot(self, now: float) -> LoadSnapshot:
         """The load list as it stands at ``now``."""
         chosen = {lma: self._counts(entry, now) for lma, entry in self._entries.items()}
@@ -223,15 +248,19 @@ class LoadList:
             for counts, _ in chosen.values()
         ]
         packets, octets, spans = (np.stack(row) for row in zip(*rows, strict=True))
+        offered = self._offered.rates(now)
         return LoadSnapshot(
             time=now,
             window=self._window,
             report_interval=self._report_interval,
             mags=self._names,
-            lmas=tuple(self._load(lma, *counts, now) for lma, counts in chosen.items()),
+            lmas=tuple(
+                self._load(lma, *counts, now, sent) for (lma, counts), sent in zip(chosen.items(), offered, strict=True)
+            ),
             packets=packets,
             octets=octets,
             spans=spans,
+            offered=offered,
         )
 
     def _fresh(self, time: float, now: float) -> bool:
@@ -251,7 +280,7 @@ class LoadList:
         known = [counts for counts in (ports, signalled) if counts is not None]
         return max(known, key=lambda counts: counts.time, default=None), False
 
-    def _load(self, lma: str, counts: _Counts | None, usable: bool, now: float) -> LmaLoad:
+    def _load(self, lma: str, counts: _Counts | None, usable: bool, now: float, offered: Floats) -> LmaLoad:
         entry, capacity = self._entries[lma], self._capacities.get(lma, 1.0)
         return LmaLoad(
             lma=lma,
@@ -266,6 +295,7 @@ class LoadList:
             signalled_packets=None if entry.signalled is None else entry.signalled.total,
             capacity=capacity,
             cause=entry.cause,
+            loss=_loss(offered, counts.newest) if counts is not None and usable else None,
         )
 
     def _state(self, entry: _Entry, counts: _Counts | None, capacity: float, now: float) -> LmaState:
@@ -277,3 +307,10 @@ class LoadList:
             return LmaState.STALE
         projected = counts.projected(self._window) if self._rule.combine == "or" else None
         return self._rule.state(entry.hot, counts.total / capacity, None if projected is None else projected / capacity)
+
+
+def _loss(offered: Floats, arriving: Floats) -> float | None:
+    """The fraction lost of what MAGs sent to an LMA, of those of which both rates (packets/s) are known."""
+    known = np.isfinite(offered) & np.isfinite(arriving)
+    sent = float(offered[known].sum())
+    return max(0.0, 1 - float(arriving[known].sum()) / sent) if sent > 0 else None

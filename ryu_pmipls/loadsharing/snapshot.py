@@ -35,12 +35,16 @@ class Source(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class MagTraffic:
-    """What one MAG sent through one LMA in the last ``span`` seconds; None is unknown."""
+    """What one MAG sent through one LMA in the last ``span`` seconds; None is unknown.
+
+    ``offered`` is how many packets per second it has lately sent there, lost ones included, as its own switch counts.
+    """
 
     mag: str
     packets: int | None
     octets: int | None
     span: float | None
+    offered: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,8 @@ class LmaLoad:
 
     ``packets`` and ``octets`` tell what arrived from the MAGs in the window, of which at least ``span`` seconds were
     watched for every MAG. ``signalled_packets`` is the total of the newest Load_info, for comparison. ``capacity`` is
-    relative to that of the other LMAs. ``cause`` is why an LMA counts as dead, or who drains it.
+    relative to that of the other LMAs. ``cause`` is why an LMA counts as dead, or who drains it. ``loss`` is the
+    fraction that was lately lost of what MAGs sent to the LMA.
     """
 
     lma: str
@@ -64,6 +69,7 @@ class LmaLoad:
     signalled_packets: int | None
     capacity: float = 1.0
     cause: str | None = None
+    loss: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,8 +77,9 @@ class LoadSnapshot:
     """The load list at a time: entries in the profile's order of LMAs, ``mags`` in its order of MAGs.
 
     ``packets``, ``octets`` (int64) and ``spans`` (float64, s) have the shape (LMAs, MAGs): what came from each MAG in
-    the last ``spans`` seconds; ``UNKNOWN`` and NaN where that is not known. ``window`` and ``report_interval`` are
-    seconds. Arrays must not be changed.
+    the last ``spans`` seconds; ``UNKNOWN`` and NaN where that is not known. ``offered`` (float64, packets/s, NaN for
+    unknown) of the same shape is what each MAG has lately sent there. ``window`` and ``report_interval`` are seconds.
+    Arrays must not be changed.
     """
 
     time: float
@@ -83,6 +90,7 @@ class LoadSnapshot:
     packets: Integers
     octets: Integers
     spans: Floats
+    offered: Floats
 
     @staticmethod
     def of(
@@ -96,6 +104,7 @@ class LoadSnapshot:
         names = tuple(mags)
         shape = (len(loads), len(names))
         packets, octets, spans = np.zeros(shape, np.int64), np.zeros(shape, np.int64), np.zeros(shape)
+        offered = np.full(shape, np.nan)
         column = {mag: index for index, mag in enumerate(names)}
         for row, (load, traffic) in enumerate(loads):
             spans[row] = np.nan if load.span is None else load.span
@@ -106,8 +115,9 @@ class LoadSnapshot:
                 packets[at] = UNKNOWN if entry.packets is None else entry.packets
                 octets[at] = UNKNOWN if entry.octets is None else entry.octets
                 spans[at] = np.nan if entry.span is None else entry.span
+                offered[at] = np.nan if entry.offered is None else entry.offered
         return LoadSnapshot(
-            time, window, report_interval, names, tuple(load for load, _ in loads), packets, octets, spans
+            time, window, report_interval, names, tuple(load for load, _ in loads), packets, octets, spans, offered
         )
 
     def lma(self, name: str) -> LmaLoad:
@@ -115,16 +125,17 @@ class LoadSnapshot:
         return self.lmas[self._row(name)]
 
     def traffic(self, lma: str) -> tuple[MagTraffic, ...]:
-        """What came through an LMA from the MAGs that sent anything, or of which that is not known."""
+        """What came through an LMA from the MAGs that send anything there, or of which that is not known."""
         row = self._row(lma)
         return tuple(
             MagTraffic(
                 mag=self.mags[column],
                 packets=_known(self.packets[row, column]),
                 octets=_known(self.octets[row, column]),
-                span=None if np.isnan(self.spans[row, column]) else float(self.spans[row, column]),
+                span=_number(self.spans[row, column]),
+                offered=_number(self.offered[row, column]),
             )
-            for column in np.flatnonzero(self.packets[row]).tolist()
+            for column in np.flatnonzero((self.packets[row] != 0) | (self.offered[row] > 0)).tolist()
         )
 
     def rates(self) -> Floats:
@@ -177,3 +188,7 @@ class LoadSnapshot:
 
 def _known(count: np.int64) -> int | None:
     return None if count == UNKNOWN else int(count)
+
+
+def _number(value: np.float64) -> float | None:
+    return None if np.isnan(value) else float(value)

@@ -18,7 +18,7 @@ ROWS_PER_WINDOW = 16
 FORGOTTEN_AFTER = 2
 #: No counter gains so much from one sample to the next. One that seems to has been reset, if it fell, and is not to be
 #: believed, if it rose; otherwise one that fell has wrapped.
-_IMPLAUSIBLE = np.uint64(2**48)
+IMPLAUSIBLE = np.uint64(2**48)
 
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -31,13 +31,15 @@ class Counts:
     """What ports gained in the window that ended at ``time``, one element a port; all arrays have the shape (ports,).
 
     ``packets`` and ``octets`` came in the last ``spans`` seconds before ``time``: a window, or what was watched of it.
-    They are ``UNKNOWN`` (and the span NaN) for a port that is not there or was not read twice by then.
+    They are ``UNKNOWN`` (and the span NaN) for a port that is not there or was not read twice by then. ``newest`` is
+    packets per second between the two newest samples of each port, NaN where that is not known.
     """
 
     time: float
     packets: Integers
     octets: Integers
     spans: Floats
+    newest: Floats
 
 
 class PortWindows:
@@ -55,6 +57,7 @@ class PortWindows:
         self._gained: Counters = np.zeros((2, ports), dtype=np.uint64)  # since the first sample
         self._first: Floats = np.full(ports, np.nan)  # time of the first sample
         self._last: Floats = np.full(ports, np.nan)  # time of the newest sample
+        self._newest: Floats = np.full(ports, np.nan)  # packets per second before it
         self._rows: list[tuple[float, Counters]] = []  # time, gained by then
 
     def set_present(self, present: Flags) -> None:
@@ -74,12 +77,14 @@ class PortWindows:
             return
         gain = counters - self._read  # modulo 2**64, so that a wrap needs no care
         going = heard & (self._last >= now - FORGOTTEN_AFTER * self._window)
-        if (gain >= _IMPLAUSIBLE).any():
+        if (gain >= IMPLAUSIBLE).any():
             self._judge(counters, gain, going, now)
         if not going.all():
             gain[:, ~going] = 0
             self._begin(heard & ~going, now)
         self._fill_rows(going, gain, now)
+        rates = np.where(going, gain[0] / (now - self._last), np.nan)
+        np.copyto(self._newest, rates, where=heard)
         self._gained += gain
         np.copyto(self._read, counters, where=heard)
         self._last[heard] = now
@@ -103,7 +108,7 @@ class PortWindows:
         if not known.all():
             packets[~known] = octets[~known] = UNKNOWN
             spans[~known] = np.nan
-        return Counts(time, packets, octets, spans)
+        return Counts(time, packets, octets, spans, np.where(known, self._newest, np.nan))
 
     def _heard_of(self) -> Flags:
         """The ports whose history counts; those that are not there have none."""
@@ -113,12 +118,12 @@ class PortWindows:
 
     def _judge(self, counters: Counters, gain: Counters, going: Flags, now: float) -> None:
         """Put right what ports gained whose counters were reset; those of which nobody knows it do not go on."""
-        odd = going & (gain >= _IMPLAUSIBLE).any(axis=0)
+        odd = going & (gain >= IMPLAUSIBLE).any(axis=0)
         if not odd.any():
             return
         expected = self._expected(now)
         reset = odd & (counters < self._read).any(axis=0)
-        reset &= (counters < _IMPLAUSIBLE).all(axis=0) & np.isfinite(expected).all(axis=0)
+        reset &= (counters < IMPLAUSIBLE).all(axis=0) & np.isfinite(expected).all(axis=0)
         gain[:, reset] = np.maximum(expected, counters)[:, reset].astype(np.uint64)
         going &= reset | ~odd
 

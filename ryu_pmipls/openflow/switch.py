@@ -206,11 +206,12 @@ class Switch:
         octets = self.contents.encoder.encode(updates, first)
         return self._watched(self._session.submit(octets, first, len(updates)))
 
-    def request_statistics(self) -> None:
-        """Ask for the counters of all ports, unless an answer is still awaited."""
+    def request_statistics(self, groups: Iterable[int] = ()) -> None:
+        """Ask for the counters of these groups and of all ports, unless an answer is still awaited."""
         if self._session is not None and not self.statistics_pending:
             self.statistics_pending = True
-            self._session.request(parser.OFPPortStatsRequest(encode.PROTOCOL, 0, ofp.OFPP_ANY))
+            of_groups = (parser.OFPGroupStatsRequest(encode.PROTOCOL, 0, group) for group in groups)
+            self._session.request(*of_groups, parser.OFPPortStatsRequest(encode.PROTOCOL, 0, ofp.OFPP_ANY))
 
     def statistics(self, entries: Iterable[Any], more: bool) -> bool:
         """The counters came, perhaps in several messages; whether all are there.

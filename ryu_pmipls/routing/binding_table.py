@@ -9,6 +9,7 @@ flow-mod.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from enum import Enum
 from ipaddress import IPv6Network
@@ -111,6 +112,7 @@ class BindingTable:
         self._numbers: dict[str | None, int] = {None: _NOWHERE}
         #: The detached ones are in the order in which they became so.
         self._by_mag: list[dict[bytes, None]] = [{}]
+        self._sessions: Counter[tuple[int, int]] = Counter()  # by the numbers of MAG and anchor
         for binding in bindings:
             self._put(binding)
         detached = self._by_mag[_NOWHERE]
@@ -174,6 +176,15 @@ class BindingTable:
         number = self._numbers.get(mag)
         return [] if number is None else [*self._by_mag[number]]
 
+    def sessions(self) -> dict[str, dict[str, int]]:
+        """MAG -> anchor -> how many mobile nodes of it are attached there."""
+        found: dict[str, dict[str, int]] = {}
+        for (at, of), count in self._sessions.items():
+            mag, anchor = self._names[at], self._names[of]
+            if count and mag is not None and anchor is not None:
+                found.setdefault(mag, {})[anchor] = count
+        return found
+
     def expire(self, now: float, after: float = 3600.0, limit: int = 1000) -> list[bytes]:
         """Forget prefixes that were detached more than ``after`` seconds ago, at most ``limit`` of them; tells which.
 
@@ -188,6 +199,7 @@ class BindingTable:
                 break
             expired.append(prefix)
         for prefix in expired:
+            self._sessions[_NOWHERE, _PACKED.unpack_from(self._shard(prefix)[prefix])[3]] -= 1
             del self._shard(prefix)[prefix], detached[prefix]
         return expired
 
@@ -235,21 +247,25 @@ class BindingTable:
 
     def _put(self, binding: Binding) -> None:
         prefix, shard, mag = binding.prefix, self._shard(binding.prefix), self._number(binding.mag)
-        address = binding.link_layer_address or b""
+        address, anchor = binding.link_layer_address or b"", self._number(binding.anchor)
         packed = _PACKED.pack(
             binding.timestamp,
             mag,
             self._number(binding.previous_mag),
-            self._number(binding.anchor),
+            anchor,
             binding.port or 0,
             len(address),
         )
         packed += address + (binding.identifier or "").encode()
         before = shard.get(prefix)
-        if before is not None and ((was_at := _PACKED.unpack_from(before)[1]) != mag or mag == _NOWHERE):
-            # Both dictionaries are to hold the same object, and the detached ones their order.
-            del shard[prefix], self._by_mag[was_at][prefix]
-            before = None
+        if before is not None:
+            _, was_at, _, was_of, _, _ = _PACKED.unpack_from(before)
+            self._sessions[was_at, was_of] -= 1
+            if was_at != mag or mag == _NOWHERE:
+                # Both dictionaries are to hold the same object, and the detached ones their order.
+                del shard[prefix], self._by_mag[was_at][prefix]
+                before = None
+        self._sessions[mag, anchor] += 1
         shard[prefix] = packed
         if before is None:
             self._by_mag[mag][prefix] = None

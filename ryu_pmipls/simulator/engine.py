@@ -122,7 +122,7 @@ def simulate(
         loads.ports(lma, domain.mags)
     placement, memory = Placement(domain.lmas), Memory()
     run = _empty_run(contender, scenario.steps, count)
-    counters = np.zeros((count, len(domain.mags)))
+    counters, sent = np.zeros((2, count, len(domain.mags)))
     anchor = np.zeros(0, dtype=np.int64)
     alive, in_use = np.ones((2, count), dtype=np.bool_)
     events = sorted(scenario.events, key=lambda event: event.at)
@@ -157,8 +157,10 @@ def simulate(
                 loads.port_counters(lma, read, start + moment)
                 loads.load_info(lma, float(cpu[row]), 0, {}, start + moment)
         counters += forwarded * length
+        sent += through * length
 
         now = start + length
+        loads.sent_counters(sent.astype(np.uint64), now)
         if now % sharing.evaluation_interval == 0:
             snapshot = loads.snapshot(now)
             sessions = Sessions(domain, step.mag, anchor)

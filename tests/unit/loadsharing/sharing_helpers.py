@@ -97,7 +97,7 @@ class Domain:
     """The loop closed: MAGs offer packets/s, evenly over their slots; LMAs saturate and drop. One step is a second.
 
     Every MAG's mobile nodes are anchored at lma1, unless ``anchors`` says otherwise. LMAs forward at most ``capacity``
-    packets/s times their relative ``capacities``.
+    packets/s times their relative ``capacities``. With ``tells`` MAGs tell what they send.
     """
 
     offered: dict[str, float]
@@ -105,6 +105,7 @@ class Domain:
     capacity: float = 1000.0
     anchors: Mapping[str, str] = field(default_factory=dict)
     capacities: Mapping[str, float] = field(default_factory=dict)
+    tells: bool = False
 
     def __post_init__(self) -> None:
         self.now = 0
@@ -120,6 +121,7 @@ class Domain:
         for lma in self.lmas:
             self.loads.ports(lma, list(self.offered))
         self.counters = {(lma, mag): 0.0 for lma in self.lmas for mag in self.offered}
+        self.sent = dict.fromkeys(self.counters, 0.0)
         self.memory = Memory()
 
     def through(self, lma: str) -> dict[str, float]:
@@ -142,9 +144,12 @@ class Domain:
                 wanted = self.utilisation(lma)
                 for mag, rate in self.through(lma).items():
                     self.counters[lma, mag] += rate / max(1.0, wanted)
+                    self.sent[lma, mag] += rate
                 self.loads.load_info(lma, min(1.0, wanted), 0, {}, self.now)
                 read = {mag: (int(self.counters[lma, mag]), 0) for mag in self.offered}
                 self.loads.port_statistics(lma, read, self.now)
+            for mag in self.offered if self.tells else ():
+                self.loads.sent_statistics(mag, {lma: int(self.sent[lma, mag]) for lma in self.lmas}, self.now)
             if self.now % 2 == 0:
                 outcome = decide(Inputs(settings, self.loads.snapshot(self.now), self.uplinks, self.memory))
                 self.memory = outcome.memory

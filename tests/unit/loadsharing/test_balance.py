@@ -115,7 +115,7 @@ def test_uplinks_go_home_when_the_load_has_fallen_and_not_before() -> None:
 
     assert decided(0.4) == []
     assert decided(0.15) == [("mag1", "lma2", "lma1"), ("mag2", "lma2", "lma1")]
-    assert decided(0.22) == [("mag2", "lma2", "lma1")]  # with mag1 lma1 would be at 29%
+    assert decided(0.21) == [("mag2", "lma2", "lma1")]  # with mag1 lma1 would be at 27%
 
 
 def test_what_others_anchor_goes_home_rather_than_elsewhere() -> None:

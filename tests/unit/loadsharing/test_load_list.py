@@ -198,11 +198,14 @@ def test_a_snapshot_survives_json() -> None:
     loads = load_list(ports=("mag1", "mag2"))
     for now in (48, 50):
         read(loads, now, mag1=100 * now, mag2=7)
+        loads.sent_statistics("mag1", {"lma1": 125 * now}, now)
     loads.load_info("lma2", 0.5, 999, {"mag1": 777}, 50)
     shot = loads.snapshot(50)
+    assert shot.lma("lma1").loss == pytest.approx(0.2)
     again = LoadSnapshot.from_document(json.loads(json.dumps(shot.to_document())))
     assert again == shot
     assert (again.packets == shot.packets).all() and np.array_equal(again.rates(), shot.rates(), equal_nan=True)
+    assert np.array_equal(again.offered, shot.offered, equal_nan=True)
     assert [traffic.mag for traffic in shot.traffic("lma1")] == ["mag1"]  # mag2 is known to have sent nothing
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sharing_helpers import (
     DEAD,
@@ -167,6 +167,7 @@ def test_a_round_can_be_played_again_from_its_json(given_settings: Settings, giv
 @pytest.mark.parametrize("policy", POLICIES)
 @settings(max_examples=8, deadline=None)
 @given(rates=st.lists(st.integers(0, 2500), min_size=1, max_size=6), lmas=st.integers(2, 4))
+@example(rates=[401], lmas=4)  # one uplink that was divided, and could go home if it were a fifth of what it is
 def test_closed_loop_stable_input_settles(policy: PolicyName, rates: list[int], lmas: int) -> None:
     domain = Domain({f"mag{n}": float(rate) for n, rate in enumerate(rates, start=1)}, LMAS[:lmas])
     given_settings = replace(SETTINGS, policy=policy)

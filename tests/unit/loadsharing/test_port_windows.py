@@ -47,6 +47,15 @@ def test_counts_since_the_first_sample_until_a_window_is_full() -> None:
     assert (count.spans.tolist(), count.time) == ([4], 4)
 
 
+def test_the_newest_rate_is_that_between_the_last_two_samples() -> None:
+    windows = fed((0, 5000), (4, 5400))
+    assert counts(windows).newest.tolist() == [100]
+    add(windows, 5, UNKNOWN_COUNTER)
+    assert counts(windows).newest.tolist() == [100]
+    add(windows, 6, 5400)
+    assert counts(windows).newest.tolist() == [0]
+
+
 def test_the_window_slides_and_its_start_is_interpolated() -> None:
     # Samples every 4 s at 100 packets/s: the start at 6 s lies in the middle of two of them.
     count = counts(fed(*((t, 100 * t) for t in range(0, 17, 4))))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from ipaddress import IPv6Network
 
@@ -302,6 +303,9 @@ class TableAndModel(RuleBasedStateMachine):
             assert self.table.prefixes(mag) == found
             assert len(found) == len(set(found))
             assert set(found) == self.model.at(mag)
+            anchors = Counter(self.model.get(prefix).anchor for prefix in found)
+            del anchors[None]
+            assert self.table.sessions().get(mag, {}) == anchors
 
 
 TableAndModel.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
