@@ -91,6 +91,11 @@ class _Entry:
         self.ports.set_present(self.present)
         self.signalled: _Counts | None = None
 
+    @property
+    def full(self) -> bool:
+        """Whether the LMA may be offered more than it forwards."""
+        return self.cpu is not None and self.cpu >= SATURATED
+
     def from_ports(self) -> _Counts | None:
         """Counts of the tunnel ports, as of the one that was read longest ago; None while one of them is unknown."""
         counts = self.ports.counts()
@@ -101,7 +106,7 @@ class _Entry:
             if (unknown & self.present).any():
                 return None
             # Where there is no tunnel nothing arrives.
-            counts.packets[unknown] = counts.octets[unknown] = 0
+            counts.packets[unknown] = counts.octets[unknown] = counts.newest[unknown] = 0
             counts.spans[unknown] = np.nanmin(counts.spans)
         return _Counts(
             source=Source.OPENFLOW,
@@ -112,7 +117,7 @@ class _Entry:
             packets=counts.packets,
             octets=counts.octets,
             spans=counts.spans,
-            newest=np.where(unknown & ~self.present, 0.0, counts.newest),
+            newest=counts.newest,
         )
 
 
@@ -237,7 +242,7 @@ class LoadList:
 
     def full(self) -> list[str]:
         """The LMAs that may be offered more than they forward: MAGs are to tell how much that is."""
-        return [lma for lma, entry in self._entries.items() if entry.cpu is not None and entry.cpu >= SATURATED]
+        return [lma for lma, entry in self._entries.items() if entry.full]
 
     def snapshot(self, now: float) -> LoadSnapshot:
         """The load list as it stands at ``now``."""
@@ -295,7 +300,7 @@ class LoadList:
             signalled_packets=None if entry.signalled is None else entry.signalled.total,
             capacity=capacity,
             cause=entry.cause,
-            loss=_loss(offered, counts.newest) if counts is not None and usable else None,
+            loss=_loss(offered, counts.newest) if counts is not None and usable and entry.full else None,
         )
 
     def _state(self, entry: _Entry, counts: _Counts | None, capacity: float, now: float) -> LmaState:

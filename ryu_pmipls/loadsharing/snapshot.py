@@ -54,7 +54,7 @@ class LmaLoad:
     ``packets`` and ``octets`` tell what arrived from the MAGs in the window, of which at least ``span`` seconds were
     watched for every MAG. ``signalled_packets`` is the total of the newest Load_info, for comparison. ``capacity`` is
     relative to that of the other LMAs. ``cause`` is why an LMA counts as dead, or who drains it. ``loss`` is the
-    fraction that was lately lost of what MAGs sent to the LMA.
+    fraction that was lately lost of what MAGs sent to the LMA, if that is full.
     """
 
     lma: str

@@ -83,11 +83,15 @@ class PortWindows:
             gain[:, ~going] = 0
             self._begin(heard & ~going, now)
         self._fill_rows(going, gain, now)
-        rates = np.where(going, gain[0] / (now - self._last), np.nan)
-        np.copyto(self._newest, rates, where=heard)
         self._gained += gain
-        np.copyto(self._read, counters, where=heard)
-        self._last[heard] = now
+        if going.all():
+            self._newest, self._read = gain[0] / (now - self._last), counters.copy()
+            self._last.fill(now)
+        else:
+            self._newest[heard] = np.nan
+            self._newest[going] = gain[0, going] / (now - self._last[going])
+            self._read[:, heard] = counters[:, heard]
+            self._last[heard] = now
         if not self._rows or now - self._rows[-1][0] >= self._window / ROWS_PER_WINDOW:
             self._rows.append((now, self._gained.copy()))
             # The last row at or before the start of the oldest window stays, as the baseline.
@@ -105,10 +109,11 @@ class PortWindows:
         known &= start < time
         packets, octets = (self._value(time) - self._value(time - self._window)).astype(np.int64)
         spans: Floats = time - start
+        newest = self._newest.copy()
         if not known.all():
             packets[~known] = octets[~known] = UNKNOWN
-            spans[~known] = np.nan
-        return Counts(time, packets, octets, spans, np.where(known, self._newest, np.nan))
+            spans[~known] = newest[~known] = np.nan
+        return Counts(time, packets, octets, spans, newest)
 
     def _heard_of(self) -> Flags:
         """The ports whose history counts; those that are not there have none."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from ryu_pmipls.simulator.engine import simulate as run_contender
+from ryu_pmipls.simulator.contest import play
 from ryu_pmipls.simulator.picture import draw
 from ryu_pmipls.simulator.results import document, figures, table
 from ryu_pmipls.simulator.scenario import load_scenario
@@ -44,11 +45,14 @@ def simulate(
     traffic = traffic_of(loaded, path)
     console = Console(width=None if sys.stdout.isatty() else 160)
     columns = TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn()
-    runs = []
     with Progress(*columns, console=Console(stderr=True)) as progress:
-        for contender in chosen:
-            task = progress.add_task(contender.name, total=loaded.steps)
-            runs.append(run_contender(loaded, contender, traffic, lambda task=task: progress.advance(task)))  # type: ignore[misc]
+        tasks = [progress.add_task(contender.name, total=loaded.steps) for contender in chosen]
+
+        def show(steps: Sequence[int]) -> None:
+            for task, done in zip(tasks, steps, strict=True):
+                progress.update(task, completed=done)
+
+        runs = play(loaded, path, chosen, show)
     console.print(
         f"{path.stem}: {loaded.lmas.count} LMAs, {len(traffic.mags)} MAGs, {loaded.hours:g} hours in steps of "
         f"{loaded.step:g} s. {loaded.description}",

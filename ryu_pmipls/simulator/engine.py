@@ -18,6 +18,7 @@ from ryu_pmipls.loadsharing import (
     Slots,
     decide,
 )
+from ryu_pmipls.loadsharing.window import UNKNOWN_COUNTER
 from ryu_pmipls.simulator.scenario import Contender, Scenario
 from ryu_pmipls.simulator.traffic import Floats, Indices, Step, Traffic
 
@@ -160,7 +161,11 @@ def simulate(
         sent += through * length
 
         now = start + length
-        loads.sent_counters(sent.astype(np.uint64), now)
+        full = [domain.row[lma] for lma in loads.full()]
+        if full:
+            told = np.full(sent.shape, UNKNOWN_COUNTER, dtype=np.uint64)
+            told[full] = sent[full].astype(np.uint64)
+            loads.sent_counters(told, now)
         if now % sharing.evaluation_interval == 0:
             snapshot = loads.snapshot(now)
             sessions = Sessions(domain, step.mag, anchor)

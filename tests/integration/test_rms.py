@@ -26,6 +26,7 @@ from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.lab import namespaces
 from ryu_pmipls.lab.errors import LabError
 from ryu_pmipls.lab.lab import Lab
+from ryu_pmipls.openflow.rules import tunnel_group
 from ryu_pmipls.openflow.session import CHANGE_TIMEOUT
 from ryu_pmipls.rest.cli import base_url, fetch, send
 from ryu_pmipls.signalling import Endpoint, Role
@@ -478,6 +479,25 @@ def test_an_overload_moves_a_mag_and_after_a_restart_the_next_one_does_too(lab: 
     back, _ = decided(lab, peers, {"lma1": (0.1, {"mag1": 0, "mag2": 0}), "lma2": hot})
     assert (back["mag"], back["old_lma"], back["new_lma"]) == ("mag1", "lma2", "lma1")
     assert (uplink(lab, "mag1", 1), uplink(lab, "mag1", 2)) == ("t-lma1", "t-lma1")
+
+
+def test_what_mags_offer_an_lma_that_is_full_is_counted_by_their_groups(lab: Lab, peers: Peers) -> None:
+    build_tunnels(lab, at_lmas=True)
+    group, packet = tunnel_group(lab.profile, "lma1"), "02" * 12 + "86dd" + "60" + "00" * 39
+
+    def offered() -> dict[str, list[float]]:
+        report(peers, {"lma1": (0.99, {}), "lma2": (0.5, {})})
+        for _ in range(5):
+            lab.openvswitch("mag1").ofctl(
+                "packet-out", BRIDGE, f"in_port=controller,packet={packet},actions=group:{group}"
+            )
+        loads = rest(lab, "load-list")["lmas"]
+        return {load["lma"]: [mag["offered"] for mag in load["mags"] if mag["offered"]] for load in loads}
+
+    found = eventually(lambda: (rates := offered())["lma1"] and rates, 20)
+    (rate,) = found["lma1"]
+    assert 0 < rate < 1000
+    assert not found["lma2"]  # which is not full
 
 
 def tell(lab: Lab, command: str, document: dict[str, Any] | None = None) -> Any:

@@ -199,6 +199,7 @@ def test_a_snapshot_survives_json() -> None:
     for now in (48, 50):
         read(loads, now, mag1=100 * now, mag2=7)
         loads.sent_statistics("mag1", {"lma1": 125 * now}, now)
+        loads.load_info("lma1", 1.0, 0, {}, now)
     loads.load_info("lma2", 0.5, 999, {"mag1": 777}, 50)
     shot = loads.snapshot(50)
     assert shot.lma("lma1").loss == pytest.approx(0.2)
