@@ -112,8 +112,9 @@ class Reconciler:
         done = (
             self._ask()
             and self._read()
-            and self._write_base()
+            and self._write_groups()
             and self._write(switch.desired.prefixes(switch))
+            and _done(switch.refresh())
             and self._sweep()
         )
         if self._session.closed:
@@ -173,13 +174,16 @@ class Reconciler:
                 raise ConnectionError(f"{self._switch.name} does not tell its flow entries")
             yield self._switch.entries
 
-    def _write_base(self) -> bool:
-        """Groups and the node's own entries; from here on changes go to the switch as they come."""
+    def _write_groups(self) -> bool:
+        """The groups, which bindings lead to; from here on changes go to the switch as they come.
+
+        The node's own entries come last: by them an empty switch takes traffic in, and BGP, which calls that here.
+        """
         switch = self._switch
         generation = 0 if switch.contents is None else switch.contents.generation
         generation = (generation + 1 + secrets.randbelow(2**GENERATION_BITS - 1)) % 2**GENERATION_BITS
         switch.contents = Contents(generation, switch.groups, switch.desired.encoder(switch, generation))
-        return _done(switch.refresh())
+        return _done(switch.refresh_groups())
 
     def _write(self, prefixes: Sequence[bytes]) -> bool:
         """The entries of bindings, as they are by then; those that the switch refuses do not hold the others up."""
