@@ -62,7 +62,7 @@ class _Listener:
         """Tell as much as there is room for."""
         while self._waiting and len(self._told) < WINDOW:
             octets = self._waiting.pop(next(iter(self._waiting)))
-            self._endpoint.forward(octets, self._peer)
+            self._endpoint.forward([octets], self._peer)
             if self.silent:
                 del self._unconfirmed[octets[_PREFIX]]
             else:
@@ -77,7 +77,7 @@ class _Listener:
             if not self._is_newest(told.octets):
                 del self._told[identity]
             elif told.tries < self._timers.adjust_tries:
-                self._endpoint.forward(told.octets, self._peer)
+                self._endpoint.forward([told.octets], self._peer)
                 told.tries += 1
                 told.timeout *= 2
                 told.deadline = now + told.timeout

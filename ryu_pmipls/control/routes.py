@@ -159,10 +159,9 @@ class RouteControl:
 
         It is told once: if that gets lost, so do some packets.
         """
-        for update in updates:
-            assert isinstance(update, _Handoff)
-            if self._forwards and update.binding.mag is not None:
-                self._endpoint.forward(update.report.announcement, self._mags[mag])
+        if self._forwards:
+            handoffs = [update for update in updates if isinstance(update, _Handoff) and update.binding.mag is not None]
+            self._endpoint.forward((handoff.report.announcement for handoff in handoffs), self._mags[mag])
 
     def _confirm(self, handoff: _Handoff) -> None:
         """Stored and in force: answer, and have the LMAs told unless there is newer to tell."""

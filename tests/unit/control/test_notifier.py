@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 from ipaddress import IPv6Address
 from typing import Any
 
@@ -15,7 +16,7 @@ from ryu_pmipls.wire.mobility_header import sealed
 RMS, LMA, MAG = (IPv6Address(f"fd00:5213::{end}") for end in ("99", "11", "21"))
 
 
-PEER = Peer("lma1", Role.LMA, LMA, LMA.packed, "udp", (str(LMA), 5436))
+PEER = Peer("lma1", Role.LMA, LMA, LMA.packed, "udp", b"")
 
 
 def route(number: int, ticks: int = 1) -> bytes:
@@ -33,8 +34,8 @@ class FakeEndpoint:
     def encode(self, message: Message, destination: IPv6Address) -> bytes:
         return build(message, RMS, destination)
 
-    def forward(self, data: bytes, peer: Peer) -> None:
-        self.sent.append(sealed(data, RMS, peer.address))
+    def forward(self, data: Iterable[bytes], peer: Peer) -> None:
+        self.sent += [sealed(each, RMS, peer.address) for each in data]
 
     def look(self) -> list[bytes]:
         sent, self.sent = self.sent, []
