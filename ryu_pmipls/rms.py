@@ -271,7 +271,7 @@ class RouteManagementServer(RyuApp):
                     LOG.exception("handling a message from %s failed", peer.name)
             try:
                 self.routes.put_into_force()
-                self.notifier.send(now)
+                self.notifier.send(now, busy=self.routes.busy)
             except Exception:
                 LOG.exception("putting routes into force failed")
 

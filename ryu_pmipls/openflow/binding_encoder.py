@@ -28,10 +28,14 @@ _delete = cache(delete_template)
 
 @dataclass(eq=False, slots=True)
 class RouteUpdate:
-    """The binding of a prefix, and the earlier ones that may still have entries in switches."""
+    """The binding of a prefix, and the earlier ones that may still have entries in switches.
+
+    It is ``superseded`` when a later update of the prefix takes care of all that.
+    """
 
     binding: Binding
     leftovers: tuple[Binding, ...] = ()
+    superseded: bool = False
 
 
 class _Shape(NamedTuple):
