@@ -20,9 +20,9 @@ class RouteBatch:
     """Updates to one new MAG (or to none that is connected), on their way into force.
 
     For an update that is superseded meanwhile no further step is taken. ``silent`` are the names of the switches that
-    are not waited for; when one joins them, :meth:`leave_behind` is to be called. ``done`` is called when all others of
-    the LMAs have answered, or have failed to; ``forwarding`` of a MAG and updates when that has answered, too, and sends
-    on to where they say.
+    are not waited for; when one joins them, :meth:`leave_behind` is to be called. ``done`` is called when all others
+    of the LMAs have answered, or have failed to; ``forwarding`` of a MAG and updates when that has answered, too, and
+    sends on to where they say.
     """
 
     def __init__(
