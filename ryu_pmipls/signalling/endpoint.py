@@ -211,19 +211,20 @@ class Endpoint:
 
     def send_all(self, datagrams: Iterable[tuple[bytes, Peer]]) -> None:
         """The same of many, to whomever; an error of one does not keep the others back."""
-        ways: dict[Transport, list[tuple[bytes, Peer]]] = {}
+        datagrams = [*(datagrams if self._keys is None else self._all_protected(datagrams))]
+        for transport, opened in self._sockets.items():
+            together = [each for each in datagrams if each[1].transport == transport]
+            if together:
+                failed = opened.send([data for data, _ in together], [peer.socket_address for _, peer in together])
+                for place, error in failed:
+                    self._not_sent(together[place][1], error)
+
+    def _all_protected(self, datagrams: Iterable[tuple[bytes, Peer]]) -> Iterator[tuple[bytes, Peer]]:
         for data, peer in datagrams:
-            if self._keys is not None:
-                try:
-                    data = self._protected(data, peer)
-                except OSError as error:
-                    self._not_sent(peer, error)
-                    continue
-            ways.setdefault(peer.transport, []).append((data, peer))
-        for transport, together in ways.items():
-            failed = self._sockets[transport].send([(data, peer.socket_address) for data, peer in together])
-            for place, reason in failed:
-                self._not_sent(together[place][1], reason)
+            try:
+                yield self._protected(data, peer), peer
+            except OSError as error:
+                self._not_sent(peer, error)
 
     def _not_sent(self, peer: Peer, error: OSError) -> None:
         self._refuse(f"send: {_name(error)}", f"to {peer.address}: {error.strerror}")

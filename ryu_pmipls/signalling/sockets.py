@@ -132,17 +132,17 @@ class DatagramSocket:
             for (source,), (length,), start in zip(sources, lengths, self._starts[:count], strict=True)
         ]
 
-    def send(self, datagrams: Sequence[tuple[bytes, bytes]]) -> list[tuple[int, OSError]]:
-        """Send (octets, socket address) of each; the places of those that could not be sent, with what was wrong."""
+    def send(self, datagrams: Sequence[bytes], addresses: Sequence[bytes]) -> list[tuple[int, OSError]]:
+        """Send datagrams to socket addresses; the places of those that could not be sent, with what was wrong."""
         failed = []
         for begin in range(0, len(datagrams), MOST):
-            octets, names = zip(*datagrams[begin : begin + MOST], strict=True)
+            octets = datagrams[begin : begin + MOST]
             count, joined = len(octets), b"".join(octets)
             start = ctypes.cast(ctypes.c_char_p(joined), ctypes.c_void_p).value
             assert start is not None
             lengths = [*map(len, octets)]
             self._outgoing.place([*accumulate(lengths[:-1], initial=start)], lengths)
-            ctypes.memmove(self._outgoing.names, b"".join(names), count * _NAME)
+            ctypes.memmove(self._outgoing.names, b"".join(addresses[begin : begin + MOST]), count * _NAME)
             done = 0
             while done < count:
                 try:
