@@ -27,6 +27,8 @@ LOG = logging.getLogger(__name__)
 
 #: How long after a failure the store is tried again, in seconds.
 _STORE_PAUSE = 1.0
+#: What comes of nearly all reports. To look a member of an enumeration up takes its time in Python 3.11.
+_CHANGED = Result.CHANGED
 #: After how long without anything to store there is time for what the store has put off, in seconds.
 _IDLE = 1.0
 
@@ -87,7 +89,7 @@ class RouteControl:
             return
         result, binding, previous = self._bindings.update(change, now)
         before = self._under_way.get(prefix)
-        if result is Result.CHANGED or (result is Result.UNCHANGED and before is None):
+        if result is _CHANGED or (result is Result.UNCHANGED and before is None):
             assert binding is not None
             leftovers: tuple[Binding, ...] = ()
             if before is not None:

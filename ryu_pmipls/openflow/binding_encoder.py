@@ -41,10 +41,11 @@ class RouteUpdate:
 
 
 class _Shape(NamedTuple):
-    """``deletes`` are the OFPFC_DELETE_STRICT of the entries, by their formats, which also tell entries apart."""
+    """``deletes`` are the OFPFC_DELETE_STRICT of the entries; their ``formats`` also tell entries apart."""
 
     adds: Filler
-    deletes: dict[bytes, Filler]
+    formats: tuple[bytes, ...]
+    deletes: tuple[Filler, ...]
 
 
 class BindingEncoder:
@@ -68,33 +69,26 @@ class BindingEncoder:
         The messages for one update share a transaction id; the ids are consecutive.
         """
         parts: list[bytes] = []
-        cookies = self._cookies
+        cookies, shapes, shape_of = self._cookies, self._shapes, self._shape
         for number, update in enumerate(updates, first_xid):
             xid, binding = number.to_bytes(4, "big"), update.binding
             prefix, address = binding.prefix, binding.link_layer_address
-            shape = self._shape_of(binding)
+            shape = shapes.get(shape_of(binding)) or self._compiled(binding)
             parts += shape.adds((xid, cookies[prefix[-1]], prefix, address or b""))
             for leftover in update.leftovers:
-                old = self._shape_of(leftover)
+                old = shapes.get(shape_of(leftover)) or self._compiled(leftover)
                 moved = leftover.link_layer_address != address
-                if moved or old.deletes.keys() != shape.deletes.keys():
-                    kept = [key for key in shape.deletes if not (moved and _ADDRESS_HOLE in key)]
-                    for key, delete in old.deletes.items():
-                        if key not in kept:
+                if moved or old.formats != shape.formats:
+                    kept = [each for each in shape.formats if not (moved and _ADDRESS_HOLE in each)]
+                    for form, delete in zip(old.formats, old.deletes, strict=True):
+                        if form not in kept:
                             parts += delete((xid, b"", prefix, leftover.link_layer_address or b""))
         return b"".join(parts)
 
-    def _shape_of(self, binding: Binding) -> _Shape:
-        key = self._shape(binding)
-        shape = self._shapes.get(key)
-        if shape is None:
-            if len(self._shapes) >= _SHAPES_KEPT:
-                self._shapes.clear()
-            shape = self._shapes[key] = self._compile(binding)
-        return shape
-
-    def _compile(self, binding: Binding) -> _Shape:
-        adds, keys = [], []
+    def _compiled(self, binding: Binding) -> _Shape:
+        if len(self._shapes) >= _SHAPES_KEPT:
+            self._shapes.clear()
+        adds, deletes = [], []
         for rule, values in self._entries(binding):
             known = {
                 parameter.name: value
@@ -102,5 +96,7 @@ class BindingEncoder:
                 if parameter.name not in (_PREFIX, _ADDRESS)
             }
             adds.append(_add(rule).bind(**known).octets)
-            keys.append(_delete(rule).bind(**known).octets)
-        return _Shape(Filler(b"".join(adds), _HOLES), {key: Filler(key, _HOLES) for key in keys})
+            deletes.append(_delete(rule).bind(**known).octets)
+        fillers = tuple(Filler(each, _HOLES) for each in deletes)
+        shape = self._shapes[self._shape(binding)] = _Shape(Filler(b"".join(adds), _HOLES), tuple(deletes), fillers)
+        return shape

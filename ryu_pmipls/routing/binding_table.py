@@ -85,6 +85,8 @@ class Update(NamedTuple):
 #: A packed binding: timestamp; numbers of MAG, previous MAG and anchor; port, 0 for none (OpenFlow 1.3, section 4.1:
 #: ports begin at 1); how many octets of link-layer address follow. The identifier is the rest.
 _PACKED = Struct("=QHHHIB")
+#: What comes of nearly all changes. To look a member of an enumeration up takes its time in Python 3.11.
+_CHANGED = Result.CHANGED
 #: The number of the name None.
 _NOWHERE = 0
 #: Makes a named tuple in half the time that its class takes.
@@ -96,7 +98,7 @@ _SHARDS = 1024
 class _Numbers(dict[str | None, int]):
     """The numbers of names; one that is new gets the next, and a place in ``names`` and in ``by_mag``."""
 
-    def __init__(self, names: list[str | None], by_mag: list[dict[bytes, None]]) -> None:
+    def __init__(self, names: list[str | None], by_mag: list[dict[bytes, bytes]]) -> None:
         super().__init__({None: _NOWHERE})
         self._names = names
         self._by_mag = by_mag
@@ -125,30 +127,31 @@ class BindingTable:
         self._max_detached = max_detached
         self._shards: list[dict[bytes, bytes]] = [{} for _ in range(_SHARDS)]
         self._names: list[str | None] = [None]
-        #: The detached ones are in the order in which they became so.
-        self._by_mag: list[dict[bytes, None]] = [{}]
+        # The detached ones are in the order in which they became so.
+        self._by_mag: list[dict[bytes, bytes]] = [{}]  # each prefix to the object that its shard has, too
         self._numbers = _Numbers(self._names, self._by_mag)
         for binding in bindings:
             self._put(binding, self.get(binding.prefix), self._shard(binding.prefix))
         detached = self._by_mag[_NOWHERE]
-        self._by_mag[_NOWHERE] = dict.fromkeys(sorted(detached, key=self._timestamp))
+        self._by_mag[_NOWHERE] = {prefix: prefix for prefix in sorted(detached, key=self._timestamp)}
 
     def update(self, change: RouteChange, now: float) -> Update:
         """Apply a change at ``now`` (seconds since 1970)."""
-        shard = self._shard(change.prefix)
-        current = self._unpacked(change.prefix, shard.get(change.prefix))
+        prefix, timestamp = change.prefix, change.timestamp
+        shard = self._shards[hash(prefix) % _SHARDS]
+        current = self._unpacked(prefix, shard.get(prefix))
         latest = int((now + self._max_skew) * TICKS_PER_SECOND)
-        if change.timestamp > latest:
+        if timestamp > latest:
             return Update(Result.TOO_NEW, current, current)
         # A clock that was set back leaves timestamps ahead of it in the table; they order nothing any more.
-        if current is not None and change.timestamp <= current.timestamp <= latest:
-            duplicate = change.timestamp == current.timestamp and change.new_mag == current.mag
+        if current is not None and timestamp <= current.timestamp <= latest:
+            duplicate = timestamp == current.timestamp and change.new_mag == current.mag
             return Update(Result.UNCHANGED if duplicate else Result.STALE, current, current)
         if change.new_mag is None and not self._may_end(change, current):
             return Update(Result.NOT_CURRENT, current, current)
         binding = _merge(change, current)
         self._put(binding, current, shard)
-        return Update(Result.CHANGED, binding, current)
+        return _new(Update, (_CHANGED, binding, current))
 
     def _may_end(self, change: RouteChange, current: Binding | None) -> bool:
         if current is None:
@@ -255,36 +258,23 @@ class BindingTable:
         numbers, address = self._numbers, link_layer_address or b""
         at = numbers[mag]
         packed = _PACKED.pack(timestamp, at, numbers[previous_mag], numbers[anchor], port or 0, len(address))
-        if before is not None and (before.mag != mag or mag is None):
-            # Both dictionaries are to hold the same object, and the detached ones their order.
-            del shard[prefix], self._by_mag[numbers[before.mag]][prefix]
-            before = None
         shard[prefix] = packed + address + (identifier or "").encode()
         if before is None:
-            self._by_mag[at][prefix] = None
+            self._by_mag[at][prefix] = prefix
+        elif before.mag != mag or mag is None:  # which comes behind all that were detached before
+            held = self._by_mag[numbers[before.mag]].pop(prefix)
+            self._by_mag[at][held] = held
 
 
 def _merge(change: RouteChange, current: Binding | None) -> Binding:
     """The binding that a change makes; what the message leaves out is taken from the present one."""
-    if current is None:
-        previous_mag = change.old_mag
-    elif current.mag is None or current.mag == change.new_mag:
-        previous_mag = current.previous_mag
-    else:
-        previous_mag = current.mag  # what the RMS knows goes before what the message says (erratum E35)
-    known = current or change
-    # A port is a port of one MAG; the rest stays with the mobile node.
-    same_mag = current is not None and current.mag == change.new_mag
-    return _new(
-        Binding,
-        (
-            change.prefix,
-            change.new_mag,
-            previous_mag,
-            change.identifier or known.identifier or None,
-            change.link_layer_address or known.link_layer_address or None,
-            known.port if change.port is None and same_mag else change.port,
-            change.anchor or known.anchor,
-            change.timestamp,
-        ),
-    )
+    prefix, previous_mag, mag, timestamp, identifier, address, port, anchor = change
+    if current is not None:
+        _, was_at, before_that, known_identifier, known_address, known_port, known_anchor, _ = current
+        # What the RMS knows goes before what the message says (erratum E35).
+        previous_mag = before_that if was_at is None or was_at == mag else was_at
+        identifier, address, anchor = identifier or known_identifier, address or known_address, anchor or known_anchor
+        # A port is a port of one MAG; the rest stays with the mobile node.
+        if port is None and was_at == mag:
+            port = known_port
+    return _new(Binding, (prefix, mag, previous_mag, identifier or None, address or None, port, anchor, timestamp))
