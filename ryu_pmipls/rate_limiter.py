@@ -20,9 +20,15 @@ class RateLimiter:
 
     def passes(self, subject: Hashable) -> bool:
         """Whether it is the turn of ``subject``; that takes a token."""
+        return self.take(subject, 1) == 1
+
+    def take(self, subject: Hashable, wanted: int) -> int:
+        """Take as many tokens of ``subject`` as are wanted and there; how many."""
         now = self._clock()
         full = max(self._full.get(subject, now), now)
-        if full - now > self._tolerance:
-            return False
-        self._full[subject] = full + self._cost
-        return True
+        taken = 0
+        while taken < wanted and full - now <= self._tolerance:
+            full += self._cost
+            taken += 1
+        self._full[subject] = full
+        return taken

@@ -1,14 +1,16 @@
 """LMAs are told of routes by Route_adjust (draft section 3.3), for their own record: the RMS changes their switches.
 
-Nobody waits for that, so it takes what is left of the RMS's time: each LMA has a window of messages that it has not
-answered, and of what waits for a place in it only the latest about a prefix is sent. What a MAG has reported goes on to
-LMAs as it is.
+Nobody waits for that, so while handoffs are under way it takes a small share of the RMS's time only. Each LMA has a
+window of messages that it has not answered, and of what waits for a place in it only the latest about a prefix is sent.
+What a MAG has reported goes on to LMAs as it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from ryu_pmipls.domain.profile import Timers
 from ryu_pmipls.signalling import Endpoint, Peer
@@ -16,6 +18,8 @@ from ryu_pmipls.wire import Message
 
 #: Messages that an LMA may leave unanswered.
 WINDOW = 64
+#: How much of the RMS's time the telling may take while handoffs are under way.
+SHARE = 0.02
 #: Where a Route_adjust has the prefix; and what a message is known by, which is all but its header and checksum.
 _PREFIX = slice(8, 16)
 _IDENTITY = slice(6, None)
@@ -45,9 +49,9 @@ class _Listener:
         self._told: dict[bytes, _Told] = {}
         self._unanswered = 0  # in a row
 
-    def tell(self, octets: bytes) -> None:
-        prefix = octets[_PREFIX]
-        self._waiting[prefix] = self._unconfirmed[prefix] = octets
+    def tell(self, news: Mapping[bytes, bytes]) -> None:
+        self._waiting.update(news)
+        self._unconfirmed.update(news)
 
     def answered(self, octets: bytes) -> bool:
         told = self._told.pop(octets[_IDENTITY], None)
@@ -60,13 +64,15 @@ class _Listener:
 
     def send(self, now: float) -> None:
         """Tell as much as there is room for."""
-        while self._waiting and len(self._told) < WINDOW:
-            octets = self._waiting.pop(next(iter(self._waiting)))
-            self._endpoint.forward(octets, self._peer)
-            if self.silent:
-                del self._unconfirmed[octets[_PREFIX]]
-            else:
-                timeout = self._timers.adjust_timeout
+        prefixes = [*islice(self._waiting, max(WINDOW - len(self._told), 0))]
+        news = [self._waiting.pop(prefix) for prefix in prefixes]
+        self._endpoint.forward(news, self._peer)
+        if self.silent:
+            for prefix in prefixes:
+                del self._unconfirmed[prefix]
+        else:
+            timeout = self._timers.adjust_timeout
+            for octets in news:
                 self._told[octets[_IDENTITY]] = _Told(octets, 1, timeout, now + timeout)
 
     def repeat(self, now: float) -> None:
@@ -77,7 +83,7 @@ class _Listener:
             if not self._is_newest(told.octets):
                 del self._told[identity]
             elif told.tries < self._timers.adjust_tries:
-                self._endpoint.forward(told.octets, self._peer)
+                self._endpoint.forward([told.octets], self._peer)
                 told.tries += 1
                 told.timeout *= 2
                 told.deadline = now + told.timeout
@@ -93,16 +99,20 @@ class _Listener:
 
 
 class Notifier:
-    """Tells all of ``lmas``."""
+    """Tells all of ``lmas``; ``clock`` (s) measures what that takes."""
 
-    def __init__(self, endpoint: Endpoint, lmas: Iterable[Peer], timers: Timers) -> None:
+    def __init__(
+        self, endpoint: Endpoint, lmas: Iterable[Peer], timers: Timers, clock: Callable[[], float] = time.perf_counter
+    ) -> None:
         self._endpoint = endpoint
         self._listeners = {peer: _Listener(endpoint, peer, timers) for peer in lmas}
+        self._clock = clock
+        self._next = clock()  # when its share of the time is there again
 
-    def tell(self, octets: bytes) -> None:
-        """Have all LMAs told of a Route_adjust, as soon as there is time; ``octets`` in canonical form."""
+    def tell(self, news: Mapping[bytes, bytes]) -> None:
+        """Have all LMAs told, as soon as there is time: of each prefix its Route_adjust in canonical form."""
         for listener in self._listeners.values():
-            listener.tell(octets)
+            listener.tell(news)
 
     def take(self, octets: bytes, peer: Peer) -> bool:
         """Whether a datagram is an answer that is waited for; known without decoding when it is what was sent."""
@@ -115,10 +125,15 @@ class Notifier:
         listener.silent = False
         return listener.answered(self._endpoint.encode(message, peer.address))
 
-    def send(self, now: float) -> None:
-        """Send what there is room for, at ``now`` (seconds)."""
+    def send(self, now: float, *, busy: bool) -> None:
+        """Send what there is room for, at ``now`` (seconds); ``busy`` while handoffs are under way."""
+        begin = self._clock()
+        if busy and begin < self._next:
+            return
         for listener in self._listeners.values():
             listener.send(now)
+        end = self._clock()
+        self._next = end + (end - begin) / SHARE
 
     def repeat(self, now: float) -> None:
         """To be called now and then: send again what was not answered."""

@@ -35,6 +35,8 @@ _NOWHERE = bytes(16)
 #: here, if the identifier comes first.
 _FIRST_OPTION = slice(56, 58)
 _PATTERNS_KEPT = 1024
+#: Makes a named tuple in half the time that its class takes.
+_new = tuple.__new__
 
 
 class Report(NamedTuple):
@@ -101,17 +103,20 @@ class Reports:
 
     def _report(self, values: tuple[Any, ...], octets: bytes, announcement: bytes, peer: Peer, now: float) -> Report:
         prefix, old, new, ticks, identifier, link_layer_address, port, anchor = values
-        change = RouteChange(
-            prefix[:_PREFIX_OCTETS],
-            self._mags.get(old),
-            self._mags.get(new),
-            int(now * TICKS_PER_SECOND) if ticks is None else ticks,
-            None if identifier is None else identifier.decode("utf-8", "replace"),
-            link_layer_address,
-            port,
-            self._lmas.get(anchor),
+        change = _new(
+            RouteChange,
+            (
+                prefix[:_PREFIX_OCTETS],
+                self._mags.get(old),
+                self._mags.get(new),
+                int(now * TICKS_PER_SECOND) if ticks is None else ticks,
+                None if identifier is None else identifier.decode("utf-8", "replace"),
+                link_layer_address,
+                port,
+                self._lmas.get(anchor),
+            ),
         )
-        return Report(change, octets, announcement, peer, ticks is not None)
+        return _new(Report, (change, octets, announcement, peer, ticks is not None))
 
 
 def _values(message: RouteAdjust) -> tuple[Any, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ryu_pmipls.control.notifier import Notifier
@@ -19,7 +19,7 @@ from ryu_pmipls.openflow.binding_encoder import RouteUpdate
 from ryu_pmipls.openflow.network import Network
 from ryu_pmipls.openflow.route_batch import RouteBatch
 from ryu_pmipls.rate_limiter import RateLimiter
-from ryu_pmipls.routing import BindingTable, Result
+from ryu_pmipls.routing import Binding, BindingTable, Result
 from ryu_pmipls.signalling import Endpoint
 from ryu_pmipls.store import Store, StoreError
 
@@ -27,6 +27,8 @@ LOG = logging.getLogger(__name__)
 
 #: How long after a failure the store is tried again, in seconds.
 _STORE_PAUSE = 1.0
+#: What comes of nearly all reports. To look a member of an enumeration up takes its time in Python 3.11.
+_CHANGED = Result.CHANGED
 #: After how long without anything to store there is time for what the store has put off, in seconds.
 _IDLE = 1.0
 
@@ -70,6 +72,11 @@ class RouteControl:
         self._to_store = hub.Event()
         self._limiter = RateLimiter(burst=20)
 
+    @property
+    def busy(self) -> bool:
+        """Whether anything that was reported is not yet stored and in force."""
+        return bool(self._under_way)
+
     def reported(self, report: Report, now: float) -> None:
         """A MAG reports where a mobile node is. See :meth:`put_into_force`."""
         change = report.change
@@ -80,14 +87,16 @@ class RouteControl:
         if address is not None and len(address) != 6:
             self._refused["route_adjust: link-layer address is not one of Ethernet"] += 1
             return
-        update = self._bindings.update(change, now)
-        result, before = update.result, self._under_way.get(prefix)
-        if result is Result.CHANGED or (result is Result.UNCHANGED and before is None):
-            assert update.binding is not None
-            leftovers = () if before is None else before.leftovers
-            if update.previous is not None and update.previous.mag is not None:
-                leftovers = (*leftovers, update.previous)
-            handoff = self._under_way[prefix] = _Handoff(update.binding, leftovers, report=report)
+        result, binding, previous = self._bindings.update(change, now)
+        before = self._under_way.get(prefix)
+        if result is _CHANGED or (result is Result.UNCHANGED and before is None):
+            assert binding is not None
+            leftovers: tuple[Binding, ...] = ()
+            if before is not None:
+                before.superseded, leftovers = True, before.leftovers
+            if previous is not None and previous.mag is not None:
+                leftovers = (*leftovers, previous)
+            handoff = self._under_way[prefix] = _Handoff(binding, leftovers, report=report)
             self._reported.append(handoff)
         elif result is Result.TOO_NEW:
             self._refused["route_adjust: timestamp in the future"] += 1
@@ -109,7 +118,7 @@ class RouteControl:
         if handoffs:
             self._unstored += handoffs
             self._to_store.set()
-            self._network.route(handoffs, self._is_latest, self._in_force, self._forwarding)
+            self._network.route(handoffs, self._in_force, self._forwarding)
 
     def keep_stored(self) -> None:
         """Store what is to be stored, for ever: all that has come while the store was busy in one transaction."""
@@ -131,27 +140,23 @@ class RouteControl:
                 continue
             for handoff in handoffs:
                 handoff.stored = True
-                if handoff.in_force:
-                    self._confirm(handoff)
+            self._confirm([handoff for handoff in handoffs if handoff.in_force])
 
     def expire(self, now: float) -> None:
         """Forget what was detached long ago."""
         while expired := self._bindings.expire(now):
             self._store.delete_bindings(expired)
 
-    def _is_latest(self, update: RouteUpdate) -> bool:
-        return self._under_way.get(update.binding.prefix) is update
-
     def _in_force(self, batch: RouteBatch) -> None:
         """The switches have answered, or have failed to."""
-        for update in batch.updates:
-            assert isinstance(update, _Handoff)
-            if update in batch.failures or not batch.acknowledged:
-                self._forget(update)  # so that a repetition of the report is another try
-                continue
-            update.in_force = True
-            if update.stored:
-                self._confirm(update)
+        handoffs = [update for update in batch.updates if isinstance(update, _Handoff)]
+        if batch.failures or not batch.acknowledged:
+            failed = [handoff for handoff in handoffs if handoff in batch.failures or not batch.acknowledged]
+            self._forget(failed)  # so that a repetition of the report is another try
+            handoffs = [handoff for handoff in handoffs if handoff not in batch.failures and batch.acknowledged]
+        for handoff in handoffs:
+            handoff.in_force = True
+        self._confirm([handoff for handoff in handoffs if handoff.stored])
         self._log(batch)
 
     def _forwarding(self, mag: str, updates: Sequence[RouteUpdate]) -> None:
@@ -159,26 +164,28 @@ class RouteControl:
 
         It is told once: if that gets lost, so do some packets.
         """
-        for update in updates:
-            assert isinstance(update, _Handoff)
-            if self._forwards and update.binding.mag is not None:
-                self._endpoint.forward(update.report.announcement, self._mags[mag])
+        if self._forwards:
+            handoffs = [update for update in updates if isinstance(update, _Handoff) and update.binding.mag is not None]
+            self._endpoint.forward((handoff.report.announcement for handoff in handoffs), self._mags[mag])
 
-    def _confirm(self, handoff: _Handoff) -> None:
+    def _confirm(self, handoffs: Sequence[_Handoff]) -> None:
         """Stored and in force: answer, and have the LMAs told unless there is newer to tell."""
-        self._answer(handoff.report)
-        if self._is_latest(handoff):
-            self._forget(handoff)
-            self._notifier.tell(handoff.report.announcement)
+        reports = [handoff.report for handoff in handoffs]
+        self._endpoint.send_all((report.octets, report.peer) for report in reports if report.answerable)
+        latest = self._forget(handoffs)
+        self._notifier.tell({handoff.binding.prefix: handoff.report.announcement for handoff in latest})
 
     def _answer(self, report: Report) -> None:
         """Acknowledge: the same message (erratum E37)."""
         if report.answerable:
             self._endpoint.send_octets(report.octets, report.peer)
 
-    def _forget(self, handoff: _Handoff) -> None:
-        if self._is_latest(handoff):
+    def _forget(self, handoffs: Iterable[_Handoff]) -> list[_Handoff]:
+        """These are under way no longer; tells which of them were the latest of their prefixes."""
+        latest = [handoff for handoff in handoffs if not handoff.superseded]
+        for handoff in latest:
             del self._under_way[handoff.binding.prefix]
+        return latest
 
     def _log(self, batch: RouteBatch) -> None:
         # A switch that is away gets the route when it returns, before it gets traffic (erratum E39).

@@ -1,7 +1,7 @@
 """The flow-mods of bindings for one switch, at about a microsecond each.
 
 The entries of two bindings of one *shape* differ in the home network prefix and the mobile node's link-layer address
-only. So the templates of a shape's entries, with everything else filled in, are kept as one format.
+only. So the templates of a shape's entries are kept with everything else filled in.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ from typing import NamedTuple
 
 from ryu_pmipls.openflow.cookies import SLICES, cookie, slice_of
 from ryu_pmipls.openflow.flow import Entry, Owner
-from ryu_pmipls.openflow.template import add_template, delete_template
+from ryu_pmipls.openflow.template import Filler, add_template, delete_template
 from ryu_pmipls.routing import Binding
 
 #: The parameters of rules that are named as the attributes of a binding which give their values.
 _PREFIX, _ADDRESS = "prefix", "link_layer_address"
+#: What is filled in for each binding.
+_HOLES = ("xid", "cookie", _PREFIX, _ADDRESS)
 _ADDRESS_HOLE = b"%(link_layer_address)b"
 #: Shapes that are kept at a time; a port number, say, is whatever a MAG tells.
 _SHAPES_KEPT = 4096
@@ -28,17 +30,22 @@ _delete = cache(delete_template)
 
 @dataclass(eq=False, slots=True)
 class RouteUpdate:
-    """The binding of a prefix, and the earlier ones that may still have entries in switches."""
+    """The binding of a prefix, and the earlier ones that may still have entries in switches.
+
+    It is ``superseded`` when a later update of the prefix takes care of all that.
+    """
 
     binding: Binding
     leftovers: tuple[Binding, ...] = ()
+    superseded: bool = False
 
 
 class _Shape(NamedTuple):
-    """Formats; ``keys`` are the OFPFC_DELETE_STRICT of the entries, for what deletes an entry also tells it apart."""
+    """``deletes`` are the OFPFC_DELETE_STRICT of the entries; their ``formats`` also tell entries apart."""
 
-    adds: bytes
-    keys: tuple[bytes, ...]
+    adds: Filler
+    formats: tuple[bytes, ...]
+    deletes: tuple[Filler, ...]
 
 
 class BindingEncoder:
@@ -53,40 +60,35 @@ class BindingEncoder:
         self._entries = entries
         self._shape = shape
         self._shapes: dict[Hashable, _Shape] = {}
-        self._cookies = [cookie(Owner.BINDING, generation, number).to_bytes(8, "big") for number in range(SLICES)]
+        cookies = [cookie(Owner.BINDING, generation, number).to_bytes(8, "big") for number in range(SLICES)]
+        self._cookies = [cookies[slice_of(bytes([last]))] for last in range(256)]  # by the last octet of a prefix
 
     def encode(self, updates: Sequence[RouteUpdate], first_xid: int) -> bytes:
         """What makes the switch hold the entries of the bindings, and none that only the leftovers have.
 
         The messages for one update share a transaction id; the ids are consecutive.
         """
-        parts = []
-        for xid, update in enumerate(updates, first_xid):
-            binding = update.binding
-            octets = _octets(binding, xid.to_bytes(4, "big"))
-            octets[b"cookie"] = self._cookies[slice_of(binding.prefix)]
-            shape = self._shape_of(binding)
-            parts.append(shape.adds % octets)
+        parts: list[bytes] = []
+        cookies, shapes, shape_of = self._cookies, self._shapes, self._shape
+        for number, update in enumerate(updates, first_xid):
+            xid, binding = number.to_bytes(4, "big"), update.binding
+            prefix, address = binding.prefix, binding.link_layer_address
+            shape = shapes.get(shape_of(binding)) or self._compiled(binding)
+            parts += shape.adds((xid, cookies[prefix[-1]], prefix, address or b""))
             for leftover in update.leftovers:
-                old = self._shape_of(leftover)
-                moved = leftover.link_layer_address != binding.link_layer_address
-                if moved or old.keys != shape.keys:
-                    kept = [key for key in shape.keys if not (moved and _ADDRESS_HOLE in key)]
-                    octets = _octets(leftover, octets[b"xid"])
-                    parts += [key % octets for key in old.keys if key not in kept]
+                old = shapes.get(shape_of(leftover)) or self._compiled(leftover)
+                moved = leftover.link_layer_address != address
+                if moved or old.formats != shape.formats:
+                    kept = [each for each in shape.formats if not (moved and _ADDRESS_HOLE in each)]
+                    for form, delete in zip(old.formats, old.deletes, strict=True):
+                        if form not in kept:
+                            parts += delete((xid, b"", prefix, leftover.link_layer_address or b""))
         return b"".join(parts)
 
-    def _shape_of(self, binding: Binding) -> _Shape:
-        key = self._shape(binding)
-        shape = self._shapes.get(key)
-        if shape is None:
-            if len(self._shapes) >= _SHAPES_KEPT:
-                self._shapes.clear()
-            shape = self._shapes[key] = self._compile(binding)
-        return shape
-
-    def _compile(self, binding: Binding) -> _Shape:
-        adds, keys = [], []
+    def _compiled(self, binding: Binding) -> _Shape:
+        if len(self._shapes) >= _SHAPES_KEPT:
+            self._shapes.clear()
+        adds, deletes = [], []
         for rule, values in self._entries(binding):
             known = {
                 parameter.name: value
@@ -94,14 +96,7 @@ class BindingEncoder:
                 if parameter.name not in (_PREFIX, _ADDRESS)
             }
             adds.append(_add(rule).bind(**known).octets)
-            keys.append(_delete(rule).bind(**known).octets)
-        return _Shape(b"".join(adds), tuple(keys))
-
-
-def _octets(binding: Binding, xid: bytes) -> dict[bytes, bytes]:
-    """What goes into the holes of templates."""
-    return {
-        b"xid": xid,
-        b"prefix": binding.prefix,
-        b"link_layer_address": binding.link_layer_address or b"",
-    }
+            deletes.append(_delete(rule).bind(**known).octets)
+        fillers = tuple(Filler(each, _HOLES) for each in deletes)
+        shape = self._shapes[self._shape(binding)] = _Shape(Filler(b"".join(adds), _HOLES), tuple(deletes), fillers)
+        return shape

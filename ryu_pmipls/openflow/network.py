@@ -68,7 +68,6 @@ class Network:
     def route(
         self,
         updates: Iterable[RouteUpdate],
-        current: Callable[[RouteUpdate], bool],
         done: Callable[[RouteBatch], None],
         forwarding: Callable[[str, Sequence[RouteUpdate]], None],
     ) -> None:
@@ -86,7 +85,7 @@ class Network:
             done(batch)
 
         for mag, together in by_mag.items():
-            batch = RouteBatch(together, self.mags, self.lmas, current, self._silent, finished, forwarding)
+            batch = RouteBatch(together, self.mags, self.lmas, self._silent, finished, forwarding)
             self._batches.add(batch)
             batch.start(mag)
 

@@ -19,10 +19,10 @@ from ryu_pmipls.openflow.switch import Switch
 class RouteBatch:
     """Updates to one new MAG (or to none that is connected), on their way into force.
 
-    ``current`` tells whether an update is still the latest of its prefix. For one that is not no further step is taken:
-    the later one takes care of its entries. ``silent`` are the names of the switches that are not waited for; when one
-    joins them, :meth:`leave_behind` is to be called. ``done`` is called when all others of the LMAs have answered, or
-    have failed to; ``forwarding`` of a MAG and updates when that has answered, too, and sends on to where they say.
+    For an update that is superseded meanwhile no further step is taken. ``silent`` are the names of the switches that
+    are not waited for; when one joins them, :meth:`leave_behind` is to be called. ``done`` is called when all others
+    of the LMAs have answered, or have failed to; ``forwarding`` of a MAG and updates when that has answered, too, and
+    sends on to where they say.
     """
 
     def __init__(
@@ -30,7 +30,6 @@ class RouteBatch:
         updates: Sequence[RouteUpdate],
         mags: Mapping[str, Switch],
         lmas: Mapping[str, Switch],
-        current: Callable[[RouteUpdate], bool],
         silent: Collection[str],
         done: Callable[[RouteBatch], None],
         forwarding: Callable[[str, Sequence[RouteUpdate]], None],
@@ -42,7 +41,6 @@ class RouteBatch:
         self.failures: dict[RouteUpdate, dict[str, str]] = {}
         self._mags = mags
         self._lmas = lmas
-        self._current = current
         self._silent = silent
         self._done = done
         self._awaited: dict[str, Transaction] = {}  # by the name of the switch
@@ -66,21 +64,21 @@ class RouteBatch:
             self._next()
 
     def _to_lmas(self) -> None:
-        self.updates = [update for update in self.updates if self._current(update)]
+        self.updates = [update for update in self.updates if not update.superseded]
         routed = [(name, lma.route(self.updates)) for name, lma in self._lmas.items()] if self.updates else []
         self._await([(name, transaction) for name, transaction in routed if transaction is not None], self._finish)
 
     def _finish(self) -> None:
-        updates = [update for update in self.updates if self._current(update)]
-        left: dict[str, list[RouteUpdate]] = {}
-        for update in updates:
-            for mag in {leftover.mag for leftover in update.leftovers}:
+        left: dict[str, dict[RouteUpdate, None]] = {}  # by the MAG, each update once
+        for update in self.updates:
+            for leftover in () if update.superseded else update.leftovers:
+                mag = leftover.mag
                 if mag is not None and mag != update.binding.mag and mag in self._mags:
-                    left.setdefault(mag, []).append(update)
+                    left.setdefault(mag, {})[update] = None
         for mag, gone in left.items():
-            transaction = self._mags[mag].route(gone)
+            transaction = self._mags[mag].route([*gone])
             if transaction is not None:
-                transaction.then(partial(self._left, mag, gone))
+                transaction.then(partial(self._left, mag, [*gone]))
         self._done(self)
 
     def _left(self, mag: str, updates: Sequence[RouteUpdate], transaction: Transaction) -> None:

@@ -7,9 +7,11 @@ as it is declared. The octets are a ``bytes`` format (``%(name)b`` for each hole
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv6Network
+from operator import itemgetter
 from typing import Any
 
 from ryu_pmipls.openflow import encode
@@ -19,6 +21,8 @@ from ryu_pmipls.wire import ROUTE_PREFIX_LENGTH
 #: Where every template has its holes ``xid`` and ``cookie``.
 _XID = range(4, 8)
 _COOKIE = range(8, 16)
+#: What is not a literal in a format.
+_TOKEN = re.compile(rb"%(?:%|\((\w+)\)b)")
 
 _ENDS: dict[Kind, tuple[Bound, Bound]] = {
     Kind.PORT: (0, 2**32 - 1),
@@ -56,6 +60,32 @@ class Template:
         left = self.holes - values.keys()
         octets = self.octets.replace(b"%%", b"%%%%")  # what is left is a format again
         return Template(octets % (filled | {name.encode(): _hole(name) for name in left}), left)
+
+
+class Filler:
+    """What fills the holes of a format of templates by place: ``names`` of holes, in the order in which values come.
+
+    That takes a third of the time that a mapping does.
+    """
+
+    def __init__(self, octets: bytes, names: Sequence[str]) -> None:
+        literals, order, position = [b""], [len(names)], 0
+        for token in _TOKEN.finditer(octets):
+            literals[-1] += octets[position : token.start()]
+            position = token.end()
+            if token[1] is None:
+                literals[-1] += b"%"
+            else:
+                literals.append(b"")
+                order += [names.index(token[1].decode()), len(names) + len(literals) - 1]
+        literals[-1] += octets[position:]
+        self._literals = tuple(literals)
+        self._arranged = itemgetter(*order) if len(order) > 1 else itemgetter(slice(len(names), None))
+
+    def __call__(self, values: tuple[bytes, ...]) -> tuple[bytes, ...]:
+        """The octets, in pieces."""
+        pieces: tuple[bytes, ...] = self._arranged(values + self._literals)
+        return pieces
 
 
 def add_template(rule: Rule) -> Template:

@@ -86,10 +86,29 @@ class Update(NamedTuple):
 #: A packed binding: timestamp; numbers of MAG, previous MAG and anchor; port, 0 for none (OpenFlow 1.3, section 4.1:
 #: ports begin at 1); how many octets of link-layer address follow. The identifier is the rest.
 _PACKED = Struct("=QHHHIB")
+#: What comes of nearly all changes. To look a member of an enumeration up takes its time in Python 3.11.
+_CHANGED = Result.CHANGED
 #: The number of the name None.
 _NOWHERE = 0
+#: Makes a named tuple in half the time that its class takes.
+_new = tuple.__new__
 #: The prefixes are spread over so many dictionaries, that none takes long to grow or to be gone through.
 _SHARDS = 1024
+
+
+class _Numbers(dict[str | None, int]):
+    """The numbers of names; one that is new gets the next, and a place in ``names`` and in ``by_mag``."""
+
+    def __init__(self, names: list[str | None], by_mag: list[dict[bytes, bytes]]) -> None:
+        super().__init__({None: _NOWHERE})
+        self._names = names
+        self._by_mag = by_mag
+
+    def __missing__(self, name: str | None) -> int:
+        number = self[name] = len(self._names)
+        self._names.append(name)
+        self._by_mag.append({})
+        return number
 
 
 class BindingTable:
@@ -109,30 +128,32 @@ class BindingTable:
         self._max_detached = max_detached
         self._shards: list[dict[bytes, bytes]] = [{} for _ in range(_SHARDS)]
         self._names: list[str | None] = [None]
-        self._numbers: dict[str | None, int] = {None: _NOWHERE}
-        #: The detached ones are in the order in which they became so.
-        self._by_mag: list[dict[bytes, None]] = [{}]
-        self._sessions: Counter[tuple[int, int]] = Counter()  # by the numbers of MAG and anchor
+        # The detached ones are in the order in which they became so.
+        self._by_mag: list[dict[bytes, bytes]] = [{}]  # each prefix to the object that its shard has, too
+        self._numbers = _Numbers(self._names, self._by_mag)
+        self._sessions: Counter[tuple[str | None, str | None]] = Counter()  # by MAG and anchor
         for binding in bindings:
-            self._put(binding)
+            self._put(binding, self.get(binding.prefix), self._shard(binding.prefix))
         detached = self._by_mag[_NOWHERE]
-        self._by_mag[_NOWHERE] = dict.fromkeys(sorted(detached, key=self._timestamp))
+        self._by_mag[_NOWHERE] = {prefix: prefix for prefix in sorted(detached, key=self._timestamp)}
 
     def update(self, change: RouteChange, now: float) -> Update:
         """Apply a change at ``now`` (seconds since 1970)."""
-        current = self.get(change.prefix)
+        prefix, timestamp = change.prefix, change.timestamp
+        shard = self._shards[hash(prefix) % _SHARDS]
+        current = self._unpacked(prefix, shard.get(prefix))
         latest = int((now + self._max_skew) * TICKS_PER_SECOND)
-        if change.timestamp > latest:
+        if timestamp > latest:
             return Update(Result.TOO_NEW, current, current)
         # A clock that was set back leaves timestamps ahead of it in the table; they order nothing any more.
-        if current is not None and change.timestamp <= current.timestamp <= latest:
-            duplicate = change.timestamp == current.timestamp and change.new_mag == current.mag
+        if current is not None and timestamp <= current.timestamp <= latest:
+            duplicate = timestamp == current.timestamp and change.new_mag == current.mag
             return Update(Result.UNCHANGED if duplicate else Result.STALE, current, current)
         if change.new_mag is None and not self._may_end(change, current):
             return Update(Result.NOT_CURRENT, current, current)
         binding = _merge(change, current)
-        self._put(binding)
-        return Update(Result.CHANGED, binding, current)
+        self._put(binding, current, shard)
+        return _new(Update, (_CHANGED, binding, current))
 
     def _may_end(self, change: RouteChange, current: Binding | None) -> bool:
         if current is None:
@@ -158,7 +179,7 @@ class BindingTable:
             binding = current._replace(mag=found.mag, port=None)
         if binding == current:
             return Update(Result.UNCHANGED, current, current)
-        self._put(binding)
+        self._put(binding, current, self._shard(binding.prefix))
         return Update(Result.CHANGED, binding, current)
 
     def at(self, mag: str) -> Iterator[Binding]:
@@ -179,8 +200,7 @@ class BindingTable:
     def sessions(self) -> dict[str, dict[str, int]]:
         """MAG -> anchor -> how many mobile nodes of it are attached there."""
         found: dict[str, dict[str, int]] = {}
-        for (at, of), count in self._sessions.items():
-            mag, anchor = self._names[at], self._names[of]
+        for (mag, anchor), count in self._sessions.items():
             if count and mag is not None and anchor is not None:
                 found.setdefault(mag, {})[anchor] = count
         return found
@@ -199,25 +219,30 @@ class BindingTable:
                 break
             expired.append(prefix)
         for prefix in expired:
-            self._sessions[_NOWHERE, _PACKED.unpack_from(self._shard(prefix)[prefix])[3]] -= 1
             del self._shard(prefix)[prefix], detached[prefix]
         return expired
 
     def get(self, prefix: bytes) -> Binding | None:
-        packed = self._shard(prefix).get(prefix)
+        return self._unpacked(prefix, self._shard(prefix).get(prefix))
+
+    def _unpacked(self, prefix: bytes, packed: bytes | None) -> Binding | None:
         if packed is None:
             return None
         timestamp, mag, previous_mag, anchor, port, length = _PACKED.unpack_from(packed)
         rest = _PACKED.size + length
-        return Binding(
-            prefix,
-            self._names[mag],
-            self._names[previous_mag],
-            packed[rest:].decode() or None,
-            packed[_PACKED.size : rest] or None,
-            port or None,
-            self._names[anchor],
-            timestamp,
+        names = self._names
+        return _new(
+            Binding,
+            (
+                prefix,
+                names[mag],
+                names[previous_mag],
+                packed[rest:].decode() or None,
+                packed[_PACKED.size : rest] or None,
+                port or None,
+                names[anchor],
+                timestamp,
+            ),
         )
 
     def __iter__(self) -> Iterator[Binding]:
@@ -237,58 +262,32 @@ class BindingTable:
         timestamp: int = _PACKED.unpack_from(self._shard(prefix)[prefix])[0]
         return timestamp
 
-    def _number(self, name: str | None) -> int:
-        number = self._numbers.get(name)
-        if number is None:
-            number = self._numbers[name] = len(self._names)
-            self._names.append(name)
-            self._by_mag.append({})
-        return number
-
-    def _put(self, binding: Binding) -> None:
-        prefix, shard, mag = binding.prefix, self._shard(binding.prefix), self._number(binding.mag)
-        address, anchor = binding.link_layer_address or b"", self._number(binding.anchor)
-        packed = _PACKED.pack(
-            binding.timestamp,
-            mag,
-            self._number(binding.previous_mag),
-            anchor,
-            binding.port or 0,
-            len(address),
-        )
-        packed += address + (binding.identifier or "").encode()
-        before = shard.get(prefix)
-        if before is not None:
-            _, was_at, _, was_of, _, _ = _PACKED.unpack_from(before)
-            self._sessions[was_at, was_of] -= 1
-            if was_at != mag or mag == _NOWHERE:
-                # Both dictionaries are to hold the same object, and the detached ones their order.
-                del shard[prefix], self._by_mag[was_at][prefix]
-                before = None
+    def _put(self, binding: Binding, before: Binding | None, shard: dict[bytes, bytes]) -> None:
+        """Put a binding into its shard, in place of the one that is there."""
+        prefix, mag, previous_mag, identifier, link_layer_address, port, anchor, timestamp = binding
+        numbers, address = self._numbers, link_layer_address or b""
+        at = numbers[mag]
+        packed = _PACKED.pack(timestamp, at, numbers[previous_mag], numbers[anchor], port or 0, len(address))
+        shard[prefix] = packed + address + (identifier or "").encode()
         self._sessions[mag, anchor] += 1
-        shard[prefix] = packed
         if before is None:
-            self._by_mag[mag][prefix] = None
+            self._by_mag[at][prefix] = prefix
+            return
+        self._sessions[before.mag, before.anchor] -= 1
+        if before.mag != mag or mag is None:  # which comes behind all that were detached before
+            held = self._by_mag[numbers[before.mag]].pop(prefix)
+            self._by_mag[at][held] = held
 
 
 def _merge(change: RouteChange, current: Binding | None) -> Binding:
     """The binding that a change makes; what the message leaves out is taken from the present one."""
-    if current is None:
-        previous_mag = change.old_mag
-    elif current.mag is None or current.mag == change.new_mag:
-        previous_mag = current.previous_mag
-    else:
-        previous_mag = current.mag  # what the RMS knows goes before what the message says (erratum E35)
-    known = current or change
-    # A port is a port of one MAG; the rest stays with the mobile node.
-    same_mag = current is not None and current.mag == change.new_mag
-    return Binding(
-        change.prefix,
-        change.new_mag,
-        previous_mag,
-        change.identifier or known.identifier or None,
-        change.link_layer_address or known.link_layer_address or None,
-        known.port if change.port is None and same_mag else change.port,
-        change.anchor or known.anchor,
-        change.timestamp,
-    )
+    prefix, previous_mag, mag, timestamp, identifier, address, port, anchor = change
+    if current is not None:
+        _, was_at, before_that, known_identifier, known_address, known_port, known_anchor, _ = current
+        # What the RMS knows goes before what the message says (erratum E35).
+        previous_mag = before_that if was_at is None or was_at == mag else was_at
+        identifier, address, anchor = identifier or known_identifier, address or known_address, anchor or known_anchor
+        # A port is a port of one MAG; the rest stays with the mobile node.
+        if port is None and was_at == mag:
+            port = known_port
+    return _new(Binding, (prefix, mag, previous_mag, identifier or None, address or None, port, anchor, timestamp))

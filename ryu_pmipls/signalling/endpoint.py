@@ -9,9 +9,8 @@ from __future__ import annotations
 import errno
 import logging
 import select
-import socket
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import IPv6Address
 
 from ryu_pmipls.clock import SteadyClock
@@ -21,14 +20,13 @@ from ryu_pmipls.signalling.authentication import AuthenticationError, SecurityAs
 from ryu_pmipls.signalling.keys import KeyFile
 from ryu_pmipls.signalling.peers import Peer
 from ryu_pmipls.signalling.roles import Role, Roles
-from ryu_pmipls.signalling.sockets import drops, open_raw, open_udp
+from ryu_pmipls.signalling.sockets import DatagramSocket, open_raw, open_udp, socket_address
 from ryu_pmipls.wire import BindingError, BindingErrorStatus, CodePoints, Message, RouteAdjust, WireError, build, parse
 from ryu_pmipls.wire.mobility_header import check_checksum, check_size, sealed
 from ryu_pmipls.wire.pattern import Pattern, Place
 
 LOG = logging.getLogger(__name__)
 
-_LARGEST_DATAGRAM = 65535
 #: Datagrams that are taken from a socket in one go before other work has its turn.
 _BATCH = 64
 
@@ -68,7 +66,7 @@ class Endpoint:
         transports = {node.address: profile.transport_of(node) for node in nodes}
         self._sockets = self._open_sockets(transports[address])
         self._peers = {peer.address: peer for peer in self._known(profile, transports)}
-        self._by_host = {peer.socket_address[0]: peer for peer in self._peers.values()}
+        self._by_octets = {peer.octets: peer for peer in self._peers.values()}
 
     def _known(self, profile: Profile, transports: Mapping[IPv6Address, Transport]) -> Iterator[Peer]:
         names = {node.address: node.name for node in (*profile.lmas, *profile.mags)}
@@ -77,12 +75,11 @@ class Endpoint:
             assert role is not None
             transport = wanted if wanted in self._sockets else "udp"
             port = self._port if transport == "udp" else 0
-            octets = address.packed
-            host = socket.inet_ntop(socket.AF_INET6, octets)  # as the kernel's answers have it
-            yield Peer(names.get(address, role.value), role, address, octets, transport, (host, port))
+            name = names.get(address, role.value)
+            yield Peer(name, role, address, address.packed, transport, socket_address(address, port))
 
-    def _open_sockets(self, own: Transport) -> dict[Transport, socket.SocketType]:
-        sockets: dict[Transport, socket.SocketType] = {"udp": open_udp(self._address, self._port)}
+    def _open_sockets(self, own: Transport) -> dict[Transport, DatagramSocket]:
+        sockets: dict[Transport, DatagramSocket] = {"udp": open_udp(self._address, self._port)}
         try:
             sockets["raw"] = open_raw(self._address)
         except PermissionError:
@@ -123,25 +120,27 @@ class Endpoint:
         the options that say so are taken away.
         """
         for transport, opened in self._sockets.items():
-            receive = opened.recvfrom
-            for _ in range(most):
-                try:
-                    data, source = receive(_LARGEST_DATAGRAM)
-                except BlockingIOError:
-                    break
-                except OSError as error:
-                    self._refuse(f"receive: {_name(error)}", error.strerror)
-                    break
-                peer = self._by_host.get(source[0])
+            try:
+                received = opened.receive(most)
+            except OSError as error:
+                self._refuse(f"receive: {_name(error)}", error.strerror)
+                continue
+            by_source: dict[bytes, list[bytes]] = {}
+            for source, data in received:
+                by_source.setdefault(source, []).append(data)
+            for source, together in by_source.items():
+                peer = self._by_octets.get(source)
                 if peer is None:
-                    self._refuse("unknown source", source[0])
-                elif not self._rates.passes(peer):
-                    self._refuse(f"rate limit: {peer.role.value}", f"from {peer.address}")
-                else:
+                    self._refuse("unknown source", IPv6Address(source), len(together))
+                    continue
+                allowed = self._rates.take(peer, len(together))
+                if allowed < len(together):
+                    self._refuse(f"rate limit: {peer.role.value}", f"from {peer.address}", len(together) - allowed)
+                for data in together[:allowed]:
                     accepted = self._accept(data, peer, transport)
                     if accepted is not None:
                         yield accepted, peer
-        dropped = sum(map(drops, self._sockets.values()))
+        dropped = sum(opened.drops() for opened in self._sockets.values())
         if dropped:
             self.refused["dropped by the kernel"] = dropped
 
@@ -199,19 +198,36 @@ class Endpoint:
         else:
             self.send_octets(data, self._peers[destination])
 
-    def forward(self, data: bytes, peer: Peer) -> None:
-        """Send what :meth:`datagrams` gave from one peer to another."""
+    def forward(self, data: Iterable[bytes], peer: Peer) -> None:
+        """Send what :meth:`datagrams` gave from other peers to this one."""
         # The kernel fills in the checksum of what goes by a raw socket.
-        self.send_octets(data if peer.transport == "raw" else sealed(data, self._address, peer.address), peer)
+        if peer.transport != "raw":
+            data = [sealed(each, self._address, peer.address) for each in data]
+        self.send_all((each, peer) for each in data)
 
     def send_octets(self, data: bytes, peer: Peer) -> None:
         """Send what :meth:`encode` gave, or :meth:`datagrams` from this peer: it is protected, each time anew."""
-        try:
-            if self._keys is not None:
-                data = self._protected(data, peer)
-            self._sockets[peer.transport].sendto(data, peer.socket_address)
-        except OSError as error:
-            self._refuse(f"send: {_name(error)}", f"to {peer.address}: {error.strerror}")
+        self.send_all([(data, peer)])
+
+    def send_all(self, datagrams: Iterable[tuple[bytes, Peer]]) -> None:
+        """The same of many, to whomever; an error of one does not keep the others back."""
+        datagrams = [*(datagrams if self._keys is None else self._all_protected(datagrams))]
+        for transport, opened in self._sockets.items():
+            together = [each for each in datagrams if each[1].transport == transport]
+            if together:
+                failed = opened.send([data for data, _ in together], [peer.socket_address for _, peer in together])
+                for place, error in failed:
+                    self._not_sent(together[place][1], error)
+
+    def _all_protected(self, datagrams: Iterable[tuple[bytes, Peer]]) -> Iterator[tuple[bytes, Peer]]:
+        for data, peer in datagrams:
+            try:
+                yield self._protected(data, peer), peer
+            except OSError as error:
+                self._not_sent(peer, error)
+
+    def _not_sent(self, peer: Peer, error: OSError) -> None:
+        self._refuse(f"send: {_name(error)}", f"to {peer.address}: {error.strerror}")
 
     def _protected(self, data: bytes, peer: Peer) -> bytes:
         assert self._keys is not None
@@ -228,8 +244,8 @@ class Endpoint:
             )
         return found
 
-    def _refuse(self, reason: str, detail: object) -> None:
-        self.refused[reason] += 1
+    def _refuse(self, reason: str, detail: object, count: int = 1) -> None:
+        self.refused[reason] += count
         if self._limiter.passes(reason):
             LOG.warning("signalling, %s: %s (%d so far)", reason, detail, self.refused[reason])
 

@@ -18,4 +18,4 @@ class Peer:
     address: IPv6Address
     octets: bytes  # of the address
     transport: Transport  # by which it is spoken to
-    socket_address: tuple[str, int]
+    socket_address: bytes  # of :func:`~ryu_pmipls.signalling.sockets.socket_address`

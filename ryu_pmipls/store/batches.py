@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections import deque
 from collections.abc import Iterable, Iterator
+from json.encoder import encode_basestring_ascii
 
 from ryu_pmipls.routing import Binding
 from ryu_pmipls.store.database import transaction
@@ -14,9 +15,6 @@ from ryu_pmipls.store.database import transaction
 _MOST_WAITING = 2**18
 #: So many entries are folded at a time when it is quiet: when fewer than that have come since the last time.
 _SLICE = 2**9
-
-#: A row for the table of bindings as JSON has it; one without a timestamp is to be deleted.
-Entry = tuple[str | int | None, ...]
 
 #: Folds the batches up to a number. In the order of the prefixes, so that no page of the table is visited twice, and
 #: for one prefix in the order in which the entries came.
@@ -48,10 +46,10 @@ class Batches:
         self._fold(last or 0)
 
     def save(self, bindings: Iterable[Binding]) -> None:
-        self._append([_entry(binding) for binding in bindings])
+        self._append([*map(_entry, bindings)])
 
     def delete(self, prefixes: Iterable[bytes]) -> None:
-        self._append([(prefix.hex(), None, None, None, None, None, None, None) for prefix in prefixes])
+        self._append([f'["{prefix.hex()}",null,null,null,null,null,null,null]' for prefix in prefixes])
 
     def load(self) -> Iterator[Binding]:
         self._fold(self._last)
@@ -69,11 +67,11 @@ class Batches:
             self._fold_some(_SLICE)
         self._new = 0
 
-    def _append(self, entries: list[Entry]) -> None:
+    def _append(self, entries: list[str]) -> None:
         if not entries:
             return
         # One statement is a transaction of its own. More of them would each have to wait for Python's lock.
-        self._database.execute("INSERT INTO batch VALUES (?, ?)", (self._last + 1, json.dumps(entries)))
+        self._database.execute("INSERT INTO batch VALUES (?, ?)", (self._last + 1, f"[{','.join(entries)}]"))
         self._last += 1
         self._waiting.append((self._last, len(entries)))
         self._entries_waiting += len(entries)
@@ -100,9 +98,25 @@ class Batches:
             self._entries_waiting -= self._waiting.popleft()[1]
 
 
-def _entry(binding: Binding) -> Entry:
+class _Names(dict[str | None, str]):
+    """The names of nodes as JSON."""
+
+    def __missing__(self, name: str | None) -> str:
+        text = self[name] = json.dumps(name)
+        return text
+
+
+_names = _Names()
+
+
+def _entry(binding: Binding) -> str:
+    """A row for the table of bindings as JSON; one without a timestamp is to be deleted.
+
+    Put together by hand, which takes half the time: the only part that may need an escape is the identifier.
+    """
     prefix, mag, previous_mag, identifier, address, port, anchor, timestamp = binding
-    if identifier is not None:
-        identifier = identifier.replace("\0", "\ufffd")  # in a JSON string it would be the end for SQLite
-    text = None if address is None else address.hex()
-    return prefix.hex(), mag, previous_mag, identifier, text, port, anchor, timestamp
+    # A NUL in a JSON string would be its end for SQLite.
+    who = "null" if identifier is None else encode_basestring_ascii(identifier.replace("\0", "\ufffd"))
+    where = "null" if address is None else f'"{address.hex()}"'
+    names, number = _names, "null" if port is None else port
+    return f'["{prefix.hex()}",{names[mag]},{names[previous_mag]},{who},{where},{number},{names[anchor]},{timestamp}]'

@@ -31,38 +31,32 @@ class Pattern:
     def __init__(self, data: bytes, code_points: CodePoints, places: Sequence[Place]) -> None:
         found = {octets: (place, code) for place, octets, code in _fields(data, code_points) if place in places}
         codes: list[str] = []
-        pieces: list[Place | None] = []  # what each piece is that the struct gives: None for what does not change
+        order: list[Place] = []
+        mask = bytearray(b"\xff" * len(data))  # of what does not change
+        mask[_CHECKSUM.start : _CHECKSUM.stop] = bytes(len(_CHECKSUM))
         position = 0
-        for octets in sorted([*found, _CHECKSUM, range(len(data), len(data))], key=lambda octets: octets.start):
-            if position < octets.start:
-                codes.append(f"{octets.start - position}s")
-                pieces.append(None)
-            if octets in found:
-                place, code = found[octets]
-                if not code:
-                    raise ValueError(f"{place[1]} may not have any value")
-                codes.append(code)
-                pieces.append(place)
-            else:
-                codes.append(f"{len(octets)}x")
+        for octets in sorted(found, key=lambda octets: octets.start):
+            place, code = found[octets]
+            if not code:
+                raise ValueError(f"{place[1]} may not have any value")
+            codes += [f"{octets.start - position}x", code]
+            order.append(place)
+            mask[octets.start : octets.stop] = bytes(len(octets))
             position = octets.stop
-        self._struct = Struct("!" + "".join(codes))
-        self._unchanging = itemgetter(*(index for index, piece in enumerate(pieces) if piece is None))
-        # The place of an option that is not there is that of a None behind all pieces.
-        self._values = itemgetter(*(pieces.index(place) if place in pieces else len(pieces) for place in places))
-        self._like = self._unchanging(self._struct.unpack(data))
+        self._struct = Struct(f"!{''.join(codes)}{len(data) - position}x")
+        # The place of an option that is not there is that of a None behind all fields.
+        self._values = itemgetter(*(order.index(place) if place in order else len(order) for place in places))
+        self._mask = int.from_bytes(mask, "big")
+        self._like = int.from_bytes(data, "big") & self._mask
 
     def read(self, data: bytes) -> tuple[Any, ...] | None:
         """The fields: addresses and octets as octets, numbers, None for a missing one; None if ``data`` is not alike.
 
         The checksum is not looked at.
         """
-        if len(data) != self._struct.size:
+        if len(data) != self._struct.size or int.from_bytes(data, "big") & self._mask != self._like:
             return None
-        pieces = self._struct.unpack(data)
-        if self._unchanging(pieces) != self._like:
-            return None
-        values: tuple[Any, ...] = self._values((*pieces, None))
+        values: tuple[Any, ...] = self._values((*self._struct.unpack(data), None))
         return values
 
 

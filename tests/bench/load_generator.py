@@ -18,6 +18,7 @@ from pathlib import Path
 
 from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.signalling import Endpoint, Role
+from ryu_pmipls.signalling.sockets import MOST
 from ryu_pmipls.wire import (
     Attachment,
     MobileNodeIdentifier,
@@ -28,6 +29,8 @@ from ryu_pmipls.wire import (
 
 #: What was not answered is sent again after this time, in seconds.
 _PATIENCE = 2.0
+#: At full load so many are sent in one go, as soon as the window has room for them.
+_PIECE = 64
 _NOWHERE = IPv6Address("::")
 
 
@@ -105,6 +108,11 @@ class LoadGenerator:
         sent: dict[bytes, float] = {}
         latencies: list[float] = []
         repeated = told = position = 0
+
+        def send(some: list[tuple[Endpoint, bytes]]) -> None:
+            for mag in self.mags:
+                mag.send_all((octets, rms) for endpoint, octets in some if endpoint is mag)
+
         gc.collect()
         gc.disable()
         processor, begin = time.process_time(), time.perf_counter()
@@ -112,27 +120,30 @@ class LoadGenerator:
         while len(latencies) < len(messages):
             now = time.perf_counter()
             room = job.window - len(sent) if job.rate is None else int((now - begin) * job.rate) - position
-            for endpoint, octets in messages[position : position + max(room, 0)]:
-                endpoint.send_octets(octets, rms)
-                sent[octets] = time.perf_counter()
-                position += 1
+            if job.rate is not None or room >= min(job.window, _PIECE):
+                piece = messages[position : position + max(room, 0)]
+                sent.update(dict.fromkeys((octets for _, octets in piece), now))
+                send(piece)
+                position += len(piece)
             self._poll.poll(0.0005 if job.rate else _PATIENCE)
             for mag in self.mags:
-                for octets, _ in mag.datagrams():
-                    heard = time.perf_counter()
-                    if octets in sent:
-                        latencies.append(heard - sent.pop(octets))
+                came = [octets for octets, _ in mag.datagrams(MOST)]
+                now = time.perf_counter()
+                began = [sent.pop(octets) for octets in came if octets in sent]
+                if began:
+                    heard = now
+                    latencies += [now - each for each in began]
             for lma in self.lmas:
-                for octets, peer in lma.datagrams():
-                    lma.send_octets(octets, peer)
-                    told += 1
+                news = [*lma.datagrams(MOST)]
+                lma.send_all(news)
+                told += len(news)
             if sent and time.perf_counter() - heard > _PATIENCE:
                 if repeated > len(messages):
                     raise TimeoutError(f"the RMS does not answer {len(sent)} messages")
                 heard = time.perf_counter()
-                for endpoint, octets in [each for each in messages[:position] if each[1] in sent]:
-                    endpoint.send_octets(octets, rms)
-                    repeated += 1
+                again = [each for each in messages[:position] if each[1] in sent]
+                send(again)
+                repeated += len(again)
             if job.pause and not sent:
                 time.sleep(job.pause)
         return Outcome(time.perf_counter() - begin, sorted(latencies), repeated, told, time.process_time() - processor)

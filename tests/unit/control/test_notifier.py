@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 from ipaddress import IPv6Address
+from itertools import count
 from typing import Any
 
-from ryu_pmipls.control.notifier import WINDOW, Notifier
+from ryu_pmipls.control.notifier import SHARE, WINDOW, Notifier
 from ryu_pmipls.domain.profile import Timers
 from ryu_pmipls.signalling import Peer, Role
 from ryu_pmipls.wire import Message, RouteAdjust, Timestamp, build, parse
@@ -15,7 +17,7 @@ from ryu_pmipls.wire.mobility_header import sealed
 RMS, LMA, MAG = (IPv6Address(f"fd00:5213::{end}") for end in ("99", "11", "21"))
 
 
-PEER = Peer("lma1", Role.LMA, LMA, LMA.packed, "udp", (str(LMA), 5436))
+PEER = Peer("lma1", Role.LMA, LMA, LMA.packed, "udp", b"")
 
 
 def route(number: int, ticks: int = 1) -> bytes:
@@ -33,8 +35,8 @@ class FakeEndpoint:
     def encode(self, message: Message, destination: IPv6Address) -> bytes:
         return build(message, RMS, destination)
 
-    def forward(self, data: bytes, peer: Peer) -> None:
-        self.sent.append(sealed(data, RMS, peer.address))
+    def forward(self, data: Iterable[bytes], peer: Peer) -> None:
+        self.sent += [sealed(each, RMS, peer.address) for each in data]
 
     def look(self) -> list[bytes]:
         sent, self.sent = self.sent, []
@@ -46,6 +48,10 @@ def made() -> tuple[Notifier, Any]:
     return Notifier(endpoint, [PEER], Timers()), endpoint
 
 
+def tell(notifier: Notifier, report: bytes) -> None:
+    notifier.tell({report[8:16]: report})
+
+
 def octets(report: bytes) -> bytes:
     """What an LMA is told, and answers."""
     return sealed(report, RMS, LMA)
@@ -53,7 +59,7 @@ def octets(report: bytes) -> bytes:
 
 def test_a_route_is_told_until_it_is_answered() -> None:
     notifier, endpoint = made()
-    notifier.tell(route(1))
+    tell(notifier, route(1))
     times = []
     for second in range(40):
         notifier.repeat(second)
@@ -69,10 +75,10 @@ def test_what_is_no_longer_the_newest_about_a_prefix_is_not_repeated() -> None:
     """An LMA does not answer what it knows better."""
     notifier, endpoint = made()
     old, new = route(1, 1), route(1, 2)
-    notifier.tell(old)
-    notifier.send(0)
-    notifier.tell(new)
-    notifier.send(0)
+    tell(notifier, old)
+    notifier.send(0, busy=False)
+    tell(notifier, new)
+    notifier.send(0, busy=False)
     assert endpoint.look() == [octets(old), octets(new)]
     assert notifier.take(octets(new), PEER)
     for second in range(60):
@@ -83,7 +89,7 @@ def test_what_is_no_longer_the_newest_about_a_prefix_is_not_repeated() -> None:
 def test_an_lma_that_answers_nothing_is_told_everything_once_and_then_left_alone() -> None:
     notifier, endpoint = made()
     for number in range(WINDOW + 5):
-        notifier.tell(route(number))
+        tell(notifier, route(number))
     for second in range(60):
         notifier.repeat(second)
     assert {octets(route(number)) for number in range(WINDOW + 5)} <= {*endpoint.look()}
@@ -96,7 +102,7 @@ def test_with_a_fifth_lost_each_way_all_routes_are_known_in_the_end() -> None:
     chance = random.Random(5213)
     notifier, endpoint = made()
     for number in range(200):
-        notifier.tell(route(number))
+        tell(notifier, route(number))
     known: set[bytes] = set()
     for second in range(600):
         notifier.repeat(second)
@@ -112,8 +118,8 @@ def test_with_a_fifth_lost_each_way_all_routes_are_known_in_the_end() -> None:
 def test_an_answer_of_other_octets_is_an_answer() -> None:
     """Options may be padded otherwise by a peer that makes the message anew."""
     notifier, endpoint = made()
-    notifier.tell(route(1))
-    notifier.send(0)
+    tell(notifier, route(1))
+    notifier.send(0, busy=False)
     assert not notifier.take(octets(route(2)), PEER)
     assert notifier.take_message(parse(octets(route(1)), RMS, LMA), PEER)
     assert not notifier.take(octets(route(1)), PEER)
@@ -121,3 +127,21 @@ def test_an_answer_of_other_octets_is_an_answer() -> None:
     for second in range(60):
         notifier.repeat(second)
     assert endpoint.look() == []
+
+
+def test_while_handoffs_are_under_way_telling_takes_a_share_of_the_time() -> None:
+    """It goes on all the same, and at once when they are done."""
+    endpoint: Any = FakeEndpoint()
+    clock = count()  # a telling takes a second by it
+    notifier = Notifier(endpoint, [PEER], Timers(), lambda: float(next(clock)))
+    turns = 0
+    for number in range(1000):
+        tell(notifier, route(number))
+        notifier.send(0, busy=True)
+        told = endpoint.look()
+        turns += bool(told)
+        assert all(notifier.take(data, PEER) for data in told)
+    assert 1 / 1000 < turns / next(clock) <= 2 * SHARE
+    tell(notifier, route(1000))
+    notifier.send(0, busy=False)
+    assert endpoint.look()

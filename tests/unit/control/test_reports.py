@@ -34,7 +34,7 @@ LMA1, LMA2 = (lma.address for lma in PROFILE.lmas)
 
 
 def peer(name: str, role: Role, address: IPv6Address) -> Peer:
-    return Peer(name, role, address, address.packed, "udp", (str(address), 5436))
+    return Peer(name, role, address, address.packed, "udp", b"")
 
 
 MAG, LMA = peer("mag1", Role.MAG, MAG1), peer("lma1", Role.LMA, LMA1)

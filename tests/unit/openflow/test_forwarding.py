@@ -21,12 +21,11 @@ class Course:
     def __init__(self, *updates, to="mag2", away=()):
         self.mags = {name: FakeSwitch(name not in away) for name in ("mag1", "mag2", "mag3")}
         self.lmas = {name: FakeSwitch(name not in away) for name in ("lma1", "lma2")}
-        self.forwarding, self.done, self.superseded = [], [], set()
+        self.forwarding, self.done = [], []
         batch = RouteBatch(
             updates,
             self.mags,
             self.lmas,
-            lambda update: update not in self.superseded,
             (),
             self.done.append,
             lambda mag, gone: self.forwarding.append((mag, list(gone))),
@@ -81,7 +80,7 @@ def test_a_mobile_node_that_is_back_before_the_first_handoff_is_done_is_not_forw
     back = RouteUpdate(binding("mag1", timestamp=3), (binding("mag1"), binding("mag2", timestamp=2)))
     there = moved()
     first = Course(there)
-    first.superseded.add(there)
+    there.superseded = True
     first.mags["mag2"].answer()
     assert first.lmas["lma1"].updates == [] and first.mags["mag1"].updates == []
     second = Course(back, to="mag1")

@@ -16,9 +16,7 @@ class Scene:
         self.updates = [RouteUpdate(each, (each._replace(mag="mag1"),)) for each in bindings]
         self.mags, self.lmas = ({kind + n: FakeSwitch() for n in "12"} for kind in ("mag", "lma"))
         self.silent, self.done = set(), []
-        self.batch = RouteBatch(
-            self.updates, self.mags, self.lmas, lambda update: True, self.silent, self.done.append, lambda *_: None
-        )
+        self.batch = RouteBatch(self.updates, self.mags, self.lmas, self.silent, self.done.append, lambda *_: None)
         self.batch.start("mag2")
 
     def told(self):
