@@ -18,6 +18,7 @@ import matplotlib
 matplotlib.use("Agg")
 import yaml
 from matplotlib import pyplot
+from matplotlib.ticker import ScalarFormatter
 from rich.console import Console
 from rich.table import Table
 
@@ -29,6 +30,7 @@ from ryu_pmipls.lab.lab import Lab
 from ryu_pmipls.rest.cli import base_url, fetch
 
 _TUNNELS_TIMEOUT = 30.0  # s
+_LINEAR = 50  # datagrams or ms up to which the picture's scale is linear
 _SETTLING = 0.3  # s in which the RMS takes note that a tunnel has gone
 
 
@@ -132,6 +134,9 @@ def draw(results: Mapping[str, Sequence[Handoff]], path: Path) -> None:
         axis.set_ylim(0, 1.02)
         axis.set_xlim(left=-0.5)
         axis.grid(alpha=0.3)
+    for axis in axes[1:]:  # one that waits for a message to be repeated is far beyond all others
+        axis.set_xscale("symlog", linthresh=_LINEAR)
+        axis.xaxis.set_major_formatter(ScalarFormatter())
     axes[0].set_ylabel("share of the handoffs with at most so many")
     axes[1].legend(loc="lower right", fontsize=8)
     least, most = min(map(len, results.values())), max(map(len, results.values()))
