@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import random
 import socket
 import struct
@@ -20,6 +21,7 @@ from pyroute2 import netns
 from ryu_pmipls.domain.profile import Profile, load_profile
 from ryu_pmipls.signalling import Endpoint, Role
 from ryu_pmipls.signalling.keys import KeyFileError, generate
+from ryu_pmipls.signalling.sockets import MOST, open_udp, socket_address
 from ryu_pmipls.wire import (
     BindingAcknowledgement,
     BindingError,
@@ -247,6 +249,26 @@ def test_drops_of_the_kernel_are_visible(lma: Callable[..., Endpoint], send: Sen
     received = sum(1 for _ in range(200) for _ in endpoint.drain())
     assert endpoint.refused["dropped by the kernel"] == 12000 - received > 0
     assert received > 2000
+
+
+def test_datagrams_come_whole_and_in_order_however_many_are_sent(namespace: str) -> None:
+    """What is too long for a Mobility Header is still too long; what cannot be sent does not keep the others back."""
+    sender, receiver = open_udp(MAG, 0), open_udp(LMA, 5436)
+    to = socket_address(LMA, 5436)
+    data = [bytes([number % 256]) * (number % 1500) for number in range(3 * MOST)]
+    data[7], data[MOST + 1], data[-1] = bytes(70_000), bytes(2048), bytes(9000)
+    failed = sender.send(data, [to] * len(data))
+    assert [(place, error.errno) for place, error in failed] == [(7, errno.EMSGSIZE)]
+    del data[7]
+    received: list[tuple[bytes, bytes]] = []
+    while some := receiver.receive(100):
+        assert len(some) <= 100
+        received += some
+    assert {source for source, _ in received} == {MAG.packed}
+    assert [octets for _, octets in received[:-1]] == data[:-1]
+    assert len(received[-1][1]) > 2048
+    sender.close()
+    receiver.close()
 
 
 def test_a_peer_that_floods_does_not_starve_the_others(lma: Callable[..., Endpoint], send: Sender) -> None:

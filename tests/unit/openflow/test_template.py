@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ryu_pmipls.openflow import encode, pipeline
 from ryu_pmipls.openflow.cookies import GENERATION_BITS, cookie, slice_of
 from ryu_pmipls.openflow.flow import Kind, Match, Output, Owner, Parameter, PipelineError, Rule, SetLinkLayer, Table
-from ryu_pmipls.openflow.template import add_template, delete_template, octets_of
+from ryu_pmipls.openflow.template import Filler, add_template, delete_template, octets_of
 
 #: Every rule that is written for a binding; and one whose octets have a percent sign at every turn.
 PERCENT = int.from_bytes(b"%b%%", "big")
@@ -75,3 +75,9 @@ def test_a_delete_is_what_ryu_encodes(rule, data, xid):
 def test_a_prefix_of_any_length_has_no_template():
     with pytest.raises(PipelineError, match="pool: a prefix has no fixed place in a template"):
         add_template(pipeline.LMA_FROM_CORE)
+
+
+@given(st.lists(st.sampled_from([b"%%", b"%(a)b", b"%(b)b", b"(a)b", b"x"])), st.binary(), st.binary())
+def test_a_filler_fills_a_format_as_python_does(pieces, one, other):
+    octets = b"".join(pieces)
+    assert b"".join(Filler(octets, ("b", "a"))((other, one))) == octets % {b"a": one, b"b": other}

@@ -19,6 +19,15 @@ def test_each_subject_has_its_own_burst_and_tokens_come_back_evenly() -> None:
     assert [limiter.passes("a") for _ in range(3)] == [True, True, False]
 
 
+@given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 9)), max_size=20), st.integers(1, 8))
+def test_many_tokens_are_as_many_as_one_after_the_other(takes: list[tuple[int, int]], burst: int) -> None:
+    now = 0.0
+    one, many = (RateLimiter(burst=burst, interval=8.0, clock=lambda: now) for _ in range(2))
+    for pause, wanted in takes:
+        now += pause / 8
+        assert many.take("a", wanted) == sum(one.passes("a") for _ in range(wanted))
+
+
 @given(st.lists(st.integers(0, 40), max_size=60), st.integers(1, 8))
 def test_no_interval_sees_more_than_two_bursts_and_the_first_burst_always_passes(pauses: list[int], burst: int) -> None:
     now = 0.0
