@@ -29,8 +29,8 @@ from ryu_pmipls.agents.control import socket_path
 from ryu_pmipls.agents.control_client import request
 from ryu_pmipls.domain.profile import format_link_layer, load_profile
 from ryu_pmipls.lab import namespaces
-from ryu_pmipls.lab.handoff_series import losses
 from ryu_pmipls.lab.lab import Lab
+from ryu_pmipls.lab.measuring.handoff_series import losses
 from ryu_pmipls.lab.probe import Probe
 from ryu_pmipls.lab.traffic import Flow, run
 from ryu_pmipls.rest.cli import base_url

@@ -9,8 +9,8 @@ import yaml
 
 from ryu_pmipls.domain.profile import SHIPPED_PROFILES, load_profile
 from ryu_pmipls.lab.errors import LabError
-from ryu_pmipls.lab.handoff_series import judge, losses
-from ryu_pmipls.lab.handoffs import STANDARD, WAYS, derive, draw
+from ryu_pmipls.lab.measuring.handoff_series import judge, losses
+from ryu_pmipls.lab.measuring.handoffs import STANDARD, WAYS, derive, draw
 from ryu_pmipls.lab.network import LinkChange
 from ryu_pmipls.lab.plan import plan
 from ryu_pmipls.lab.probe import Arrival, analyse

@@ -22,9 +22,9 @@ from ryu_pmipls.domain.profile import MobileNode, Profile, find_profile, load_pr
 from ryu_pmipls.lab import traffic
 from ryu_pmipls.lab.errors import LabError
 from ryu_pmipls.lab.lab import Lab
+from ryu_pmipls.lab.measuring.report import Effect, Event, Report, Sample
 from ryu_pmipls.lab.plan import UNDERLAY
 from ryu_pmipls.lab.probe import Probe
-from ryu_pmipls.lab.report import Effect, Event, Report, Sample
 from ryu_pmipls.lab.traffic import Flow, FlowResult
 from ryu_pmipls.openflow.rules import tunnel_port
 from ryu_pmipls.rest.cli import base_url, fetch

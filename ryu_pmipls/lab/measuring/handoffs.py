@@ -25,8 +25,8 @@ from rich.table import Table
 from ovs_setup.tunnel import add_tunnel, encapsulation, remove_tunnel
 from ryu_pmipls.domain.profile import Profile, Switch, find_profile, load_profile
 from ryu_pmipls.lab.errors import LabError
-from ryu_pmipls.lab.handoff_series import PROBE_RATE, Handoff, series
 from ryu_pmipls.lab.lab import Lab
+from ryu_pmipls.lab.measuring.handoff_series import PROBE_RATE, Handoff, series
 from ryu_pmipls.rest.cli import base_url, fetch
 
 _TUNNELS_TIMEOUT = 30.0  # s
