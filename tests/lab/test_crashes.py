@@ -191,7 +191,7 @@ def test_a_killed_rms_loses_no_acknowledged_handoff(lab: Lab, handoffs: Handoffs
         eventually(lambda: ready(lab), 30, what="readiness")
     assert_all_in_force(lab, handoffs.finish())
     results = [probe.stop() for probe in probes]
-    assert [result.lost for result in results] == [0, 0]
+    assert [result.lost for result in results] == [0, 0], [result.longest_gap() for result in results]
     assert all(result.received > 200 for result in results)
 
 
