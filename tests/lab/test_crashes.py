@@ -32,7 +32,12 @@ from ryu_pmipls.store import SqliteStore
 
 BRIDGE = "br-pm"
 NODES, RATE = 1000, 2000
-CHANGES = {"signalling": {"rate_limit": 100000}, "load_sharing": {"policy": "static"}}
+CHANGES = {
+    "signalling": {"rate_limit": 100000},
+    "load_sharing": {"policy": "static"},
+    # What an LMA that may not run loses of the probes is not lost to crashes.
+    "lab": {"lma_cpu": {"lma1": 1.0, "lma2": 1.0}},
+}
 
 #: Seconds in which the last handoffs have to be acknowledged.
 PATIENCE = 60.0
