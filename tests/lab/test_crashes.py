@@ -200,7 +200,7 @@ def test_a_killed_rms_loses_no_acknowledged_handoff(lab: Lab, handoffs: Handoffs
     for result in [probe.stop() for probe in probes]:
         assert [result.lost_between(*crash) for crash in crashes] == [0] * kills
         # Between the crashes Open vSwitch itself loses a packet now and then, so often do its tables change.
-        assert result.lost <= 0.001 * result.sent
+        assert result.lost <= 0.01 * result.sent
         assert result.received > 200
 
 

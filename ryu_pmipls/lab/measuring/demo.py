@@ -32,7 +32,7 @@ from ryu_pmipls.rest.cli import base_url, fetch
 T = TypeVar("T")
 
 #: Offered load of each UDP flow in Mbit/s: two of them are more than one LMA of the default lab can carry.
-UDP_RATE = 105.0
+UDP_RATE = 130.0
 PROBE_RATE = 1000  # datagrams per second
 #: Of the TCP transfer during the handoff, in Mbit/s: what an LMA of the default lab carries besides the probe.
 TCP_RATE = 5.0
