@@ -187,20 +187,20 @@ def test_a_killed_rms_loses_no_acknowledged_handoff(lab: Lab, handoffs: Handoffs
     acknowledged, crashes = 0, []
     for _ in range(kills):
         crash_at_random()
-        killed = time.time()
         kill(lab, "rms")
+        dead = time.time()
         told = handoffs.ask("report")
         assert_nothing_lost(lab, tmp_path, told)
         assert told.answered > acknowledged  # it was killed at work
         acknowledged = told.answered
+        crashes.append((dead, time.time()))
         lab.start_rms()
         eventually(lambda: ready(lab), 30, what="readiness")
-        crashes.append((killed, time.time()))
     assert_all_in_force(lab, handoffs.finish())
     for result in [probe.stop() for probe in probes]:
         assert [result.lost_between(*crash) for crash in crashes] == [0] * kills
-        # Between the crashes Open vSwitch itself loses a packet now and then, so often do its tables change.
-        assert result.lost <= 0.01 * result.sent
+        # While its tables change 2000 times per second Open vSwitch loses a few packets, crash or not.
+        assert result.lost <= 10 + 0.001 * result.sent
         assert result.received > 200
 
 
