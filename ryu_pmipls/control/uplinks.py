@@ -74,6 +74,7 @@ class UplinkControl:
         self._clock = clock
         self._merger = LoadInfoMerger()
         self._mags = {mag.address: mag.name for mag in profile.mags}
+        self._tunnel_groups = {lma.name: tunnel_group(profile, lma.name) for lma in profile.lmas}
         self._telling = {mag.name: hub.Semaphore(1) for mag in profile.mags}
         self._lock = hub.Semaphore(1)  # one round at a time: the store makes others wait, and give way
 
@@ -97,12 +98,11 @@ class UplinkControl:
 
         Open vSwitch counts twice what it sends into a tunnel of its own, and what LMAs lose nobody counts there.
         """
-        return [tunnel_group(self._profile, lma) for lma in self.load_list.full()]
+        return [self._tunnel_groups[lma] for lma in self.load_list.full()]
 
     def sent(self, mag: str, packets: Mapping[int, int], now: float) -> None:
         """The counters of a MAG's groups have been read: group -> packets."""
-        groups = {tunnel_group(self._profile, lma.name): lma.name for lma in self._profile.lmas}
-        counts = {groups[group]: count for group, count in packets.items() if group in groups}
+        counts = {lma: packets[group] for lma, group in self._tunnel_groups.items() if group in packets}
         self.load_list.sent_statistics(mag, counts, now)
 
     def ports_changed(self, lma: str) -> None:

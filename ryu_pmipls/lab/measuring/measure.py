@@ -7,8 +7,9 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -332,6 +333,20 @@ class Measurement:
         return found
 
 
+@contextmanager
+def _large_receive_buffers() -> Iterator[None]:
+    """Sockets that are opened meanwhile hold more, on the whole machine: ``LabError`` where that cannot be set."""
+    try:
+        usual = _RECEIVE_BUFFER.read_text(encoding="ascii")
+        _RECEIVE_BUFFER.write_text(str(_BUFFER_OCTETS), encoding="ascii")
+    except OSError as error:
+        raise LabError(f"{_RECEIVE_BUFFER}: cannot be set: {error.strerror}") from error
+    try:
+        yield
+    finally:
+        _RECEIVE_BUFFER.write_text(usual, encoding="ascii")
+
+
 @click.command()
 @click.argument("what", nargs=-1, type=click.Choice(["goodput", "move", "failure", "fallback", "drain"]))
 @click.option("--profile", default="four-lma", show_default=True, help="Profile of the lab; it needs four LMAs.")
@@ -361,11 +376,9 @@ def measure(what: tuple[str, ...], profile: str, report: Path) -> None:
         "drain": measurement.drain,
     }
     figures: Figures = {}
-    usual = _RECEIVE_BUFFER.read_text(encoding="ascii")
     try:
-        _RECEIVE_BUFFER.write_text(str(_BUFFER_OCTETS), encoding="ascii")
-        lab.up()
-        _RECEIVE_BUFFER.write_text(usual, encoding="ascii")
+        with _large_receive_buffers():
+            lab.up()
         for name in what or all_of_it:
             console.print(f"[bold]{name}[/bold]")
             figures[name] = all_of_it[name]()
@@ -374,6 +387,5 @@ def measure(what: tuple[str, ...], profile: str, report: Path) -> None:
         console.print(f"[red]It cannot go on:[/red] {error}")
         raise click.exceptions.Exit(1) from None
     finally:
-        _RECEIVE_BUFFER.write_text(usual, encoding="ascii")
         lab.down()
     console.print_json(json.dumps(figures))
