@@ -9,6 +9,8 @@ from collections.abc import Callable
 from ipaddress import IPv6Network
 from typing import Any, TypeVar
 
+import pytest
+
 from ryu_pmipls.lab.lab import Lab
 from ryu_pmipls.rest.cli import base_url, fetch
 
@@ -107,8 +109,11 @@ def in_the_core(lab: Lab) -> set[str]:
     return {names[hop["gateway"]] for route in json.loads(shown or "[]") for hop in route.get("nexthops", [route])}
 
 
-def routing_sessions(lab: Lab) -> list[list[str]]:
-    """The core's BGP and BFD sessions that are up: neighbour, and since when."""
+def routing_sessions(lab: Lab) -> dict[str, float]:
+    """The core's BGP and BFD sessions that are up: neighbour, and since when, in seconds of the day.
+
+    bird works that out of how long ago it was, and may be a millisecond off the next time.
+    """
     control = lab.directory / lab.plan.correspondent / "bird.ctl"
     shown = [
         lab.execute(lab.plan.correspondent, ["birdc", "-s", str(control), "show", *what]).stdout
@@ -116,7 +121,17 @@ def routing_sessions(lab: Lab) -> list[list[str]]:
     ]
     bgp = [line.split() for line in shown[0].splitlines() if "Established" in line]
     bfd = [line.split() for line in shown[1].splitlines() if " Up " in line]
-    return [[row[0], row[4]] for row in bgp] + [[row[0], row[3]] for row in bfd]
+    return {row[0]: _of_the_day(row[4]) for row in bgp} | {row[0]: _of_the_day(row[3]) for row in bfd}
+
+
+def same_sessions(sessions: dict[str, float]) -> Any:
+    """Equal to :func:`routing_sessions` if none of these has come anew."""
+    return pytest.approx(sessions, abs=0.1)
+
+
+def _of_the_day(clock: str) -> float:
+    hours, minutes, seconds = clock.split(":")
+    return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
 
 
 def kill(lab: Lab, name: str) -> None:
