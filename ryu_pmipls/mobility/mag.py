@@ -270,7 +270,7 @@ class MobileAccessGateway(Machine):
         assert request is not None
         last_sent = self._last_sent.setdefault(policy.link_layer_address, deque(maxlen=MAX_UPDATE_RATE))
         if len(last_sent) == MAX_UPDATE_RATE and now < last_sent[0] + 1:
-            self._timers.set(self._transmit, entry, last_sent[0] + 1)
+            self._timers.set(self._deferred, entry, last_sent[0] + 1)
             return
         last_sent.append(now)
         self._no_longer_pending(request)
@@ -294,6 +294,13 @@ class MobileAccessGateway(Machine):
         self._last_ticks = max(self._last_ticks + 1, Timestamp.of(now).ticks)
         return self._last_ticks
 
+    def _deferred(self, entry: BindingUpdateEntry, now: float) -> None:
+        """What had to wait for the rate limit; the node may have gone meanwhile."""
+        if entry.state is BindingState.DEREGISTERING:
+            self._transmit(entry, now)
+        else:
+            self._reachability.ensure(entry, self._transmit, now)
+
     def _unanswered(self, entry: BindingUpdateEntry, now: float) -> None:
         if entry.state is BindingState.DEREGISTERING:
             self._forget(entry)
@@ -303,7 +310,7 @@ class MobileAccessGateway(Machine):
     def _drop_request(self, entry: BindingUpdateEntry) -> None:
         if entry.request is not None:
             self._no_longer_pending(entry.request)
-            self._timers.cancel(self._transmit, entry)
+            self._timers.cancel(self._deferred, entry)
             self._timers.cancel(self._unanswered, entry)
             entry.request = None
 

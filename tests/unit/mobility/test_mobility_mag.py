@@ -33,6 +33,7 @@ from ryu_pmipls.mobility import (
     BuildTunnel,
     Forward,
     MobileAccessGateway,
+    Probe,
     RemoveTunnel,
     Report,
     Send,
@@ -221,6 +222,16 @@ class TestAttachment:
         (when, effect) = only([(when, e) for when, e in until(mag, START + 10) if isinstance(e, Send)])
         assert (when, only(sent([effect], BindingUpdate)).lifetime) == (START + 1, 0)
         assert mag.bindings == ()
+
+    def test_a_node_that_may_have_gone_while_its_pbu_had_to_wait_is_probed_first(self) -> None:
+        mag = gateway(probes=3)
+        for number in range(4):
+            mag.attach(LINK1, number, START)
+        mag.effects()
+        mag.handle_timer(START + 1)
+        assert mag.effects() == [Probe(3, LINK1)]
+        mag.reachable(LINK1, 3, START + 1.2)
+        assert only(sent(mag.effects(), BindingUpdate)).option(Timestamp) == Timestamp.of(START + 1.2)
 
     def test_timestamps_differ_even_at_one_time(self) -> None:
         mag = gateway()
