@@ -22,7 +22,7 @@ from ryu_pmipls.control.incidents import Incidents
 from ryu_pmipls.control.notifier import Notifier
 from ryu_pmipls.control.operator import Operator
 from ryu_pmipls.control.recovery import Recovery
-from ryu_pmipls.control.reports import Reports
+from ryu_pmipls.control.reports import Report, Reports
 from ryu_pmipls.control.routes import RouteControl
 from ryu_pmipls.control.sessions import SessionControl
 from ryu_pmipls.control.uplinks import UplinkControl, stored_uplinks
@@ -290,42 +290,39 @@ class RouteManagementServer(RyuApp):
         while True:
             self.endpoint.wait()
             now = self.clock.now()
-            count = 0
+            count, reports = 0, []
             for octets, peer in self.endpoint.datagrams(_BATCH):
                 count += 1
                 try:
-                    self._handle(octets, peer, now)
+                    report = self.reports.read(octets, peer, now) or self._handle(octets, peer, now)
+                    if report is not None:
+                        reports.append(report)
                 except StoreError as error:
                     LOG.error("%s", error)
                 except Exception:
                     self.refused["failed"] += 1
                     LOG.exception("handling a message from %s failed", peer.name)
             try:
-                self.routes.put_into_force()
+                self.routes.reported(reports, now)
                 self.notifier.send(now, busy=self.routes.busy)
             except Exception:
                 LOG.exception("putting routes into force failed")
             if count < _BATCH:
                 hub.sleep(_GATHER)
 
-    def _handle(self, octets: bytes, peer: Peer, now: float) -> None:
-        if peer.role is Role.MAG:
-            report = self.reports.read(octets, peer, now)
-            if report is not None:
-                self.routes.reported(report, now)
-                return
-        elif self.notifier.take(octets, peer):
-            return
+    def _handle(self, octets: bytes, peer: Peer, now: float) -> Report | None:
+        """Do what a message asks for; what it reports of routes is handled together with the rest that has come."""
+        if peer.role is Role.LMA and self.notifier.take(octets, peer):
+            return None
         message = self.endpoint.decode(octets, peer)
         if message is None:
-            return
+            return None
         if isinstance(message, RouteAdjust) and peer.role is Role.MAG and not message.prefix.is_unspecified:
             report = self.reports.decoded(message, octets, peer, now)
             if report is None:
                 self.refused["route_adjust: too long"] += 1
-            else:
-                self.routes.reported(report, now)
-        elif isinstance(message, RouteAdjust) and peer.role is Role.LMA:
+            return report
+        if isinstance(message, RouteAdjust) and peer.role is Role.LMA:
             if not self.notifier.take_message(message, peer):
                 report = self.reports.ended(message, octets, peer, now)
                 if report is None:
@@ -338,6 +335,7 @@ class RouteManagementServer(RyuApp):
             self._gateway_reported(peer.name, message)
         elif not self.confirmation.take(message, peer.address):
             self.refused["nothing to answer"] += 1
+        return None
 
     def _watch(self) -> None:
         """What is not answered in time."""

@@ -19,7 +19,7 @@ from ryu_pmipls.openflow.binding_encoder import RouteUpdate
 from ryu_pmipls.openflow.network import Network
 from ryu_pmipls.openflow.route_batch import RouteBatch
 from ryu_pmipls.rate_limiter import RateLimiter
-from ryu_pmipls.routing import Binding, BindingTable, Result
+from ryu_pmipls.routing import Binding, BindingTable, Result, RouteChange
 from ryu_pmipls.signalling import Endpoint
 from ryu_pmipls.store import Store, StoreError
 
@@ -67,7 +67,6 @@ class RouteControl:
         self._forwards = profile.handoff.forwarding
         self._mags = {mag.name: endpoint.peer(mag.address) for mag in profile.mags}
         self._under_way: dict[bytes, _Handoff] = {}  # the latest of each prefix
-        self._reported: list[_Handoff] = []
         self._unstored: list[_Handoff] = []
         self._to_store = hub.Event()
         self._limiter = RateLimiter(burst=20)
@@ -77,32 +76,41 @@ class RouteControl:
         """Whether anything that was reported is not yet stored and in force."""
         return bool(self._under_way)
 
-    def reported(self, report: Report, now: float) -> None:
-        """A MAG reports where a mobile node is. See :meth:`put_into_force`."""
-        change = report.change
-        prefix, address = change.prefix, change.link_layer_address
-        if int.from_bytes(prefix, "big") >> self._beyond_pool != self._pool:
+    def reported(self, reports: Sequence[Report], now: float) -> None:
+        """MAGs report where mobile nodes are: have it stored and put into force, all together."""
+        acceptable = [report for report in reports if self._is_acceptable(report.change)]
+        updates = self._bindings.update([report.change for report in acceptable], now)
+        under_way, handoffs = self._under_way, []
+        for report, (result, binding, previous) in zip(acceptable, updates, strict=True):
+            prefix = report.change.prefix
+            before = under_way.get(prefix)
+            if result is _CHANGED or (result is Result.UNCHANGED and before is None):
+                assert binding is not None
+                leftovers: tuple[Binding, ...] = ()
+                if before is not None:
+                    before.superseded, leftovers = True, before.leftovers
+                if previous is not None and previous.mag is not None:
+                    leftovers = (*leftovers, previous)
+                handoff = under_way[prefix] = _Handoff(binding, leftovers, report=report)
+                handoffs.append(handoff)
+            elif result is Result.TOO_NEW:
+                self._refused["route_adjust: timestamp in the future"] += 1
+            elif result is not Result.UNCHANGED:  # which is a repetition of what is under way
+                # What is in force is newer: there is nothing to repeat the message for.
+                self._answer(report)
+        if handoffs:
+            self._unstored += handoffs
+            self._to_store.set()
+            self._network.route(handoffs, self._in_force, self._forwarding)
+
+    def _is_acceptable(self, change: RouteChange) -> bool:
+        if int.from_bytes(change.prefix, "big") >> self._beyond_pool != self._pool:
             self._refused["route_adjust: prefix is not of the domain"] += 1
-            return
-        if address is not None and len(address) != 6:
+            return False
+        if change.link_layer_address is not None and len(change.link_layer_address) != 6:
             self._refused["route_adjust: link-layer address is not one of Ethernet"] += 1
-            return
-        result, binding, previous = self._bindings.update(change, now)
-        before = self._under_way.get(prefix)
-        if result is _CHANGED or (result is Result.UNCHANGED and before is None):
-            assert binding is not None
-            leftovers: tuple[Binding, ...] = ()
-            if before is not None:
-                before.superseded, leftovers = True, before.leftovers
-            if previous is not None and previous.mag is not None:
-                leftovers = (*leftovers, previous)
-            handoff = self._under_way[prefix] = _Handoff(binding, leftovers, report=report)
-            self._reported.append(handoff)
-        elif result is Result.TOO_NEW:
-            self._refused["route_adjust: timestamp in the future"] += 1
-        elif result is not Result.UNCHANGED:  # which is a repetition of what is under way
-            # What is in force is newer: there is nothing to repeat the message for.
-            self._answer(report)
+            return False
+        return True
 
     def ended(self, report: Report, now: float) -> None:
         """An LMA reports the end of a session."""
@@ -110,15 +118,7 @@ class RouteControl:
         if binding is not None and binding.mag is not None and binding.anchor != report.peer.name:
             self._refused["route_adjust: from an LMA that does not anchor the prefix"] += 1
         else:
-            self.reported(report, now)
-
-    def put_into_force(self) -> None:
-        """Have stored and put into force what was reported since the last time."""
-        handoffs, self._reported = self._reported, []
-        if handoffs:
-            self._unstored += handoffs
-            self._to_store.set()
-            self._network.route(handoffs, self._in_force, self._forwarding)
+            self.reported([report], now)
 
     def keep_stored(self) -> None:
         """Store what is to be stored, for ever: all that has come while the store was busy in one transaction."""

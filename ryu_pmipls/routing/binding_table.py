@@ -9,13 +9,12 @@ flow-mod.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from enum import Enum
 from ipaddress import IPv6Network
-from itertools import islice
+from itertools import islice, takewhile
 from struct import Struct
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 #: Timestamps count 1/65536 s (RFC 5213, section 8.8).
 TICKS_PER_SECOND = 65536
@@ -83,32 +82,50 @@ class Update(NamedTuple):
         return (self.binding and self.binding.mag) != (self.previous and self.previous.mag)
 
 
-#: A packed binding: timestamp; numbers of MAG, previous MAG and anchor; port, 0 for none (OpenFlow 1.3, section 4.1:
-#: ports begin at 1); how many octets of link-layer address follow. The identifier is the rest.
-_PACKED = Struct("=QHHHIB")
+#: A packed binding: timestamp; numbers of its place (MAG and anchor) and of the previous MAG; port, 0 for none
+#: (OpenFlow 1.3, section 4.1: ports begin at 1); how many octets of link-layer address follow. The identifier is the
+#: rest.
+_PACKED = Struct("=QIHIB")
 #: What comes of nearly all changes. To look a member of an enumeration up takes its time in Python 3.11.
 _CHANGED = Result.CHANGED
-#: The number of the name None.
-_NOWHERE = 0
 #: Makes a named tuple in half the time that its class takes.
 _new = tuple.__new__
 #: The prefixes are spread over so many dictionaries, that none takes long to grow or to be gone through.
 _SHARDS = 1024
 
+_Name = TypeVar("_Name", bound=Hashable)
 
-class _Numbers(dict[str | None, int]):
-    """The numbers of names; one that is new gets the next, and a place in ``names`` and in ``by_mag``."""
 
-    def __init__(self, names: list[str | None], by_mag: list[dict[bytes, bytes]]) -> None:
-        super().__init__({None: _NOWHERE})
-        self._names = names
-        self._by_mag = by_mag
+class _Numbers(dict[_Name, int]):
+    """The numbers of names; one that is new gets the next, and a place in ``names``."""
 
-    def __missing__(self, name: str | None) -> int:
-        number = self[name] = len(self._names)
-        self._names.append(name)
-        self._by_mag.append({})
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[_Name] = []
+
+    def __missing__(self, name: _Name) -> int:
+        number = self[name] = len(self.names)
+        self.names.append(name)
         return number
+
+
+class _Places(_Numbers[tuple[str | None, str | None]]):
+    """Where bindings are: (MAG, anchor), with the ``prefixes`` that are there, each to the object that its shard has.
+
+    Those that are at no MAG are in the order in which they became so.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.prefixes: list[dict[bytes, bytes]] = []
+
+    def __missing__(self, name: tuple[str | None, str | None]) -> int:
+        self.prefixes.append({})
+        return super().__missing__(name)
+
+    def at(self, mag: str | None) -> list[dict[bytes, bytes]]:
+        """The prefixes at a MAG, for each anchor."""
+        return [prefixes for (name, _), prefixes in zip(self.names, self.prefixes, strict=True) if name == mag]
 
 
 class BindingTable:
@@ -127,37 +144,62 @@ class BindingTable:
         self._max_skew = max_skew
         self._max_detached = max_detached
         self._shards: list[dict[bytes, bytes]] = [{} for _ in range(_SHARDS)]
-        self._names: list[str | None] = [None]
-        # The detached ones are in the order in which they became so.
-        self._by_mag: list[dict[bytes, bytes]] = [{}]  # each prefix to the object that its shard has, too
-        self._numbers = _Numbers(self._names, self._by_mag)
-        self._sessions: Counter[tuple[str | None, str | None]] = Counter()  # by MAG and anchor
+        self._places = _Places()
+        self._mags: _Numbers[str | None] = _Numbers()
         for binding in bindings:
-            self._put(binding, self.get(binding.prefix), self._shard(binding.prefix))
-        detached = self._by_mag[_NOWHERE]
-        self._by_mag[_NOWHERE] = {prefix: prefix for prefix in sorted(detached, key=self._timestamp)}
+            self._put(binding)
+        for detached in self._places.at(None):
+            in_order = sorted(detached, key=self._timestamp)
+            detached.clear()
+            detached.update(zip(in_order, in_order, strict=True))
 
-    def update(self, change: RouteChange, now: float) -> Update:
-        """Apply a change at ``now`` (seconds since 1970)."""
-        prefix, timestamp = change.prefix, change.timestamp
-        shard = self._shards[hash(prefix) % _SHARDS]
-        current = self._unpacked(prefix, shard.get(prefix))
+    def update(self, changes: Iterable[RouteChange], now: float) -> list[Update]:
+        """Apply changes, one after the other, at ``now`` (seconds since 1970); what each of them did."""
+        # A good part of what a handoff costs is in this loop: no call and no attribute in it that can be done without.
+        updates: list[Update] = []
         latest = int((now + self._max_skew) * TICKS_PER_SECOND)
-        if timestamp > latest:
-            return Update(Result.TOO_NEW, current, current)
-        # A clock that was set back leaves timestamps ahead of it in the table; they order nothing any more.
-        if current is not None and timestamp <= current.timestamp <= latest:
-            duplicate = timestamp == current.timestamp and change.new_mag == current.mag
-            return Update(Result.UNCHANGED if duplicate else Result.STALE, current, current)
-        if change.new_mag is None and not self._may_end(change, current):
-            return Update(Result.NOT_CURRENT, current, current)
-        binding = _merge(change, current)
-        self._put(binding, current, shard)
-        return _new(Update, (_CHANGED, binding, current))
+        shards, places, mags = self._shards, self._places, self._mags
+        place_of, prefixes_at, mag_of, pack = places.names, places.prefixes, mags.names, _PACKED.pack
+        for change in changes:
+            prefix, previous_mag, mag, timestamp, identifier, address, port, anchor = change
+            shard = shards[hash(prefix) % _SHARDS]
+            packed = shard.get(prefix)
+            current = None if packed is None else _unpacked(prefix, packed, place_of, mag_of)
+            # A clock that was set back leaves timestamps ahead of it in the table; they order nothing any more.
+            if timestamp > latest or (current is not None and timestamp <= current.timestamp <= latest):
+                updates.append(Update(_refusal(change, current, latest), current, current))
+                continue
+            if mag is None and not self._may_end(change, current):
+                updates.append(Update(Result.NOT_CURRENT, current, current))
+                continue
+            was_at = at = None
+            if current is not None:
+                # What the message leaves out is taken from the present binding, and what the RMS knows goes before what
+                # the message says (erratum E35).
+                _, was_at, before_that, known_identifier, known_address, known_port, known_anchor, _ = current
+                previous_mag = before_that if was_at is None or was_at == mag else was_at
+                identifier, address = identifier or known_identifier, address or known_address
+                if port is None and was_at == mag:  # a port is a port of one MAG; the rest stays with the mobile node
+                    port = known_port
+                at = places[was_at, known_anchor]
+                anchor = anchor or known_anchor
+            place, octets = places[mag, anchor], address or b""
+            packed = pack(timestamp, place, mags[previous_mag], port or 0, len(octets))
+            shard[prefix] = packed + octets + (identifier or "").encode()
+            if at is None:
+                prefixes_at[place][prefix] = prefix
+            elif at != place or mag is None:  # which comes behind all that were detached before
+                held = prefixes_at[at].pop(prefix)
+                prefixes_at[place][held] = held
+            binding = _new(
+                Binding, (prefix, mag, previous_mag, identifier or None, address or None, port, anchor, timestamp)
+            )
+            updates.append(_new(Update, (_CHANGED, binding, current)))
+        return updates
 
     def _may_end(self, change: RouteChange, current: Binding | None) -> bool:
         if current is None:
-            return len(self._by_mag[_NOWHERE]) < self._max_detached
+            return sum(map(len, self._places.at(None))) < self._max_detached
         return current.mag in (None, change.old_mag)
 
     def recover(self, found: Binding) -> Update:
@@ -179,30 +221,27 @@ class BindingTable:
             binding = current._replace(mag=found.mag, port=None)
         if binding == current:
             return Update(Result.UNCHANGED, current, current)
-        self._put(binding, current, self._shard(binding.prefix))
+        self._put(binding)
         return Update(Result.CHANGED, binding, current)
 
     def at(self, mag: str) -> Iterator[Binding]:
         """The bindings of the mobile nodes that are at a MAG."""
-        number = self._numbers.get(mag)
-        for prefix in () if number is None else tuple(self._by_mag[number]):
+        for prefix in self.prefixes(mag):
             binding = self.get(prefix)
             if binding is not None and binding.mag == mag:
                 yield binding
 
     def prefixes(self, mag: str | None = None) -> list[bytes]:
         """The prefixes of all mobile nodes that are attached, or of those at a MAG; much faster than the bindings."""
-        if mag is None:
-            return [prefix for at in self._by_mag[_NOWHERE + 1 :] for prefix in at]
-        number = self._numbers.get(mag)
-        return [] if number is None else [*self._by_mag[number]]
+        places = zip(self._places.names, self._places.prefixes, strict=True)
+        return [prefix for (at, _), held in places if at is not None and mag in (None, at) for prefix in held]
 
     def sessions(self) -> dict[str, dict[str, int]]:
         """MAG -> anchor -> how many mobile nodes of it are attached there."""
         found: dict[str, dict[str, int]] = {}
-        for (mag, anchor), count in self._sessions.items():
-            if count and mag is not None and anchor is not None:
-                found.setdefault(mag, {})[anchor] = count
+        for (mag, anchor), prefixes in zip(self._places.names, self._places.prefixes, strict=True):
+            if prefixes and mag is not None and anchor is not None:
+                found.setdefault(mag, {})[anchor] = len(prefixes)
         return found
 
     def expire(self, now: float, after: float = 3600.0, limit: int = 1000) -> list[bytes]:
@@ -212,38 +251,17 @@ class BindingTable:
         ``max_skew`` longer.
         """
         oldest = int((now - after) * TICKS_PER_SECOND)
-        detached = self._by_mag[_NOWHERE]
-        expired = []
-        for prefix in islice(detached, limit):
-            if self._timestamp(prefix) >= oldest:
-                break
-            expired.append(prefix)
-        for prefix in expired:
-            del self._shard(prefix)[prefix], detached[prefix]
+        expired: list[bytes] = []
+        for detached in self._places.at(None):
+            old = [*takewhile(lambda prefix: self._timestamp(prefix) < oldest, islice(detached, limit - len(expired)))]
+            for prefix in old:
+                del self._shard(prefix)[prefix], detached[prefix]
+            expired += old
         return expired
 
     def get(self, prefix: bytes) -> Binding | None:
-        return self._unpacked(prefix, self._shard(prefix).get(prefix))
-
-    def _unpacked(self, prefix: bytes, packed: bytes | None) -> Binding | None:
-        if packed is None:
-            return None
-        timestamp, mag, previous_mag, anchor, port, length = _PACKED.unpack_from(packed)
-        rest = _PACKED.size + length
-        names = self._names
-        return _new(
-            Binding,
-            (
-                prefix,
-                names[mag],
-                names[previous_mag],
-                packed[rest:].decode() or None,
-                packed[_PACKED.size : rest] or None,
-                port or None,
-                names[anchor],
-                timestamp,
-            ),
-        )
+        packed = self._shard(prefix).get(prefix)
+        return None if packed is None else _unpacked(prefix, packed, self._places.names, self._mags.names)
 
     def __iter__(self) -> Iterator[Binding]:
         for shard in self._shards:
@@ -262,32 +280,41 @@ class BindingTable:
         timestamp: int = _PACKED.unpack_from(self._shard(prefix)[prefix])[0]
         return timestamp
 
-    def _put(self, binding: Binding, before: Binding | None, shard: dict[bytes, bytes]) -> None:
-        """Put a binding into its shard, in place of the one that is there."""
+    def _put(self, binding: Binding) -> None:
+        """Put a binding in place of the one that is there."""
         prefix, mag, previous_mag, identifier, link_layer_address, port, anchor, timestamp = binding
-        numbers, address = self._numbers, link_layer_address or b""
-        at = numbers[mag]
-        packed = _PACKED.pack(timestamp, at, numbers[previous_mag], numbers[anchor], port or 0, len(address))
+        shard, place, address = self._shard(prefix), self._places[mag, anchor], link_layer_address or b""
+        before = shard.get(prefix)
+        packed = _PACKED.pack(timestamp, place, self._mags[previous_mag], port or 0, len(address))
         shard[prefix] = packed + address + (identifier or "").encode()
-        self._sessions[mag, anchor] += 1
-        if before is None:
-            self._by_mag[at][prefix] = prefix
-            return
-        self._sessions[before.mag, before.anchor] -= 1
-        if before.mag != mag or mag is None:  # which comes behind all that were detached before
-            held = self._by_mag[numbers[before.mag]].pop(prefix)
-            self._by_mag[at][held] = held
+        held = prefix if before is None else self._places.prefixes[_PACKED.unpack_from(before)[1]].pop(prefix)
+        self._places.prefixes[place][held] = held
 
 
-def _merge(change: RouteChange, current: Binding | None) -> Binding:
-    """The binding that a change makes; what the message leaves out is taken from the present one."""
-    prefix, previous_mag, mag, timestamp, identifier, address, port, anchor = change
-    if current is not None:
-        _, was_at, before_that, known_identifier, known_address, known_port, known_anchor, _ = current
-        # What the RMS knows goes before what the message says (erratum E35).
-        previous_mag = before_that if was_at is None or was_at == mag else was_at
-        identifier, address, anchor = identifier or known_identifier, address or known_address, anchor or known_anchor
-        # A port is a port of one MAG; the rest stays with the mobile node.
-        if port is None and was_at == mag:
-            port = known_port
-    return _new(Binding, (prefix, mag, previous_mag, identifier or None, address or None, port, anchor, timestamp))
+def _refusal(change: RouteChange, current: Binding | None, latest: int) -> Result:
+    """Why a change that does not come in time is refused."""
+    if change.timestamp > latest or current is None:
+        return Result.TOO_NEW
+    duplicate = change.timestamp == current.timestamp and change.new_mag == current.mag
+    return Result.UNCHANGED if duplicate else Result.STALE
+
+
+def _unpacked(
+    prefix: bytes, packed: bytes, places: Sequence[tuple[str | None, str | None]], mags: Sequence[str | None]
+) -> Binding:
+    timestamp, place, previous_mag, port, length = _PACKED.unpack_from(packed)
+    mag, anchor = places[place]
+    rest = _PACKED.size + length
+    return _new(
+        Binding,
+        (
+            prefix,
+            mag,
+            mags[previous_mag],
+            packed[rest:].decode() or None,
+            packed[_PACKED.size : rest] or None,
+            port or None,
+            anchor,
+            timestamp,
+        ),
+    )

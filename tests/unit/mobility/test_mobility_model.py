@@ -143,7 +143,7 @@ class Domain(RuleBasedStateMachine):
             ticks(message),
             anchor=None if attachment is None else str(attachment.anchor),
         )
-        update = self.rms.update(change, self.now)
+        (update,) = self.rms.update([change], self.now)
         assert update.result is not Result.TOO_NEW
         if update.result is Result.CHANGED and update.binding is not None:
             self.lost_by_mag.discard(prefix)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from ryu_pmipls.routing import Binding, Result, RouteChange
@@ -27,7 +28,10 @@ class NaiveTable:
         self._max_detached = max_detached
         self.entries: dict[bytes, Entry] = {}
 
-    def update(self, change: RouteChange, now: float) -> Result:
+    def update(self, changes: Iterable[RouteChange], now: float) -> list[Result]:
+        return [self._update(change, now) for change in changes]
+
+    def _update(self, change: RouteChange, now: float) -> Result:
         held = self.entries.get(change.prefix)
         if change.timestamp > (now + self._max_skew) * TICKS_PER_SECOND:
             return Result.TOO_NEW

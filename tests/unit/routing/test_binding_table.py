@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from naive_table import NaiveTable
 
-from ryu_pmipls.routing import Binding, BindingTable, Result, RouteChange
+from ryu_pmipls.routing import Binding, BindingTable, Result, RouteChange, Update
 from ryu_pmipls.routing.binding_table import TICKS_PER_SECOND
 
 PREFIX, OTHER = (IPv6Network(f"2001:db8:100:{number}::/64").network_address.packed[:8] for number in (1, 2))
@@ -28,35 +28,40 @@ HANDOFF = RouteChange(PREFIX, None, "mag2", ticks(1), port=5)
 DETACH = RouteChange(PREFIX, "mag2", None, ticks(2))
 
 
+def update(bindings: BindingTable, change: RouteChange, now: float) -> Update:
+    (done,) = bindings.update([change], now)
+    return done
+
+
 def table(*changes: RouteChange) -> BindingTable:
     bindings = BindingTable()
     for change in changes:
-        assert bindings.update(change, NOW).result is Result.CHANGED
+        assert update(bindings, change, NOW).result is Result.CHANGED
     return bindings
 
 
 def test_first_attachment() -> None:
     bindings = BindingTable()
-    update = bindings.update(ATTACH, NOW)
-    assert update.result is Result.CHANGED
-    assert update.previous is None
-    assert update.binding == bindings.get(PREFIX)
-    assert update.binding == Binding(
+    done = update(bindings, ATTACH, NOW)
+    assert done.result is Result.CHANGED
+    assert done.previous is None
+    assert done.binding == bindings.get(PREFIX)
+    assert done.binding == Binding(
         PREFIX, "mag1", None, "mn1@example.net", bytes.fromhex("020000000101"), 3, "lma1", ticks(0)
     )
 
 
 def test_e35_the_old_mag_is_filled_in_and_the_table_goes_before_the_message() -> None:
     for claimed in (None, "mag1", "mag9"):
-        update = table(ATTACH).update(HANDOFF._replace(old_mag=claimed), NOW)
-        assert update.binding is not None
-        assert (update.binding.mag, update.binding.previous_mag) == ("mag2", "mag1")
+        done = update(table(ATTACH), HANDOFF._replace(old_mag=claimed), NOW)
+        assert done.binding is not None
+        assert (done.binding.mag, done.binding.previous_mag) == ("mag2", "mag1")
 
 
 def test_an_old_mag_that_only_the_message_knows_is_taken() -> None:
-    update = BindingTable().update(HANDOFF._replace(old_mag="mag1"), NOW)
-    assert update.binding is not None
-    assert update.binding.previous_mag == "mag1"
+    done = update(BindingTable(), HANDOFF._replace(old_mag="mag1"), NOW)
+    assert done.binding is not None
+    assert done.binding.previous_mag == "mag1"
 
 
 def test_what_a_message_leaves_out_stays_but_a_port_does_not_follow_to_another_mag() -> None:
@@ -76,8 +81,8 @@ def test_e38_a_duplicate_changes_nothing_and_an_older_message_is_stale() -> None
         (ATTACH, Result.STALE),
         (HANDOFF._replace(new_mag="mag3"), Result.STALE),
     ):
-        update = bindings.update(change, NOW)
-        assert (update.result, update.binding, update.previous) == (result, before, before)
+        done = update(bindings, change, NOW)
+        assert (done.result, done.binding, done.previous) == (result, before, before)
     assert bindings.get(PREFIX) == before
 
 
@@ -86,12 +91,12 @@ def test_e36_a_detachment_keeps_the_prefix_against_late_messages() -> None:
     binding = bindings.get(PREFIX)
     assert binding is not None
     assert (binding.mag, binding.previous_mag, binding.port) == (None, "mag2", None)
-    assert bindings.update(HANDOFF, NOW).result is Result.STALE
-    assert bindings.update(DETACH, NOW).result is Result.UNCHANGED
-    update = bindings.update(ATTACH._replace(timestamp=ticks(3)), NOW)
-    assert update.result is Result.CHANGED
-    assert update.binding is not None
-    assert (update.binding.mag, update.binding.previous_mag) == ("mag1", "mag2")
+    assert update(bindings, HANDOFF, NOW).result is Result.STALE
+    assert update(bindings, DETACH, NOW).result is Result.UNCHANGED
+    done = update(bindings, ATTACH._replace(timestamp=ticks(3)), NOW)
+    assert done.result is Result.CHANGED
+    assert done.binding is not None
+    assert (done.binding.mag, done.binding.previous_mag) == ("mag1", "mag2")
 
 
 def test_a_detachment_counts_only_from_where_the_mobile_node_is() -> None:
@@ -101,7 +106,7 @@ def test_a_detachment_counts_only_from_where_the_mobile_node_is() -> None:
         DETACH._replace(old_mag="mag1"),
         DETACH._replace(old_mag=None),
     ):
-        assert bindings.update(change, NOW).result is Result.NOT_CURRENT
+        assert update(bindings, change, NOW).result is Result.NOT_CURRENT
     assert bindings.get(PREFIX) == before
 
 
@@ -109,36 +114,36 @@ def test_an_attachment_that_is_told_of_after_its_end_does_not_come_back() -> Non
     bindings = table(DETACH)
     binding = bindings.get(PREFIX)
     assert binding is not None and (binding.mag, binding.previous_mag) == (None, "mag2")
-    assert bindings.update(HANDOFF, NOW).result is Result.STALE
-    later = bindings.update(DETACH._replace(old_mag="mag3", timestamp=ticks(3)), NOW)
+    assert update(bindings, HANDOFF, NOW).result is Result.STALE
+    later = update(bindings, DETACH._replace(old_mag="mag3", timestamp=ticks(3)), NOW)
     assert later.result is Result.CHANGED and not later.moved
-    assert bindings.update(HANDOFF._replace(new_mag="mag3", timestamp=ticks(2.5)), NOW).result is Result.STALE
-    assert bindings.update(ATTACH._replace(timestamp=ticks(4)), NOW).moved
+    assert update(bindings, HANDOFF._replace(new_mag="mag3", timestamp=ticks(2.5)), NOW).result is Result.STALE
+    assert update(bindings, ATTACH._replace(timestamp=ticks(4)), NOW).moved
 
 
 def test_ends_of_what_nobody_has_told_of_take_bounded_room_and_time() -> None:
     bindings = BindingTable(max_detached=2)
     ends = [DETACH._replace(prefix=number.to_bytes(8, "big")) for number in range(3)]
-    results = [bindings.update(end, NOW).result for end in ends]
+    results = [update(bindings, end, NOW).result for end in ends]
     assert results == [Result.CHANGED, Result.CHANGED, Result.NOT_CURRENT]
-    bindings.update(ends[0]._replace(timestamp=ticks(3)), NOW)  # now the last to expire
+    update(bindings, ends[0]._replace(timestamp=ticks(3)), NOW)  # now the last to expire
     assert bindings.expire(NOW + 12.5, after=10.0) == [ends[1].prefix]
-    assert bindings.update(ends[2], NOW).result is Result.CHANGED
+    assert update(bindings, ends[2], NOW).result is Result.CHANGED
     assert bindings.expire(NOW + 13.5, after=10.0) == [ends[0].prefix, ends[2].prefix]
     assert len(bindings) == 0
 
 
 def test_a_timestamp_from_the_future_does_not_lock_a_prefix() -> None:
     bindings = table(ATTACH)
-    assert bindings.update(HANDOFF._replace(timestamp=ticks(5.1)), NOW).result is Result.TOO_NEW
-    assert bindings.update(HANDOFF._replace(timestamp=ticks(5.0)), NOW).result is Result.CHANGED
+    assert update(bindings, HANDOFF._replace(timestamp=ticks(5.1)), NOW).result is Result.TOO_NEW
+    assert update(bindings, HANDOFF._replace(timestamp=ticks(5.0)), NOW).result is Result.CHANGED
 
 
 def test_a_clock_that_was_set_back_does_not_lock_a_prefix() -> None:
     stored = table(ATTACH).get(PREFIX)
     assert stored is not None
     bindings = BindingTable([stored._replace(timestamp=ticks(86400))])
-    assert bindings.update(HANDOFF, NOW).result is Result.CHANGED
+    assert update(bindings, HANDOFF, NOW).result is Result.CHANGED
 
 
 def test_a_prefix_is_shown_as_a_network() -> None:
@@ -150,7 +155,7 @@ def test_a_prefix_is_shown_as_a_network() -> None:
 def test_by_mag() -> None:
     bindings = table(ATTACH, ATTACH._replace(prefix=OTHER))
     assert {binding.prefix for binding in bindings.at("mag1")} == {PREFIX, OTHER}
-    bindings.update(HANDOFF, NOW)
+    update(bindings, HANDOFF, NOW)
     assert [binding.prefix for binding in bindings.at("mag1")] == [OTHER]
     assert [binding.prefix for binding in bindings.at("mag2")] == [PREFIX]
     assert list(bindings.at("mag9")) == []
@@ -182,7 +187,7 @@ def test_the_newest_attachment_wins_in_whatever_order_they_come(
 ) -> None:
     bindings = BindingTable()
     for mag, tick in data.draw(st.permutations(changes * 2)):
-        bindings.update(RouteChange(PREFIX, None, mag, ticks(0) + tick), NOW)
+        update(bindings, RouteChange(PREFIX, None, mag, ticks(0) + tick), NOW)
     binding = bindings.get(PREFIX)
     assert binding is not None
     newest = max(changes, key=lambda change: change[1])
@@ -220,10 +225,10 @@ def test_a_mag_that_the_mobile_node_has_left_does_not_get_it_back() -> None:
 def test_what_was_recovered_gives_way_to_any_message_and_never_the_other_way_round() -> None:
     bindings = BindingTable()
     bindings.recover(AT_MAG)
-    assert bindings.update(ATTACH._replace(timestamp=1), NOW).result is Result.CHANGED
+    assert update(bindings, ATTACH._replace(timestamp=1), NOW).result is Result.CHANGED
     for found in (AT_MAG, AT_LMA._replace(mag="mag2")):
         assert bindings.recover(found).result is Result.STALE
-    bindings.update(DETACH._replace(old_mag="mag1"), NOW)
+    update(bindings, DETACH._replace(old_mag="mag1"), NOW)
     assert bindings.recover(AT_LMA).result is Result.STALE
 
 
@@ -232,6 +237,18 @@ MAGS = st.sampled_from(["mag1", "mag2", "mag3"])
 PREFIXES = st.sampled_from([number.to_bytes(8, "big") for number in (0, 1, 2, 0x20010DB801000001, 2**64 - 1)])
 #: Round what NOW is when most has happened, and far off.
 TIMESTAMPS = st.integers(0, 40).map(lambda tenths: ticks(tenths / 10)) | st.sampled_from([0, ticks(3600), ticks(86400)])
+
+CHANGES = st.builds(
+    RouteChange,
+    prefix=PREFIXES,
+    old_mag=MAGS | st.none(),
+    new_mag=MAGS | st.none(),
+    timestamp=TIMESTAMPS,
+    identifier=st.none() | st.text(max_size=5),
+    link_layer_address=st.none() | st.binary(max_size=8),
+    port=st.none() | st.integers(1, 2**32 - 1),
+    anchor=st.none() | st.sampled_from(["lma1", "lma2"]),
+)
 
 
 class TableAndModel(RuleBasedStateMachine):
@@ -242,24 +259,14 @@ class TableAndModel(RuleBasedStateMachine):
         self.table, self.model = BindingTable(max_detached=2), NaiveTable(max_detached=2)
         self.now = NOW
 
-    @rule(
-        change=st.builds(
-            RouteChange,
-            prefix=PREFIXES,
-            old_mag=MAGS | st.none(),
-            new_mag=MAGS | st.none(),
-            timestamp=TIMESTAMPS,
-            identifier=st.none() | st.text(max_size=5),
-            link_layer_address=st.none() | st.binary(max_size=8),
-            port=st.none() | st.integers(1, 2**32 - 1),
-            anchor=st.none() | st.sampled_from(["lma1", "lma2"]),
-        )
-    )
-    def report(self, change: RouteChange) -> None:
-        before = self.model.get(change.prefix)
-        result = self.model.update(change, self.now)
-        update = self.table.update(change, self.now)
-        assert (update.result, update.binding, update.previous) == (result, self.model.get(change.prefix), before)
+    @rule(changes=st.lists(CHANGES, min_size=1, max_size=3))
+    def report(self, changes: list[RouteChange]) -> None:
+        expected = []
+        for change in changes:
+            before = self.model.get(change.prefix)
+            (result,) = self.model.update([change], self.now)
+            expected.append(Update(result, self.model.get(change.prefix), before))
+        assert self.table.update(changes, self.now) == expected
 
     @rule(seconds=st.sampled_from([0.1, 1.0, 3600.0]))
     def let_time_pass(self, seconds: float) -> None:
@@ -328,11 +335,11 @@ def test_the_table_may_change_while_it_is_iterated_over(iterate: object, data: s
         seen.append(binding)
         prefix = next(changes, None) if number % step == 0 else None
         if prefix in removed:
-            bindings.update(RouteChange(prefix, "mag1", None, ticks(1)), NOW)
+            update(bindings, RouteChange(prefix, "mag1", None, ticks(1)), NOW)
             bindings.expire(NOW + 7200)
         elif prefix is not None:
-            bindings.update(ATTACH._replace(prefix=prefix, port=9, timestamp=ticks(1)), NOW)
-        bindings.update(ATTACH._replace(prefix=(1000 + number).to_bytes(8, "big")), NOW)
+            update(bindings, ATTACH._replace(prefix=prefix, port=9, timestamp=ticks(1)), NOW)
+        update(bindings, ATTACH._replace(prefix=(1000 + number).to_bytes(8, "big")), NOW)
     names = [binding.prefix for binding in seen]
     assert len(names) == len(set(names))
     assert set(prefixes) - removed <= set(names)
