@@ -13,6 +13,7 @@ import logging
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from ryu_pmipls.clock import SteadyClock
@@ -289,29 +290,32 @@ class RouteManagementServer(RyuApp):
     def _receive(self) -> None:
         while True:
             self.endpoint.wait()
-            now = self.clock.now()
-            count, reports = 0, []
-            for octets, peer in self.endpoint.datagrams(_BATCH):
-                count += 1
-                try:
-                    report = self.reports.read(octets, peer, now) or self._handle(octets, peer, now)
-                    if report is not None:
-                        reports.append(report)
-                except StoreError as error:
-                    LOG.error("%s", error)
-                except Exception:
-                    self.refused["failed"] += 1
-                    LOG.exception("handling a message from %s failed", peer.name)
+            datagrams = [*self.endpoint.datagrams(_BATCH)]
             try:
-                self.routes.reported(reports, now)
-                self.notifier.send(now, busy=self.routes.busy)
+                self._take(datagrams, self.clock.now())
             except Exception:
                 LOG.exception("putting routes into force failed")
-            if count < _BATCH:
+            if len(datagrams) < _BATCH:
                 hub.sleep(_GATHER)
 
+    def _take(self, datagrams: Sequence[tuple[bytes, Peer]], now: float) -> None:
+        """What is reported of routes is handled together, and last."""
+        reports, rest = self.reports.read(datagrams, now)
+        for octets, peer in rest:
+            try:
+                report = self._handle(octets, peer, now)
+                if report is not None:
+                    reports.append(report)
+            except StoreError as error:
+                LOG.error("%s", error)
+            except Exception:
+                self.refused["failed"] += 1
+                LOG.exception("handling a message from %s failed", peer.name)
+        self.routes.reported(reports, now)
+        self.notifier.send(now, busy=self.routes.busy)
+
     def _handle(self, octets: bytes, peer: Peer, now: float) -> Report | None:
-        """Do what a message asks for; what it reports of routes is handled together with the rest that has come."""
+        """Do what a message asks for, or return what it reports of routes."""
         if peer.role is Role.LMA and self.notifier.take(octets, peer):
             return None
         message = self.endpoint.decode(octets, peer)

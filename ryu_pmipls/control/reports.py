@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from ipaddress import IPv6Address
 from typing import Any, NamedTuple
@@ -29,6 +30,7 @@ _PLACES: tuple[Place, ...] = (
     (Attachment, "port"),
     (Attachment, "anchor"),
 )
+_HOME_PREFIX, _NEW_MAG = 0, 2  # places
 _PREFIX_OCTETS = 8
 _NOWHERE = bytes(16)
 #: Type and Length of the first option, behind the three addresses: reports that differ in the identifier's length do so
@@ -37,6 +39,8 @@ _FIRST_OPTION = slice(56, 58)
 _PATTERNS_KEPT = 1024
 #: Makes a named tuple in half the time that its class takes.
 _new = tuple.__new__
+#: Values at ``_PLACES``, the octets of the message, those of its announcement, and its sender.
+_Found = tuple[tuple[Any, ...], bytes, bytes, Peer]
 
 
 class Report(NamedTuple):
@@ -61,16 +65,22 @@ class Reports:
         self._lmas = {lma.address.packed: lma.name for lma in profile.lmas}
         self._patterns: dict[tuple[int, bytes], Pattern | None] = {}
 
-    def read(self, data: bytes, peer: Peer, now: float) -> Report | None:
-        """The report that a datagram from a MAG is; None unless one like it has been :meth:`decoded`."""
-        pattern = self._patterns.get((len(data), data[_FIRST_OPTION]))
-        values = None if pattern is None else pattern.read(data)
-        if values is None:
-            return None
-        prefix, _, new, *_ = values
-        if new != peer.octets or prefix == _NOWHERE:
-            return None  # neither an attachment at the sender, which is what most are, nor anything like that
-        return self._report(values, data, data, peer, now)
+    def read(
+        self, datagrams: Iterable[tuple[bytes, Peer]], now: float
+    ) -> tuple[list[Report], list[tuple[bytes, Peer]]]:
+        """The reports among datagrams; and the rest, which may be some, too, none like which was :meth:`decoded`."""
+        found: list[_Found] = []
+        rest: list[tuple[bytes, Peer]] = []
+        patterns = self._patterns
+        for data, peer in datagrams:
+            pattern = patterns.get((len(data), data[_FIRST_OPTION]))
+            values = None if pattern is None else pattern.read(data)
+            # An attachment at the sender, which is what most are.
+            if values is not None and values[_NEW_MAG] == peer.octets and values[_HOME_PREFIX] != _NOWHERE:
+                found.append((values, data, data, peer))
+            else:
+                rest.append((data, peer))
+        return self._reports(found, now), rest
 
     def decoded(self, message: RouteAdjust, data: bytes, peer: Peer, now: float) -> Report | None:
         """The report that a message is, which was decoded from ``data``.
@@ -89,7 +99,8 @@ class Reports:
         shape = len(data), data[_FIRST_OPTION]
         if told is message and shape not in self._patterns and len(self._patterns) < _PATTERNS_KEPT:
             self._patterns[shape] = self._endpoint.pattern(data, peer, _PLACES)
-        return self._report(_values(message), data, announcement, peer, now)
+        (report,) = self._reports([(_values(message), data, announcement, peer)], now)
+        return report
 
     def ended(self, message: RouteAdjust, data: bytes, peer: Peer, now: float) -> Report | None:
         """What an LMA reports of the end of a session that it anchors, for want of a MAG that does.
@@ -101,22 +112,18 @@ class Reports:
             return None
         return self.decoded(message, data, peer, now)
 
-    def _report(self, values: tuple[Any, ...], octets: bytes, announcement: bytes, peer: Peer, now: float) -> Report:
-        prefix, old, new, ticks, identifier, link_layer_address, port, anchor = values
-        change = _new(
-            RouteChange,
-            (
-                prefix[:_PREFIX_OCTETS],
-                self._mags.get(old),
-                self._mags.get(new),
-                int(now * TICKS_PER_SECOND) if ticks is None else ticks,
-                None if identifier is None else identifier.decode("utf-8", "replace"),
-                link_layer_address,
-                port,
-                self._lmas.get(anchor),
-            ),
-        )
-        return _new(Report, (change, octets, announcement, peer, ticks is not None))
+    def _reports(self, found: Iterable[_Found], now: float) -> list[Report]:
+        reports = []
+        arrival = int(now * TICKS_PER_SECOND)
+        mags, lmas = self._mags.get, self._lmas.get
+        for (prefix, old, new, ticks, identifier, address, port, anchor), octets, announcement, peer in found:
+            who = None if identifier is None else identifier.decode("utf-8", "replace")
+            when = arrival if ticks is None else ticks
+            change = _new(
+                RouteChange, (prefix[:_PREFIX_OCTETS], mags(old), mags(new), when, who, address, port, lmas(anchor))
+            )
+            reports.append(_new(Report, (change, octets, announcement, peer, ticks is not None)))
+        return reports
 
 
 def _values(message: RouteAdjust) -> tuple[Any, ...]:

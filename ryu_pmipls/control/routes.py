@@ -35,11 +35,10 @@ _IDLE = 1.0
 
 @dataclass(eq=False, slots=True, kw_only=True)
 class _Handoff(RouteUpdate):
-    """An update with the report that made it: answered when it is stored and in force."""
+    """An update with the report that made it: answered when it is both stored and in force."""
 
     report: Report
-    stored: bool = False
-    in_force: bool = False
+    awaited: int = 2
 
 
 class RouteControl:
@@ -86,11 +85,9 @@ class RouteControl:
             before = under_way.get(prefix)
             if result is _CHANGED or (result is Result.UNCHANGED and before is None):
                 assert binding is not None
-                leftovers: tuple[Binding, ...] = ()
+                leftovers: tuple[Binding, ...] = () if previous is None or previous.mag is None else (previous,)
                 if before is not None:
-                    before.superseded, leftovers = True, before.leftovers
-                if previous is not None and previous.mag is not None:
-                    leftovers = (*leftovers, previous)
+                    before.superseded, leftovers = True, before.leftovers + leftovers
                 handoff = under_way[prefix] = _Handoff(binding, leftovers, report=report)
                 handoffs.append(handoff)
             elif result is Result.TOO_NEW:
@@ -138,9 +135,7 @@ class RouteControl:
                 hub.sleep(_STORE_PAUSE)
                 self._to_store.set()
                 continue
-            for handoff in handoffs:
-                handoff.stored = True
-            self._confirm([handoff for handoff in handoffs if handoff.in_force])
+            self._confirm(handoffs)
 
     def expire(self, now: float) -> None:
         """Forget what was detached long ago."""
@@ -154,9 +149,7 @@ class RouteControl:
             failed = [handoff for handoff in handoffs if handoff in batch.failures or not batch.acknowledged]
             self._forget(failed)  # so that a repetition of the report is another try
             handoffs = [handoff for handoff in handoffs if handoff not in batch.failures and batch.acknowledged]
-        for handoff in handoffs:
-            handoff.in_force = True
-        self._confirm([handoff for handoff in handoffs if handoff.stored])
+        self._confirm(handoffs)
         self._log(batch)
 
     def _forwarding(self, mag: str, updates: Sequence[RouteUpdate]) -> None:
@@ -169,10 +162,15 @@ class RouteControl:
             self._endpoint.forward((handoff.report.announcement for handoff in handoffs), self._mags[mag])
 
     def _confirm(self, handoffs: Sequence[_Handoff]) -> None:
-        """Stored and in force: answer, and have the LMAs told unless there is newer to tell."""
-        reports = [handoff.report for handoff in handoffs]
-        self._endpoint.send_all((report.octets, report.peer) for report in reports if report.answerable)
-        latest = self._forget(handoffs)
+        """These are stored, or in force. Those that are both: answer, and have the LMAs told unless there is newer."""
+        done = []
+        for handoff in handoffs:
+            handoff.awaited -= 1
+            if not handoff.awaited:
+                done.append(handoff)
+        reports = [handoff.report for handoff in done]
+        self._endpoint.send_all([(report.octets, report.peer) for report in reports if report.answerable])
+        latest = self._forget(done)
         self._notifier.tell({handoff.binding.prefix: handoff.report.announcement for handoff in latest})
 
     def _answer(self, report: Report) -> None:

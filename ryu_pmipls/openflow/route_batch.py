@@ -44,7 +44,9 @@ class RouteBatch:
         self._silent = silent
         self._done = done
         self._awaited: dict[str, Transaction] = {}  # by the name of the switch
-        self._next: Callable[[], None] = self._finish
+        # A function and no method: that would make a cycle, and all that has to do with a handoff would be left to the
+        # garbage collector.
+        self._next: Callable[[RouteBatch], None] = RouteBatch._finish
         self._forwarding = forwarding
 
     def start(self, mag: str | None) -> None:
@@ -53,7 +55,7 @@ class RouteBatch:
         if mag is None or transaction is None:
             self._to_lmas()
         else:
-            self._await([(mag, transaction)], self._to_lmas)
+            self._await([(mag, transaction)], RouteBatch._to_lmas)
 
     def leave_behind(self) -> None:
         """Go on without the switches that have become silent."""
@@ -61,12 +63,14 @@ class RouteBatch:
         for name in silent:
             del self._awaited[name]
         if silent and not self._awaited:
-            self._next()
+            self._next(self)
 
     def _to_lmas(self) -> None:
         self.updates = [update for update in self.updates if not update.superseded]
         routed = [(name, lma.route(self.updates)) for name, lma in self._lmas.items()] if self.updates else []
-        self._await([(name, transaction) for name, transaction in routed if transaction is not None], self._finish)
+        self._await(
+            [(name, transaction) for name, transaction in routed if transaction is not None], RouteBatch._finish
+        )
 
     def _finish(self) -> None:
         left: dict[str, dict[RouteUpdate, None]] = {}  # by the MAG, each update once
@@ -85,12 +89,12 @@ class RouteBatch:
         if transaction.outcome is Outcome.ACKED:
             self._forwarding(mag, updates)
 
-    def _await(self, transactions: list[tuple[str, Transaction]], step: Callable[[], None]) -> None:
+    def _await(self, transactions: list[tuple[str, Transaction]], step: Callable[[RouteBatch], None]) -> None:
         """Note the answers to transactions, by the names of the switches; take the next step when all have come."""
         self._next = step
         self._awaited = {name: transaction for name, transaction in transactions if name not in self._silent}
         if not self._awaited:
-            step()
+            step(self)
             return
         for name, transaction in [*self._awaited.items()]:
             transaction.then(partial(self._answered, name))
@@ -101,7 +105,7 @@ class RouteBatch:
         del self._awaited[name]
         self._note(name, transaction)
         if not self._awaited:
-            self._next()
+            self._next(self)
 
     def _note(self, name: str, transaction: Transaction) -> None:
         if transaction.outcome in (Outcome.ACKED, Outcome.ERROR):

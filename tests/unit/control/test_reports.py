@@ -62,6 +62,13 @@ def decoded(reports: Reports, message: RouteAdjust, peer: Peer = MAG) -> Report:
     return report
 
 
+def one(reports: Reports, data: bytes) -> Report | None:
+    """The report that a datagram of the MAG is, read by a pattern."""
+    found, rest = reports.read([(data, MAG)], NOW)
+    assert len(found) + len(rest) == 1 and rest in ([], [(data, MAG)])
+    return found[0] if found else None
+
+
 def attachment(number: int = 1, new: IPv6Address = MAG1, *more: Option) -> RouteAdjust:
     prefix = IPv6Address(int(PROFILE.home_prefix_pool.network_address) + (number << 64))
     link_layer = MobileNodeLinkLayerIdentifier(number.to_bytes(6, "big"))
@@ -76,7 +83,7 @@ def test_a_pattern_reads_what_decoding_finds(numbers: list[int]) -> None:
     for position, number in enumerate(numbers):
         message = attachment(number)
         data = build(message, MAG1, RMS)
-        read = reports.read(data, MAG, NOW)
+        read = one(reports, data)
         assert (read is None) == (position == 0)
         assert read in (None, decoded(reports, message))
 
@@ -90,7 +97,7 @@ def test_what_is_no_attachment_at_its_sender_is_not_read_by_a_pattern() -> None:
         RouteAdjust(NONE, MAG2, MAG1, options=attachment().options),  # an answer to the RMS
         attachment(1, MAG1, UnknownOption(200, b"")),
     ):
-        assert reports.read(build(message, MAG1, RMS), MAG, NOW) is None
+        assert one(reports, build(message, MAG1, RMS)) is None
 
 
 def test_lmas_are_told_of_a_detachment_what_none_of_them_could_have_reported() -> None:
