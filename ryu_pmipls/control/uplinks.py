@@ -114,8 +114,7 @@ class UplinkControl:
 
     def evaluate(self) -> None:
         """One round of decisions."""
-        inputs = self.carry_out(decide).inputs
-        self._sessions.place(inputs.settings, inputs.snapshot)
+        self._sessions.place(self.carry_out(decide).inputs)
 
     def carry_out(self, decide: Callable[[Inputs], Round]) -> Round:
         """Have a round decided from what is known now, and put into force."""
