@@ -10,9 +10,6 @@ from ryu_pmipls.loadsharing.decision import Inputs
 from ryu_pmipls.loadsharing.levels import water_level
 from ryu_pmipls.loadsharing.snapshot import LmaLoad, LmaState
 
-#: An LMA in these states is to be left altogether. (A dead one may be so by its switch alone.)
-_LEFT = (LmaState.DRAINING, LmaState.DEAD)
-
 
 class Placement:
     """Tells for each LMA (by name) at which one its new sessions shall be.
@@ -36,7 +33,7 @@ class Placement:
         settings, loads = inputs.settings, inputs.snapshot.lmas
         light = [load for load in loads if load.state is LmaState.LIGHT]
         lightest = sorted(light, key=lambda load: (load.cpu or 0.0, load.packets or 0))
-        giving = [load for load in loads if load.state is LmaState.OVERLOADED or load.state in _LEFT]
+        giving = [load for load in loads if load.state is LmaState.OVERLOADED or load.state.to_be_left]
         taking = lightest[:1]
         if settings.policy == "balance" and light:
             level = _mean(light)
@@ -60,7 +57,7 @@ class Placement:
         chosen, number = {}, 0
         for load in sorted(giving, key=lambda load: -(load.cpu or 0.0)):
             present = self.targets[load.lma]
-            if present != load.lma and present in may_take and load.state not in _LEFT:
+            if present != load.lma and present in may_take and not load.state.to_be_left:
                 chosen[load.lma] = present
             elif taking:
                 chosen[load.lma] = taking[number % len(taking)]
