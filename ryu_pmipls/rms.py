@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 
 from ryu_pmipls.clock import SteadyClock
 from ryu_pmipls.control.confirmation import Confirmation
+from ryu_pmipls.control.context import Context
 from ryu_pmipls.control.failures import FailureControl
 from ryu_pmipls.control.incidents import Incidents
 from ryu_pmipls.control.notifier import Notifier
@@ -107,30 +108,11 @@ class RouteManagementServer(RyuApp):
             self.endpoint = self._open_endpoint()
             self.confirmation = Confirmation(self.endpoint.send, profile.timers)
             self.sessions = SessionControl(profile, self.confirmation)
-            self.uplinks = UplinkControl(
-                profile,
-                uplinks,
-                self.store,
-                self.network,
-                self.bindings,
-                self.confirmation,
-                self.sessions,
-                self.clock.now,
-            )
-            self.incidents = Incidents(self.store)
-            self.failures = FailureControl(
-                profile, self.store, self.network, self.uplinks, self.incidents, self.clock.now
-            )
-            self.operator = Operator(
-                profile,
-                self.store,
-                self.network,
-                self.bindings,
-                self.uplinks,
-                self.sessions,
-                self.incidents,
-                self.clock.now,
-            )
+            incidents = Incidents(self.store)
+            context = Context(profile, self.bindings, self.network, self.store, incidents, self.clock.now)
+            self.uplinks = UplinkControl(context, uplinks, self.confirmation, self.sessions)
+            self.failures = FailureControl(context, self.uplinks)
+            self.operator = Operator(context, self.uplinks, self.sessions)
         except StoreError as error:
             sys.exit(f"ryu_pmipls.rms: {error}")
         self.reports = Reports(profile, self.endpoint)
@@ -140,18 +122,8 @@ class RouteManagementServer(RyuApp):
             profile, self.bindings, self.store, self.network, self.endpoint, self.notifier, self.refused
         )
         self.rest = RestApplication()
-        Resources(
-            profile,
-            self.clock.now,
-            self.uplinks,
-            self.sessions,
-            self.failures,
-            self.operator,
-            self.incidents,
-            self.bindings,
-            self.network,
-            self.refused,
-        ).register(self.rest)
+        resources = Resources(context, self.uplinks, self.sessions, self.failures, self.operator, self.refused)
+        resources.register(self.rest)
 
     def start(self) -> None:
         super().start()

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 
-from ryu_pmipls.control.incidents import Incidents
+from ryu_pmipls.control.context import Context
 from ryu_pmipls.control.uplinks import UplinkControl
-from ryu_pmipls.domain.profile import Profile
 from ryu_pmipls.framework import hub
 from ryu_pmipls.loadsharing import Incident, Liveness, Sign
-from ryu_pmipls.openflow.network import Network
 from ryu_pmipls.openflow.reconciler import State
 from ryu_pmipls.openflow.rules import tunnel_port
-from ryu_pmipls.store import Store, StoreError
+from ryu_pmipls.store import StoreError
 
 LOG = logging.getLogger(__name__)
 
@@ -26,29 +23,22 @@ _DEAD = "dead"
 class FailureControl:
     """Judges the LMAs of a domain, and has those evacuated that are dead."""
 
-    def __init__(
-        self,
-        profile: Profile,
-        store: Store,
-        network: Network,
-        uplinks: UplinkControl,
-        incidents: Incidents,
-        clock: Callable[[], float],
-    ) -> None:
-        self._store = store
-        self._network = network
+    def __init__(self, context: Context, uplinks: UplinkControl) -> None:
+        profile = context.profile
+        self._store = context.store
+        self._network = context.network
+        self._incidents = context.incidents
+        self._clock = context.clock
         self._uplinks = uplinks
-        self._incidents = incidents
-        self._clock = clock
         self._missing_allowed = profile.failure.missing_echoes_allowed
         self._echo_interval = profile.timers.openflow_echo_interval
         self._news = hub.Event()
         self._liveness = Liveness(
-            network.lmas,
+            self._network.lmas,
             [[Sign(sign) for sign in signs] for signs in profile.dead_when],
             silent_after=profile.agent_silent_after,
-            now=clock(),
-            dead=store.load_settings().get(_DEAD, ()),
+            now=self._clock(),
+            dead=self._store.load_settings().get(_DEAD, ()),
         )
         for lma in self._liveness.dead:
             uplinks.load_list.set_dead(lma, True, "since before the RMS was started")

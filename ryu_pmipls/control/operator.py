@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import replace
 from typing import get_args
 
-from ryu_pmipls.control.incidents import Incidents
+from ryu_pmipls.control.context import Context
 from ryu_pmipls.control.sessions import SessionControl
 from ryu_pmipls.control.uplinks import UplinkControl
-from ryu_pmipls.domain.profile import Profile
 from ryu_pmipls.framework import hub
 from ryu_pmipls.loadsharing import Decision, Incident, LmaState, PolicyName, Round, adjust, decide, if_drained
-from ryu_pmipls.openflow.network import Network
 from ryu_pmipls.openflow.rules import tunnel_port
-from ryu_pmipls.routing import BindingTable
-from ryu_pmipls.store import Store, StoreError
+from ryu_pmipls.store import StoreError
 
 LOG = logging.getLogger(__name__)
 
@@ -36,28 +33,18 @@ class RefusedError(Exception):
 class Operator:
     """Drains and undrains LMAs, moves uplinks, and chooses the policy. Wrong names raise ``KeyError``."""
 
-    def __init__(
-        self,
-        profile: Profile,
-        store: Store,
-        network: Network,
-        bindings: BindingTable,
-        uplinks: UplinkControl,
-        sessions: SessionControl,
-        incidents: Incidents,
-        clock: Callable[[], float],
-    ) -> None:
-        self._profile = profile
-        self._store = store
-        self._network = network
-        self._bindings = bindings
+    def __init__(self, context: Context, uplinks: UplinkControl, sessions: SessionControl) -> None:
+        self._profile = context.profile
+        self._store = context.store
+        self._network = context.network
+        self._bindings = context.bindings
+        self._incidents = context.incidents
+        self._clock = context.clock
         self._uplinks = uplinks
         self._sessions = sessions
-        self._incidents = incidents
-        self._clock = clock
         self._forwarded: dict[str, tuple[int, float]] = {}  # packets, and when they became so many
-        settings = store.load_settings()
-        self._drained = [lma.name for lma in profile.lmas if lma.name in settings.get(_DRAINED, ())]
+        settings = self._store.load_settings()
+        self._drained = [lma.name for lma in self._profile.lmas if lma.name in settings.get(_DRAINED, ())]
         for lma in self._drained:
             uplinks.load_list.set_draining(lma, True)
             sessions.drain(lma, True)
@@ -72,8 +59,7 @@ class Operator:
         if name in self._drained:
             return
         states = {load.lma: load.state for load in self._uplinks.load_list.snapshot(self._clock()).lmas}
-        gone = (LmaState.DEAD, LmaState.DRAINING)
-        if all(state in gone for other, state in states.items() if other != name):
+        if all(state.to_be_left for other, state in states.items() if other != name):
             others = ", ".join(f"{other} is {state.value}" for other, state in states.items() if other != name)
             raise RefusedError(f"{name} cannot be drained: no other LMA could take over ({others or 'there is none'})")
         self._set_drained([*self._drained, name])
@@ -151,7 +137,7 @@ class Operator:
         """Move all uplinks of a MAG to an LMA; the decisions that do so."""
         mag, lma = self._profile.mag(mag).name, self._profile.lma(lma).name
         state = self._uplinks.load_list.snapshot(self._clock()).lma(lma).state
-        if state in (LmaState.DEAD, LmaState.DRAINING):
+        if state.to_be_left:
             raise RefusedError(f"{lma} is {state.value}: nothing can be moved there")
         if tunnel_port(lma) not in self._network.mags[mag].live:
             raise RefusedError(f"{mag} has no live tunnel to {lma}")

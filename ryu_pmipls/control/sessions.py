@@ -7,7 +7,7 @@ import logging
 from ryu_pmipls.control.confirmation import Confirmation
 from ryu_pmipls.domain.profile import Profile
 from ryu_pmipls.framework import hub
-from ryu_pmipls.loadsharing import LoadSnapshot, Placement, Settings
+from ryu_pmipls.loadsharing import Inputs, Placement
 from ryu_pmipls.wire import Drain, LoadAdjust, Option, Timestamp
 
 LOG = logging.getLogger(__name__)
@@ -31,14 +31,14 @@ class SessionControl:
         self._drain[lma] = draining
         self.drained.discard(lma)
 
-    def place(self, settings: Settings, snapshot: LoadSnapshot) -> None:
+    def place(self, inputs: Inputs) -> None:
         """One round; returns at once."""
         redirects = self._profile.load_sharing.redirect_new_sessions
-        told = dict(self.placement.decide(settings, snapshot)) if redirects else {}
+        told = dict(self.placement.decide(inputs)) if redirects else {}
         for lma in self._drain:
             told.setdefault(lma, self.placement.targets[lma])
         for lma, target in told.items():
-            hub.spawn(self._tell, lma, target, self._drain.get(lma), snapshot.time)
+            hub.spawn(self._tell, lma, target, self._drain.get(lma), inputs.time)
 
     def _tell(self, lma: str, target: str, drain: bool | None, now: float) -> None:
         """Tell an LMA where its new sessions shall be: a Load_adjust about its own."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from ryu_pmipls.control.confirmation import Confirmation
+from ryu_pmipls.control.context import Context
 from ryu_pmipls.control.sessions import SessionControl
 from ryu_pmipls.domain.profile import Profile
 from ryu_pmipls.framework import hub
@@ -26,11 +27,8 @@ from ryu_pmipls.loadsharing import (
     totals,
     whole,
 )
-from ryu_pmipls.openflow.network import Network
 from ryu_pmipls.openflow.rules import tunnel_group, tunnel_port
 from ryu_pmipls.openflow.session import Outcome as SwitchOutcome
-from ryu_pmipls.routing import BindingTable
-from ryu_pmipls.store import Store
 from ryu_pmipls.wire import LoadAdjust, LoadInfo, LoadInfoMerger, Timestamp, UplinkShare
 
 LOG = logging.getLogger(__name__)
@@ -44,15 +42,12 @@ class UplinkControl:
 
     def __init__(
         self,
-        profile: Profile,
+        context: Context,
         uplinks: dict[str, dict[str, Slots]],
-        store: Store,
-        network: Network,
-        bindings: BindingTable,
         confirmation: Confirmation,
         sessions: SessionControl,
-        clock: Callable[[], float],
     ) -> None:
+        profile, store = context.profile, context.store
         self.settings = profile.load_sharing.settings
         self.load_list = LoadList(
             [lma.name for lma in profile.lmas],
@@ -67,11 +62,11 @@ class UplinkControl:
         self.uplinks = uplinks
         self._profile = profile
         self._store = store
-        self._network = network
-        self._bindings = bindings
+        self._network = context.network
+        self._bindings = context.bindings
+        self._clock = context.clock
         self._confirmation = confirmation
         self._sessions = sessions
-        self._clock = clock
         self._merger = LoadInfoMerger()
         self._mags = {mag.address: mag.name for mag in profile.mags}
         self._tunnel_groups = {lma.name: tunnel_group(profile, lma.name) for lma in profile.lmas}
@@ -114,8 +109,7 @@ class UplinkControl:
 
     def evaluate(self) -> None:
         """One round of decisions."""
-        inputs = self.carry_out(decide).inputs
-        self._sessions.place(inputs.settings, inputs.snapshot)
+        self._sessions.place(self.carry_out(decide).inputs)
 
     def carry_out(self, decide: Callable[[Inputs], Round]) -> Round:
         """Have a round decided from what is known now, and put into force."""

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import socket
 import subprocess
-import sys
-import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from ipaddress import IPv6Address
@@ -18,23 +13,19 @@ import psutil
 from pyroute2 import NetlinkError
 
 from ovs_setup import OvsSetupError
-from ovs_setup.bird import core_configuration, lma_configuration
 from ovs_setup.cgroup import CpuGroup
-from ovs_setup.node import hasten_reconnection, set_up
+from ovs_setup.node import set_up
 from ovs_setup.vswitch import OpenVSwitch
-from ryu_pmipls.domain.profile import PROFILE_VARIABLE, Endpoint, Lma, Mag, Profile, load_profile
-from ryu_pmipls.lab import namespaces, processes, remains
+from ryu_pmipls.domain.profile import Lma, Mag, Profile, load_profile
+from ryu_pmipls.lab import machine, namespaces, processes, remains
+from ryu_pmipls.lab.daemons import Daemons
 from ryu_pmipls.lab.errors import LabError
 from ryu_pmipls.lab.network import LinkChange, Network
 from ryu_pmipls.lab.plan import RMS, UNDERLAY_PORT, AccessPort, cpu_group, plan, settings
 from ryu_pmipls.lab.remains import Progress, Remains, say_nothing
 
-#: What a lab is made with; apart from Python.
-_PROGRAMS = ("ip", "nsenter", "ovs-vswitchd", "ovsdb-server", "ovs-vsctl", "ovs-ofctl", "iperf3", "bird")
 #: The profile of a lab, in its directory.
 _PROFILE_COPY = "profile.yaml"
-_RMS_TIMEOUT = 30.0  # seconds until the RMS listens, and then until all switches are connected
-_SETTLING = 0.5  # seconds for which a process must live to count as started
 
 
 @dataclass(frozen=True)
@@ -75,7 +66,7 @@ class Lab:
         self.directory = remains.directory(self.plan.prefix)
         self._profile_path = profile_path
         self._copy = self.directory / _PROFILE_COPY
-        self._children: list[subprocess.Popen[bytes]] = []
+        self._daemons = Daemons(profile, self.plan, self.directory, self._copy)
 
     @classmethod
     def find(cls, prefix: str | None = None) -> Lab:
@@ -96,31 +87,35 @@ class Lab:
 
     def up(self, rms: bool = True, agents: bool = True, progress: Progress = say_nothing) -> None:
         """Create the lab; when that fails, remove what was made of it and say why."""
-        self._check_machine(rms)
+        machine.check_programs()
+        if not self.running():  # else claiming the prefix will say so
+            machine.check_network(self.plan)
+            if rms:
+                machine.check_ports(self.profile)
         remains.record(self.plan.prefix, self._remains())
         try:
             shutil.copyfile(self._profile_path, self._copy)
             (self.directory / "log").mkdir()
             progress("namespaces and links")
             self.network.build()
-            child = self._launch_rms() if rms else None
+            child = self._daemons.launch_rms() if rms else None
             progress(f"Open vSwitch on {', '.join(self.plan.switches)}")
             with ThreadPoolExecutor(4) as pool:
                 list(pool.map(OpenVSwitch.start, self._openvswitches))
                 if child is not None:
                     # First the RMS: a switch that does not find it waits longer and longer before it tries again.
                     progress("Route Management Server")
-                    self._await_listener(child)
+                    self._daemons.await_listener(child)
                 progress("bridges, ports, CPU quotas")
                 list(pool.map(self._set_up_switch, self._switch_nodes))
             progress("routing between core and LMAs")
-            self._start_routing()
+            self._daemons.start_routing()
             if agents:
                 progress("agents")
                 self.start_agents()
             if child is not None:
                 progress("switches find the Route Management Server")
-                self._await_connections(child)
+                self._daemons.await_connections(child, self._openvswitches)
         except BaseException as failure:
             self.down()
             if isinstance(failure, (OvsSetupError, NetlinkError, OSError)):
@@ -130,7 +125,7 @@ class Lab:
     def down(self, progress: Progress = say_nothing) -> None:
         """Remove the lab whatever state it is in; when there is none, do nothing."""
         remains.remove(self.plan.prefix, progress)
-        self._reap()
+        self._daemons.reap()
 
     def running(self) -> bool:
         """Whether the lab is up, or there is something left of it."""
@@ -142,9 +137,9 @@ class Lab:
         return LabStatus(
             prefix=self.plan.prefix,
             directory=self.directory,
-            rms=self._pid(RMS),
+            rms=self._daemons.pid(RMS),
             switches=tuple(
-                SwitchNodeStatus(node.name, role, self._pid(node.name), self.openvswitch(node.name).running())
+                SwitchNodeStatus(node.name, role, self._daemons.pid(node.name), self.openvswitch(node.name).running())
                 for role, nodes in (("MAG", self.profile.mags), ("LMA", self.profile.lmas))
                 for node in nodes
             ),
@@ -162,42 +157,32 @@ class Lab:
         ``LabError`` if one runs already, or it ends.
         """
         self._require_running()
-        if self._pid(RMS) is not None:
+        if self._daemons.pid(RMS) is not None:
             raise LabError("the RMS is running already; 'pmipls lab rms stop' ends it")
-        self._check_ports()
-        child = self._launch_rms()
-        self._await_listener(child)
-        self._await_connections(child)
+        machine.check_ports(self.profile)
+        child = self._daemons.launch_rms()
+        self._daemons.await_listener(child)
+        self._daemons.await_connections(child, self._openvswitches)
 
     def stop_rms(self) -> None:
         """End the RMS that the lab started, for another to take over."""
         self._require_running()
-        self._stop(RMS)
+        self._daemons.stop(RMS)
 
     def start_agents(self) -> None:
         """Start the agents of all MAGs and LMAs that have none; ``LabError`` with its last words when one ends."""
         self._require_running()
-        started = []
-        for node in self._switch_nodes:
-            if self._pid(node.name) is None:
-                started.append((node.name, self._launch_agent(node)))
-        deadline = time.monotonic() + _SETTLING
-        while time.monotonic() < deadline:
-            for name, child in started:
-                self._refuse_death(f"the agent of {name}", name, child)
-            time.sleep(0.05)
+        self._daemons.start_agents(node for node in self._switch_nodes if self._daemons.pid(node.name) is None)
 
     def start_agent(self, name: str) -> None:
         """Start the agent of one MAG or LMA."""
         self._require_running()
-        child = self._launch_agent(self._switch_node(name))
-        time.sleep(_SETTLING)
-        self._refuse_death(f"the agent of {name}", name, child)
+        self._daemons.start_agents([self._switch_node(name)])
 
     def stop_agent(self, name: str) -> None:
         """End the agent of one MAG or LMA; its switch goes on."""
         self._require_running()
-        self._stop(self._switch_node(name).name)
+        self._daemons.stop(self._switch_node(name).name)
 
     def start_switch(self, name: str) -> None:
         """Start the Open vSwitch of a MAG or an LMA that was stopped, or that died, and set it up again."""
@@ -213,11 +198,11 @@ class Lab:
 
     def process(self, name: str) -> psutil.Process | None:
         """The process of an agent, of a routing daemon (``bird-lma1``), or of the RMS (``rms``), when it runs."""
-        return processes.find(self._mark(name))
+        return self._daemons.process(name)
 
     def log(self, name: str) -> Path:
         """The log of an agent, of a routing daemon (``bird-lma1``), or of the RMS (``rms``)."""
-        return self.directory / "log" / f"{name}.log"
+        return self._daemons.log(name)
 
     # --- nodes ------------------------------------------------------------------------------------------------
 
@@ -244,7 +229,7 @@ class Lab:
 
     def launch(self, node: str, argv: list[str], log: Path) -> subprocess.Popen[bytes]:
         """Start a command on a node in the background; it ends with the lab."""
-        return processes.start(self._mark(f"{node}/{Path(argv[0]).name}"), argv, log, self.namespace(node))
+        return processes.start(self._daemons.mark(f"{node}/{Path(argv[0]).name}"), argv, log, self.namespace(node))
 
     def openvswitch(self, node: str) -> OpenVSwitch:
         """The Open vSwitch of a MAG or an LMA."""
@@ -305,38 +290,6 @@ class Lab:
 
     # --- setting up -------------------------------------------------------------------------------------------
 
-    def _check_machine(self, rms: bool) -> None:
-        if os.geteuid() != 0:
-            raise LabError("a lab needs root: it makes network namespaces and CPU groups")
-        missing = [program for program in _PROGRAMS if shutil.which(program) is None]
-        if missing:
-            raise LabError(f"not installed: {', '.join(missing)}; './run setup' installs them")
-        if self.running():
-            return  # which is what claiming the prefix will say
-        for node in self.plan.nodes:
-            if (Path("/run/netns") / self.plan.namespace(node)).exists():
-                raise LabError(f"there is a network namespace {self.plan.namespace(node)} that is not this lab's")
-        underlay = self.plan.host_address
-        for port, addresses in psutil.net_if_addrs().items():
-            for entry in addresses:
-                if entry.family == socket.AF_INET6 and _strip(entry.address) in underlay.network:
-                    raise LabError(
-                        f"rms.address: {underlay.network} is in use on this host (interface {port} has "
-                        f"{entry.address}); give this lab another rms.address and subnet, or end the other one"
-                    )
-        if rms:
-            self._check_ports()
-
-    def _check_ports(self) -> None:
-        for place, endpoint in (("openflow", self.profile.rms.openflow), ("rest", self.profile.rms.rest)):
-            try:
-                _try_to_listen(endpoint)
-            except OSError as error:
-                raise LabError(
-                    f"rms.{place}: [{endpoint.host}]:{endpoint.port} cannot be listened on: {error.strerror}; "
-                    "end what uses it, or have no RMS started (--no-rms)"
-                ) from None
-
     def _remains(self) -> Remains:
         return Remains(
             namespaces=self.plan.namespaces,
@@ -353,83 +306,6 @@ class Lab:
             group = CpuGroup(cpu_group(self.plan.prefix, node.name))
             group.create(quota)
             group.add(switch.vswitchd_pid())
-
-    def _start_routing(self) -> None:
-        """Start the routing daemons of the LMAs and of the correspondent node, which is the core's router."""
-        router = settings(self.profile).correspondent
-        self._start_bird(router.name, core_configuration(self.profile, router.address.ip))
-        for lma in self.profile.lmas:
-            self._start_bird(lma.name, lma_configuration(self.profile, lma))
-
-    def _start_bird(self, node: str, configuration: str) -> None:
-        directory = self.directory / node
-        directory.mkdir(exist_ok=True)
-        (directory / "bird.conf").write_text(configuration)
-        control = directory / "bird.ctl"
-        name = f"bird-{node}"
-        argv = ["bird", "-f", "-c", str(directory / "bird.conf"), "-s", str(control)]
-        child = self._launch(name, argv, self.namespace(node))
-        while not control.exists():
-            self._refuse_death(f"the routing daemon of {node}", name, child)
-            time.sleep(0.005)
-
-    def _launch_agent(self, node: Mag | Lma) -> subprocess.Popen[bytes]:
-        role = "mag" if isinstance(node, Mag) else "lma"
-        argv = [sys.executable, "-m", "ryu_pmipls.cli", role, node.name, "--profile", str(self._copy)]
-        argv += ["--run-directory", str(self.directory / node.name)]
-        if node.name in settings(self.profile).lma_cpu:
-            argv += ["--cpu-group", cpu_group(self.plan.prefix, node.name)]
-        return self._launch(node.name, argv, self.namespace(node.name))
-
-    def _launch_rms(self) -> subprocess.Popen[bytes]:
-        return self._launch(RMS, [str(Path(sys.executable).with_name("ryu-manager")), "ryu_pmipls.rms"], None)
-
-    def _launch(self, name: str, argv: list[str], namespace: str | None) -> subprocess.Popen[bytes]:
-        environment = {PROFILE_VARIABLE: str(self._copy)}
-        child = processes.start(self._mark(name), argv, self.log(name), namespace, environment)
-        self._children.append(child)
-        return child
-
-    def _await_listener(self, child: subprocess.Popen[bytes]) -> None:
-        wanted = {self.profile.rms.openflow.port, self.profile.rms.rest.port}
-        self._await(child, f"listen on ports {sorted(wanted)}", lambda: wanted <= processes.listening_ports(child.pid))
-
-    def _await_connections(self, child: subprocess.Popen[bytes]) -> None:
-        def connected() -> bool:
-            return all(hasten_reconnection(switch) for switch in self._openvswitches if switch.running())
-
-        self._await(child, "have all switches connected", connected)
-
-    def _await(self, rms: subprocess.Popen[bytes], what: str, condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + _RMS_TIMEOUT
-        while not condition():
-            self._refuse_death("the RMS", RMS, rms)
-            if time.monotonic() > deadline:
-                words = processes.last_lines(self.log(RMS))
-                raise LabError(f"after {_RMS_TIMEOUT:.0f} s the RMS does not {what}; its last words:\n{words}")
-            time.sleep(0.1)
-
-    def _refuse_death(self, what: str, name: str, child: subprocess.Popen[bytes]) -> None:
-        status = child.poll()
-        if status is not None:
-            words = processes.last_lines(self.log(name))
-            raise LabError(f"{what} ended with status {status}; its last words:\n{words}")
-
-    def _stop(self, name: str) -> None:
-        process = self.process(name)
-        if process is not None:
-            processes.stop([process])
-        self._reap()
-
-    def _reap(self) -> None:
-        self._children = [child for child in self._children if child.poll() is None]
-
-    def _mark(self, name: str) -> str:
-        return f"{self.plan.prefix}:{name}"
-
-    def _pid(self, name: str) -> int | None:
-        process = self.process(name)
-        return None if process is None else process.pid
 
     @property
     def _openvswitches(self) -> list[OpenVSwitch]:
@@ -452,15 +328,3 @@ class Lab:
     def _require_running(self) -> None:
         if not self.running():
             raise LabError(f"the lab with prefix {self.plan.prefix!r} is not up; 'pmipls lab up' starts it")
-
-
-def _strip(address: str) -> IPv6Address:
-    return IPv6Address(address.partition("%")[0])
-
-
-def _try_to_listen(endpoint: Endpoint) -> None:
-    family = socket.AF_INET6 if ":" in endpoint.host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((endpoint.host, endpoint.port))
-        listener.listen()

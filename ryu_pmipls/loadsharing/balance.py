@@ -224,8 +224,8 @@ class _Board:
         plan, name = self.plan, self.plan.names[source]
         excess = (self.cpu[source] - self.level) * plan.capacity[source]
         for column in self._candidates(source):
-            for anchor, slots in plan.uplinks(plan.snapshot.mags[column]).items():
-                if anchor == name or name not in slots or not self._takes(anchor):
+            for anchor in plan.carried(plan.snapshot.mags[column], name):
+                if anchor == name or not self._takes(anchor):
                     continue
                 home = plan.row[anchor]
                 room = (self.level - self.cpu[home]) * plan.capacity[home]

@@ -11,7 +11,6 @@ from ryu_pmipls.loadsharing.plan import Plan
 from ryu_pmipls.loadsharing.snapshot import LmaLoad, LmaState
 from ryu_pmipls.loadsharing.uplinks import count
 
-_LEAVING = (LmaState.DEAD, LmaState.DRAINING)
 #: So far above the mean a target may get, for the sake of a MAG that need not be divided.
 _SLACK = 1.05
 
@@ -23,7 +22,7 @@ def evacuate(plan: Plan) -> None:
     target far above the mean. Where no LMA may take anything all stays, and an alarm stands.
     """
     for row, load in enumerate(plan.snapshot.lmas):
-        if load.state not in _LEAVING:
+        if not load.state.to_be_left:
             continue
         leaving = [mag for mag in plan.snapshot.mags if plan.carried(mag, load.lma)]
         if leaving and plan.may_take.any():

@@ -6,12 +6,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from ryu_pmipls.loadsharing.decision import Settings
+from ryu_pmipls.loadsharing.decision import Inputs
 from ryu_pmipls.loadsharing.levels import water_level
-from ryu_pmipls.loadsharing.snapshot import LmaLoad, LmaState, LoadSnapshot
-
-#: An LMA in these states is to be left altogether. (A dead one may be so by its switch alone.)
-_LEFT = (LmaState.DRAINING, LmaState.DEAD)
+from ryu_pmipls.loadsharing.snapshot import LmaLoad, LmaState
 
 
 class Placement:
@@ -24,7 +21,7 @@ class Placement:
         self.targets = {lma: lma for lma in lmas}
         self._confirmed: dict[str, str] = {}
 
-    def decide(self, settings: Settings, snapshot: LoadSnapshot) -> list[tuple[str, str]]:
+    def decide(self, inputs: Inputs) -> list[tuple[str, str]]:
         """One round: (LMA, target) for each LMA that has to be told now.
 
         An LMA that is overloaded, draining or dead sends new sessions to the lightest one; with the policy ``balance``
@@ -33,9 +30,10 @@ class Placement:
         and send away all: they follow the lightest. They are told in every round, for their agents may have been
         restarted; the others until they have confirmed.
         """
-        light = [load for load in snapshot.lmas if load.state is LmaState.LIGHT]
+        settings, loads = inputs.settings, inputs.snapshot.lmas
+        light = [load for load in loads if load.state is LmaState.LIGHT]
         lightest = sorted(light, key=lambda load: (load.cpu or 0.0, load.packets or 0))
-        giving = [load for load in snapshot.lmas if load.state is LmaState.OVERLOADED or load.state in _LEFT]
+        giving = [load for load in loads if load.state is LmaState.OVERLOADED or load.state.to_be_left]
         taking = lightest[:1]
         if settings.policy == "balance" and light:
             level = _mean(light)
@@ -59,7 +57,7 @@ class Placement:
         chosen, number = {}, 0
         for load in sorted(giving, key=lambda load: -(load.cpu or 0.0)):
             present = self.targets[load.lma]
-            if present != load.lma and present in may_take and load.state not in _LEFT:
+            if present != load.lma and present in may_take and not load.state.to_be_left:
                 chosen[load.lma] = present
             elif taking:
                 chosen[load.lma] = taking[number % len(taking)]

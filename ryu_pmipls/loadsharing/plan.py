@@ -50,8 +50,13 @@ class Plan:
         return {**self.inputs.uplinks.get(mag, {}), **self._changed.get(mag, {})}
 
     def carried(self, mag: str, lma: str) -> dict[str, tuple[int, ...]]:
-        """Anchor -> slots of a MAG that an LMA carries after the decisions so far."""
-        return carried({mag: self.uplinks(mag)}, mag, lma)
+        """Anchor -> slots of a MAG that an LMA carries after the decisions so far, in the order of the snapshot.
+
+        That of the uplinks may be another one in a record: it leaves out anchors that carry all of their own.
+        """
+        found = carried({mag: self.uplinks(mag)}, mag, lma)
+        order = sorted(found, key=lambda anchor: self.row.get(anchor, len(self.row)))
+        return {anchor: found[anchor] for anchor in order}
 
     def weights(self, mag: str, slots: Mapping[str, tuple[int, ...]]) -> dict[str, float]:
         """Anchor -> weight of one of its slots: its sessions at the MAG; all alike where none is known of."""

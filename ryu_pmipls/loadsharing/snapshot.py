@@ -25,6 +25,11 @@ class LmaState(str, Enum):
     DRAINING = "draining"  # on the operator's word
     DEAD = "dead"
 
+    @property
+    def to_be_left(self) -> bool:
+        """Whether nothing may come to it, and what it has must go. A dead one may be so by its switch alone."""
+        return self in (LmaState.DRAINING, LmaState.DEAD)
+
 
 class Source(str, Enum):
     """Where packet counts come from."""

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from ipaddress import IPv6Address, IPv6Network
 from typing import Any
 
 from ryu_pmipls import __version__
+from ryu_pmipls.control.context import Context
 from ryu_pmipls.control.failures import FailureControl
-from ryu_pmipls.control.incidents import Incidents
 from ryu_pmipls.control.operator import POLICIES, Operator, RefusedError
 from ryu_pmipls.control.sessions import SessionControl
 from ryu_pmipls.control.uplinks import UplinkControl
-from ryu_pmipls.domain.profile import Profile, format_link_layer
+from ryu_pmipls.domain.profile import format_link_layer
 from ryu_pmipls.loadsharing import PolicyName, Record, weights
-from ryu_pmipls.openflow.network import Network
 from ryu_pmipls.openflow.reconciler import State
 from ryu_pmipls.openflow.rules import tunnel_port
 from ryu_pmipls.openflow.switch import Switch
 from ryu_pmipls.rest.application import RestApplication, RestError
 from ryu_pmipls.rest.requests import Nothing, Request, read
-from ryu_pmipls.routing import Binding, BindingTable
+from ryu_pmipls.routing import Binding
 from ryu_pmipls.store import StoreError
 from ryu_pmipls.wire import ROUTE_PREFIX_LENGTH
 
@@ -52,15 +51,11 @@ class DryRun(Request):
 class Resources:
     """The resources of one RMS, over the live objects that hold its state."""
 
-    profile: Profile
-    clock: Callable[[], float]
+    context: Context
     uplinks: UplinkControl
     sessions: SessionControl
     failures: FailureControl
     operator: Operator
-    incidents: Incidents
-    bindings: BindingTable
-    network: Network
     refused: Mapping[str, int]  # datagrams and messages that were dropped, by reason
 
     def register(self, application: RestApplication) -> None:
@@ -89,7 +84,7 @@ class Resources:
         names = ["health", "load-list", "lmas", "mags", "tunnels", "bindings", "decisions", "incidents", "policy"]
         commands = ["lmas/{name}/drain", "lmas/{name}/undrain", "mags/{name}/adjust", "dry-run", "policy"]
         return {
-            "domain": self.profile.domain,
+            "domain": self.context.profile.domain,
             "version": __version__,
             "resources": [f"/v1/{name}" for name in names],
             "commands": [f"/v1/{name}" for name in commands],
@@ -97,36 +92,38 @@ class Resources:
 
     def health(self) -> Document:
         """``ok`` when every switch is connected and reconciled, ``degraded`` otherwise."""
-        switches = {switch.name: switch.state.value for switch in self.network}
+        switches = {switch.name: switch.state.value for switch in self.context.network}
         ready = all(state == State.READY.value for state in switches.values())
         return {
             "status": "ok" if ready else "degraded",
-            "domain": self.profile.domain,
+            "domain": self.context.profile.domain,
             "version": __version__,
-            "time": self.clock(),
+            "time": self.context.clock(),
             "switches": switches,
-            "switch_errors": {switch.name: dict(switch.errors) for switch in self.network if switch.errors},
-            "bindings": len(self.bindings),
+            "switch_errors": {switch.name: dict(switch.errors) for switch in self.context.network if switch.errors},
+            "bindings": len(self.context.bindings),
             "alarms": [asdict(alarm) for alarm in self.uplinks.memory.alarms],
             "refused": dict(self.refused),
         }
 
     def loads(self) -> Document:
-        return self.uplinks.load_list.snapshot(self.clock()).to_document()
+        return self.uplinks.load_list.snapshot(self.context.clock()).to_document()
 
     def lmas(self) -> list[Document]:
-        return [self._lma(switch) for switch in self.network.lmas.values()]
+        return [self._lma(switch) for switch in self.context.network.lmas.values()]
 
     def lma(self, name: str) -> Document:
-        switch = self.network.lmas[self.profile.lma(name).name]
-        return self._lma(switch) | {"load": self.uplinks.load_list.snapshot(self.clock()).entry_document(name)}
+        switch = self.context.network.lmas[self.context.profile.lma(name).name]
+        return self._lma(switch) | {"load": self.uplinks.load_list.snapshot(self.context.clock()).entry_document(name)}
 
     def mags(self) -> list[Document]:
-        return [self._node(switch) | {"uplinks": self._uplinks(name)} for name, switch in self.network.mags.items()]
+        return [
+            self._node(switch) | {"uplinks": self._uplinks(name)} for name, switch in self.context.network.mags.items()
+        ]
 
     def mag(self, name: str) -> Document:
-        switch = self.network.mags[self.profile.mag(name).name]
-        bindings = [_binding(binding) for binding in sorted(self.bindings.at(name))]
+        switch = self.context.network.mags[self.context.profile.mag(name).name]
+        bindings = [_binding(binding) for binding in sorted(self.context.bindings.at(name))]
         return self._node(switch) | {"uplinks": self._uplinks(name), "bindings": bindings}
 
     def tunnels(self) -> list[Document]:
@@ -140,23 +137,23 @@ class Resources:
                 "downlink_packets": _counter(mag, lma, "rx_packets"),
                 "downlink_octets": _counter(mag, lma, "rx_octets"),
             }
-            for mag, lma, up in self.network.tunnels()
+            for mag, lma, up in self.context.network.tunnels()
         ]
 
     def all_bindings(self) -> list[Document]:
-        return [_binding(binding) for binding in sorted(self.bindings) if binding.mag is not None]
+        return [_binding(binding) for binding in sorted(self.context.bindings) if binding.mag is not None]
 
     def binding(self, prefix: str) -> Document:
         """The binding of ``prefix``, written without its length, with its traffic as counted now."""
         try:
-            found = self.bindings.get(
+            found = self.context.bindings.get(
                 IPv6Network((IPv6Address(prefix), ROUTE_PREFIX_LENGTH)).network_address.packed[:8]
             )
         except ValueError:
             raise RestError(400, f"{prefix!r} is no home network prefix such as 2001:db8:100:3::") from None
         if found is None or found.mag is None:
             raise KeyError(f"no mobile node with the prefix {prefix} is attached")
-        up, down = self.network.traffic(found)
+        up, down = self.context.network.traffic(found)
         return _binding(found) | {
             "uplink_packets": None if up is None else up.packets,
             "uplink_octets": None if up is None else up.octets,
@@ -196,7 +193,7 @@ class Resources:
     def policy(self) -> Document:
         return {
             "policy": self.uplinks.settings.policy,
-            "of_the_profile": self.profile.load_sharing.policy,
+            "of_the_profile": self.context.profile.load_sharing.policy,
             "allowed": list(POLICIES),
             "settings": asdict(self.uplinks.settings),
         }
@@ -220,7 +217,7 @@ class Resources:
         }
 
     def all_incidents(self) -> list[Document]:
-        return [asdict(incident) for incident in self.incidents]
+        return [asdict(incident) for incident in self.context.incidents]
 
     def _lma(self, switch: Switch) -> Document:
         name = switch.name

@@ -23,7 +23,7 @@ from ipaddress import IPv6Address
 from ryu_pmipls.signalling.keys import Key
 from ryu_pmipls.wire import Authentication, CodePoints, ReplayProtection
 from ryu_pmipls.wire.mobility_header import check_checksum, check_size, parse_option, sealed, with_options
-from ryu_pmipls.wire.options import PAD_N
+from ryu_pmipls.wire.options.option import PAD_N
 from ryu_pmipls.wire.structure import check_header, extent, message_class, option_extents
 
 _MN_HA = 1

@@ -167,14 +167,14 @@ def simulate(
             told[full] = sent[full].astype(np.uint64)
             loads.sent_counters(told, now)
         if now % sharing.evaluation_interval == 0:
-            snapshot = loads.snapshot(now)
             sessions = Sessions(domain, step.mag, anchor)
-            outcome = decide(Inputs(settings, snapshot, domain.uplinks, memory, sessions))
+            inputs = Inputs(settings, loads.snapshot(now), domain.uplinks, memory, sessions)
+            outcome = decide(inputs)
             memory = outcome.memory
             for decision in outcome.decisions:
                 domain.apply(decision)
             if sharing.redirect_new_sessions:
-                placement.decide(settings, snapshot)
+                placement.decide(inputs)
             run.decisions += outcome.decisions
             if outcome.decisions:
                 run.rerouted[number] = step.rate[domain.carrier[ways] != carriers].sum()

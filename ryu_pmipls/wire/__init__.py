@@ -49,38 +49,32 @@ from ryu_pmipls.wire.messages import (
     UpdateNotificationAcknowledgement,
 )
 from ryu_pmipls.wire.mobility_header import build, parse
-from ryu_pmipls.wire.options import (
-    OPTIONS,
-    OWN_OPTIONS,
-    AccessTechnologyType,
-    AlternateCareOfAddress,
-    AlternateIpv4CareOfAddress,
-    Attachment,
-    Authentication,
-    CoreGateway,
-    Drain,
-    GreKey,
-    HandoffIndicator,
-    HomeNetworkPrefix,
+from ryu_pmipls.wire.options import OPTIONS, OWN_OPTIONS
+from ryu_pmipls.wire.options.authentication import Authentication, ReplayProtection
+from ryu_pmipls.wire.options.ipv4 import (
     Ipv4DefaultRouterAddress,
     Ipv4DhcpSupportMode,
     Ipv4HomeAddressReply,
     Ipv4HomeAddressRequest,
+)
+from ryu_pmipls.wire.options.mobile_ipv6 import AlternateCareOfAddress, MobileNodeIdentifier, VendorSpecific
+from ryu_pmipls.wire.options.option import Option, UnknownOption
+from ryu_pmipls.wire.options.own import Attachment, CoreGateway, Drain, LoadInfoPart, TunnelStatus, UplinkShare
+from ryu_pmipls.wire.options.proxy_mobile_ipv6 import (
+    AccessTechnologyType,
+    GreKey,
+    HandoffIndicator,
+    HomeNetworkPrefix,
     LinkLocalAddress,
-    LoadInfoPart,
-    LoadInformation,
-    MobileNodeIdentifier,
     MobileNodeLinkLayerIdentifier,
-    Option,
-    Redirect,
-    RedirectCapability,
-    ReplayProtection,
     RestartCounter,
     Timestamp,
-    TunnelStatus,
-    UnknownOption,
-    UplinkShare,
-    VendorSpecific,
+)
+from ryu_pmipls.wire.options.redirection import (
+    AlternateIpv4CareOfAddress,
+    LoadInformation,
+    Redirect,
+    RedirectCapability,
 )
 
 __all__ = [

@@ -21,7 +21,9 @@ from ryu_pmipls.wire.mobility_header import (
     parse_message,
     parse_option,
 )
-from ryu_pmipls.wire.options import OPTIONS, PAD_1, PAD_N, VendorSpecific
+from ryu_pmipls.wire.options import OPTIONS
+from ryu_pmipls.wire.options.mobile_ipv6 import VendorSpecific
+from ryu_pmipls.wire.options.option import PAD_1, PAD_N
 from ryu_pmipls.wire.structure import (
     HEADER,
     INNER_TYPE,

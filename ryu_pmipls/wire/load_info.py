@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from ipaddress import IPv6Address
 
 from ryu_pmipls.wire.messages import LoadInfo
-from ryu_pmipls.wire.options import LoadInfoPart
+from ryu_pmipls.wire.options.own import LoadInfoPart
 
 #: MAGs that fit into one Load_info: its Length, 20n + 8, has 8 bits.
 MAXIMUM_MAGS = 12

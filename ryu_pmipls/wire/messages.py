@@ -21,7 +21,7 @@ from ryu_pmipls.wire.codepoints import (
     UpdateNotificationStatus,
 )
 from ryu_pmipls.wire.layout import Counter, Flags, Fraction, Ipv6, Layout, Number, Repeated, Reserved
-from ryu_pmipls.wire.options import HasOptions, Option
+from ryu_pmipls.wire.options.option import HasOptions, Option
 
 #: Length of the prefixes that Route_adjust names, which has no field for it (erratum E14).
 ROUTE_PREFIX_LENGTH = 64

@@ -13,7 +13,9 @@ from typing import Any
 
 from ryu_pmipls.wire.codepoints import CodePoints
 from ryu_pmipls.wire.layout import Ipv6, Layout, Number, Octets, Reserved
-from ryu_pmipls.wire.options import OPTIONS, PAD_N, Option, VendorSpecific
+from ryu_pmipls.wire.options import OPTIONS
+from ryu_pmipls.wire.options.mobile_ipv6 import VendorSpecific
+from ryu_pmipls.wire.options.option import PAD_N, Option
 from ryu_pmipls.wire.structure import extent, message_class, option_extents, own_option
 
 #: A field of the message itself (None), or of the first option of a class; and its name.

@@ -12,7 +12,8 @@ from ryu_pmipls.wire.codepoints import CodePoints
 from ryu_pmipls.wire.layout import Flags, Layout, Number, Repeated, Reserved, Tail
 from ryu_pmipls.wire.messages import MESSAGES, Message
 from ryu_pmipls.wire.neighbour_discovery import DISCOVERY_OPTIONS, FRAMES
-from ryu_pmipls.wire.options import OPTIONS, OWN_OPTIONS, Option
+from ryu_pmipls.wire.options import OPTIONS, OWN_OPTIONS
+from ryu_pmipls.wire.options.option import Option
 
 _INTRODUCTION = """\
 # Messages and options

@@ -13,7 +13,9 @@ from ryu_pmipls.wire.codepoints import NO_NEXT_HEADER, CodePoints, MobilityHeade
 from ryu_pmipls.wire.errors import WireError
 from ryu_pmipls.wire.layout import Layout, Number, Reserved
 from ryu_pmipls.wire.messages import MESSAGES, Message
-from ryu_pmipls.wire.options import OWN_OPTIONS, PAD_1, Option, VendorSpecific
+from ryu_pmipls.wire.options import OWN_OPTIONS
+from ryu_pmipls.wire.options.mobile_ipv6 import VendorSpecific
+from ryu_pmipls.wire.options.option import PAD_1, Option
 
 #: The Mobility Header before the message data.
 HEADER = Layout(

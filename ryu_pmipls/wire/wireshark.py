@@ -29,7 +29,9 @@ from ryu_pmipls.wire.layout import (
     Time,
 )
 from ryu_pmipls.wire.messages import MESSAGES
-from ryu_pmipls.wire.options import OPTIONS, OWN_OPTIONS, PAD_1, PAD_N, VendorSpecific
+from ryu_pmipls.wire.options import OPTIONS, OWN_OPTIONS
+from ryu_pmipls.wire.options.mobile_ipv6 import VendorSpecific
+from ryu_pmipls.wire.options.option import PAD_1, PAD_N
 from ryu_pmipls.wire.structure import HEADER
 
 _HEAD = """\

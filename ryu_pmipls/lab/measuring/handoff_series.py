@@ -11,6 +11,7 @@ from statistics import median
 
 from ryu_pmipls.lab.errors import LabError
 from ryu_pmipls.lab.lab import Lab
+from ryu_pmipls.lab.measuring.waiting import expect
 from ryu_pmipls.lab.network import LinkChange
 from ryu_pmipls.lab.probe import Probe, ProbeResult
 from ryu_pmipls.lab.traffic import Flow, FlowResult
@@ -54,8 +55,8 @@ def series(
     """
     mags = [mag.name for mag in lab.profile.mags[:2]]
     lab.attach(mobile_node, mags[0])
-    _eventually(lambda: bool(lab.network.addresses(mobile_node)), f"{mobile_node} gets no address")
-    _eventually(lambda: _reached(lab, mobile_node), f"{mobile_node} does not reach the correspondent node")
+    expect(lambda: lab.network.addresses(mobile_node), _TIMEOUT, f"{mobile_node} gets no address")
+    expect(lambda: _reached(lab, mobile_node), _TIMEOUT, f"{mobile_node} does not reach the correspondent node")
     flow = Flow(lab, mobile_node, "tcp", "down", TCP_RATE)
     probe = Probe(lab, lab.plan.correspondent, mobile_node, PROBE_RATE)
     flow.start()
@@ -130,11 +131,3 @@ def _count(times: list[float], start: float, end: float) -> int:
 def _reached(lab: Lab, mobile_node: str) -> bool:
     address = str(lab.plan.correspondent_address.ip)
     return lab.execute(mobile_node, ["ping", "-6", "-q", "-c", "1", "-W", "1", address], timeout=5).returncode == 0
-
-
-def _eventually(condition: Callable[[], bool], otherwise: str) -> None:
-    deadline = time.monotonic() + _TIMEOUT
-    while not condition():
-        if time.monotonic() > deadline:
-            raise LabError(otherwise)
-        time.sleep(0.1)

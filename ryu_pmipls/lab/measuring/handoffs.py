@@ -27,6 +27,8 @@ from ryu_pmipls.domain.profile import Profile, Switch, find_profile, load_profil
 from ryu_pmipls.lab.errors import LabError
 from ryu_pmipls.lab.lab import Lab
 from ryu_pmipls.lab.measuring.handoff_series import PROBE_RATE, Handoff, series
+from ryu_pmipls.lab.measuring.options import report_option
+from ryu_pmipls.lab.measuring.waiting import expect
 from ryu_pmipls.rest.cli import base_url, fetch
 
 _TUNNELS_TIMEOUT = 30.0  # s
@@ -78,19 +80,15 @@ def measure(profile: Path, way: Way, number: int, interval: float) -> list[Hando
         lab = Lab(load_profile(path), path)
         try:
             lab.up()
-            _await_tunnels(lab)
+            expect(
+                lambda: all(tunnel["up"] for tunnel in fetch(base_url(lab.profile), "tunnels")),
+                _TUNNELS_TIMEOUT,
+                f"not all tunnels are up within {_TUNNELS_TIMEOUT:.0f} s",
+            )
             before = _tunnel_on_demand(lab) if way is STANDARD else lambda mag: lambda: None
             return series(lab, lab.profile.mobile_nodes[0].name, number, interval, before)
         finally:
             lab.down()
-
-
-def _await_tunnels(lab: Lab) -> None:
-    deadline = time.monotonic() + _TUNNELS_TIMEOUT
-    while not all(tunnel["up"] for tunnel in fetch(base_url(lab.profile), "tunnels")):
-        if time.monotonic() > deadline:
-            raise LabError(f"not all tunnels are up within {_TUNNELS_TIMEOUT:.0f} s")
-        time.sleep(0.2)
 
 
 def _tunnel_on_demand(lab: Lab) -> Callable[[str], Callable[[], None]]:
@@ -177,21 +175,14 @@ def _table(results: Mapping[str, Sequence[Handoff]]) -> Table:
     multiple=True,
     help="Only this one; others that the report has are kept.",
 )
-@click.option(
-    "--report",
-    "directory",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("handoff-report"),
-    show_default=True,
-    help="Where the figures and the picture go.",
-)
-def handoffs(profile: str | None, number: int, interval: float, names: tuple[str, ...], directory: Path) -> None:
+@report_option("handoff-report", directory=True)
+def handoffs(profile: str | None, number: int, interval: float, names: tuple[str, ...], report: Path) -> None:
     """Hand a mobile node of PROFILE off under traffic, in several ways, and compare what is lost."""
     console = Console(highlight=False)
     path = find_profile(profile)
     _check(load_profile(path), path)
-    directory.mkdir(parents=True, exist_ok=True)
-    document, picture = directory / "handoffs.json", directory / "handoffs.png"
+    report.mkdir(parents=True, exist_ok=True)
+    document, picture = report / "handoffs.json", report / "handoffs.png"
     results = _read(document) if names else {}
     for way in WAYS:
         if names and way.name not in names:

@@ -1,79 +1,32 @@
 """Mobility options: what each holds, and the one description of its octets.
 
-Each module has the options of an RFC or a purpose; ``registry`` has all of them by their numbers.
+Each module has the options of an RFC or a purpose. Every option class in one of them is spoken here.
 """
 
-from ryu_pmipls.wire.options.authentication import Authentication, ReplayProtection
-from ryu_pmipls.wire.options.ipv4 import (
-    Ipv4DefaultRouterAddress,
-    Ipv4DhcpSupportMode,
-    Ipv4HomeAddressReply,
-    Ipv4HomeAddressRequest,
-)
-from ryu_pmipls.wire.options.mobile_ipv6 import AlternateCareOfAddress, MobileNodeIdentifier, VendorSpecific
-from ryu_pmipls.wire.options.option import (
-    PAD_1,
-    PAD_N,
-    HasOptions,
-    Option,
-    OptionDescription,
-    UnknownOption,
-    parse_fields,
-)
-from ryu_pmipls.wire.options.own import Attachment, CoreGateway, Drain, LoadInfoPart, TunnelStatus, UplinkShare
-from ryu_pmipls.wire.options.proxy_mobile_ipv6 import (
-    AccessTechnologyType,
-    GreKey,
-    HandoffIndicator,
-    HomeNetworkPrefix,
-    LinkLocalAddress,
-    MobileNodeLinkLayerIdentifier,
-    RestartCounter,
-    Timestamp,
-)
-from ryu_pmipls.wire.options.redirection import (
-    AlternateIpv4CareOfAddress,
-    LoadInformation,
-    Redirect,
-    RedirectCapability,
-)
-from ryu_pmipls.wire.options.registry import OPTIONS, OWN_OPTIONS
+from __future__ import annotations
 
-__all__ = [
-    "OPTIONS",
-    "OWN_OPTIONS",
-    "PAD_1",
-    "PAD_N",
-    "AccessTechnologyType",
-    "AlternateCareOfAddress",
-    "AlternateIpv4CareOfAddress",
-    "Attachment",
-    "Authentication",
-    "CoreGateway",
-    "Drain",
-    "GreKey",
-    "HandoffIndicator",
-    "HasOptions",
-    "HomeNetworkPrefix",
-    "Ipv4DefaultRouterAddress",
-    "Ipv4DhcpSupportMode",
-    "Ipv4HomeAddressReply",
-    "Ipv4HomeAddressRequest",
-    "LinkLocalAddress",
-    "LoadInfoPart",
-    "LoadInformation",
-    "MobileNodeIdentifier",
-    "MobileNodeLinkLayerIdentifier",
-    "Option",
-    "OptionDescription",
-    "Redirect",
-    "RedirectCapability",
-    "ReplayProtection",
-    "RestartCounter",
-    "Timestamp",
-    "TunnelStatus",
-    "UnknownOption",
-    "UplinkShare",
-    "VendorSpecific",
-    "parse_fields",
-]
+from collections.abc import Iterator
+
+from ryu_pmipls.wire.options import authentication, ipv4, mobile_ipv6, own, proxy_mobile_ipv6, redirection
+from ryu_pmipls.wire.options.option import Option
+
+#: In the order of docs/messages.md.
+_MODULES = (mobile_ipv6, authentication, proxy_mobile_ipv6, ipv4, redirection, own)
+
+
+def _all() -> Iterator[type[Option]]:
+    for module in _MODULES:
+        for found in vars(module).values():
+            if isinstance(found, type) and issubclass(found, Option) and found.__module__ == module.__name__:
+                yield found
+
+
+#: The options that are spoken here, by Type.
+OPTIONS: dict[int, type[Option]] = {
+    option.description.number: option for option in _all() if option.description.number is not None
+}
+
+#: Our own vendor-specific options, by sub-type.
+OWN_OPTIONS: dict[int, type[Option]] = {
+    option.description.subtype: option for option in _all() if option.description.subtype is not None
+}

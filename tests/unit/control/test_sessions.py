@@ -11,7 +11,7 @@ from ryu_pmipls.control.confirmation import Confirmation
 from ryu_pmipls.control.sessions import SessionControl
 from ryu_pmipls.domain.profile import Timers, load_profile
 from ryu_pmipls.framework import hub
-from ryu_pmipls.loadsharing import LoadList, LoadSnapshot
+from ryu_pmipls.loadsharing import Inputs, LoadList, LoadSnapshot
 from ryu_pmipls.wire import Drain, LoadAdjust, Message, Option
 
 PROFILE = load_profile("two-lma")
@@ -36,7 +36,7 @@ class Agents:
     def round(self, sessions: SessionControl, snapshot: LoadSnapshot) -> list[tuple[IPv6Address, IPv6Address, object]]:
         """What they are told in one round, in the order of the LMAs."""
         self.told.clear()
-        sessions.place(PROFILE.load_sharing.settings, snapshot)
+        sessions.place(Inputs(PROFILE.load_sharing.settings, snapshot))
         deadline = time.monotonic() + 0.05
         while time.monotonic() < deadline:
             hub.sleep(0.01)

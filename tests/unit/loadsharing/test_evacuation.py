@@ -17,7 +17,7 @@ from sharing_helpers import (
     snapshot,
 )
 
-from ryu_pmipls.loadsharing import SLOTS, Decision, LoadSnapshot, PolicyName, slots_of, whole
+from ryu_pmipls.loadsharing import SLOTS, Decision, Inputs, LoadSnapshot, PolicyName, decide, slots_of, whole
 
 POLICIES: list[PolicyName] = ["static", "draft", "balance"]
 MAGS = ("mag1", "mag2", "mag3")
@@ -112,6 +112,18 @@ def test_a_mag_that_is_too_big_for_one_lma_is_divided() -> None:
     )
     slots = carriers(rounds("draft").decide(shot, {}, 100.0))["mag1"]
     assert [slots.count(lma) for lma in LMAS] == pytest.approx([0, 11, 11, 11], abs=1.1)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_its_record_divides_it_alike_though_that_leaves_out_who_carries_its_own(policy: PolicyName) -> None:
+    shot = snapshot(
+        load("lma1", DEAD, None, {"mag1": 4000}),
+        *(load(lma, LIGHT, 0.2, {"mag2": 1000}) for lma in LMAS[1:]),
+        mags=MAGS,
+    )
+    inputs = Inputs(replace(SETTINGS, policy=policy), shot, {"mag1": {lma: whole("lma1") for lma in LMAS[:2]}})
+    assert len(decide(inputs).decisions) > 1
+    assert decide(Inputs.from_document(inputs.to_document())).decisions == decide(inputs).decisions
 
 
 @pytest.mark.parametrize("policy", ["static", "draft"])

@@ -3,23 +3,22 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-import sharing_helpers
-from sharing_helpers import DEAD, DRAINING, LIGHT, NEUTRAL, OVERLOADED, SETTINGS, STALE, load
+from sharing_helpers import DEAD, DRAINING, LIGHT, NEUTRAL, OVERLOADED, SETTINGS, STALE, load, snapshot
 
-from ryu_pmipls.loadsharing import LmaState, LoadSnapshot, Placement
+from ryu_pmipls.loadsharing import Inputs, LmaState, Placement, Settings
 
 LMAS = ("lma1", "lma2", "lma3")
 
 
-def snapshot(*states: LmaState, cpus: tuple[float, ...] = (0.9, 0.5, 0.3)) -> LoadSnapshot:
+def inputs(*states: LmaState, cpus: tuple[float, ...] = (0.9, 0.5, 0.3), settings: Settings = SETTINGS) -> Inputs:
     loads = (load(lma, state, cpu, {"mag1": 100}) for lma, state, cpu in zip(LMAS, states, cpus, strict=True))
-    return sharing_helpers.snapshot(*loads)
+    return Inputs(settings, snapshot(*loads))
 
 
 def settled() -> Placement:
     """All LMAs have confirmed that new sessions stay with them."""
     placement = Placement(LMAS)
-    for lma, target in placement.decide(SETTINGS, snapshot(LIGHT, LIGHT, LIGHT)):
+    for lma, target in placement.decide(inputs(LIGHT, LIGHT, LIGHT)):
         placement.confirmed(lma, target)
     return placement
 
@@ -27,55 +26,55 @@ def settled() -> Placement:
 def test_after_a_start_every_lma_is_told_until_it_confirms() -> None:
     placement = Placement(LMAS)
     everyone = [(lma, lma) for lma in LMAS]
-    assert placement.decide(SETTINGS, snapshot(STALE, STALE, STALE)) == everyone
+    assert placement.decide(inputs(STALE, STALE, STALE)) == everyone
     assert placement.confirmed("lma1", "lma1")
-    assert placement.decide(SETTINGS, snapshot(LIGHT, LIGHT, LIGHT)) == everyone[1:]
+    assert placement.decide(inputs(LIGHT, LIGHT, LIGHT)) == everyone[1:]
 
 
 def test_an_overloaded_lma_sends_new_sessions_to_the_lightest_and_is_told_every_round() -> None:
     placement = settled()
     for _ in range(2):
-        assert placement.decide(SETTINGS, snapshot(OVERLOADED, LIGHT, LIGHT)) == [("lma1", "lma3")]
+        assert placement.decide(inputs(OVERLOADED, LIGHT, LIGHT)) == [("lma1", "lma3")]
         placement.confirmed("lma1", "lma3")
     assert not placement.confirmed("lma1", "lma3")
 
 
 @pytest.mark.parametrize("state", [DEAD, DRAINING])
 def test_an_lma_that_is_to_be_left_gets_no_new_sessions(state: LmaState) -> None:
-    assert settled().decide(SETTINGS, snapshot(LIGHT, state, LIGHT)) == [("lma2", "lma3")]
+    assert settled().decide(inputs(LIGHT, state, LIGHT)) == [("lma2", "lma3")]
 
 
 def test_it_keeps_to_its_target_as_long_as_that_is_light() -> None:
     placement = settled()
-    placement.decide(SETTINGS, snapshot(OVERLOADED, LIGHT, LIGHT))
-    assert placement.decide(SETTINGS, snapshot(OVERLOADED, LIGHT, LIGHT, cpus=(0.9, 0.1, 0.3))) == [("lma1", "lma3")]
-    assert placement.decide(SETTINGS, snapshot(OVERLOADED, LIGHT, NEUTRAL)) == [("lma1", "lma2")]
+    placement.decide(inputs(OVERLOADED, LIGHT, LIGHT))
+    assert placement.decide(inputs(OVERLOADED, LIGHT, LIGHT, cpus=(0.9, 0.1, 0.3))) == [("lma1", "lma3")]
+    assert placement.decide(inputs(OVERLOADED, LIGHT, NEUTRAL)) == [("lma1", "lma2")]
 
 
 def test_it_ends_with_the_overload_and_is_told_until_confirmed() -> None:
     placement = settled()
-    for lma, target in placement.decide(SETTINGS, snapshot(OVERLOADED, LIGHT, LIGHT)):
+    for lma, target in placement.decide(inputs(OVERLOADED, LIGHT, LIGHT)):
         placement.confirmed(lma, target)
     for _ in range(2):
-        assert placement.decide(SETTINGS, snapshot(NEUTRAL, LIGHT, LIGHT)) == [("lma1", "lma1")]
+        assert placement.decide(inputs(NEUTRAL, LIGHT, LIGHT)) == [("lma1", "lma1")]
     placement.confirmed("lma1", "lma1")
-    assert placement.decide(SETTINGS, snapshot(LIGHT, LIGHT, LIGHT)) == []
+    assert placement.decide(inputs(LIGHT, LIGHT, LIGHT)) == []
 
 
 def test_without_a_light_lma_new_sessions_stay() -> None:
-    assert settled().decide(SETTINGS, snapshot(OVERLOADED, NEUTRAL, STALE)) == []
+    assert settled().decide(inputs(OVERLOADED, NEUTRAL, STALE)) == []
 
 
 def test_two_overloaded_lmas_never_name_each_other() -> None:
     placement = settled()
-    assert placement.decide(SETTINGS, snapshot(OVERLOADED, OVERLOADED, LIGHT)) == [("lma1", "lma3"), ("lma2", "lma3")]
+    assert placement.decide(inputs(OVERLOADED, OVERLOADED, LIGHT)) == [("lma1", "lma3"), ("lma2", "lma3")]
 
 
 BALANCE = replace(SETTINGS, policy="balance")
 
 
 def test_with_balance_who_is_above_the_mean_sends_new_sessions_to_who_is_below() -> None:
-    told = settled().decide(BALANCE, snapshot(LIGHT, LIGHT, LIGHT, cpus=(0.60, 0.56, 0.50)))
+    told = settled().decide(inputs(LIGHT, LIGHT, LIGHT, cpus=(0.60, 0.56, 0.50), settings=BALANCE))
     assert told == [("lma1", "lma3")]
 
 
@@ -84,8 +83,8 @@ def test_with_balance_several_choose_different_ones_and_keep_to_them_while_these
     placement = Placement(lmas)
 
     def decided(*cpus: float) -> dict[str, str]:
-        shot = sharing_helpers.snapshot(*(load(lma, LIGHT, cpu, {}) for lma, cpu in zip(lmas, cpus, strict=True)))
-        placement.decide(BALANCE, shot)
+        shot = snapshot(*(load(lma, LIGHT, cpu, {}) for lma, cpu in zip(lmas, cpus, strict=True)))
+        placement.decide(Inputs(BALANCE, shot))
         return {lma: target for lma, target in placement.targets.items() if target != lma}
 
     assert decided(0.7, 0.6, 0.4, 0.3) == {"lma1": "lma4", "lma2": "lma3"}
@@ -95,4 +94,4 @@ def test_with_balance_several_choose_different_ones_and_keep_to_them_while_these
 
 
 def test_with_balance_and_little_to_do_sessions_stay() -> None:
-    assert settled().decide(BALANCE, snapshot(LIGHT, LIGHT, LIGHT, cpus=(0.29, 0.1, 0.0))) == []
+    assert settled().decide(inputs(LIGHT, LIGHT, LIGHT, cpus=(0.29, 0.1, 0.0), settings=BALANCE)) == []

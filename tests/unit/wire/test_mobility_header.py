@@ -58,9 +58,10 @@ def test_what_was_parsed_is_built_in_canonical_form(kind: Any, data: st.DataObje
 
 
 @pytest.mark.parametrize("kind", [*wire.MESSAGES, *wire.OPTIONS.values(), *wire.OWN_OPTIONS.values()])
-def test_descriptions_name_the_fields_of_their_classes(kind: Any) -> None:
+def test_what_is_spoken_is_offered_and_its_description_names_its_fields(kind: Any) -> None:
     described = {field.name for field in kind.description.layout.fields if isinstance(field, Field)}
     assert described == {field.name for field in dataclasses.fields(kind)} - {"options", "length_as_drafted"}
+    assert getattr(wire, kind.__name__) is kind
 
 
 @settings(deadline=None)

@@ -1,0 +1,141 @@
+"""The daemons of a lab: the RMS (``rms``), an agent on each MAG and LMA (``mag1``), bird (``bird-lma1``)."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import psutil
+
+from ovs_setup.bird import core_configuration, lma_configuration
+from ovs_setup.node import hasten_reconnection
+from ovs_setup.vswitch import OpenVSwitch
+from ryu_pmipls.domain.profile import PROFILE_VARIABLE, Lma, Mag, Profile
+from ryu_pmipls.lab import processes
+from ryu_pmipls.lab.errors import LabError
+from ryu_pmipls.lab.plan import RMS, Plan, cpu_group, settings
+
+_RMS_TIMEOUT = 30.0  # seconds until the RMS listens, and then until all switches are connected
+_SETTLING = 0.5  # seconds for which a process must live to count as started
+
+
+class Daemons:
+    """Starts, finds and ends them, by name. ``LabError`` with its last words when one does not live on."""
+
+    def __init__(self, profile: Profile, plan: Plan, directory: Path, profile_path: Path) -> None:
+        self._profile = profile
+        self._plan = plan
+        self._directory = directory
+        self._profile_path = profile_path
+        self._children: list[subprocess.Popen[bytes]] = []
+
+    def process(self, name: str) -> psutil.Process | None:
+        """The process of a daemon, when it runs."""
+        return processes.find(self.mark(name))
+
+    def pid(self, name: str) -> int | None:
+        process = self.process(name)
+        return None if process is None else process.pid
+
+    def log(self, name: str) -> Path:
+        """The log of a daemon."""
+        return self._directory / "log" / f"{name}.log"
+
+    def mark(self, name: str) -> str:
+        """What a process of the lab bears in its environment."""
+        return f"{self._plan.prefix}:{name}"
+
+    def stop(self, name: str) -> None:
+        """End a daemon, if it runs."""
+        process = self.process(name)
+        if process is not None:
+            processes.stop([process])
+        self.reap()
+
+    def reap(self) -> None:
+        """Let go of those that have ended."""
+        self._children = [child for child in self._children if child.poll() is None]
+
+    # The RMS.
+
+    def launch_rms(self) -> subprocess.Popen[bytes]:
+        return self._launch(RMS, [str(Path(sys.executable).with_name("ryu-manager")), "ryu_pmipls.rms"], None)
+
+    def await_listener(self, rms: subprocess.Popen[bytes]) -> None:
+        """Return when the RMS listens."""
+        wanted = {self._profile.rms.openflow.port, self._profile.rms.rest.port}
+        self._await(rms, f"listen on ports {sorted(wanted)}", lambda: wanted <= processes.listening_ports(rms.pid))
+
+    def await_connections(self, rms: subprocess.Popen[bytes], switches: Sequence[OpenVSwitch]) -> None:
+        """Return when all of the switches that run have found the RMS."""
+
+        def connected() -> bool:
+            return all(hasten_reconnection(switch) for switch in switches if switch.running())
+
+        self._await(rms, "have all switches connected", connected)
+
+    def _await(self, rms: subprocess.Popen[bytes], what: str, condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + _RMS_TIMEOUT
+        while not condition():
+            self._refuse_death("the RMS", RMS, rms)
+            if time.monotonic() > deadline:
+                words = processes.last_lines(self.log(RMS))
+                raise LabError(f"after {_RMS_TIMEOUT:.0f} s the RMS does not {what}; its last words:\n{words}")
+            time.sleep(0.1)
+
+    # Agents.
+
+    def start_agents(self, nodes: Iterable[Mag | Lma]) -> None:
+        """Start the agents of these nodes, and see whether they live."""
+        started = [(node.name, self._launch_agent(node)) for node in nodes]
+        deadline = time.monotonic() + _SETTLING
+        while time.monotonic() < deadline:
+            for name, child in started:
+                self._refuse_death(f"the agent of {name}", name, child)
+            time.sleep(0.05)
+
+    def _launch_agent(self, node: Mag | Lma) -> subprocess.Popen[bytes]:
+        role = "mag" if isinstance(node, Mag) else "lma"
+        argv = [sys.executable, "-m", "ryu_pmipls.cli", role, node.name, "--profile", str(self._profile_path)]
+        argv += ["--run-directory", str(self._directory / node.name)]
+        if node.name in settings(self._profile).lma_cpu:
+            argv += ["--cpu-group", cpu_group(self._plan.prefix, node.name)]
+        return self._launch(node.name, argv, self._plan.namespace(node.name))
+
+    # Routing.
+
+    def start_routing(self) -> None:
+        """Start the routing daemons of the LMAs and of the correspondent node, which is the core's router."""
+        router = settings(self._profile).correspondent
+        self._start_bird(router.name, core_configuration(self._profile, router.address.ip))
+        for lma in self._profile.lmas:
+            self._start_bird(lma.name, lma_configuration(self._profile, lma))
+
+    def _start_bird(self, node: str, configuration: str) -> None:
+        directory = self._directory / node
+        directory.mkdir(exist_ok=True)
+        (directory / "bird.conf").write_text(configuration)
+        control = directory / "bird.ctl"
+        name = f"bird-{node}"
+        argv = ["bird", "-f", "-c", str(directory / "bird.conf"), "-s", str(control)]
+        child = self._launch(name, argv, self._plan.namespace(node))
+        while not control.exists():
+            self._refuse_death(f"the routing daemon of {node}", name, child)
+            time.sleep(0.005)
+
+    # How.
+
+    def _launch(self, name: str, argv: list[str], namespace: str | None) -> subprocess.Popen[bytes]:
+        environment = {PROFILE_VARIABLE: str(self._profile_path)}
+        child = processes.start(self.mark(name), argv, self.log(name), namespace, environment)
+        self._children.append(child)
+        return child
+
+    def _refuse_death(self, what: str, name: str, child: subprocess.Popen[bytes]) -> None:
+        status = child.poll()
+        if status is not None:
+            words = processes.last_lines(self.log(name))
+            raise LabError(f"{what} ended with status {status}; its last words:\n{words}")

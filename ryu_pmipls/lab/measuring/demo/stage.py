@@ -1,0 +1,92 @@
+"""What all steps of the demo share: the lab, what is said on the console, and the report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from rich.console import Console
+
+from ryu_pmipls import __version__
+from ryu_pmipls.domain.profile import Profile
+from ryu_pmipls.lab.errors import LabError
+from ryu_pmipls.lab.lab import Lab
+from ryu_pmipls.lab.measuring.demo.report import Effect, Event, Report, Sample
+from ryu_pmipls.lab.traffic import Flow, FlowResult
+from ryu_pmipls.rest.cli import base_url, fetch
+
+
+class Stage:
+    """The lab of one performance; each step adds what it saw to ``report`` and its flows to ``flows``."""
+
+    def __init__(self, lab: Lab, console: Console) -> None:
+        self.lab = lab
+        self.profile: Profile = lab.profile
+        self.report = Report(domain=lab.profile.domain, start=time.time(), versions={"ryu_pmipls": __version__})
+        self.flows: list[Flow] = []
+        self._console = console
+        self._url = base_url(lab.profile)
+
+    def step(self, title: str, play: Callable[[Stage], None]) -> None:
+        """Play a step under its title."""
+        self._console.print(f"[bold]{title}[/bold]")
+        start = time.monotonic()
+        with self._console.status(title):
+            play(self)
+        self.say(f"[dim]{time.monotonic() - start:.1f} s[/dim]")
+
+    def end(self) -> None:
+        """End the flows that a step has left behind."""
+        for flow in self.flows:
+            if flow.running():
+                flow.stop()
+
+    # Telling.
+
+    def say(self, text: str) -> None:
+        self._console.print(f"  {text}", soft_wrap=True)
+
+    def saw(self, name: str, seen: bool, measured: str, wanted: str) -> None:
+        """Report an effect, seen or not."""
+        self.report.effects.append(Effect(name, seen, measured, wanted))
+        mark = "[green]seen[/green]" if seen else "[red]NOT SEEN[/red]"
+        self.say(f"{mark}: {name}: {measured}")
+
+    def mark(self, text: str, when: float) -> None:
+        """Mark something in the picture; ``when`` is seconds since 1970."""
+        self.report.events.append(Event(when, text))
+
+    def note_goodput(self, results: Sequence[FlowResult]) -> None:
+        """Have flows drawn."""
+        for result in results:
+            self.report.goodput[result.name] = [
+                (interval.start + interval.seconds, interval.octets * 8e-6 / interval.seconds)
+                for interval in result.received
+                if interval.seconds > 0.25
+            ]
+
+    # Looking.
+
+    def fetch(self, resource: str) -> Any:
+        """What the RMS shows."""
+        return fetch(self._url, resource)
+
+    def sample(self) -> bool:
+        """Note the load list; whether an LMA is overloaded."""
+        document = self.fetch("load-list")
+        self.report.samples.append(
+            Sample(
+                document["time"],
+                {load["lma"]: load["cpu"] for load in document["lmas"]},
+                {load["lma"]: load["packets"] for load in document["lmas"]},
+            )
+        )
+        return any(load["state"] == "overloaded" for load in document["lmas"])
+
+    def address(self, node: str) -> str | None:
+        """The address of a mobile node, if it has one."""
+        try:
+            return str(self.lab.address(node))
+        except LabError:
+            return None

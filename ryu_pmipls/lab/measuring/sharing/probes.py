@@ -1,0 +1,37 @@
+"""Probes between mobile nodes and the correspondent node: datagrams of 100 octets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from ryu_pmipls.lab.lab import Lab
+from ryu_pmipls.lab.measuring.sharing.testbed import Figures
+from ryu_pmipls.lab.probe import Probe, ProbeResult
+
+#: Datagrams per second: of the probe that is moved or drained, and of the others.
+FAST, SLOW = 10_000, 1000
+
+
+def start(lab: Lab, *, up: Mapping[str, int], down: Iterable[str]) -> dict[str, Probe]:
+    """Start them: from mobile nodes, at so many datagrams per second, and slow ones to mobile nodes; by name."""
+    correspondent = lab.plan.correspondent
+    probes = {f"{node} up": Probe(lab, node, correspondent, rate) for node, rate in up.items()}
+    probes |= {f"{node} down": Probe(lab, correspondent, node, SLOW) for node in down}
+    for probe in probes.values():
+        probe.start()
+    return probes
+
+
+def stop(probes: Mapping[str, Probe]) -> dict[str, ProbeResult]:
+    """End them; what became of each."""
+    return {name: probe.stop() for name, probe in probes.items()}
+
+
+def figures(result: ProbeResult, since: float = 0.0) -> Figures:
+    """What was lost altogether, and the longest gap since then (seconds since 1970)."""
+    return {
+        "sent": result.sent,
+        "lost": result.lost,
+        "reordered": result.reordered,
+        "longest_gap_ms": round(result.longest_gap(since).milliseconds, 1),
+    }
