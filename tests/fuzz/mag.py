@@ -125,14 +125,14 @@ def consistent(mag: MobileAccessGateway, now: float) -> None:
     assert len(links) == len(bindings), "a node has two entries"
     for entry in bindings:
         names, holds = due[id(entry)], bool(entry.prefixes)
-        next_step = names & {"_refresh", "_transmit", "_unanswered", "_probe"}
+        next_step = names & {"_refresh", "_deferred", "_unanswered", "_probe"}
         assert len(next_step) == 1, names
         assert holds == ("_expire" in names) and (not holds or now < entry.expires), "holds what has expired"
         assert ("_advertise" in names) == (holds and mag.config.advertisement_interval is not None), names
         request = entry.request
         assert request is None or "_refresh" not in names, names
-        assert request is not None or not names & {"_transmit", "_unanswered"}, names
-        assert entry.state is not BindingState.DEREGISTERING or names <= {"_transmit", "_unanswered"}, names
+        assert request is not None or not names & {"_deferred", "_unanswered"}, names
+        assert entry.state is not BindingState.DEREGISTERING or names <= {"_deferred", "_unanswered"}, names
         assert request is None or request.sequence is None or mag._pending[request.sequence] is entry, "no answer fits"
         assert ("_probe" in names) == (entry in mag._reachability._inquiries), names
         assert entry.anchor in LMAS
