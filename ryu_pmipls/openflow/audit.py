@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from ryu_pmipls.framework import in_turns
 from ryu_pmipls.openflow.cookies import SLICES, slice_of
 from ryu_pmipls.openflow.flow import Entry, Group
 from ryu_pmipls.routing import Binding
@@ -17,6 +18,8 @@ from ryu_pmipls.routing import Binding
 if TYPE_CHECKING:
     from ryu_pmipls.openflow.switch import Switch
 
+#: Entries that are compared, and prefixes that are put into slices, before others have their turn.
+_COMPARED, _SORTED = 64, 4096
 #: A group or an entry that is not as it shall be, with the binding that it shall be for, if any; None is a stray.
 _Difference = tuple[Group | Entry, Binding | None] | None
 
@@ -51,13 +54,21 @@ class Audit:
 
     def _entries(self, entries: list[Entry]) -> Iterable[_Difference]:
         switch, desired = self._switch, self._switch.desired
-        prefixes = {home.network_address.packed[:8] for entry in entries if (home := entry.home_prefix) is not None}
-        prefixes.update(self._prefixes_of_slice())
-        bindings = {prefix: binding for prefix in prefixes if (binding := desired.binding(prefix)) is not None}
-        wanted = {entry for binding in bindings.values() for entry in desired.entries(switch, binding)}
-        if self.slice == 0:
-            wanted.update(desired.base(switch))
-        for entry in wanted.symmetric_difference(entries):
+        found, prefixes = set(), {*self._prefixes_of_slice()}
+        for entry in in_turns(entries, _COMPARED):
+            found.add(entry)
+            if (home := entry.home_prefix) is not None:
+                prefixes.add(home.network_address.packed[:8])
+        bindings: dict[bytes, Binding] = {}
+        different = {*desired.base(switch)} if self.slice == 0 else set()
+        for prefix in in_turns(prefixes, _COMPARED):
+            binding = desired.binding(prefix)
+            if binding is not None:
+                bindings[prefix] = binding
+                different.update(desired.entries(switch, binding))
+        for entry in in_turns(found, _COMPARED):
+            different ^= {entry}
+        for entry in different:
             if entry.rule.hard_timeout:
                 continue  # it is there or not, as time goes by
             home = entry.home_prefix
@@ -67,6 +78,6 @@ class Audit:
         """Of the bindings that the switch had entries of when the pass began."""
         if self.slice == 0 or not self._prefixes:
             self._prefixes = [[] for _ in range(SLICES)]
-            for prefix in self._switch.desired.prefixes(self._switch):
+            for prefix in in_turns(self._switch.desired.prefixes(self._switch), _SORTED):
                 self._prefixes[slice_of(prefix)].append(prefix)
         return self._prefixes[self.slice]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ryu_pmipls.domain.profile import Lma, Mag
-from ryu_pmipls.framework import Datapath
+from ryu_pmipls.framework import Datapath, ToldEntry, in_turns
 from ryu_pmipls.framework import ofproto_v1_3 as ofp
 from ryu_pmipls.framework import ofproto_v1_3_parser as parser
 from ryu_pmipls.openflow import decode, encode, pipeline
@@ -23,6 +23,9 @@ from ryu_pmipls.rate_limiter import RateLimiter
 from ryu_pmipls.routing import Binding
 
 LOG = logging.getLogger(__name__)
+
+#: Entries that are decoded in one go, at some 0.13 ms each.
+_DECODED = 8
 
 
 @dataclass(frozen=True)
@@ -81,8 +84,7 @@ class Switch:
         self.groups: dict[int, Group | None] = {}  # that the switch had when it was asked; None is unlike any of ours
         self.census = 0  # the transaction id of the question how many entries bear our mark
         self.held: int | None = None  # the answer
-        self.entries: list[Entry] = []  # of ours, in what it was asked for
-        self.strays = 0  # entries that bear our mark there, and are of no rule
+        self.told: list[ToldEntry] = []  # entries that bear our mark, in what it was asked for
         self._described: dict[str, int] = {}
         self._counted: dict[str, Counters] = {}
         self._traffic: dict[int, Traffic | None] = {}  # by transaction id, from the question to the answer
@@ -136,15 +138,21 @@ class Switch:
         """Groups that are there."""
         self.groups.update((told.group_id, decode.group(told)) for told in groups)
 
-    def entries_described(self, entries: Iterable[Any]) -> None:
+    def entries_described(self, entries: Iterable[ToldEntry]) -> None:
         """Flow entries that are there and bear our mark."""
+        self.told += entries
+
+    def entries(self) -> tuple[list[Entry], int]:
+        """What was :attr:`told`: the entries of our rules, and how many are of none. Takes its time, but in turns."""
         rules = (pipeline.MAG if isinstance(self.node, Mag) else pipeline.LMA).rules
-        for told in entries:
-            entry = decode.entry(told, rules)
-            if entry is None:
-                self.strays += 1
-            else:
-                self.entries.append(entry)
+        found: list[Entry] = []
+        told = self.told
+        for each in in_turns(told, _DECODED):
+            stats = each.parsed()
+            entry = None if stats is None else decode.entry(stats, rules)
+            if entry is not None:
+                found.append(entry)
+        return found, len(told) - len(found)
 
     def port_changed(self, port: Any, gone: bool) -> None:
         """A port came, went or changed: the entries that name it follow."""

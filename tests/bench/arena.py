@@ -64,9 +64,14 @@ def eventually(condition: Callable[[], T], what: str, timeout: float = _TIMEOUT)
 
 
 class Arena:
-    """A domain of ``lmas`` LMAs and two MAGs, for ``with``: what was started ends with it."""
+    """A domain of ``lmas`` LMAs and two MAGs, for ``with``: what was started ends with it.
 
-    def __init__(self, lmas: int, **load_sharing: Any) -> None:
+    With sinks for switches it is not to be ``audited``: they do not remember what they shall hold, so that the RMS
+    would write all of it anew, for ever.
+    """
+
+    def __init__(self, lmas: int, *, audited: bool = True, **load_sharing: Any) -> None:
+        self._audited = audited
         self.directory = Path(tempfile.mkdtemp(prefix="pmbench-"))
         self.profile_path = self._write_profile("profile.yaml", lmas, 0x99, RMS_PORT, load_sharing)
         self.profile: Profile = load_profile(self.profile_path)
@@ -283,6 +288,7 @@ class Arena:
                 for number in range(1, MAGS + 1)
             ],
             "load_sharing": load_sharing,
+            "timers": {} if self._audited else {"audit_interval": None},
             "signalling": {"rate_limit": 1_000_000},
         }
         path = self.directory / name

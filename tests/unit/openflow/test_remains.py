@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ryu_pmipls.domain.profile import load_profile
+from ryu_pmipls.framework import ToldEntry
+from ryu_pmipls.framework import ofproto_v1_3 as ofp
 from ryu_pmipls.framework import ofproto_v1_3_parser as parser
 from ryu_pmipls.openflow import decode, encode, pipeline, remains, rules
 from ryu_pmipls.openflow.flow import Kind, Rule
@@ -38,14 +40,25 @@ VALUES = {
 
 
 def told(entry):
-    """An entry as a switch tells of it in an OFPMP_FLOW reply."""
+    """An entry as a switch tells of it."""
+    return parser.OFPFlowStats.parser(told_octets(entry), 0)
+
+
+def told_octets(entry):
+    """The same in an OFPMP_FLOW reply."""
     message = encode.add_flow(entry, 77)
     behind = encode.octets(message, 1)[48:]  # match and instructions
     head = struct.pack(
         "!HBxIIHHHH4xQQQ",
         *(48 + len(behind), message.table_id, 5, 0, message.priority, 0, 0, 0, message.cookie, 12, 3400),
     )
-    return parser.OFPFlowStats.parser(head + behind, 0)
+    return head + behind
+
+
+def reply(octets):
+    """The OFPMP_FLOW reply with these entries, as Ryu reads it."""
+    message = struct.pack("!BBHIHH4x", 4, ofp.OFPT_MULTIPART_REPLY, 16 + len(octets), 9, ofp.OFPMP_FLOW, 0) + octets
+    return parser.msg_parser(encode.PROTOCOL, 4, ofp.OFPT_MULTIPART_REPLY, len(message), 9, message)
 
 
 @pytest.mark.parametrize(
@@ -56,6 +69,26 @@ def test_an_entry_comes_back_as_it_was_written(node, rule, data):
     values = {parameter.name: data.draw(VALUES[parameter.kind]) for parameter in rule.parameters}
     entry = rule.entry(**values)
     assert decode.entry(told(entry), node.rules) == entry
+
+
+def test_the_entries_of_a_reply_are_parsed_when_they_are_looked_at():
+    entries = [pipeline.LMA_ROUTE.entry(prefix=IPv6Network((n << 64, 64)), tunnel=10 + n) for n in range(1, 20)]
+    body = reply(b"".join(map(told_octets, entries))).body
+    assert [decode.entry(each.parsed(), pipeline.LMA.rules) for each in body] == entries
+
+
+@pytest.mark.parametrize("length", [0, 47, 5000])
+def test_a_reply_whose_entries_are_not_all_there_is_refused(length):
+    octets = told_octets(pipeline.LMA_ROUTE.entry(prefix=IPv6Network("2001:db8:100:7::/64"), tunnel=10))
+    with pytest.raises(ValueError, match="flow entry"):
+        ToldEntry.parser(length.to_bytes(2, "big") + octets[2:], 0)
+
+
+def test_a_malformed_entry_is_none():
+    octets = bytearray(told_octets(pipeline.LMA_ROUTE.entry(prefix=IPv6Network("2001:db8:100:7::/64"), tunnel=10)))
+    octets[48:] = b"\xff" * len(octets[48:])
+    (malformed,) = reply(bytes(octets)).body
+    assert malformed.parsed() is None
 
 
 def test_what_is_none_of_ours_is_not_recognised():
