@@ -15,6 +15,7 @@ from ipaddress import IPv6Interface
 from typing import Any, Literal
 
 from ovs_setup import OvsSetupError
+from ovs_setup.packet_sockets import enlarge_receive_buffers
 from ovs_setup.vswitch import OpenVSwitch, OvsError
 from ryu_pmipls.domain.profile import Lma, Mag, Profile
 
@@ -82,6 +83,7 @@ def set_up(ovs: OpenVSwitch, profile: Profile, node: Node, datapath: Datapath, u
     _configure_switch(ovs, node, datapath, before, links)
     try:
         _refuse_unusable(ovs, ports)
+        enlarge_receive_buffers(ovs.vswitchd_pid())
         _configure_host(ovs, node, before, addresses, ports)
         _set_controller(ovs, profile, anew=before.underlay_port is not None and not _has_address(links, node))
     except OvsSetupError:

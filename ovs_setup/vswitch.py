@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ovs_setup import OvsSetupError
+from ovs_setup.packet_sockets import enlarge_receive_buffers
 
 #: Where the system's own Open vSwitch has its sockets and pid files.
 SYSTEM_RUN_DIRECTORY = Path("/var/run/openvswitch")
@@ -69,6 +70,7 @@ class OpenVSwitch:
         self.vsctl("--no-wait", "init")
         if _alive_pid(self._pid_file(_SWITCH), _SWITCH) is None:
             self._start_daemon(_SWITCH, f"unix:{socket}", "--disable-system")
+        enlarge_receive_buffers(self.vswitchd_pid())
         self.version()
 
     def stop(self) -> None:

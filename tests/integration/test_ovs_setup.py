@@ -22,6 +22,7 @@ from pyroute2 import netns
 from ovs_setup import OvsSetupError
 from ovs_setup import __main__ as command
 from ovs_setup.node import Node, hasten_reconnection, set_up, tear_down
+from ovs_setup.packet_sockets import RECEIVE_BUFFER, packet_sockets
 from ovs_setup.tunnel import add_tunnel, encapsulation, neighbour_lifetime, remove_tunnel, tunnels, warm_up
 from ovs_setup.vswitch import OpenVSwitch, OvsError
 from ryu_pmipls.domain.profile import load_profile
@@ -222,6 +223,19 @@ def test_a_lab_without_addresses_takes_them_from_the_profile(host: Place) -> Non
     with pytest.raises(OvsSetupError, match=f"mag1: eth0 does not have the address {MAG.address}"):
         set_up(host.ovs, deployed, MAG, "netdev", "eth0")
     assert "\n".join(host.state()) == "\n".join(before)
+
+
+def test_packets_have_room_to_wait_for_the_switch_also_when_it_was_started_again(host: Place) -> None:
+    set_up(host.ovs, PROFILE, MAG, "netdev", "eth0")
+    for _ in range(2):
+        pid = host.ovs.vswitchd_pid()
+        rooms = [opened.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) for opened in packet_sockets(pid)]
+        # One more only sends.
+        assert rooms.count(RECEIVE_BUFFER) == len((*MAG.access_ports, "eth0"))
+        os.kill(pid, signal.SIGKILL)
+        while host.ovs.running():
+            time.sleep(0.01)
+        host.ovs.start()
 
 
 def test_what_is_missing_is_named_and_nothing_is_changed(host: Place) -> None:

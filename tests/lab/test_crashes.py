@@ -184,25 +184,20 @@ def test_a_killed_rms_loses_no_acknowledged_handoff(lab: Lab, handoffs: Handoffs
     probes = [Probe(lab, "mn1", lab.plan.correspondent, 200), Probe(lab, lab.plan.correspondent, "mn1", 200)]
     for probe in probes:
         probe.start()
-    acknowledged, crashes = 0, []
+    acknowledged = 0
     for _ in range(kills):
         crash_at_random()
         kill(lab, "rms")
-        dead = time.time()
         told = handoffs.ask("report")
         assert_nothing_lost(lab, tmp_path, told)
         assert told.answered > acknowledged  # it was killed at work
         acknowledged = told.answered
-        crashes.append((dead, time.time()))
         lab.start_rms()
         eventually(lambda: ready(lab), 30, what="readiness")
     assert_all_in_force(lab, handoffs.finish())
-    uplink, downlink = (probe.stop() for probe in probes)
-    assert uplink.lost == 0
-    assert [downlink.lost_between(*crash) for crash in crashes] == [0] * kills
-    # While its tables change 2000 times per second Open vSwitch loses a few of these, crash or not.
-    assert downlink.lost <= 10 + 0.001 * downlink.sent
-    assert min(uplink.received, downlink.received) > 200
+    results = [probe.stop() for probe in probes]
+    assert [result.lost for result in results] == [0, 0]
+    assert min(result.received for result in results) > 200
 
 
 def test_killed_switches_get_everything_back(lab: Lab, handoffs: Handoffs, kills: int) -> None:

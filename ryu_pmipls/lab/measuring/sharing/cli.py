@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -25,24 +24,6 @@ MEASUREMENTS: dict[str, Callable[[Testbed], Figures]] = {
     "fallback": partial(failure.measure, rms=False),
     "drain": drain.measure,
 }
-#: Where Linux has the octets that a socket may hold unread, and what those of the switches get. With the usual 0.2 MB a
-#: switch that its quota has stopped for 30 ms loses packets that it has the time for.
-_RECEIVE_BUFFER = Path("/proc/sys/net/core/rmem_default")
-_BUFFER_OCTETS = 2 * 2**20
-
-
-@contextmanager
-def _large_receive_buffers() -> Iterator[None]:
-    """Sockets that are opened meanwhile hold more, on the whole machine: ``LabError`` where that cannot be set."""
-    try:
-        usual = _RECEIVE_BUFFER.read_text(encoding="ascii")
-        _RECEIVE_BUFFER.write_text(str(_BUFFER_OCTETS), encoding="ascii")
-    except OSError as error:
-        raise LabError(f"{_RECEIVE_BUFFER}: cannot be set: {error.strerror}") from error
-    try:
-        yield
-    finally:
-        _RECEIVE_BUFFER.write_text(usual, encoding="ascii")
 
 
 @click.command()
@@ -62,8 +43,7 @@ def measure(what: tuple[str, ...], profile: str, report: Path) -> None:
     testbed = Testbed(lab, console)
     figures: Figures = {}
     try:
-        with _large_receive_buffers():
-            lab.up()
+        lab.up()
         for name in what or MEASUREMENTS:
             console.print(f"[bold]{name}[/bold]")
             figures[name] = MEASUREMENTS[name](testbed)
