@@ -11,7 +11,8 @@ from tests.bench.comparison import Comparison
 from tests.bench.load_generator import Job
 
 NODES = 5000
-HANDOFFS, WINDOW = 30_000, 512
+#: With fewer under way the RMS would wait for messages; the raw writer has all of its flow-mods under way at once.
+HANDOFFS, WINDOW = 60_000, 2048
 #: Handoffs of the ordinary application, which takes its time, with and without a store.
 ORDINARY = {True: 3000, False: 6000}
 ROUNDS = 3
