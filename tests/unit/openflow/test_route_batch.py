@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+from weakref import ref
+
 from openflow_helpers import FakeSwitch
 
 from ryu_pmipls.openflow.binding_encoder import RouteUpdate
@@ -73,3 +76,19 @@ def test_a_switch_that_is_known_to_be_silent_is_not_waited_for_at_all():
     assert scene.told() == {"mag2", "lma1", "lma2"}
     scene.lmas["lma1"].answer()
     assert scene.done == [scene.batch]
+
+
+def test_a_batch_that_is_done_goes_at_once_and_is_not_left_to_the_garbage_collector():
+    scene, done = Scene(), []
+    batch = RouteBatch(scene.updates, scene.mags, scene.lmas, set(), lambda _: done.append(True), lambda *_: None)
+    gc.disable()
+    try:
+        batch.start("mag2")
+        for switch in (scene.mags["mag2"], *scene.lmas.values(), scene.mags["mag1"]):
+            switch.answer()
+        assert done == [True]
+        gone = ref(batch)
+        del batch
+        assert gone() is None
+    finally:
+        gc.enable()
