@@ -78,7 +78,7 @@ class BindingEncoder:
             for leftover in update.leftovers:
                 old = shapes.get(shape_of(leftover)) or self._compiled(leftover)
                 moved = leftover.link_layer_address != address
-                if moved or old.formats != shape.formats:
+                if moved or (old is not shape and old.formats != shape.formats):
                     kept = [each for each in shape.formats if not (moved and _ADDRESS_HOLE in each)]
                     for form, delete in zip(old.formats, old.deletes, strict=True):
                         if form not in kept:

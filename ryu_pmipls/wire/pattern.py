@@ -48,6 +48,7 @@ class Pattern:
         self._struct = Struct(f"!{''.join(codes)}{len(data) - position}x")
         # The place of an option that is not there is that of a None behind all fields.
         self._values = itemgetter(*(order.index(place) if place in order else len(order) for place in places))
+        self._behind = () if {*places} <= {*order} else (None,)
         self._mask = int.from_bytes(mask, "big")
         self._like = int.from_bytes(data, "big") & self._mask
 
@@ -58,7 +59,7 @@ class Pattern:
         """
         if len(data) != self._struct.size or int.from_bytes(data, "big") & self._mask != self._like:
             return None
-        values: tuple[Any, ...] = self._values((*self._struct.unpack(data), None))
+        values: tuple[Any, ...] = self._values(self._struct.unpack(data) + self._behind)
         return values
 
 

@@ -70,7 +70,7 @@ def draw(by_lmas: list[Point], by_bindings: list[Point]) -> None:
         below.set_ylabel("ms for one handoff at rest")
         for panel in (above, below):
             panel.set_xscale("log", base=2 if what == "lmas" else 10)
-            panel.set_ylim(bottom=0)
+            panel.set_ylim(0, 1.08 * panel.dataLim.y1)
             panel.grid(alpha=0.3)
             panel.legend()
         if what == "lmas":
