@@ -19,7 +19,7 @@ from ryu_pmipls.openflow.binding_encoder import RouteUpdate
 from ryu_pmipls.openflow.network import Network
 from ryu_pmipls.openflow.route_batch import RouteBatch
 from ryu_pmipls.rate_limiter import RateLimiter
-from ryu_pmipls.routing import Binding, BindingTable, Result, RouteChange
+from ryu_pmipls.routing import Binding, BindingTable, Result
 from ryu_pmipls.signalling import Endpoint
 from ryu_pmipls.store import Store, StoreError
 
@@ -55,8 +55,7 @@ class RouteControl:
         refused: Counter[str],
     ) -> None:
         pool = profile.home_prefix_pool
-        self._beyond_pool = 64 - pool.prefixlen  # bits of a home network prefix
-        self._pool = int(pool.network_address) >> 128 - pool.prefixlen
+        self._first, self._last = pool.network_address.packed[:8], pool.broadcast_address.packed[:8]
         self._bindings = bindings
         self._store = store
         self._network = network
@@ -77,7 +76,7 @@ class RouteControl:
 
     def reported(self, reports: Sequence[Report], now: float) -> None:
         """MAGs report where mobile nodes are: have it stored and put into force, all together."""
-        acceptable = [report for report in reports if self._is_acceptable(report.change)]
+        acceptable = self._acceptable(reports)
         updates = self._bindings.update([report.change for report in acceptable], now)
         under_way, handoffs = self._under_way, []
         for report, (result, binding, previous) in zip(acceptable, updates, strict=True):
@@ -100,14 +99,17 @@ class RouteControl:
             self._to_store.set()
             self._network.route(handoffs, self._in_force, self._forwarding)
 
-    def _is_acceptable(self, change: RouteChange) -> bool:
-        if int.from_bytes(change.prefix, "big") >> self._beyond_pool != self._pool:
-            self._refused["route_adjust: prefix is not of the domain"] += 1
-            return False
-        if change.link_layer_address is not None and len(change.link_layer_address) != 6:
-            self._refused["route_adjust: link-layer address is not one of Ethernet"] += 1
-            return False
-        return True
+    def _acceptable(self, reports: Iterable[Report]) -> list[Report]:
+        first, last, acceptable = self._first, self._last, []
+        for report in reports:
+            prefix, _, _, _, _, address, _, _ = report.change
+            if not first <= prefix <= last:
+                self._refused["route_adjust: prefix is not of the domain"] += 1
+            elif address is not None and len(address) != 6:
+                self._refused["route_adjust: link-layer address is not one of Ethernet"] += 1
+            else:
+                acceptable.append(report)
+        return acceptable
 
     def ended(self, report: Report, now: float) -> None:
         """An LMA reports the end of a session."""

@@ -86,6 +86,7 @@ class Update(NamedTuple):
 #: (OpenFlow 1.3, section 4.1: ports begin at 1); how many octets of link-layer address follow. The identifier is the
 #: rest.
 _PACKED = Struct("=QIHIB")
+_pack, _unpack, _FIXED = _PACKED.pack, _PACKED.unpack_from, _PACKED.size
 #: What comes of nearly all changes. To look a member of an enumeration up takes its time in Python 3.11.
 _CHANGED = Result.CHANGED
 #: Makes a named tuple in half the time that its class takes.
@@ -159,7 +160,7 @@ class BindingTable:
         updates: list[Update] = []
         latest = int((now + self._max_skew) * TICKS_PER_SECOND)
         shards, places, mags = self._shards, self._places, self._mags
-        place_of, prefixes_at, mag_of, pack = places.names, places.prefixes, mags.names, _PACKED.pack
+        place_of, prefixes_at, mag_of = places.names, places.prefixes, mags.names
         for change in changes:
             prefix, previous_mag, mag, timestamp, identifier, address, port, anchor = change
             shard = shards[hash(prefix) % _SHARDS]
@@ -184,7 +185,7 @@ class BindingTable:
                 at = places[was_at, known_anchor]
                 anchor = anchor or known_anchor
             place, octets = places[mag, anchor], address or b""
-            packed = pack(timestamp, place, mags[previous_mag], port or 0, len(octets))
+            packed = _pack(timestamp, place, mags[previous_mag], port or 0, len(octets))
             shard[prefix] = packed + octets + (identifier or "").encode()
             if at is None:
                 prefixes_at[place][prefix] = prefix
@@ -277,7 +278,7 @@ class BindingTable:
         return self._shards[hash(prefix) % _SHARDS]
 
     def _timestamp(self, prefix: bytes) -> int:
-        timestamp: int = _PACKED.unpack_from(self._shard(prefix)[prefix])[0]
+        timestamp: int = _unpack(self._shard(prefix)[prefix])[0]
         return timestamp
 
     def _put(self, binding: Binding) -> None:
@@ -285,9 +286,9 @@ class BindingTable:
         prefix, mag, previous_mag, identifier, link_layer_address, port, anchor, timestamp = binding
         shard, place, address = self._shard(prefix), self._places[mag, anchor], link_layer_address or b""
         before = shard.get(prefix)
-        packed = _PACKED.pack(timestamp, place, self._mags[previous_mag], port or 0, len(address))
+        packed = _pack(timestamp, place, self._mags[previous_mag], port or 0, len(address))
         shard[prefix] = packed + address + (identifier or "").encode()
-        held = prefix if before is None else self._places.prefixes[_PACKED.unpack_from(before)[1]].pop(prefix)
+        held = prefix if before is None else self._places.prefixes[_unpack(before)[1]].pop(prefix)
         self._places.prefixes[place][held] = held
 
 
@@ -302,9 +303,9 @@ def _refusal(change: RouteChange, current: Binding | None, latest: int) -> Resul
 def _unpacked(
     prefix: bytes, packed: bytes, places: Sequence[tuple[str | None, str | None]], mags: Sequence[str | None]
 ) -> Binding:
-    timestamp, place, previous_mag, port, length = _PACKED.unpack_from(packed)
+    timestamp, place, previous_mag, port, length = _unpack(packed)
     mag, anchor = places[place]
-    rest = _PACKED.size + length
+    rest = _FIXED + length
     return _new(
         Binding,
         (
@@ -312,7 +313,7 @@ def _unpacked(
             mag,
             mags[previous_mag],
             packed[rest:].decode() or None,
-            packed[_PACKED.size : rest] or None,
+            packed[_FIXED:rest] or None,
             port or None,
             anchor,
             timestamp,
