@@ -68,7 +68,7 @@ class Reports:
     def read(
         self, datagrams: Iterable[tuple[bytes, Peer]], now: float
     ) -> tuple[list[Report], list[tuple[bytes, Peer]]]:
-        """The reports among datagrams; and the rest, which may be some, too, none like which was :meth:`decoded`."""
+        """The reports among datagrams, and the rest: reports, too, if none like them has been :meth:`decoded` yet."""
         found: list[_Found] = []
         rest: list[tuple[bytes, Peer]] = []
         patterns = self._patterns
