@@ -9,6 +9,7 @@ for all processes of the host.
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import socket
 from collections.abc import Iterator
@@ -39,9 +40,14 @@ def packet_sockets(pid: int) -> Iterator[socket.socket]:
     process = os.pidfd_open(pid)
     try:
         for entry in Path(f"/proc/{pid}/fd").iterdir():
-            if not entry.readlink().name.startswith("socket:"):
-                continue
+            try:
+                if not entry.readlink().name.startswith("socket:"):
+                    continue
+            except FileNotFoundError:
+                continue  # closed since it was listed
             descriptor = _libc.syscall(_PIDFD_GETFD, process, int(entry.name), 0)
+            if descriptor < 0 and ctypes.get_errno() == errno.EBADF:
+                continue
             if descriptor < 0:
                 raise OSError(ctypes.get_errno(), "no descriptor of another process")
             with socket.socket(fileno=descriptor) as opened:

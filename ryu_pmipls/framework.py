@@ -69,12 +69,21 @@ _LENGTH = Struct("!H")
 ofproto_v1_3_parser.OFPFlowStatsReply.cls_stats_body_cls = ToldEntry
 
 
-def in_turns(items: Iterable[T], many: int) -> Iterator[T]:
-    """The items; after every so ``many`` of them other green threads have their turn."""
+class InterruptionError(Exception):
+    """Something else is to be done first."""
+
+
+def in_turns(items: Iterable[T], many: int, unless: Callable[[], bool] = lambda: False) -> Iterator[T]:
+    """The items; after every so ``many`` of them other green threads have their turn.
+
+    ``InterruptionError`` if after such a turn ``unless()`` is true.
+    """
     for number, item in enumerate(items, 1):
         yield item
         if number % many == 0:
             hub.sleep(0)
+            if unless():
+                raise InterruptionError
 
 
 # One thread, so that what an object does in it is done one thing after the other.
@@ -95,6 +104,7 @@ __all__ = [
     "DEAD_DISPATCHER",
     "MAIN_DISPATCHER",
     "Datapath",
+    "InterruptionError",
     "ProtocolDesc",
     "RyuApp",
     "ToldEntry",

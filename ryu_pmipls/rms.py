@@ -271,19 +271,22 @@ class RouteManagementServer(RyuApp):
                 hub.sleep(_GATHER)
 
     def _take(self, datagrams: Sequence[tuple[bytes, Peer]], now: float) -> None:
-        """What is reported of routes is handled together, and last."""
+        """What MAGs report of routes is handled together, after the rest; the ends that LMAs report come last."""
         reports, rest = self.reports.read(datagrams, now)
+        ends: list[Report] = []
         for octets, peer in rest:
             try:
                 report = self._handle(octets, peer, now)
                 if report is not None:
-                    reports.append(report)
+                    (reports if peer.role is Role.MAG else ends).append(report)
             except StoreError as error:
                 LOG.error("%s", error)
             except Exception:
                 self.refused["failed"] += 1
                 LOG.exception("handling a message from %s failed", peer.name)
         self.routes.reported(reports, now)
+        for report in ends:
+            self.routes.ended(report, now)
         self.notifier.send(now, busy=self.routes.busy)
 
     def _handle(self, octets: bytes, peer: Peer, now: float) -> Report | None:
@@ -303,8 +306,7 @@ class RouteManagementServer(RyuApp):
                 report = self.reports.ended(message, octets, peer, now)
                 if report is None:
                     self.refused["nothing to answer"] += 1
-                else:
-                    self.routes.ended(report, now)
+                return report
         elif isinstance(message, LoadInfo):
             self.uplinks.reported(peer.name, message, now)
             self.failures.agent_heard(peer.name, now)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from ryu_pmipls.domain.profile import Profile
 from ryu_pmipls.routing import RouteChange
 from ryu_pmipls.routing.binding_table import TICKS_PER_SECOND
-from ryu_pmipls.signalling import Endpoint, Peer
+from ryu_pmipls.signalling import Endpoint, Peer, Role
 from ryu_pmipls.wire import (
     Attachment,
     MobileNodeIdentifier,
@@ -37,6 +37,7 @@ _NOWHERE = bytes(16)
 #: here, if the identifier comes first.
 _FIRST_OPTION = slice(56, 58)
 _PATTERNS_KEPT = 1024
+_MAG = Role.MAG  # to look it up takes its time in Python 3.11
 #: Makes a named tuple in half the time that its class takes.
 _new = tuple.__new__
 #: Values at ``_PLACES``, the octets of the message, those of its announcement, and its sender.
@@ -68,12 +69,12 @@ class Reports:
     def read(
         self, datagrams: Iterable[tuple[bytes, Peer]], now: float
     ) -> tuple[list[Report], list[tuple[bytes, Peer]]]:
-        """The reports among datagrams, and the rest: reports, too, if none like them has been :meth:`decoded` yet."""
+        """Attachments at their senders, MAGs, that are like one which was :meth:`decoded`; and the other datagrams."""
         found: list[_Found] = []
         rest: list[tuple[bytes, Peer]] = []
         patterns = self._patterns
         for data, peer in datagrams:
-            pattern = patterns.get((len(data), data[_FIRST_OPTION]))
+            pattern = patterns.get((len(data), data[_FIRST_OPTION])) if peer.role is _MAG else None
             values = None if pattern is None else pattern.read(data)
             # An attachment at the sender, which is what most are.
             if values is not None and values[_NEW_MAG] == peer.octets and values[_HOME_PREFIX] != _NOWHERE:

@@ -38,7 +38,7 @@ class _Handoff(RouteUpdate):
     """An update with the report that made it: answered when it is both stored and in force."""
 
     report: Report
-    awaited: int = 2
+    awaited: int = 2  # of the two, each of which comes once
 
 
 class RouteControl:

@@ -7,7 +7,7 @@ until it shows again, after all that was under way has come through, and for a b
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from ryu_pmipls.framework import in_turns
@@ -25,12 +25,16 @@ _Difference = tuple[Group | Entry, Binding | None] | None
 
 
 class Audit:
-    """One pass after the other over what ``switch`` holds; :attr:`slice` is the next one to be compared."""
+    """One pass after the other over what ``switch`` holds; :attr:`slice` is the next one to be compared.
 
-    def __init__(self, switch: Switch) -> None:
+    It takes its time, but in turns, and gives up (``InterruptionError``) as soon as ``unless()`` is true.
+    """
+
+    def __init__(self, switch: Switch, unless: Callable[[], bool] = lambda: False) -> None:
         self.slice = 0
         self.suspects: Counter[_Difference] = Counter()
         self._switch = switch
+        self._unless = unless
         self._prefixes: list[list[bytes]] = []
 
     def compare(self, entries: Iterable[Entry], strays: int, groups: Mapping[int, Group | None]) -> int:
@@ -55,18 +59,18 @@ class Audit:
     def _entries(self, entries: list[Entry]) -> Iterable[_Difference]:
         switch, desired = self._switch, self._switch.desired
         found, prefixes = set(), {*self._prefixes_of_slice()}
-        for entry in in_turns(entries, _COMPARED):
+        for entry in in_turns(entries, _COMPARED, self._unless):
             found.add(entry)
             if (home := entry.home_prefix) is not None:
                 prefixes.add(home.network_address.packed[:8])
         bindings: dict[bytes, Binding] = {}
         different = {*desired.base(switch)} if self.slice == 0 else set()
-        for prefix in in_turns(prefixes, _COMPARED):
+        for prefix in in_turns(prefixes, _COMPARED, self._unless):
             binding = desired.binding(prefix)
             if binding is not None:
                 bindings[prefix] = binding
                 different.update(desired.entries(switch, binding))
-        for entry in in_turns(found, _COMPARED):
+        for entry in in_turns(found, _COMPARED, self._unless):
             different ^= {entry}
         for entry in different:
             if entry.rule.hard_timeout:
@@ -78,6 +82,6 @@ class Audit:
         """Of the bindings that the switch had entries of when the pass began."""
         if self.slice == 0 or not self._prefixes:
             self._prefixes = [[] for _ in range(SLICES)]
-            for prefix in in_turns(self._switch.desired.prefixes(self._switch), _SORTED):
+            for prefix in in_turns(self._switch.desired.prefixes(self._switch), _SORTED, self._unless):
                 self._prefixes[slice_of(prefix)].append(prefix)
         return self._prefixes[self.slice]

@@ -46,7 +46,11 @@ def entry(told: Any, rules: Iterable[Rule]) -> Entry | None:
     candidates = [rule for rule in rules if (rule.table.number, rule.priority) == (told.table_id, told.priority)]
     if not candidates:
         return None
-    match, goto = _match(told.match), None
+    try:
+        match = _match(told.match)
+    except ValueError:
+        return None
+    goto = None
     actions: tuple[Action | None, ...] = ()
     for instruction in told.instructions:
         if isinstance(instruction, parser.OFPInstructionGotoTable):
@@ -74,6 +78,7 @@ def _bucket(told: Any) -> Bucket | None:
 
 
 def _match(match: Any) -> Match:
+    """``ValueError`` when it has a mask as none of ours has."""
     source, destination = _prefix(match.get("ipv6_src")), _prefix(match.get("ipv6_dst"))
     icmpv6_type, hop_limit = match.get("icmpv6_type"), match.get("nw_ttl")
     return Match(
@@ -92,11 +97,16 @@ def _prefix(value: str | tuple[str, str] | None) -> IPv6Network | None:
     if value is None:
         return None
     address, mask = value if isinstance(value, tuple) else (value, "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff")
-    length = int.from_bytes(IPv6Address(mask).packed, "big").bit_count()
+    bits = int(IPv6Address(mask))
+    length = bits.bit_count()
+    if bits != int(IPv6Network((0, length)).netmask):
+        raise ValueError(f"{mask} is no prefix length")
     return IPv6Network((address, length))
 
 
-def _link_layer(value: str | None) -> bytes | None:
+def _link_layer(value: str | tuple[str, str] | None) -> bytes | None:
+    if isinstance(value, tuple):
+        raise ValueError(f"{value[0]} has a mask")
     return None if value is None else bytes.fromhex(value.replace(":", ""))
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from ryu_pmipls.framework import hub
+from ryu_pmipls.framework import InterruptionError, hub
 from ryu_pmipls.framework import ofproto_v1_3_parser as parser
 from ryu_pmipls.openflow import decode, encode
 from ryu_pmipls.openflow.audit import Audit
@@ -63,7 +63,7 @@ class Reconciler:
         self._not_before = 0.0  # monotonic clock
         self._pause = PAUSE
         self._came: dict[str, None] = {}  # ports whose routes are to be written
-        self._audit = Audit(switch)
+        self._audit = Audit(switch, self._urgent)
         self._audit_at = _NEVER  # monotonic clock
         hub.spawn(self._run)
 
@@ -93,18 +93,30 @@ class Reconciler:
 
     def _run(self) -> None:
         while not self._session.closed:
-            pause = self._not_before - time.monotonic()
-            if self._due and pause <= 0:
-                self._due = False
-                self._reconcile()
-            elif self._came:
-                self._write(self._switch.desired.behind(self._switch, self._came.popitem()[0]))
-            elif self._audit_at <= time.monotonic():
-                self._look()
-            else:
-                self._wake.clear()
-                until = min(self._not_before if self._due else _NEVER, self._audit_at)
-                self._wake.wait(None if until == _NEVER else max(until - time.monotonic(), 0))
+            try:
+                self._do_next()
+            except Exception:
+                LOG.exception("%s: what it holds cannot be brought in line", self._switch.name)
+                self._audit_after(0)
+                self.refused()
+
+    def _do_next(self) -> None:
+        pause = self._not_before - time.monotonic()
+        if self._due and pause <= 0:
+            self._due = False
+            self._reconcile()
+        elif self._came:
+            self._write(self._switch.desired.behind(self._switch, self._came.popitem()[0]))
+        elif self._audit_at <= time.monotonic():
+            self._look()
+        else:
+            self._wake.clear()
+            until = min(self._not_before if self._due else _NEVER, self._audit_at)
+            self._wake.wait(None if until == _NEVER else max(until - time.monotonic(), 0))
+
+    def _urgent(self) -> bool:
+        """Whether there is more urgent work than an audit, or none any more."""
+        return self._due or bool(self._came) or self._session.closed
 
     def _reconcile(self) -> None:
         switch = self._switch
@@ -126,7 +138,7 @@ class Reconciler:
         switch.state = State.READY
         if not self._due:
             self._pause = PAUSE
-        self._audit = Audit(switch)
+        self._audit = Audit(switch, self._urgent)
         self._audit_after(0)
         assert switch.contents is not None
         groups, entries, bindings = switch.contents.groups, switch.contents.base, len(switch.desired.prefixes(switch))
@@ -138,11 +150,14 @@ class Reconciler:
         switch.groups, switch.told = {}, []
         requests = parser.OFPGroupDescStatsRequest(encode.PROTOCOL), decode.request(self._audit.slice)
         compared = 0
-        if self._session.request(*requests, timeout=TIMEOUT).wait() is Outcome.ACKED and not self._due:
-            entries, strays = switch.entries()
-            compared = len(entries)
-            drifted = self._audit.compare(entries, strays, switch.groups)
-            if drifted and not self._session.closed:
+        if self._session.request(*requests, timeout=TIMEOUT).wait() is Outcome.ACKED and not self._urgent():
+            try:
+                entries, strays = switch.entries(self._urgent)
+                compared = len(entries)
+                drifted = self._audit.compare(entries, strays, switch.groups)
+            except InterruptionError:
+                drifted = 0
+            if drifted:
                 switch.drifted += drifted
                 LOG.error("%s: %d entries or groups are not as the RMS has left them: repaired", switch.name, drifted)
                 self.reconcile()
@@ -172,10 +187,12 @@ class Reconciler:
     def _slices(self) -> Iterator[list[Entry]]:
         """The entries that are ours, a slice at a time; ``ConnectionError`` when the switch does not tell."""
         for slice_ in range(SLICES):
+            if self._session.closed:  # what the switch tells is for the next connection's reconciler
+                raise ConnectionError(f"{self._switch.name} is gone")
             self._switch.told = []
             if not _done(self._session.request(decode.request(slice_), timeout=TIMEOUT)):
                 raise ConnectionError(f"{self._switch.name} does not tell its flow entries")
-            entries, _ = self._switch.entries()
+            entries, _ = self._switch.entries(lambda: False)
             yield entries
 
     def _write_groups(self) -> bool:

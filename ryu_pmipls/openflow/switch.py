@@ -142,12 +142,15 @@ class Switch:
         """Flow entries that are there and bear our mark."""
         self.told += entries
 
-    def entries(self) -> tuple[list[Entry], int]:
-        """What was :attr:`told`: the entries of our rules, and how many are of none. Takes its time, but in turns."""
+    def entries(self, unless: Callable[[], bool]) -> tuple[list[Entry], int]:
+        """What was :attr:`told`: the entries of our rules, and how many are of none.
+
+        Takes its time, but in turns; ``InterruptionError`` as soon as ``unless()`` is true.
+        """
         rules = (pipeline.MAG if isinstance(self.node, Mag) else pipeline.LMA).rules
         found: list[Entry] = []
         told = self.told
-        for each in in_turns(told, _DECODED):
+        for each in in_turns(told, _DECODED, unless):
             stats = each.parsed()
             entry = None if stats is None else decode.entry(stats, rules)
             if entry is not None:

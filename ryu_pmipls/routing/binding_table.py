@@ -119,14 +119,14 @@ class _Places(_Numbers[tuple[str | None, str | None]]):
     def __init__(self) -> None:
         super().__init__()
         self.prefixes: list[dict[bytes, bytes]] = []
+        self.detached: list[dict[bytes, bytes]] = []  # those of them that are at no MAG
 
     def __missing__(self, name: tuple[str | None, str | None]) -> int:
-        self.prefixes.append({})
+        prefixes: dict[bytes, bytes] = {}
+        self.prefixes.append(prefixes)
+        if name[0] is None:
+            self.detached.append(prefixes)
         return super().__missing__(name)
-
-    def at(self, mag: str | None) -> list[dict[bytes, bytes]]:
-        """The prefixes at a MAG, for each anchor."""
-        return [prefixes for (name, _), prefixes in zip(self.names, self.prefixes, strict=True) if name == mag]
 
 
 class BindingTable:
@@ -149,7 +149,7 @@ class BindingTable:
         self._mags: _Numbers[str | None] = _Numbers()
         for binding in bindings:
             self._put(binding)
-        for detached in self._places.at(None):
+        for detached in self._places.detached:
             in_order = sorted(detached, key=self._timestamp)
             detached.clear()
             detached.update(zip(in_order, in_order, strict=True))
@@ -160,12 +160,12 @@ class BindingTable:
         updates: list[Update] = []
         latest = int((now + self._max_skew) * TICKS_PER_SECOND)
         shards, places, mags = self._shards, self._places, self._mags
-        place_of, prefixes_at, mag_of = places.names, places.prefixes, mags.names
+        place_names, prefixes_at, mag_names = places.names, places.prefixes, mags.names
         for change in changes:
             prefix, previous_mag, mag, timestamp, identifier, address, port, anchor = change
             shard = shards[hash(prefix) % _SHARDS]
             packed = shard.get(prefix)
-            current = None if packed is None else _unpacked(prefix, packed, place_of, mag_of)
+            current = None if packed is None else _unpacked(prefix, packed, place_names, mag_names)
             # A clock that was set back leaves timestamps ahead of it in the table; they order nothing any more.
             if timestamp > latest or (current is not None and timestamp <= current.timestamp <= latest):
                 updates.append(Update(_refusal(change, current, latest), current, current))
@@ -200,7 +200,7 @@ class BindingTable:
 
     def _may_end(self, change: RouteChange, current: Binding | None) -> bool:
         if current is None:
-            return sum(map(len, self._places.at(None))) < self._max_detached
+            return sum(map(len, self._places.detached)) < self._max_detached
         return current.mag in (None, change.old_mag)
 
     def recover(self, found: Binding) -> Update:
@@ -253,7 +253,7 @@ class BindingTable:
         """
         oldest = int((now - after) * TICKS_PER_SECOND)
         expired: list[bytes] = []
-        for detached in self._places.at(None):
+        for detached in self._places.detached:
             old = [*takewhile(lambda prefix: self._timestamp(prefix) < oldest, islice(detached, limit - len(expired)))]
             for prefix in old:
                 del self._shard(prefix)[prefix], detached[prefix]

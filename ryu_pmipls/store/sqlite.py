@@ -18,11 +18,11 @@ from ryu_pmipls.store.interface import StoreError
 
 FILE_NAME = "rms.sqlite"
 
-#: So many pages are in the write-ahead log when they are copied into the database, for which the next commit has to
-#: wait: 3 to 9 ms. (With 4096 pages it was 35 ms. It is not more to write: batches of bindings rarely share a page.)
+#: So many pages are in the write-ahead log when the commit that fills it copies them into the database, in 3 to 9 ms.
+#: (With 4096 pages it was 35 ms. It is not more to write: batches of bindings rarely share a page.)
 _LOG_PAGES = 256
-#: The octets that the log is given at the start: room for what a large transaction adds to that.
-_LOG_SIZE = 32 + 4096 * (24 + 4096)
+#: The octets that the log is given at the start, header and pages: room for what a large transaction adds to that.
+_LOG_SIZE = 32 + 16 * _LOG_PAGES * (24 + 4096)
 _CACHE_SIZE = 64 * 2**10  # KiB
 
 

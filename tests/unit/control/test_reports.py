@@ -100,6 +100,13 @@ def test_what_is_no_attachment_at_its_sender_is_not_read_by_a_pattern() -> None:
         assert one(reports, build(message, MAG1, RMS)) is None
 
 
+def test_what_an_lma_sends_is_not_read_by_a_pattern() -> None:
+    reports = made()
+    decoded(reports, attachment())
+    claim = build(attachment(2, LMA1), LMA1, RMS)  # a MAG's report in shape: of a node that would be at no MAG
+    assert reports.read([(claim, LMA)], NOW) == ([], [(claim, LMA)])
+
+
 def test_lmas_are_told_of_a_detachment_what_none_of_them_could_have_reported() -> None:
     reports, message = made(), attachment(new=NONE)
     report = decoded(reports, message)

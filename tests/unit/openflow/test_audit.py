@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from ryu_pmipls.domain.profile import load_profile
+from ryu_pmipls.framework import InterruptionError
 from ryu_pmipls.framework import ofproto_v1_3_parser as parser
 from ryu_pmipls.openflow import decode, encode, pipeline, rules
 from ryu_pmipls.openflow.audit import Audit
@@ -135,3 +136,15 @@ def told_group(message):
     return parser.OFPGroupDescStats.parser(
         struct.pack("!HBxI", 8 + len(buckets), message.type, message.group_id) + buckets, 0
     )
+
+
+def test_what_is_more_urgent_interrupts_an_audit_which_then_begins_the_slice_again(domain):
+    urgent = [True]
+    audit = Audit(domain, lambda: bool(urgent))
+    missing = domain.told(0)[1:]
+    many = [entry for number in range(100) for entry in rules.lma_binding(PORTS, binding(number, "mag1"))]
+    with pytest.raises(InterruptionError):
+        audit.compare(missing + many, 0, GROUPS)
+    assert (audit.slice, audit.suspects) == (0, {})
+    urgent.clear()
+    assert [audit.compare(missing, 0, GROUPS) for _ in range(2)] == [0, 1]

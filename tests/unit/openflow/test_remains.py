@@ -91,6 +91,22 @@ def test_a_malformed_entry_is_none():
     assert malformed.parsed() is None
 
 
+@pytest.mark.parametrize(
+    ("rule", "match"),
+    [
+        (pipeline.MAG_GUARD, {"in_port": 3, "eth_src": ("02:00:00:00:00:00", "ff:ff:ff:00:00:00")}),
+        (pipeline.LMA_ROUTE, {"ipv6_dst": ("2001:db8:100:7::1", "ffff:ffff:ffff:ffff::1")}),
+        (pipeline.LMA_ROUTE, {"ipv6_dst": ("2001:db8::", "ffff:ffff::ffff")}),
+    ],
+)
+def test_an_entry_with_a_mask_that_none_of_ours_has_is_none_of_ours(rule, match):
+    stats = parser.OFPFlowStats(
+        table_id=rule.table.number, priority=rule.priority, match=parser.OFPMatch(eth_type=0x86DD, **match)
+    )
+    stats.instructions = []
+    assert decode.entry(stats, [rule]) is None
+
+
 def test_what_is_none_of_ours_is_not_recognised():
     entry = pipeline.LMA_ROUTE.entry(prefix=IPv6Network("2001:db8:100:7::/64"), tunnel=10)
     message = told(entry)
