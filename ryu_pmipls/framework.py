@@ -73,7 +73,7 @@ class InterruptionError(Exception):
     """Something else is to be done first."""
 
 
-def in_turns(items: Iterable[T], many: int, unless: Callable[[], bool] = lambda: False) -> Iterator[T]:
+def in_turns(items: Iterable[T], many: int, unless: Callable[[], bool]) -> Iterator[T]:
     """The items; after every so ``many`` of them other green threads have their turn.
 
     ``InterruptionError`` if after such a turn ``unless()`` is true.

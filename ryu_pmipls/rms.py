@@ -118,9 +118,7 @@ class RouteManagementServer(RyuApp):
         self.reports = Reports(profile, self.endpoint)
         lmas = [self.endpoint.peer(lma.address) for lma in profile.lmas]
         self.notifier = Notifier(self.endpoint, lmas, profile.timers)
-        self.routes = RouteControl(
-            profile, self.bindings, self.store, self.network, self.endpoint, self.notifier, self.refused
-        )
+        self.routes = RouteControl(context, self.endpoint, self.notifier, self.refused)
         self.rest = RestApplication()
         resources = Resources(context, self.uplinks, self.sessions, self.failures, self.operator, self.refused)
         resources.register(self.rest)
@@ -266,7 +264,8 @@ class RouteManagementServer(RyuApp):
             try:
                 self._take(datagrams, self.clock.now())
             except Exception:
-                LOG.exception("putting routes into force failed")
+                self.refused["failed"] += 1
+                LOG.exception("handling what MAGs have reported failed")
             if len(datagrams) < _BATCH:
                 hub.sleep(_GATHER)
 

@@ -11,17 +11,16 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from ryu_pmipls.control.context import Context
 from ryu_pmipls.control.notifier import Notifier
 from ryu_pmipls.control.reports import Report
-from ryu_pmipls.domain.profile import Profile
 from ryu_pmipls.framework import hub
 from ryu_pmipls.openflow.binding_encoder import RouteUpdate
-from ryu_pmipls.openflow.network import Network
 from ryu_pmipls.openflow.route_batch import RouteBatch
 from ryu_pmipls.rate_limiter import RateLimiter
-from ryu_pmipls.routing import Binding, BindingTable, Result
+from ryu_pmipls.routing import Binding, Result
 from ryu_pmipls.signalling import Endpoint
-from ryu_pmipls.store import Store, StoreError
+from ryu_pmipls.store import StoreError
 
 LOG = logging.getLogger(__name__)
 
@@ -42,23 +41,15 @@ class _Handoff(RouteUpdate):
 
 
 class RouteControl:
-    """Keeps ``bindings`` by what MAGs report, and has them stored and put into force; ``refused`` counts the rest."""
+    """Keeps bindings by what MAGs report, and has them stored and put into force; ``refused`` counts the rest."""
 
-    def __init__(
-        self,
-        profile: Profile,
-        bindings: BindingTable,
-        store: Store,
-        network: Network,
-        endpoint: Endpoint,
-        notifier: Notifier,
-        refused: Counter[str],
-    ) -> None:
+    def __init__(self, context: Context, endpoint: Endpoint, notifier: Notifier, refused: Counter[str]) -> None:
+        profile = context.profile
         pool = profile.home_prefix_pool
         self._first, self._last = pool.network_address.packed[:8], pool.broadcast_address.packed[:8]
-        self._bindings = bindings
-        self._store = store
-        self._network = network
+        self._bindings = context.bindings
+        self._store = context.store
+        self._network = context.network
         self._endpoint = endpoint
         self._notifier = notifier
         self._refused = refused
