@@ -36,7 +36,7 @@ class Interval:
     seconds: float
     octets: int
     packets: int = 0  # UDP: received and lost
-    lost: int = 0  # UDP, at the receiver
+    lost: int = 0  # UDP, at the receiver; below 0 when more came late than were missed
     retransmits: int = 0  # TCP, at the sender
 
 
@@ -168,10 +168,15 @@ def intervals(document: Mapping[str, Any], started: float) -> tuple[Interval, ..
             seconds=figures["seconds"],
             octets=figures["bytes"],
             packets=figures.get("packets", 0),
-            lost=figures.get("lost_packets", 0),
+            lost=_signed(figures.get("lost_packets", 0)),
             retransmits=figures.get("retransmits", 0),
         )
     return tuple(found.values())
+
+
+def _signed(number: int) -> int:
+    """A late datagram takes back that it was missed; of an interval with more of those iperf3 tells 2**64 - n."""
+    return number - 2**64 if number >= 2**63 else number
 
 
 def start(flows: Sequence[Flow]) -> None:

@@ -83,6 +83,16 @@ def test_intervals_of_an_interrupted_iperf3_are_counted_once() -> None:
     )
 
 
+def test_datagrams_that_come_an_interval_late_are_not_lost() -> None:
+    missed, late = (
+        {"sum": {"start": start, "seconds": 1.0, "bytes": 1000, "lost_packets": lost, "packets": 50}}
+        for start, lost in ((0.0, 7), (1.0, 2**64 - 5))
+    )
+    received = intervals({"intervals": [missed, late]}, 0.0)
+    assert [interval.lost for interval in received] == [7, -5]
+    assert math.isclose(FlowResult("mn1 udp up", "udp", "up", received, (), None).loss(), 0.02)
+
+
 def test_a_document_without_intervals_is_a_flow_without_traffic() -> None:
     assert intervals({"error": "unable to connect"}, 0.0) == ()
 
