@@ -37,13 +37,18 @@ class Audit:
         self._unless = unless
         self._prefixes: list[list[bytes]] = []
 
-    def compare(self, entries: Iterable[Entry], strays: int, groups: Mapping[int, Group | None]) -> int:
-        """How many differences are proved by what the switch has told: its groups, and the entries of the slice.
+    def compare(self, groups: Mapping[int, Group | None], decoded: Callable[[], tuple[Iterable[Entry], int]]) -> int:
+        """How many differences are proved by what the switch has just told: its groups, and the entries of the slice.
 
-        ``strays`` more entries bear our mark and are of no rule. With :attr:`suspects` the slice is to be compared once
-        more, else the next one.
+        ``decoded()`` gives the latter, and how many more bear our mark and are of no rule; it may take its time, for
+        groups and the node's own entries are compared with what they shall be now. (A binding has its timestamp.) With
+        :attr:`suspects` the slice is to be compared once more, else the next one.
         """
-        differences = Counter((*self._groups(groups), *self._entries([*entries]), *[None] * strays))
+        switch, desired = self._switch, self._switch.desired
+        different = [(group, None) for group in desired.groups(switch) if groups.get(group.group) != group]
+        base = {*desired.base(switch)} if self.slice == 0 else set()
+        entries, strays = decoded()
+        differences: Counter[_Difference] = Counter((*different, *self._entries(entries, base), *[None] * strays))
         proved = differences & self.suspects
         # What was suspected before is settled either way; what is new has to show twice.
         self.suspects = Counter() if self.suspects else differences
@@ -51,12 +56,8 @@ class Audit:
             self.slice = (self.slice + 1) % SLICES
         return sum(proved.values())
 
-    def _groups(self, groups: Mapping[int, Group | None]) -> Iterable[_Difference]:
-        for group in self._switch.desired.groups(self._switch):
-            if groups.get(group.group) != group:
-                yield group, None
-
-    def _entries(self, entries: list[Entry]) -> Iterable[_Difference]:
+    def _entries(self, entries: Iterable[Entry], different: set[Entry]) -> Iterable[_Difference]:
+        """``different`` begins with what the switch shall hold besides the entries of bindings."""
         switch, desired = self._switch, self._switch.desired
         found, prefixes = set(), {*self._prefixes_of_slice()}
         for entry in in_turns(entries, _COMPARED, self._unless):
@@ -64,7 +65,6 @@ class Audit:
             if (home := entry.home_prefix) is not None:
                 prefixes.add(home.network_address.packed[:8])
         bindings: dict[bytes, Binding] = {}
-        different = {*desired.base(switch)} if self.slice == 0 else set()
         for prefix in in_turns(prefixes, _COMPARED, self._unless):
             binding = desired.binding(prefix)
             if binding is not None:

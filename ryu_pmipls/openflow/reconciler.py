@@ -11,6 +11,7 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -149,19 +150,15 @@ class Reconciler:
         switch = self._switch
         switch.groups, switch.told = {}, []
         requests = parser.OFPGroupDescStatsRequest(encode.PROTOCOL), decode.request(self._audit.slice)
-        compared = 0
+        drifted = 0
         if self._session.request(*requests, timeout=TIMEOUT).wait() is Outcome.ACKED and not self._urgent():
-            try:
-                entries, strays = switch.entries(self._urgent)
-                compared = len(entries)
-                drifted = self._audit.compare(entries, strays, switch.groups)
-            except InterruptionError:
-                drifted = 0
-            if drifted:
-                switch.drifted += drifted
-                LOG.error("%s: %d entries or groups are not as the RMS has left them: repaired", switch.name, drifted)
-                self.reconcile()
-        self._audit_after(compared)
+            with suppress(InterruptionError):
+                drifted = self._audit.compare(switch.groups, lambda: switch.entries(self._urgent))
+        if drifted:
+            switch.drifted += drifted
+            LOG.error("%s: %d entries or groups are not as the RMS has left them: repaired", switch.name, drifted)
+            self.reconcile()
+        self._audit_after(len(switch.told))
 
     def _audit_after(self, compared: int) -> None:
         """Have some more compared, after a pause by how many entries were compared now."""
