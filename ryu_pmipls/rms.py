@@ -34,7 +34,6 @@ from ryu_pmipls.framework import (
     DEAD_DISPATCHER,
     MAIN_DISPATCHER,
     Datapath,
-    RyuApp,
     WSGIServer,
     error_name,
     hub,
@@ -43,6 +42,7 @@ from ryu_pmipls.framework import (
     ofproto_v1_3,
     set_ev_cls,
 )
+from ryu_pmipls.framework.connection import Connection, PromptApp
 from ryu_pmipls.openflow.network import Network
 from ryu_pmipls.openflow.switch import Switch
 from ryu_pmipls.rest.application import RestApplication
@@ -86,9 +86,10 @@ def _configure() -> Profile:
 
 
 PROFILE = _configure()
+Connection.install()
 
 
-class RouteManagementServer(RyuApp):
+class RouteManagementServer(PromptApp):
     """Load list, decisions and binding table of one domain, over the switches of its MAGs and LMAs."""
 
     OFP_VERSIONS: ClassVar = [ofproto_v1_3.OFP_VERSION]
