@@ -6,8 +6,9 @@ there (yet) is left out: it is added when the port appears.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from ipaddress import IPv6Network
+from operator import attrgetter
 
 from ryu_pmipls.domain.profile import ERROR_PORT_PREFIX, Lma, Mag, Profile
 from ryu_pmipls.openflow import pipeline
@@ -187,9 +188,8 @@ def lma_base(profile: Profile, lma: Lma, ports: Ports, own: bytes | None, gatewa
         yield pipeline.LMA_ERROR_TO_CORE.entry(errors=errors, own=own, gateway=gateway, core=core)
 
 
-def lma_shape(binding: Binding) -> str | None:
-    """What the entries of a binding at an LMA depend on besides its prefix: the MAG where the mobile node is."""
-    return binding.mag
+#: What the entries of a binding at an LMA depend on besides its prefix: the MAG where the mobile node is.
+lma_shape: Callable[[Binding], str | None] = attrgetter("mag")
 
 
 def lma_binding(ports: Ports, binding: Binding) -> Iterator[Entry]:

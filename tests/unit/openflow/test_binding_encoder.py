@@ -85,6 +85,27 @@ def test_the_messages_of_an_update_share_its_transaction_id(bindings, generation
     assert found == wanted
 
 
+@SETTINGS
+@given(
+    st.lists(st.binary(min_size=8, max_size=8), min_size=21, max_size=300),
+    st.sampled_from(["mag1", "mag2", None]),
+    st.lists(st.sampled_from(["mag1", "mag2", None]), max_size=2),
+    st.integers(1, 2**32 - 400),
+    GENERATIONS,
+)
+def test_many_routes_at_once_are_what_they_are_one_by_one(prefixes, mag, old_mags, first_xid, generation):
+    route = Binding(bytes(8), mag, None, None, b"\2%\0\0\0\1", 1, "lma1", 1)
+    updates = [
+        RouteUpdate(
+            route._replace(prefix=prefix), tuple(route._replace(prefix=prefix, mag=old_mag) for old_mag in old_mags)
+        )
+        for prefix in prefixes
+    ]
+    encoder = lma_encoder(generation)
+    single = [encoder.encode([update], xid) for xid, update in enumerate(updates, first_xid)]
+    assert encoder.encode(updates, first_xid) == b"".join(single)
+
+
 def test_any_number_of_shapes_can_come():
     encoder = mag_encoder(1)
     binding = Binding(bytes(8), "mag1", None, None, b"\2\0\0\0\0\1", 1, "lma1", 1)
