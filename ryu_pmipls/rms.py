@@ -37,14 +37,15 @@ from ryu_pmipls.framework import (
     WSGIServer,
     error_name,
     hub,
-    in_thread,
     ofp_event,
     ofproto_v1_3,
     set_ev_cls,
 )
 from ryu_pmipls.framework.connection import Connection, PromptApp
+from ryu_pmipls.framework.threads import in_thread
 from ryu_pmipls.openflow.network import Network
 from ryu_pmipls.openflow.switch import Switch
+from ryu_pmipls.precedence import take_precedence
 from ryu_pmipls.rest.application import RestApplication
 from ryu_pmipls.rest.resources import Resources
 from ryu_pmipls.routing import BindingTable
@@ -96,6 +97,7 @@ class RouteManagementServer(PromptApp):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        take_precedence()  # before there are threads
         self.profile = profile = PROFILE
         self.clock = SteadyClock()
         self.refused: Counter[str] = Counter()

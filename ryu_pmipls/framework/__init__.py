@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from struct import Struct
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar
 
-from eventlet import tpool
 from ryu import cfg
 from ryu.app.wsgi import WSGIServer
 from ryu.base.app_manager import RyuApp
@@ -86,18 +85,6 @@ def in_turns(items: Iterable[T], many: int, unless: Callable[[], bool]) -> Itera
                 raise InterruptionError
 
 
-# One thread, so that what an object does in it is done one thing after the other.
-tpool.set_num_threads(1)
-
-
-def in_thread(make: Callable[..., T], *arguments: Any) -> T:
-    """An object that lives in a thread of the system: its maker and its methods are called there.
-
-    Only the green thread that calls waits for the answer, not the others.
-    """
-    return cast(T, tpool.Proxy(tpool.execute(make, *arguments)))
-
-
 __all__ = [
     "CONFIGURATION",
     "CONFIG_DISPATCHER",
@@ -111,7 +98,6 @@ __all__ = [
     "WSGIServer",
     "error_name",
     "hub",
-    "in_thread",
     "in_turns",
     "nicira_ext",
     "ofp_event",

@@ -129,6 +129,7 @@ class Arena:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env=os.environ | dict(environment or {}),
+                start_new_session=True,  # as a service is
             )
         self._ends.callback(end, process)
         return process

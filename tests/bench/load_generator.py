@@ -30,7 +30,7 @@ from ryu_pmipls.wire import (
 #: What was not answered is sent again after this time, in seconds.
 _PATIENCE = 2.0
 #: At full load so many are sent in one go, as soon as the window has room for them.
-_PIECE = 64
+_PIECE = 256
 _NOWHERE = IPv6Address("::")
 
 

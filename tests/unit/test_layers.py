@@ -19,6 +19,7 @@ ALLOWED: dict[str, set[str]] = {
     "startup": set(),
     "framework": set(),
     "rate_limiter": set(),
+    "precedence": set(),
     "domain": {"loadsharing"},
     "wire": set(),
     "mobility": {"wire"},
