@@ -33,7 +33,6 @@ from ryu_pmipls.framework import (
     CONFIGURATION,
     DEAD_DISPATCHER,
     MAIN_DISPATCHER,
-    Datapath,
     WSGIServer,
     error_name,
     hub,
@@ -63,7 +62,7 @@ _SILENCE = 4.0
 _BATCH = 256
 #: Seconds for which datagrams may gather when there were fewer: to handle one takes far less than to put a batch into
 #: force. Who comes after a pause does not wait.
-_GATHER = 0.002
+_GATHER = 0.001
 #: So many new objects are there when the garbage collector looks at them.
 _NEW_OBJECTS = 50_000
 #: After so many seconds a thread that computes lets another one compute; Python's own is ten times that.
@@ -157,7 +156,7 @@ class RouteManagementServer(PromptApp):
 
     # OpenFlow.
 
-    def _switch(self, datapath: Datapath) -> Switch | None:
+    def _switch(self, datapath: Connection) -> Switch | None:
         switch = self.network.by_datapath_id.get(datapath.id)
         return switch if switch is not None and switch.serves(datapath) else None
 
@@ -217,12 +216,6 @@ class RouteManagementServer(PromptApp):
             return
         switch.port_changed(message.desc, message.reason == ofproto_v1_3.OFPPR_DELETE)
         self._ports_changed(switch.name)
-
-    @set_ev_cls(ofp_event.EventOFPBarrierReply, MAIN_DISPATCHER)
-    def _barrier_replied(self, event: Any) -> None:
-        switch = self._switch(event.msg.datapath)
-        if switch is not None:
-            switch.barrier_reply(event.msg.xid)
 
     @set_ev_cls(ofp_event.EventOFPErrorMsg, MAIN_DISPATCHER)
     def _error(self, event: Any) -> None:

@@ -19,7 +19,7 @@ from ryu_pmipls.wire import Message
 #: Messages that an LMA may leave unanswered.
 WINDOW = 64
 #: How much of the RMS's time the telling may take while handoffs are under way.
-SHARE = 0.02
+SHARE = 0.01
 #: Where a Route_adjust has the prefix; and what a message is known by, which is all but its header and checksum.
 _PREFIX = slice(8, 16)
 _IDENTITY = slice(6, None)
@@ -45,21 +45,19 @@ class _Listener:
         self._peer = peer
         self._timers = timers
         self._waiting: dict[bytes, bytes] = {}  # by the prefix
-        self._unconfirmed: dict[bytes, bytes] = {}  # the newest about each prefix
-        self._told: dict[bytes, _Told] = {}
+        self._told: dict[bytes, _Told] = {}  # by what it is known by
+        self._last_told: dict[bytes, bytes] = {}  # by the prefix; of those that are not answered
         self._unanswered = 0  # in a row
 
     def tell(self, news: Mapping[bytes, bytes]) -> None:
         self._waiting.update(news)
-        self._unconfirmed.update(news)
 
     def answered(self, octets: bytes) -> bool:
         told = self._told.pop(octets[_IDENTITY], None)
         if told is None:
             return False
         self._unanswered = 0
-        if self._is_newest(told.octets):
-            del self._unconfirmed[told.octets[_PREFIX]]
+        self._done_with(told.octets)
         return True
 
     def send(self, now: float) -> None:
@@ -67,11 +65,9 @@ class _Listener:
         prefixes = [*islice(self._waiting, max(WINDOW - len(self._told), 0))]
         news = [self._waiting.pop(prefix) for prefix in prefixes]
         self._endpoint.forward(news, self._peer)
-        if self.silent:
-            for prefix in prefixes:
-                del self._unconfirmed[prefix]
-        else:
+        if not self.silent:
             timeout = self._timers.adjust_timeout
+            self._last_told.update(zip(prefixes, news, strict=True))
             for octets in news:
                 self._told[octets[_IDENTITY]] = _Told(octets, 1, timeout, now + timeout)
 
@@ -82,6 +78,7 @@ class _Listener:
                 continue
             if not self._is_newest(told.octets):
                 del self._told[identity]
+                self._done_with(told.octets)
             elif told.tries < self._timers.adjust_tries:
                 self._endpoint.forward([told.octets], self._peer)
                 told.tries += 1
@@ -89,13 +86,20 @@ class _Listener:
                 told.deadline = now + told.timeout
             else:
                 del self._told[identity]
+                self._done_with(told.octets)
                 self._waiting[told.octets[_PREFIX]] = told.octets  # behind what waits already
                 self._unanswered += 1
                 self.silent = self._unanswered >= WINDOW
         self.send(now)
 
     def _is_newest(self, octets: bytes) -> bool:
-        return self._unconfirmed.get(octets[_PREFIX]) is octets
+        prefix = octets[_PREFIX]
+        return prefix not in self._waiting and self._last_told.get(prefix) is octets
+
+    def _done_with(self, octets: bytes) -> None:
+        prefix = octets[_PREFIX]
+        if self._last_told.get(prefix) is octets:
+            del self._last_told[prefix]
 
 
 class Notifier:

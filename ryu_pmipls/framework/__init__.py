@@ -14,7 +14,6 @@ from ryu import cfg
 from ryu.app.wsgi import WSGIServer
 from ryu.base.app_manager import RyuApp
 from ryu.controller import ofp_event
-from ryu.controller.controller import Datapath
 from ryu.controller.handler import CONFIG_DISPATCHER, DEAD_DISPATCHER, MAIN_DISPATCHER, set_ev_cls
 from ryu.lib import hub
 from ryu.ofproto import nicira_ext, ofproto_v1_3, ofproto_v1_3_parser
@@ -90,7 +89,6 @@ __all__ = [
     "CONFIG_DISPATCHER",
     "DEAD_DISPATCHER",
     "MAIN_DISPATCHER",
-    "Datapath",
     "InterruptionError",
     "ProtocolDesc",
     "RyuApp",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import ssl
+from collections.abc import Callable
 from contextlib import closing, suppress
 from struct import Struct
 from typing import Any
@@ -21,7 +22,7 @@ from ryu.controller.controller import Datapath
 from ryu.controller.handler import DEAD_DISPATCHER
 from ryu.ofproto import ofproto_parser
 
-from ryu_pmipls.framework import CONFIGURATION, hub
+from ryu_pmipls.framework import CONFIGURATION, hub, ofproto_v1_3
 
 LOG = logging.getLogger(__name__)
 
@@ -69,6 +70,8 @@ class Connection(Datapath):
         #: The socket below eventlet's, which does not wait. TLS has none.
         self._socket = None if isinstance(socket, ssl.SSLSocket) else socket.fd
         self._readable = _Readable(socket.fileno())
+        #: Told the transaction ids of barriers that are answered, at once; Ryu's applications get no event then.
+        self.barrier_replied: Callable[[int], None] | None = None
         super().__init__(socket, address)
 
     def close(self) -> None:
@@ -110,6 +113,9 @@ class Connection(Datapath):
                 self.socket.close()
 
     def _told(self, version: int, kind: int, xid: int, octets: bytearray) -> None:
+        if kind == ofproto_v1_3.OFPT_BARRIER_REPLY and self.barrier_replied is not None:
+            self.barrier_replied(xid)
+            return
         message = ofproto_parser.msg(self, version, kind, len(octets), xid, octets)
         if message is None:
             return

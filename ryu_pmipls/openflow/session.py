@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from ryu_pmipls.framework import Datapath, hub, ofproto_v1_3
+from ryu_pmipls.framework import hub, ofproto_v1_3
+from ryu_pmipls.framework.connection import Connection
 from ryu_pmipls.openflow import encode
 
 LOG = logging.getLogger(__name__)
@@ -99,8 +100,9 @@ class _Write:
 class SwitchSession:
     """The session that goes with one OpenFlow connection, and ends with it."""
 
-    def __init__(self, datapath: Datapath) -> None:
+    def __init__(self, datapath: Connection) -> None:
         self.datapath = datapath
+        datapath.barrier_replied = self.barrier_reply
         self._pending: deque[Transaction] = deque()
         self._pending_octets = 0
         self._under_way: deque[_Write] = deque()

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ryu_pmipls.domain.profile import Lma, Mag
-from ryu_pmipls.framework import Datapath, ToldEntry, in_turns
+from ryu_pmipls.framework import ToldEntry, in_turns
 from ryu_pmipls.framework import ofproto_v1_3 as ofp
 from ryu_pmipls.framework import ofproto_v1_3_parser as parser
+from ryu_pmipls.framework.connection import Connection
 from ryu_pmipls.openflow import decode, encode, pipeline
 from ryu_pmipls.openflow.binding_encoder import BindingEncoder, RouteUpdate
 from ryu_pmipls.openflow.contents import Contents
@@ -98,7 +99,7 @@ class Switch:
 
     # What the switch tells.
 
-    def connected(self, datapath: Datapath) -> None:
+    def connected(self, datapath: Connection) -> None:
         """A connection is up."""
         self.disconnected()
         self.state = State.RECONCILING
@@ -122,7 +123,7 @@ class Switch:
         """Whether the switch is connected and has left no more echo requests unanswered than allowed."""
         return self._session is not None and len(self._session.datapath.unreplied_echo_requests) <= missing_allowed
 
-    def serves(self, datapath: Datapath) -> bool:
+    def serves(self, datapath: Connection) -> bool:
         """Whether ``datapath`` is the present connection (a replaced one may still tell of its end)."""
         return self._session is not None and self._session.datapath is datapath
 
@@ -170,10 +171,6 @@ class Switch:
         self.contents.encoder = self.desired.encoder(self, self.contents.generation)
         self.refresh()
         self._reconciler.port_changed(name, name in self.ports)
-
-    def barrier_reply(self, xid: int) -> None:
-        if self._session is not None:
-            self._session.barrier_reply(xid)
 
     def error(self, xid: int, name: str) -> None:
         """The switch refused the message with that xid."""

@@ -1,8 +1,8 @@
-"""Flow-mods of one rule as prepared octets with holes: what a handoff costs is to fill them, half a microsecond or less.
+"""Flow-mods of one rule as prepared octets with holes: what a handoff costs is to fill them, half a microsecond at most.
 
 A template is made from what Ryu encodes: the message of the rule is serialised with the lowest and the highest value of
 each parameter, and where the two differ is its hole. So there is no second encoder, and a rule has a template as soon
-as it is declared. The octets are a ``bytes`` format (``%(name)b`` for each hole), which Python fills fastest; unless there
+as it is declared. The octets are a ``bytes`` format (``%(name)b`` for each hole), which Python fills fastest; if there
 are many to be filled, hole by hole (:class:`ManyFiller`).
 """
 

@@ -10,8 +10,8 @@ from itertools import count, islice
 from typing import Any, cast
 
 from ryu_pmipls.domain.profile import load_profile
-from ryu_pmipls.framework import Datapath
 from ryu_pmipls.framework import ofproto_v1_3_parser as parser
+from ryu_pmipls.framework.connection import Connection
 from ryu_pmipls.loadsharing import LoadList
 from ryu_pmipls.openflow.encode import PROTOCOL
 from ryu_pmipls.openflow.rules import tunnel_port
@@ -40,7 +40,7 @@ def reply(first: int, packets: int, more: bool) -> bytes:
 
 def read(octets: bytes) -> Any:
     _, kind, length, xid, _, _ = _HEADER.unpack_from(octets)
-    return parser.OFPMultipartReply.parser(cast(Datapath, PROTOCOL), 4, kind, length, xid, octets)
+    return parser.OFPMultipartReply.parser(cast(Connection, PROTOCOL), 4, kind, length, xid, octets)
 
 
 def measure() -> list[Comparison]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from ryu_pmipls.openflow.binding_encoder import RouteUpdate
 from ryu_pmipls.openflow.session import Outcome, Transaction
@@ -20,6 +20,7 @@ class FakeDatapath:
         self.xid = xid
         self.sent: list[bytes] = []
         self.closed = False
+        self.barrier_replied: Callable[[int], None] | None = None
 
     def send(self, octets: bytes) -> bool:
         self.sent.append(octets)
