@@ -74,9 +74,9 @@ class LoadGenerator:
         self.mags = [Endpoint(profile, Role.MAG, mag.address, refused) for mag in profile.mags[:2]]
         self.lmas = [Endpoint(profile, Role.LMA, lma.address, refused) for lma in profile.lmas]
         self._poll = select.epoll()
-        for endpoint in (*self.mags, *self.lmas):
-            for descriptor in endpoint.descriptors:
-                self._poll.register(descriptor, select.EPOLLIN)
+        self._endpoints = {descriptor: each for each in (*self.mags, *self.lmas) for descriptor in each.descriptors}
+        for descriptor in self._endpoints:
+            self._poll.register(descriptor, select.EPOLLIN)
 
     def messages(self, job: Job) -> list[tuple[Endpoint, bytes]]:
         """What is to be sent, in order, with its sender."""
@@ -125,18 +125,18 @@ class LoadGenerator:
                 sent.update(dict.fromkeys((octets for _, octets in piece), now))
                 send(piece)
                 position += len(piece)
-            self._poll.poll(0.0005 if job.rate else _PATIENCE)
-            for mag in self.mags:
-                came = [octets for octets, _ in mag.datagrams(MOST)]
+            for descriptor, _ in self._poll.poll(0.0005 if job.rate else _PATIENCE):
+                endpoint = self._endpoints[descriptor]
+                came = [*endpoint.datagrams(MOST)]
+                if endpoint in self.lmas:
+                    endpoint.send_all(came)
+                    told += len(came)
+                    continue
                 now = time.perf_counter()
-                began = [sent.pop(octets) for octets in came if octets in sent]
+                began = [sent.pop(octets) for octets, _ in came if octets in sent]
                 if began:
                     heard = now
                     latencies += [now - each for each in began]
-            for lma in self.lmas:
-                news = [*lma.datagrams(MOST)]
-                lma.send_all(news)
-                told += len(news)
             if sent and time.perf_counter() - heard > _PATIENCE:
                 if repeated > len(messages):
                     raise TimeoutError(f"the RMS does not answer {len(sent)} messages")
