@@ -41,6 +41,7 @@ from ryu_pmipls.framework import (
     set_ev_cls,
 )
 from ryu_pmipls.framework.connection import Connection, PromptApp
+from ryu_pmipls.framework.readable import Readable
 from ryu_pmipls.framework.threads import in_thread
 from ryu_pmipls.openflow.network import Network
 from ryu_pmipls.openflow.switch import Switch
@@ -254,16 +255,18 @@ class RouteManagementServer(PromptApp):
     # Signalling.
 
     def _receive(self) -> None:
+        readable = Readable(*self.endpoint.descriptors)
         while True:
-            self.endpoint.wait()
             datagrams = [*self.endpoint.datagrams(_BATCH)]
+            if not datagrams:
+                readable.wait()
+                continue
             try:
                 self._take(datagrams, self.clock.now())
             except Exception:
                 self.refused["failed"] += 1
                 LOG.exception("handling what MAGs have reported failed")
-            if len(datagrams) < _BATCH:
-                hub.sleep(_GATHER)
+            hub.sleep(_GATHER if len(datagrams) < _BATCH else 0)
 
     def _take(self, datagrams: Sequence[tuple[bytes, Peer]], now: float) -> None:
         """What MAGs report of routes is handled together, after the rest; the ends that LMAs report come last."""

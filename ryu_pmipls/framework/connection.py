@@ -14,7 +14,6 @@ from contextlib import closing, suppress
 from struct import Struct
 from typing import Any
 
-import greenlet
 from eventlet.hubs import get_hub
 from ryu.base.app_manager import RyuApp
 from ryu.controller import controller, ofp_event
@@ -23,6 +22,7 @@ from ryu.controller.handler import DEAD_DISPATCHER
 from ryu.ofproto import ofproto_parser
 
 from ryu_pmipls.framework import CONFIGURATION, hub, ofproto_v1_3
+from ryu_pmipls.framework.readable import Readable
 
 LOG = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ class Connection(Datapath):
     def __init__(self, socket: Any, address: Any) -> None:
         #: The socket below eventlet's, which does not wait. TLS has none.
         self._socket = None if isinstance(socket, ssl.SSLSocket) else socket.fd
-        self._readable = _Readable(socket.fileno())
+        self._readable = Readable(socket.fileno())
         #: Told the transaction ids of barriers that are answered, at once; Ryu's applications get no event then.
         self.barrier_replied: Callable[[int], None] | None = None
         super().__init__(socket, address)
@@ -139,39 +139,3 @@ class Connection(Datapath):
             except (EOFError, OSError):
                 break
         return b""
-
-
-class _Readable:
-    """Lets a green thread wait for a socket; the hub is told of it once, and not before and after each time."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        self._listener: Any = None
-        self._waiting: Any = None
-
-    def wait(self) -> None:
-        """Wait until there is something to be read, or :meth:`wake`."""
-        loop, self._waiting = get_hub(), greenlet.getcurrent()
-        try:
-            if self._listener is None:
-                self._listener = loop.add(loop.READ, self._descriptor, self._came, self._waiting.throw, None)
-            loop.switch()
-        finally:
-            self._waiting = None
-
-    def wake(self) -> None:
-        """End the waiting; to be called by the hub."""
-        if self._waiting is not None:
-            self._waiting.switch()
-
-    def close(self) -> None:
-        """Let the hub forget the socket."""
-        listener, self._listener = self._listener, None
-        if listener is not None:
-            get_hub().remove(listener)
-
-    def _came(self, _: int) -> None:
-        if self._waiting is None:
-            self.close()  # nobody has the time to read; the hub would tell again and again
-        else:
-            self._waiting.switch()

@@ -1,4 +1,4 @@
-"""Flow-mods of one rule as prepared octets with holes: what a handoff costs is to fill them, half a microsecond at most.
+"""Flow-mods of one rule as prepared octets with holes: what a handoff costs is to fill them, half a microsecond.
 
 A template is made from what Ryu encodes: the message of the rule is serialised with the lowest and the highest value of
 each parameter, and where the two differ is its hole. So there is no second encoder, and a rule has a template as soon

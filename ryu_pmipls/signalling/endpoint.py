@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import logging
-import select
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import IPv6Address
@@ -101,10 +100,6 @@ class Endpoint:
     def peer(self, address: IPv6Address) -> Peer:
         """The node with that address; ``KeyError`` when no node of the domain has it."""
         return self._peers[address]
-
-    def wait(self) -> None:
-        """Wait until there is something to :meth:`drain` (in a green thread: that one alone)."""
-        select.select(self.descriptors, [], [])
 
     def drain(self) -> Iterator[tuple[Message, IPv6Address]]:
         """Permitted messages, with their sources, out of those datagrams that are there; not more than a batch."""

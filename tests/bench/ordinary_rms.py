@@ -8,6 +8,7 @@ a transaction of its own, told to every LMA's switch by an ``OFPFlowMod`` and an
 from __future__ import annotations
 
 import os
+import select
 import sqlite3
 from collections import Counter
 from ipaddress import IPv6Address
@@ -64,7 +65,7 @@ class OrdinaryRouteServer(RyuApp):
 
     def _receive(self) -> None:
         while True:
-            self.endpoint.wait()
+            select.select(self.endpoint.descriptors, [], [])
             for message, source in self.endpoint.drain():
                 if isinstance(message, RouteAdjust) and source in self.tunnels:
                     self._route(message, source)

@@ -344,6 +344,7 @@ def test_a_raw_and_a_udp_mag_share_an_lma(namespace: str) -> None:
 
 
 UNPRIVILEGED = """
+import select
 import sys
 from collections import Counter
 from ryu_pmipls.domain.profile import load_profile
@@ -358,7 +359,7 @@ try:
 except PermissionError:
     sys.exit("no permission")
 print("open", flush=True)
-endpoint.wait()
+select.select(endpoint.descriptors, [], [])
 ((message, source),) = endpoint.drain()
 endpoint.send(TunnelAck(lma), source)
 """
@@ -448,6 +449,7 @@ eventlet.monkey_patch()
 from collections import Counter
 from ipaddress import IPv6Address
 from ryu_pmipls.domain.profile import load_profile
+from ryu_pmipls.framework.readable import Readable
 from ryu_pmipls.signalling import Endpoint, Role
 from ryu_pmipls.wire import TunnelRequest, TunnelAck
 
@@ -458,8 +460,9 @@ mag, lma = Endpoint(profile, Role.MAG, MAG, refused), Endpoint(profile, Role.LMA
 got, ticks = [], []
 
 def receive(endpoint, answer):
+    readable = Readable(*endpoint.descriptors)
     while True:
-        endpoint.wait()
+        readable.wait()
         for message, source in endpoint.drain():
             if answer:
                 endpoint.send(TunnelAck(LMA), source)
