@@ -7,6 +7,7 @@ five times the work of what is done about it.
 
 from __future__ import annotations
 
+import _socket
 import logging
 import ssl
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from ryu.base.app_manager import RyuApp
 from ryu.controller import controller, ofp_event
 from ryu.controller.controller import Datapath
 from ryu.controller.handler import DEAD_DISPATCHER
+from ryu.exception import RyuException
 from ryu.ofproto import ofproto_parser
 
 from ryu_pmipls.framework import CONFIGURATION, hub, ofproto_v1_3
@@ -43,11 +45,15 @@ class PromptApp(RyuApp):
         if event is self._event_stop:
             super()._send_event(event, state)
             return
-        for handler in self.get_handlers(event, state):
-            try:
-                handler(event)
-            except Exception:
-                LOG.exception("handling %s failed", type(event).__name__)
+        _handle(self, event, state)
+
+
+def _handle(application: RyuApp, event: Any, state: Any) -> None:
+    for handler in application.get_handlers(event, state):
+        try:
+            handler(event)
+        except Exception:
+            LOG.exception("handling %s failed", type(event).__name__)
 
 
 class Connection(Datapath):
@@ -63,6 +69,8 @@ class Connection(Datapath):
         with closing(cls(socket, address)) as connection:
             try:
                 connection.serve()
+            except RyuException as error:  # what came cannot be read
+                LOG.warning("the OpenFlow connection from %s is ended: %s", address[0], error)
             except Exception:
                 LOG.exception("the OpenFlow connection from %s failed", address[0])
 
@@ -81,13 +89,25 @@ class Connection(Datapath):
 
     def send(self, octets: bytes, close_socket: bool = False) -> bool:
         """Send messages, at once if nothing waits; false when the connection is at its end."""
-        queue = self.send_q
-        if self._socket is not None and queue and queue.empty() and queue.getting() and not close_socket:
+        if self._socket is not None and self._nothing_waits() and not close_socket:
             with suppress(OSError):  # it is full, or gone: Ryu's green thread finds out
                 octets = octets[self._socket.send(octets) :]
                 if not octets:
                     return True
         return bool(super().send(octets, close_socket))
+
+    def _nothing_waits(self) -> bool:
+        queue, room = self.send_q, self._send_q_sem
+        # Who has room made for him, but did not yet have his turn, comes first.
+        return bool(queue and queue.getting() and room.balance == queue.maxsize)
+
+    def _close_write(self) -> None:
+        if self._socket is not None:
+            super()._close_write()
+            return
+        # Python's shutdown of a TLS socket also takes away what is needed to read from it.
+        with suppress(OSError):
+            _socket.socket.shutdown(self.socket, _socket.SHUT_WR)
 
     def _recv_loop(self) -> None:
         received = bytearray()
@@ -121,9 +141,7 @@ class Connection(Datapath):
             return
         event = ofp_event.ofp_msg_to_ev(message)
         self.ofp_brick.send_event_to_observers(event, self.state)
-        for handler in self.ofp_brick.get_handlers(event):
-            if self.state in handler.callers[type(event)].dispatchers:
-                handler(event)
+        _handle(self.ofp_brick, event, self.state)
 
     def _read(self) -> bytes:
         """What has come, at least one octet, for which it waits; none at the end of the connection."""
@@ -131,11 +149,12 @@ class Connection(Datapath):
             try:
                 if self._socket is None:
                     return bytes(self.socket.recv(_MOST))
-                return bytes(self._socket.recv(_MOST))
+                try:
+                    return bytes(self._socket.recv(_MOST))
+                except BlockingIOError:
+                    self._readable.wait()
             except TimeoutError:  # a TLS socket has waited for long
                 continue
-            except BlockingIOError:
-                self._readable.wait()
             except (EOFError, OSError):
                 break
         return b""
