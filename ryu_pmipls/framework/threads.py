@@ -48,8 +48,15 @@ class _Call:
     def __init__(self, caller: greenlet.greenlet, function: Callable[[], Any]) -> None:
         self.caller: greenlet.greenlet | None = caller
         self.function = function
+        self.answered = False
         self.result: Any = None
         self.error: BaseException | None = None
+
+    def answer(self) -> None:
+        """Let the caller go on; to be called by the hub."""
+        if self.caller is not None:
+            self.answered = True
+            self.caller.switch()
 
 
 class _Thread:
@@ -61,12 +68,13 @@ class _Thread:
         loop.add(loop.READ, self._news, self._finished, _finished_by_force, None)
         _threading.Thread(target=self._work, daemon=True).start()
 
-    def call(self, function: Callable[..., T], *arguments: Any, **named: Any) -> T:
+    def call(self, function: Callable[..., T], /, *arguments: Any, **named: Any) -> T:
         """What the function returns or raises in the thread."""
         call = _Call(greenlet.getcurrent(), partial(function, *arguments, **named))
         self._calls.put(call)
         try:
-            get_hub().switch()
+            while not call.answered:
+                get_hub().switch()
         finally:
             call.caller = None
         if call.error is not None:
@@ -81,14 +89,15 @@ class _Thread:
             except BaseException as error:  # which is the caller's
                 call.error = error
             self._done.append(call)
+            del call  # whatever came of it is kept by who needs it, and not until the next call
             os.eventfd_write(self._news, 1)
 
     def _finished(self, _: int) -> None:
         os.eventfd_read(self._news)
+        loop = get_hub()
         while self._done:
-            caller = self._done.popleft().caller
-            if caller is not None:
-                caller.switch()
+            # Not at once: if what a caller does then failed, the hub would take us for the culprit and forget us.
+            loop.schedule_call_global(0, self._done.popleft().answer)
 
 
 def _finished_by_force(*_: object) -> None:
