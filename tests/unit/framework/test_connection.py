@@ -307,7 +307,7 @@ def test_a_switch_that_does_not_end_it_has_the_time_of_the_timeout(short_timeout
     switch.echo(1)
     switch.connection.close()
     assert switch.socket.recv(1) == b""
-    assert not switch.connection.socket.fileno() == -1
+    assert switch.connection.socket.fileno() != -1
     switch.joined()
 
 
