@@ -10,7 +10,7 @@ import ssl
 import struct
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -410,6 +410,24 @@ def test_messages_of_many_senders_come_whole_and_in_their_order(
         assert came == order
         switch.socket.close()
         switch.joined()
+
+
+def test_a_write_that_is_under_way_is_not_cut(switch: Switch) -> None:
+    """There is room for another message, but Ryu's green thread is not through with a former one."""
+    narrow(switch)
+    switch.echo(0)
+    many = b"".join(echo(xid, bytes(10)) for xid in range(2**17))
+    assert switch.connection.send(many)
+    for _ in range(5):
+        hub.sleep(0)
+    came = bytearray()
+    with suppress(BlockingIOError):  # not yet giving way to others
+        while True:
+            came += switch.socket.fd.recv(2**20)
+    assert 0 < len(came) < len(many)
+    assert switch.connection.send(echo(1))
+    came += switch.take(len(many) + HEADER.size - len(came))
+    assert came == many + echo(1)
 
 
 def test_a_switch_that_does_not_read_is_given_up(short_timeout: None, switch: Switch) -> None:
