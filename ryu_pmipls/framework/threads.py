@@ -8,8 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-import greenlet
-from eventlet import patcher
+from eventlet import getcurrent, patcher
 from eventlet.hubs import get_hub
 
 if TYPE_CHECKING:
@@ -45,8 +44,8 @@ class _Resident:
 class _Call:
     """What is to be called, and in the end what came of it; the caller is None when nobody waits any more."""
 
-    def __init__(self, caller: greenlet.greenlet, function: Callable[[], Any]) -> None:
-        self.caller: greenlet.greenlet | None = caller
+    def __init__(self, caller: Any, function: Callable[[], Any]) -> None:
+        self.caller = caller
         self.function = function
         self.answered = False
         self.result: Any = None
@@ -70,7 +69,7 @@ class _Thread:
 
     def call(self, function: Callable[..., T], /, *arguments: Any, **named: Any) -> T:
         """What the function returns or raises in the thread."""
-        call = _Call(greenlet.getcurrent(), partial(function, *arguments, **named))
+        call = _Call(getcurrent(), partial(function, *arguments, **named))
         self._calls.put(call)
         try:
             while not call.answered:
