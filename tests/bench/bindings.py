@@ -29,7 +29,7 @@ from tests.unit.routing.naive_table import NaiveTable
 T = TypeVar("T")
 
 MANY = 1_000_000
-#: Prefixes that are handed off; of the million in the store, as many in each batch as come while a commit is under way.
+#: Prefixes that are handed off, and as many in each batch as come while a commit is under way.
 FEW, BATCH = 20_000, 100
 #: Routes of an LMA that is refilled.
 ROUTES = 100_000
@@ -97,7 +97,11 @@ def updates() -> Comparison:
         return [change(number, turn) for number in range(FEW)]
 
     def doing(table: BindingTable | NaiveTable) -> Callable[[Sequence[RouteChange]], object]:
-        return lambda changes: table.update(changes, _NOW)
+        def update(changes: Sequence[RouteChange]) -> None:
+            for begin in range(0, len(changes), BATCH):
+                table.update(changes[begin : begin + BATCH], _NOW)
+
+        return update
 
     ours, theirs = _best(handoffs, [doing(BindingTable()), doing(NaiveTable())], time.process_time, rounds=9)
     return Comparison("handoff in the table", ours, "a dict of objects", theirs, 0.4)
