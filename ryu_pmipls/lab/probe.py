@@ -1,13 +1,8 @@
-"""A probe: numbered UDP datagrams at a steady rate from one node to another, and what became of them.
-
-``python -m ryu_pmipls.lab.probe`` is either of its two ends; :class:`Probe` starts both and reads the result.
-"""
+"""A probe: numbered UDP datagrams at a steady rate from one node to another, and what became of them."""
 
 from __future__ import annotations
 
 import signal
-import socket
-import struct
 import subprocess
 import sys
 import time
@@ -16,19 +11,14 @@ from dataclasses import dataclass
 from ipaddress import IPv6Address
 from itertools import count, pairwise
 from pathlib import Path
-from types import FrameType
 
 from ryu_pmipls.lab import processes
 from ryu_pmipls.lab.errors import LabError
 from ryu_pmipls.lab.lab import Lab
+from ryu_pmipls.lab.probe_ends import RECORD
 
-_DATAGRAM = struct.Struct("!QQ")  # number from 0; time of sending, ns since 1970
-_RECORD = struct.Struct("!QQQ")  # the same, and time of arrival, ns since 1970
-_TIMESPEC = struct.Struct("qq")
-_SO_TIMESTAMPNS = 35
-_RECEIVE_BUFFER = 4 << 20
 _SETTLING = 0.5  # seconds in which the last datagrams may still arrive
-_TIMEOUT = 5.0  # seconds for an end to start or to finish
+_TIMEOUT = 10.0  # seconds for an end to start or to finish
 _numbers = count(1)
 
 
@@ -139,7 +129,7 @@ class Probe:
         arrivals, receiver_log, sender_log = self._files = tuple(
             stem.with_suffix(suffix) for suffix in (".arrivals", ".receiver", ".sender")
         )
-        module = [sys.executable, "-m", "ryu_pmipls.lab.probe"]
+        module = [sys.executable, "-m", "ryu_pmipls.lab.probe_ends"]
         receiver = self.lab.launch(self.destination, [*module, "receive", str(address), str(arrivals)], receiver_log)
         port = _first_line(receiver, receiver_log)
         sender = self.lab.launch(
@@ -183,61 +173,5 @@ def _finish(end: subprocess.Popen[bytes]) -> None:
 
 def _read(path: Path) -> list[Arrival]:
     return [
-        Arrival(number, sent / 1e9, received / 1e9) for number, sent, received in _RECORD.iter_unpack(path.read_bytes())
+        Arrival(number, sent / 1e9, received / 1e9) for number, sent, received in RECORD.iter_unpack(path.read_bytes())
     ]
-
-
-def _stop(_number: int, _frame: FrameType | None) -> None:
-    sys.exit()
-
-
-def send(address: str, port: int, rate: int, size: int) -> None:
-    """Send until SIGTERM. Prints a line when it begins, and at the end the number of datagrams and the time (ns)."""
-    padding = bytes(size - _DATAGRAM.size)
-    sent = 0
-    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sender:
-        print("sending", flush=True)
-        try:
-            start = time.monotonic()
-            while True:
-                # By the clock, not by pauses: a sender that was late catches up and keeps the rate.
-                pause = start + sent / rate - time.monotonic()
-                if pause > 0:
-                    time.sleep(pause)
-                datagram = _DATAGRAM.pack(sent, time.time_ns()) + padding
-                sent += 1
-                try:
-                    sender.sendto(datagram, (address, port))
-                except OSError:  # no route or no neighbour just now: a lost datagram like any other
-                    continue
-        finally:
-            print(sent, time.time_ns(), flush=True)
-
-
-def receive(address: str, path: Path) -> None:
-    """Print the port, record every datagram with the kernel's time of arrival until SIGTERM."""
-    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as receiver, path.open("wb") as records:
-        receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
-        receiver.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
-        receiver.bind((address, 0))
-        print(receiver.getsockname()[1], flush=True)
-        while True:
-            data, ancillary, _, _ = receiver.recvmsg(65536, socket.CMSG_SPACE(_TIMESPEC.size))
-            seconds, nanoseconds = _TIMESPEC.unpack(ancillary[0][2])
-            if len(data) >= _DATAGRAM.size:
-                number, sent = _DATAGRAM.unpack_from(data)
-                records.write(_RECORD.pack(number, sent, seconds * 1_000_000_000 + nanoseconds))
-
-
-def main(argv: Sequence[str]) -> None:
-    """``receive ADDRESS FILE`` or ``send ADDRESS PORT RATE SIZE``."""
-    signal.signal(signal.SIGTERM, _stop)
-    role, address, *rest = argv
-    if role == "receive":
-        receive(address, Path(rest[0]))
-    else:
-        send(address, *(int(value) for value in rest))
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

@@ -103,7 +103,7 @@ def prefer(lab: Lab) -> None:
     """Let probes and switches run before all else: it is not the scheduler that is tested."""
     vswitchds = {lab.openvswitch(name).vswitchd_process() for name in lab.plan.switches}
     for process in psutil.process_iter(["pid", "cmdline"]):
-        if process.pid in vswitchds or "ryu_pmipls.lab.probe" in (process.info["cmdline"] or []):
+        if process.pid in vswitchds or "ryu_pmipls.lab.probe_ends" in (process.info["cmdline"] or []):
             for thread in process.threads():
                 os.setpriority(os.PRIO_PROCESS, thread.id, -15)
 
