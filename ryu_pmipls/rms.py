@@ -45,7 +45,6 @@ from ryu_pmipls.framework.readable import Readable
 from ryu_pmipls.framework.threads import in_thread
 from ryu_pmipls.openflow.network import Network
 from ryu_pmipls.openflow.switch import Switch
-from ryu_pmipls.precedence import take_precedence
 from ryu_pmipls.rest.application import RestApplication
 from ryu_pmipls.rest.resources import Resources
 from ryu_pmipls.routing import BindingTable
@@ -61,9 +60,9 @@ _WATCH_INTERVAL = 0.25
 _SILENCE = 4.0
 #: Datagrams that are taken in one go, and make up one write to each switch, before other work has its turn.
 _BATCH = 256
-#: Seconds for which datagrams may gather when there were fewer: to handle one takes far less than to put a batch into
-#: force. Who comes after a pause does not wait.
-_GATHER = 0.001
+#: Seconds for which datagrams gather when there were fewer, at most: while the batch before is on its way into force.
+#: So a busy machine gets larger ones, which take less of it. Who comes after a pause does not wait.
+_GATHER = 0.01
 #: So many new objects are there when the garbage collector looks at them.
 _NEW_OBJECTS = 50_000
 #: After so many seconds a thread that computes lets another one compute; Python's own is ten times that.
@@ -97,7 +96,6 @@ class RouteManagementServer(PromptApp):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        take_precedence()  # before there are threads
         self.profile = profile = PROFILE
         self.clock = SteadyClock()
         self.refused: Counter[str] = Counter()
@@ -266,7 +264,9 @@ class RouteManagementServer(PromptApp):
             except Exception:
                 self.refused["failed"] += 1
                 LOG.exception("handling what MAGs have reported failed")
-            hub.sleep(_GATHER if len(datagrams) < _BATCH else 0)
+            hub.sleep(0)
+            if len(datagrams) < _BATCH:
+                self.routes.settled.wait(_GATHER)
 
     def _take(self, datagrams: Sequence[tuple[bytes, Peer]], now: float) -> None:
         """What MAGs report of routes is handled together, after the rest; the ends that LMAs report come last."""

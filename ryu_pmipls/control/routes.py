@@ -56,6 +56,9 @@ class RouteControl:
         self._forwards = profile.handoff.forwarding
         self._mags = {mag.name: endpoint.peer(mag.address) for mag in profile.mags}
         self._under_way: dict[bytes, _Handoff] = {}  # the latest of each prefix
+        #: Set while all that was reported is stored and in force.
+        self.settled = hub.Event()
+        self.settled.set()
         self._unstored: list[_Handoff] = []
         self._to_store = hub.Event()
         self._limiter = RateLimiter(burst=20)
@@ -82,10 +85,12 @@ class RouteControl:
                 handoffs.append(handoff)
             elif result is Result.TOO_NEW:
                 self._refused["route_adjust: timestamp in the future"] += 1
-            elif result is not Result.UNCHANGED:  # which is a repetition of what is under way
-                # What is in force is newer: there is nothing to repeat the message for.
+            elif before is None:
+                # What is in force is newer: there is nothing to repeat the message for. While it is still under way
+                # it could get lost, and with it what this message has told.
                 self._answer(report)
         if handoffs:
+            self.settled.clear()
             self._unstored += handoffs
             self._to_store.set()
             self._network.route(handoffs, self._in_force, self._forwarding)
@@ -176,6 +181,8 @@ class RouteControl:
         latest = [handoff for handoff in handoffs if not handoff.superseded]
         for handoff in latest:
             del self._under_way[handoff.binding.prefix]
+        if not self._under_way:
+            self.settled.set()
         return latest
 
     def _log(self, batch: RouteBatch) -> None:

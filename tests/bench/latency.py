@@ -29,6 +29,7 @@ def measure() -> list[Comparison]:
         for piece in islice(pieces, SINGLE):
             floor.append(writer.write(piece))
             time.sleep(PAUSE)
+        writer.close()
         arena.start_rms()
         arena.generate(Job(NODES, NODES, 64))
         cases = {

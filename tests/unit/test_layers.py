@@ -19,7 +19,6 @@ ALLOWED: dict[str, set[str]] = {
     "startup": set(),
     "framework": set(),
     "rate_limiter": set(),
-    "precedence": set(),
     "domain": {"loadsharing"},
     "wire": set(),
     "mobility": {"wire"},
