@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -98,7 +99,7 @@ class AnsweringRms:
     def _answer(self) -> None:
         with suppress(OSError, ValueError):  # closed
             while True:
-                self.endpoint.wait()
+                select.select(self.endpoint.descriptors, [], [])
                 for message, source in self.endpoint.drain():
                     self.received.append((message, source))
                     if isinstance(message, RouteAdjust):
