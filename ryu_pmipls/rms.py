@@ -285,7 +285,7 @@ class RouteManagementServer(PromptApp):
         self.routes.reported(reports, now)
         for report in ends:
             self.routes.ended(report, now)
-        self.notifier.send(now, busy=self.routes.busy)
+        self.notifier.send(now, busy=not self.routes.settled.is_set())
 
     def _handle(self, octets: bytes, peer: Peer, now: float) -> Report | None:
         """Do what a message asks for, or return what it reports of routes."""

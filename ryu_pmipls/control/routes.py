@@ -63,11 +63,6 @@ class RouteControl:
         self._to_store = hub.Event()
         self._limiter = RateLimiter(burst=20)
 
-    @property
-    def busy(self) -> bool:
-        """Whether anything that was reported is not yet stored and in force."""
-        return bool(self._under_way)
-
     def reported(self, reports: Sequence[Report], now: float) -> None:
         """MAGs report where mobile nodes are: have it stored and put into force, all together."""
         acceptable = self._acceptable(reports)

@@ -1,6 +1,6 @@
 """The names of Ryu that the rest of the package uses.
 
-Ryu 4.34 is unmaintained. This is the one module that imports it, so that a successor has to fit here only.
+Ryu 4.34 is unmaintained. Only this package imports it, so that a successor has to fit here only.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from typing import Any, NamedTuple, TypeVar
 
 from ryu import cfg
 from ryu.app.wsgi import WSGIServer
-from ryu.base.app_manager import RyuApp
 from ryu.controller import ofp_event
 from ryu.controller.handler import CONFIG_DISPATCHER, DEAD_DISPATCHER, MAIN_DISPATCHER, set_ev_cls
 from ryu.lib import hub
@@ -91,7 +90,6 @@ __all__ = [
     "MAIN_DISPATCHER",
     "InterruptionError",
     "ProtocolDesc",
-    "RyuApp",
     "ToldEntry",
     "WSGIServer",
     "error_name",

@@ -76,16 +76,13 @@ class Filler:
     """
 
     def __init__(self, octets: bytes, names: Sequence[str]) -> None:
-        literals, order, position = [b""], [len(names)], 0
-        for token in _TOKEN.finditer(octets):
-            literals[-1] += octets[position : token.start()]
-            position = token.end()
-            if token[1] is None:
-                literals[-1] += b"%"
-            else:
-                literals.append(b"")
-                order += [names.index(token[1].decode()), len(names) + len(literals) - 1]
-        literals[-1] += octets[position:]
+        literals: list[bytes] = []
+        order: list[int] = []
+        for literal, name in _parts(octets):
+            order.append(len(names) + len(literals))
+            literals.append(literal)
+            if name is not None:
+                order.append(names.index(name))
         self._literals = tuple(literals)
         self._arranged = itemgetter(*order) if len(order) > 1 else itemgetter(slice(len(names), None))
 
@@ -102,19 +99,15 @@ class ManyFiller:
     """
 
     def __init__(self, octets: bytes, widths: Mapping[str, int]) -> None:
-        #: The names of the holes that the format has.
+        #: The names of the holes that the format has, each with its places.
         self.holes: dict[str, list[slice]] = {}
-        blank, position = b"", 0
-        for token in _TOKEN.finditer(octets):
-            blank += octets[position : token.start()]
-            position = token.end()
-            if token[1] is None:
-                blank += b"%"
-            else:
-                name = token[1].decode()
+        blank = b""
+        for literal, name in _parts(octets):
+            blank += literal
+            if name is not None:
                 self.holes.setdefault(name, []).append(slice(len(blank), len(blank) + widths[name]))
                 blank += bytes(widths[name])
-        self._blank = np.frombuffer(blank + octets[position:], np.uint8)
+        self._blank = np.frombuffer(blank, np.uint8)
 
     def __call__(self, count: int, columns: Mapping[str, Octets]) -> bytes:
         """``count`` copies; a column has as many rows, each with the octets for the hole in one of them."""
@@ -167,6 +160,20 @@ def _differences(one: bytes, other: bytes) -> Iterator[range]:
         elif not differs and begin is not None:
             yield range(begin, place)
             begin = None
+
+
+def _parts(octets: bytes) -> Iterator[tuple[bytes, str | None]]:
+    """The literals of a format, each with the name of the hole behind it; behind the last there is none."""
+    literal, position = b"", 0
+    for token in _TOKEN.finditer(octets):
+        literal += octets[position : token.start()]
+        position = token.end()
+        if token[1] is None:
+            literal += b"%"
+        else:
+            yield literal, token[1].decode()
+            literal = b""
+    yield literal + octets[position:], None
 
 
 def _literal(octets: bytes) -> bytes:
