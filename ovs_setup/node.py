@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from ipaddress import IPv6Interface
 from typing import Any, Literal
 
-from ovs_setup import OvsSetupError
+from ovs_setup import OvsSetupError, offloads
 from ovs_setup.packet_sockets import enlarge_receive_buffers
 from ovs_setup.vswitch import OpenVSwitch, OvsError
 from ryu_pmipls.domain.profile import Lma, Mag, Profile
@@ -52,6 +52,7 @@ class _Before:
     routes: list[str]  # through the underlay port, in the notation of ip-route(8)
     sysctls: dict[str, str]  # path below /proc/sys -> value
     down: list[str]  # ports that were not up
+    offloads: dict[str, list[str]] = field(default_factory=dict)  # port -> those that were on and must not be
 
 
 def set_up(ovs: OpenVSwitch, profile: Profile, node: Node, datapath: Datapath, underlay_port: str | None) -> None:
@@ -79,11 +80,15 @@ def set_up(ovs: OpenVSwitch, profile: Profile, node: Node, datapath: Datapath, u
     else:
         _refuse_foreign_bridges(ovs)
     before = _observe(ovs, node, underlay_port, ports, links, known)
+    if datapath == "netdev":
+        before = _observe_offloads(ovs, ports, before)
     addresses = _underlay_addresses(profile, node, before)
     _configure_switch(ovs, node, datapath, before, links)
     try:
         _refuse_unusable(ovs, ports)
-        enlarge_receive_buffers(ovs.vswitchd_pid())
+        if datapath == "netdev":
+            enlarge_receive_buffers(ovs.vswitchd_pid())
+            _complete_packets(ovs, ports)
         _configure_host(ovs, node, before, addresses, ports)
         _set_controller(ovs, profile, anew=before.underlay_port is not None and not _has_address(links, node))
     except OvsSetupError:
@@ -108,6 +113,9 @@ def tear_down(ovs: OpenVSwitch, profile: Profile, node: Node) -> None:
             _set_sysctl(ovs, path, value)
     if before.underlay_port is not None and before.underlay_port in _links(ovs):
         _assign(ovs, before.underlay_port, before.addresses, before.routes)
+    for port, were_on in before.offloads.items():
+        with suppress(OvsError):
+            offloads.switch(ovs, port, were_on, "on")
     for port in before.down:
         with suppress(OvsError):
             ovs.execute("ip", "link", "set", port, "down")
@@ -180,6 +188,11 @@ def _observe(
         sysctls=sysctls,
         down=[port for port in ports if "UP" not in links[port]["flags"]],
     )
+
+
+def _observe_offloads(ovs: OpenVSwitch, ports: list[str], before: _Before) -> _Before:
+    found = {port: offloads.active(ovs, port, offloads.RECEIVING) for port in ports if port not in before.offloads}
+    return replace(before, offloads=before.offloads | found)
 
 
 def _global_addresses(link: dict[str, Any]) -> list[str]:
@@ -268,6 +281,14 @@ def _refuse_unusable(ovs: OpenVSwitch, ports: list[str]) -> None:
         if name in interfaces and interfaces[name]["ofport"] in ([], -1):
             reason = interfaces[name]["error"] or f"the reason is in {ovs.log}"
             raise OvsSetupError(f"Open vSwitch cannot use {name}: {reason}")
+
+
+def _complete_packets(ovs: OpenVSwitch, ports: list[str]) -> None:
+    """Have the kernel give the userspace datapath each packet as it is on a wire."""
+    for bridge in (SERVICE_BRIDGE, UNDERLAY_BRIDGE):
+        offloads.turn_off(ovs, bridge, offloads.SENDING)
+    for port in ports:
+        offloads.turn_off(ovs, port, offloads.RECEIVING)
 
 
 def _configure_host(ovs: OpenVSwitch, node: Node, before: _Before, addresses: list[str], ports: list[str]) -> None:

@@ -15,7 +15,7 @@ from ryu_pmipls.lab.errors import LabError
 from ryu_pmipls.lab.plan import Plan
 
 #: What a lab is made with; apart from Python.
-_PROGRAMS = ("ip", "nsenter", "ovs-vswitchd", "ovsdb-server", "ovs-vsctl", "ovs-ofctl", "iperf3", "bird")
+_PROGRAMS = ("ip", "nsenter", "ovs-vswitchd", "ovsdb-server", "ovs-vsctl", "ovs-ofctl", "ethtool", "iperf3", "bird")
 
 
 def check_programs() -> None:

@@ -10,6 +10,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from ipaddress import IPv6Address
 from pathlib import Path
@@ -19,7 +20,7 @@ import pytest
 from click.testing import CliRunner
 from pyroute2 import netns
 
-from ovs_setup import OvsSetupError
+from ovs_setup import OvsSetupError, offloads
 from ovs_setup import __main__ as command
 from ovs_setup.node import Node, hasten_reconnection, set_up, tear_down
 from ovs_setup.packet_sockets import RECEIVE_BUFFER, packet_sockets
@@ -51,6 +52,26 @@ def within(namespace: str, function: Callable[[], Result]) -> Result:
     return results[0]
 
 
+def received_by_tcp(octets: bytes, sender: str, receiver: str, address: str) -> bytes:
+    """What comes of the octets sent from one namespace to an address in another, each step within 10 s."""
+
+    def receive() -> bytes:
+        with listener.accept()[0] as connection:
+            connection.settimeout(10)
+            return b"".join(iter(lambda: connection.recv(65536), b""))
+
+    with (
+        within(receiver, lambda: socket.create_server((address, 0), family=socket.AF_INET6)) as listener,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        listener.settimeout(10)
+        received = pool.submit(receive)
+        endpoint = address, listener.getsockname()[1]
+        with within(sender, lambda: socket.create_connection(endpoint, 10)) as connection:
+            connection.sendall(octets)
+        return received.result()
+
+
 class Place:
     """A namespace with a private Open vSwitch in it; both go at the end of a test, however it ends."""
 
@@ -73,6 +94,7 @@ class Place:
             self.ip("-o -brief link").replace("LOWERLAYERDOWN", "DOWN"),
             self.ip("-o address"),
             self.ip("-6 route show"),
+            *(self.ovs.execute("ethtool", "-k", port) for port in ("acc1", "core", "eth0")),
             self.ovs.execute("sysctl", "-a", "-r", r"ipv6\.conf\..*\.(disable_ipv6|forwarding)"),
         )
         return sorted(line for text in texts for line in text.splitlines() if "fe80::" not in line)
@@ -105,6 +127,8 @@ def host(places: Places) -> Place:
         place.ip(f"link set {port}-x up")
         # As on a wire: checksums are complete when a frame leaves.
         place.ovs.execute("ethtool", "-K", f"{port}-x", "tx", "off")
+        # As a network card has it; a veth does not by itself.
+        place.ovs.execute("ethtool", "-K", port, "gro", "on")
     place.ip("link set eth0 up")
     for node in (MAG, LMA):
         place.ip(f"address add {node.address}/64 dev eth0 nodad")
@@ -194,6 +218,7 @@ def test_set_up_makes_the_node_and_tear_down_restores_the_host(host: Place, node
     assert host.sysctl("net.ipv6.conf.all.forwarding") == "0"
     assert host.sysctl("net.ipv6.conf.br-pm.accept_ra") == "0"
     assert "actions" not in ovs.ofctl("dump-flows", "br-pm")
+    assert [port for port in (*ports, "eth0") if offloads.active(ovs, port, offloads.RECEIVING)] == []
 
     tear_down(ovs, PROFILE, node)
     assert "\n".join(host.state()) == "\n".join(before)
@@ -229,13 +254,38 @@ def test_packets_have_room_to_wait_for_the_switch_also_when_it_was_started_again
     set_up(host.ovs, PROFILE, MAG, "netdev", "eth0")
     for _ in range(2):
         pid = host.ovs.vswitchd_pid()
-        rooms = [opened.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) for opened in packet_sockets(pid)]
-        # One more only sends.
-        assert rooms.count(RECEIVE_BUFFER) == len((*MAG.access_ports, "eth0"))
+        rooms = {
+            opened.getsockname()[0]: opened.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+            for opened in packet_sockets(pid)
+        }
+        rooms.pop("", None)  # one that only sends
+        assert rooms == dict.fromkeys((*MAG.access_ports, "eth0"), RECEIVE_BUFFER)
         os.kill(pid, signal.SIGKILL)
         while host.ovs.running():
             time.sleep(0.01)
         host.ovs.start()
+
+
+def test_tcp_passes_between_the_bridges_own_interface_and_a_port_also_when_the_switch_was_started_again(
+    host: Place, places: Places
+) -> None:
+    places("pos-r")
+    host.ip("link set core-x netns pos-r")
+    sh("ip -n pos-r link set core-x up")
+    sh(f"ip -n pos-r address add {CN}/64 dev core-x nodad")
+    for _ in range(2):
+        set_up(host.ovs, PROFILE, LMA, "netdev", "eth0")
+        host.ovs.ofctl("add-flow", "br-pm", "in_port=LOCAL,actions=output:core")
+        host.ovs.ofctl("add-flow", "br-pm", "in_port=core,actions=output:LOCAL")
+        octets = b"segment" * 100_000
+        assert received_by_tcp(octets, host.name, "pos-r", CN) == octets
+        host.ovs.stop()
+        host.ovs.start()
+
+
+def test_an_offload_that_stays_on_is_refused(places: Places) -> None:
+    with pytest.raises(OvsSetupError, match="lo: tx-checksumming cannot be turned off"):
+        offloads.turn_off(places("pos-s").ovs, "lo", offloads.SENDING)
 
 
 def test_what_is_missing_is_named_and_nothing_is_changed(host: Place) -> None:
