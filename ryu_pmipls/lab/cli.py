@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import Any
 
 import click
@@ -14,7 +15,7 @@ from ryu_pmipls.domain.profile import find_profile, load_profile
 from ryu_pmipls.lab import remains, traffic
 from ryu_pmipls.lab.errors import LabError
 from ryu_pmipls.lab.lab import Lab
-from ryu_pmipls.lab.network import LinkChange
+from ryu_pmipls.lab.plan import AccessPort
 from ryu_pmipls.lab.traffic import Direction, FlowResult, Protocol
 
 _console = Console(highlight=False)
@@ -99,8 +100,16 @@ def status(prefix: str | None) -> None:
 @click.argument("mag")
 @_prefix_option
 def attach(mobile_node: str, mag: str, prefix: str | None) -> None:
-    """Join the mobile node MN to a free access port of MAG."""
-    _print_change(Lab.find(prefix).attach(mobile_node, mag))
+    """Join the mobile node MN to a free access port of MAG, and wait until it has its address."""
+    found = Lab.find(prefix)
+    change = found.attach(mobile_node, mag)
+    _print(f"{mobile_node} is attached to {_access(change.new)}: link moved in {change.link_layer_ms:.1f} ms.")
+    if found.process(mag) is None:
+        _print(f"{mag} has no agent that could give it an address.")
+        return
+    with _console.status("waiting for its address"):
+        address = found.await_address(mobile_node)
+    _print(f"It has formed the address {address} {time.monotonic() - change.joined_monotonic:.1f} s later.")
 
 
 @lab.command()
@@ -117,8 +126,12 @@ def detach(mobile_node: str, prefix: str | None) -> None:
 @click.argument("mag")
 @_prefix_option
 def handoff(mobile_node: str, mag: str, prefix: str | None) -> None:
-    """Move the attached mobile node MN to MAG."""
-    _print_change(Lab.find(prefix).handoff(mobile_node, mag))
+    """Move the attached mobile node MN to MAG; it keeps its address."""
+    change = Lab.find(prefix).handoff(mobile_node, mag)
+    old = "-" if change.old is None else _access(change.old)
+    solicitation = "router solicitation sent" if change.solicited else "the node will solicit by itself"
+    moved = f"{mobile_node} moved from {old} to {_access(change.new)}"
+    _print(f"{moved}: link moved in {change.link_layer_ms:.1f} ms, {solicitation}.")
 
 
 @lab.command("traffic")
@@ -202,14 +215,12 @@ def stop_switch(node: str, prefix: str | None) -> None:
     _console.print(f"The switch of {node} is not running.")
 
 
-def _print_change(change: LinkChange) -> None:
-    new = f"{change.new.mag} port {change.new.port}"
-    if change.old is None:
-        move = f"{change.mobile_node} is attached to {new}"
-    else:
-        move = f"{change.mobile_node} moved from {change.old.mag} port {change.old.port} to {new}"
-    solicitation = "router solicitation sent" if change.solicited else "the node will solicit by itself"
-    _console.print(f"{move}: link moved in {change.link_layer_ms:.1f} ms, {solicitation}.", soft_wrap=True)
+def _access(access: AccessPort) -> str:
+    return f"{access.mag} port {access.port}"
+
+
+def _print(text: str) -> None:
+    _console.print(text, soft_wrap=True)
 
 
 def _print_results(results: list[FlowResult]) -> None:

@@ -23,9 +23,12 @@ from ryu_pmipls.lab.errors import LabError
 from ryu_pmipls.lab.network import LinkChange, Network
 from ryu_pmipls.lab.plan import RMS, UNDERLAY_PORT, AccessPort, cpu_group, plan, settings
 from ryu_pmipls.lab.remains import Progress, Remains, say_nothing
+from ryu_pmipls.lab.waiting import expect
 
 #: The profile of a lab, in its directory.
 _PROFILE_COPY = "profile.yaml"
+#: Seconds within which an attached mobile node forms its address; an ordinary host takes three or four.
+_ADDRESS_TIMEOUT = 30.0
 
 
 @dataclass(frozen=True)
@@ -242,6 +245,17 @@ class Lab:
         addresses = self.network.addresses(mobile_node)
         if not addresses:
             raise LabError(f"{mobile_node} has no global address; 'pmipls lab attach {mobile_node} MAG' gives it one")
+        return addresses[0]
+
+    def await_address(self, mobile_node: str) -> IPv6Address:
+        """A global address of an attached mobile node, as soon as it has one; ``LabError`` after 30 s without."""
+        mag = self._require_attached(mobile_node).mag
+        addresses = expect(
+            lambda: self.network.addresses(mobile_node),
+            _ADDRESS_TIMEOUT,
+            f"{mobile_node} is attached to {mag}, but has formed no address within {_ADDRESS_TIMEOUT:.0f} s; "
+            f"'pmipls health' and {self.log(mag)} may tell why",
+        )
         return addresses[0]
 
     # --- the access network -----------------------------------------------------------------------------------

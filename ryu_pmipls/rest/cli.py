@@ -155,7 +155,8 @@ def _incident_rows(document: Any) -> list[list[str]]:
     return [[_time(entry["time"]), entry["lma"], entry["kind"], entry["reason"]] for entry in document]
 
 
-def _health_rows(document: Any) -> list[list[str]]:
+def health_rows(document: Any) -> list[list[str]]:
+    """What there is to know of the RMS's health, and how it is, line by line."""
     rows = [["status", document["status"]], ["domain", document["domain"]], ["bindings", str(document["bindings"])]]
     rows += [[f"switch {name}", state] for name, state in document["switches"].items()]
     rows += [[f"alarm at {alarm['lma']}", alarm["reason"]] for alarm in document["alarms"]]
@@ -281,5 +282,5 @@ commands = [
         ("time", "LMA", "what", "why"),
         _incident_rows,
     ),
-    _command("health", "Whether all is well with the RMS and its switches.", ("what", "how"), _health_rows),
+    _command("health", "Whether all is well with the RMS and its switches.", ("what", "how"), health_rows),
 ]

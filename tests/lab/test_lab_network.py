@@ -335,6 +335,7 @@ def test_status_and_commands(detached: Lab) -> None:
     shown = runner.invoke(command_line, ["attach", "mn3", "mag2", *chosen])
     assert shown.exit_code == 0
     assert shown.output.startswith("mn3 is attached to mag2 port acc1: link moved in ")
+    assert shown.output.endswith("mag2 has no agent that could give it an address.\n")
     shown = runner.invoke(command_line, ["status", *chosen])
     assert shown.exit_code == 0
     assert any("mn3" in line and "mag2" in line and "acc1" in line for line in shown.output.splitlines())

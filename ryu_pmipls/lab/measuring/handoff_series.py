@@ -11,10 +11,10 @@ from statistics import median
 
 from ryu_pmipls.lab.errors import LabError
 from ryu_pmipls.lab.lab import Lab
-from ryu_pmipls.lab.measuring.waiting import expect
 from ryu_pmipls.lab.network import LinkChange
 from ryu_pmipls.lab.probe import Probe, ProbeResult
 from ryu_pmipls.lab.traffic import Flow, FlowResult
+from ryu_pmipls.lab.waiting import expect
 
 PROBE_RATE = 1000  # datagrams per second
 #: Of the TCP transfer, in Mbit/s: what an LMA of the default lab carries besides the probe.

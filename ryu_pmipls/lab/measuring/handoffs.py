@@ -28,7 +28,7 @@ from ryu_pmipls.lab.errors import LabError
 from ryu_pmipls.lab.lab import Lab
 from ryu_pmipls.lab.measuring.handoff_series import PROBE_RATE, Handoff, series
 from ryu_pmipls.lab.measuring.options import report_option
-from ryu_pmipls.lab.measuring.waiting import expect
+from ryu_pmipls.lab.waiting import expect
 from ryu_pmipls.rest.cli import base_url, fetch
 
 _TUNNELS_TIMEOUT = 30.0  # s

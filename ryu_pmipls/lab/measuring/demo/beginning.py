@@ -6,7 +6,7 @@ import time
 
 from ryu_pmipls.lab.measuring.demo.capture import Capture
 from ryu_pmipls.lab.measuring.demo.stage import Stage
-from ryu_pmipls.lab.measuring.waiting import until
+from ryu_pmipls.lab.waiting import until
 
 _TUNNELS_TIMEOUT = 30.0  # s
 _ADDRESS_TIMEOUT = 15.0  # s
@@ -35,8 +35,8 @@ def tunnels(stage: Stage) -> None:
     stage.saw(
         "tunnels",
         pairs == wanted and attached == 0,
-        f"{pairs} pairs up in {seconds:.1f} s, {attached} mobile nodes attached",
-        f"{len(stage.profile.mags)} x {len(stage.profile.lmas)} pairs before any mobile node attaches",
+        f"{pairs} of {wanted} pairs up after {seconds:.1f} s, {attached or 'no'} mobile node attached",
+        "every MAG has a tunnel to every LMA before any mobile node attaches",
     )
 
 
@@ -57,7 +57,8 @@ def attach(stage: Stage) -> None:
     stage.saw(
         "attachment",
         all(answered == 3 for answered in reached.values()),
-        f"{sum(answered == 3 for answered in reached.values())} of {len(places)} reach the correspondent node",
+        f"{sum(answered == 3 for answered in reached.values())} of {len(places)} mobile nodes reach the "
+        "correspondent node",
         "every mobile node forms an address and reaches the correspondent node",
     )
 

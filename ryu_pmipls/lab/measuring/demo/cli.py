@@ -7,38 +7,30 @@ from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.markup import escape
 
 from ryu_pmipls.domain.profile import find_profile, load_profile
 from ryu_pmipls.lab.errors import LabError
 from ryu_pmipls.lab.lab import Lab
 from ryu_pmipls.lab.measuring.demo import beginning
 from ryu_pmipls.lab.measuring.demo.capture import Capture
+from ryu_pmipls.lab.measuring.demo.diagnosis import diagnose
 from ryu_pmipls.lab.measuring.demo.handoff import hand_off
 from ryu_pmipls.lab.measuring.demo.overload import overload
-from ryu_pmipls.lab.measuring.demo.report import Report
-from ryu_pmipls.lab.measuring.demo.stage import Stage
+from ryu_pmipls.lab.measuring.demo.stage import Stage, Step
+from ryu_pmipls.lab.measuring.demo.summary import summary
 from ryu_pmipls.lab.measuring.options import report_option
 
 
-def play(stage: Stage, capture: Capture) -> None:
-    """All steps in order; ``LabError`` when one cannot go on."""
-    try:
-        stage.step("The lab: namespaces, Open vSwitch, RMS", lambda stage: beginning.bring_up(stage, capture))
-        stage.step("Tunnels between every MAG and every LMA (Tnl_request, Tnl_ack)", beginning.tunnels)
-        stage.step("Mobile nodes attach (router solicitation, PBU, PBA, router advertisement)", beginning.attach)
-        stage.step("More uplink than LMA capacity, until the RMS adjusts (Load_info, Load_adjust)", overload)
-        stage.step("A handoff in the middle of a TCP transfer (Route_adjust)", hand_off)
-        stage.step("The capture of the signalling, read by tshark", capture.judge)
-    finally:
-        stage.end()
-
-
-def _summary(report: Report) -> Table:
-    table = Table("effect", "wanted", "measured", "seen", title="What the demo was to show")
-    for effect in report.effects:
-        table.add_row(effect.name, effect.wanted, effect.measured, "yes" if effect.seen else "[red]NO[/red]")
-    return table
+def _steps(capture: Capture) -> tuple[Step, ...]:
+    return (
+        Step("The lab: namespaces, Open vSwitch, RMS", 6, lambda stage: beginning.bring_up(stage, capture)),
+        Step("Tunnels between MAGs and LMAs (Tnl_request, Tnl_ack)", 4, beginning.tunnels),
+        Step("Mobile nodes attach (RS, PBU, PBA, RA)", 5, beginning.attach),
+        Step("An overloaded LMA (Load_info, Load_adjust)", 26, overload),
+        Step("A handoff during a TCP transfer (Route_adjust)", 9, hand_off),
+        Step("The capture of the signalling, read by tshark", 1, capture.judge),
+    )
 
 
 @click.command()
@@ -64,20 +56,43 @@ def demo(profile: str | None, keep: bool, report: Path) -> None:
     stage, capture = Stage(lab, console), Capture(lab)
     up = not lab.running()
     try:
-        play(stage, capture)
-    except LabError as error:
-        console.print(f"[red]The demo cannot go on:[/red] {error}")
-        raise click.exceptions.Exit(1) from None
+        stopped = _play(stage, capture)
+        if stopped is not None:
+            console.print(f"[red]The demo cannot go on:[/red] {escape(stopped)}")
+        if up and lab.running():
+            _conclude(stage, capture, report, console)
     finally:
-        if stage.report.effects:
-            shutil.copytree(lab.directory / "log", report / "log", dirs_exist_ok=True)
-            shutil.copy(capture.file, report)
-            written = stage.report.write(report)
-            console.print(_summary(stage.report))
-            console.print(f"Figures and picture: {', '.join(str(file) for file in written)}")
+        stage.end()
         if keep:
             console.print("The lab is still up: 'pmipls lab status' shows it, 'pmipls lab down' removes it.")
         elif up:
             lab.down()
-    if not stage.report.complete:
+    if stopped is not None or not stage.report.complete:
         raise click.exceptions.Exit(1)
+
+
+def _play(stage: Stage, capture: Capture) -> str | None:
+    """All parts in order; returns why one could not go on, if so."""
+    try:
+        stage.perform(_steps(capture))
+    except (LabError, click.ClickException) as error:
+        return str(error)
+    return None
+
+
+def _conclude(stage: Stage, capture: Capture, directory: Path, console: Console) -> None:
+    """Leave report, capture and logs behind, and say what was seen and, if not all was, what may be the reason."""
+    written = stage.report.write(directory)
+    shutil.copytree(stage.lab.directory / "log", directory / "log", dirs_exist_ok=True)
+    if capture.file.exists():
+        written.append(Path(shutil.copy(capture.file, directory)))
+    console.print()
+    console.print(summary(stage.report))
+    if not stage.report.complete:
+        console.print()
+        console.print("What may be the reason:")
+        for line in [*diagnose(stage.lab)] or ["neither health nor the logs complain of anything"]:
+            console.print(f"  {line}", markup=False, soft_wrap=True)
+    console.print()
+    files = ", ".join(file.name for file in written)
+    console.print(f"Left in {directory}: {files}, log/", soft_wrap=True)

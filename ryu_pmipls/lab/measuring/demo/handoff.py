@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from ipaddress import IPv6Network
+from math import isfinite
 
 from ryu_pmipls.domain.profile import MobileNode
 from ryu_pmipls.lab.measuring.demo.stage import Stage
@@ -50,22 +51,25 @@ def hand_off(stage: Stage) -> None:
         "tcp_retransmitted_segments": result.retransmits(),
     }
     total = None if protocol is None else protocol.get("route_adjust_acknowledged")
-    stage.say(
-        f"downlink gap {gap.milliseconds:.1f} ms, {gap.lost} packets of {PROBE_RATE}/s lost; link layer "
-        f"{change.link_layer_ms:.1f} ms; from router solicitation to the last barrier {total} ms"
-    )
+    parts = f"link layer {change.link_layer_ms:.0f} ms"
+    if total is not None:
+        parts += f", router solicitation to last barrier {total:.0f} ms"
+    silence = f"{gap.milliseconds:.0f} ms" if isfinite(gap.milliseconds) else "without end"
+    stage.say(f"{gap.lost} packets of {PROBE_RATE}/s lost in it")
+    kept = stage.address(node.name) == address
     stage.saw(
         "handoff keeps TCP",
-        alive and later > 0 and result.error is None and stage.address(node.name) == address,
-        f"{later:.1f} Mbit/s after it, address {address} "
-        f"{'kept' if stage.address(node.name) == address else 'LOST'}; gap {gap.milliseconds:.0f} ms",
+        alive and later > 0 and result.error is None and kept,
+        f"{later:.1f} Mbit/s after it, address {'kept' if kept else 'LOST'}; downlink gap {silence} ({parts})",
         "the TCP transfer goes on and the mobile node keeps its address",
     )
     routes = {lma.name: _route_at(stage, lma.name, here["prefix"]) for lma in stage.profile.lmas}
+    right = [lma for lma, mag in routes.items() if mag == target]
+    wrong = "".join(f"; {lma} to {mag or 'nowhere'}" for lma, mag in routes.items() if mag != target)
     stage.saw(
         "routes on all LMAs",
-        all(mag == target for mag in routes.values()) and total is not None,
-        ", ".join(f"{lma}: {here['prefix']} to {mag}" for lma, mag in routes.items()),
+        not wrong and total is not None,
+        f"{len(right)} of {len(routes)} LMAs route {here['prefix']} to {target}{wrong}",
         "the flow table of every LMA, read from the switch, routes the prefix to the new MAG",
     )
 

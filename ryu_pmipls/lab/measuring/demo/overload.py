@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Container, Mapping, Sequence
@@ -9,16 +10,23 @@ from typing import Any
 
 from ryu_pmipls.lab import traffic
 from ryu_pmipls.lab.errors import LabError
+from ryu_pmipls.lab.measuring.demo.flow_shares import FlowShare, continuity, measure
 from ryu_pmipls.lab.measuring.demo.stage import Stage
+from ryu_pmipls.lab.plan import MOBILE_PORT
 from ryu_pmipls.lab.traffic import Flow, FlowResult
+from ryu_pmipls.lab.waiting import until
 from ryu_pmipls.openflow.rules import tunnel_port
 
-#: Offered load of each UDP flow in Mbit/s: two of them are more than one LMA of the default lab can carry.
-UDP_RATE = 130.0
+#: Mbit/s and s of the UDP flow that tells what an LMA can carry; downlink, for that counts towards no overload.
+TRIAL_RATE, _TRIAL = 400.0, 1.0
+#: Offered load of each UDP flow, as a fraction of what an LMA can carry: too much for two, and room for TCP beside one.
+OFFERED = 0.8
 #: Wanted ratio of the goodput after the adjustment to that before it.
 GOODPUT_RATIO = 1.6
 
 _TIMEOUT = 60.0  # s
+_ALONE = 4.0  # s for which TCP has the path to itself at the end
+_SENDING = 10  # packets between two samples, by which TCP counts as sending
 _RELIEF = 12.0  # s for which the traffic goes on after the adjustment
 _START_UP = 0.5  # s until the flows are at their rate
 _SETTLING = 2.0  # s after a change until what is measured counts
@@ -26,14 +34,15 @@ _SAMPLING = 0.2  # s between two looks at the load list
 
 
 def overload(stage: Stage) -> None:
-    first, second, *others = stage.profile.mobile_nodes
+    first, second, third, *_ = stage.profile.mobile_nodes
     known = {decision["id"] for decision in stage.fetch("decisions")}
-    flows = [Flow(stage.lab, node.name, "udp", "up", UDP_RATE) for node in (first, second)]
-    flows += [Flow(stage.lab, node.name, "tcp", "up") for node in others[:1]]
+    rate = _udp_rate(stage, first.name)
+    flows = [Flow(stage.lab, node.name, "udp", "up", rate) for node in (first, second)]
+    flows.append(Flow(stage.lab, third.name, "tcp", "up"))
     stage.flows += flows
     traffic.start(flows)
     started = time.time()
-    stage.say(f"{', '.join(flow.name for flow in flows)}; UDP at {UDP_RATE:.0f} Mbit/s each")
+    stage.say(f"{', '.join(flow.name for flow in flows)}; UDP at {rate:.0f} Mbit/s each")
     decision, overloaded_at = _await_decision(stage, known)
     stage.mark(f"Load_adjust: {decision['mag']} from {decision['old_lma']} to {decision['new_lma']}", decision["time"])
     stage.say(decision["reason"])
@@ -44,12 +53,51 @@ def overload(stage: Stage) -> None:
         stage.sample()
         time.sleep(_SAMPLING)
     after = _uplink_counts(stage, decision)
-    ended = time.time()
-    results = [flow.stop() for flow in flows]
+    parts = {"before": (started + _START_UP, decision["time"]), "after": (decision["time"] + _SETTLING, time.time())}
+    results = [flow.stop() for flow in flows if flow.protocol == "udp"]
+    transfer = flows[-1]
+    parts["alone"] = _leave_alone(stage, transfer.mobile_node)
+    results.append(transfer.stop())
     stage.note_goodput(results)
     _judge_overload(stage, decision, overloaded_at)
     _judge_uplink(stage, decision, before, after)
-    _judge_relief(stage, results, started + _START_UP, decision["time"], ended)
+    shares = measure(results, parts)
+    stage.report.figures["flows"] = shares
+    _judge_relief(stage, shares)
+    _judge_flows(stage, results, shares)
+
+
+def _udp_rate(stage: Stage, node: str) -> float:
+    """Mbit/s to offer by each UDP flow: the CPU quota of an LMA is worth more on one machine than on another."""
+    (trial,) = traffic.run([Flow(stage.lab, node, "udp", "down", TRIAL_RATE, _TRIAL)])
+    carried = trial.goodput()
+    stage.report.figures["lma_capacity_mbit_s"] = carried
+    stage.say(f"an LMA carries {carried:.0f} Mbit/s")
+    if carried <= 0:
+        raise LabError(f"a trial of {TRIAL_RATE:.0f} Mbit/s brought nothing through: {trial.error or 'all was lost'}")
+    return OFFERED * carried
+
+
+def _leave_alone(stage: Stage, node: str) -> tuple[float, float]:
+    """Have the mobile node's TCP alone for a while, beginning when it sends: gives beginning and end, s since 1970.
+
+    TCP that got nothing through waits longer and longer before it tries again.
+    """
+
+    def sent() -> int:
+        shown = stage.lab.execute(node, ["ip", "-json", "-statistics", "link", "show", "dev", MOBILE_PORT]).stdout
+        packets: int = json.loads(shown)[0]["stats64"]["tx"]["packets"]
+        return packets
+
+    def sends() -> bool:
+        before = sent()
+        time.sleep(_SAMPLING)
+        return sent() - before > _SENDING
+
+    until(sends, _TIMEOUT)
+    beginning = time.time()
+    time.sleep(_ALONE)
+    return beginning, time.time()
 
 
 def _await_decision(stage: Stage, known: Container[str]) -> tuple[Any, float | None]:
@@ -63,7 +111,12 @@ def _await_decision(stage: Stage, known: Container[str]) -> tuple[Any, float | N
             if decision["id"] not in known:
                 return decision, overloaded_at
         time.sleep(_SAMPLING)
-    raise LabError(f"no decision within {_TIMEOUT:.0f} s; load list: {stage.fetch('load-list')}")
+    loads = ", ".join(
+        f"{load['lma']} {load['state']}, CPU {'unknown' if load['cpu'] is None else format(load['cpu'], '.0%')}, "
+        f"{load['packets']} packets"
+        for load in stage.fetch("load-list")["lmas"]
+    )
+    raise LabError(f"no decision within {_TIMEOUT:.0f} s; the load list has: {loads}")
 
 
 def _judge_overload(stage: Stage, decision: Any, overloaded_at: float | None) -> None:
@@ -79,15 +132,19 @@ def _judge_overload(stage: Stage, decision: Any, overloaded_at: float | None) ->
         and load["packets"] > settings.packet_threshold
         and delay <= 2 * settings.evaluation_interval,
         f"{decision['old_lma']} at CPU {load['cpu']:.0%} with {load['packets']} packets in {settings.window:g} s; "
-        f"decided {delay:.1f} s after it was seen; {_outcome(stage, decision['id'])}",
+        f"decision after {delay:.1f} s, {_acknowledged(stage, decision)}",
         f"CPU >= {settings.cpu_threshold:.0%}, packets > {settings.packet_threshold}, decision within two "
         f"evaluation periods ({2 * settings.evaluation_interval:g} s)",
     )
 
 
-def _outcome(stage: Stage, decision_id: str) -> str:
-    answers = stage.fetch(f"decisions/{decision_id}")["answers"]
-    return ", ".join(f"{answer['by']}: {answer['outcome']}" for answer in answers)
+def _acknowledged(stage: Stage, decision: Any) -> str:
+    """What switch and agent of the MAG answered."""
+    answers = stage.fetch(f"decisions/{decision['id']}")["answers"]
+    outcomes: dict[str, list[str]] = {}
+    for answer in answers:
+        outcomes.setdefault(answer["outcome"], []).append(answer["by"].removesuffix(f" of {decision['mag']}"))
+    return ", ".join(f"{outcome} by {' and '.join(sorted(by))}" for outcome, by in outcomes.items()) or "not answered"
 
 
 def _judge_uplink(stage: Stage, decision: Any, before: Mapping[str, int], after: Mapping[str, int]) -> None:
@@ -97,45 +154,30 @@ def _judge_uplink(stage: Stage, decision: Any, before: Mapping[str, int], after:
     stage.saw(
         "uplink moved",
         new > 1000 and old <= new / 1000,
-        f"of {decision['mag']}'s packets {new} came to {decision['new_lma']} and {old} to {decision['old_lma']}",
+        f"of {decision['mag']}'s packets {new} come to {decision['new_lma']}, {old} to {decision['old_lma']}",
         "the MAG's packets leave through the new tunnel and no longer through the old",
     )
 
 
-def _judge_relief(stage: Stage, results: Sequence[FlowResult], start: float, moved: float, end: float) -> None:
-    spans = {"before": (start, moved), "after": (moved + _SETTLING, end)}
-    goodput = {name: sum(result.goodput(*span) for result in results) for name, span in spans.items()}
-    ratio = goodput["after"] / goodput["before"] if goodput["before"] else float("inf")
-    details = {
-        name: {
-            result.name: {
-                "goodput_mbit_s": result.goodput(*span),
-                "loss_fraction": result.loss(*span) if result.protocol == "udp" else None,
-                "retransmitted_segments": result.retransmits(*span) if result.protocol == "tcp" else None,
-            }
-            for result in results
-        }
-        for name, span in spans.items()
-    }
-    stage.report.figures["goodput"] = {"mbit_s": goodput, "ratio": ratio, "flows": details}
-    for name, flows in details.items():
-        for flow, figures in flows.items():
-            loss, again = figures["loss_fraction"], figures["retransmitted_segments"]
-            quality = f"{loss:.1%} lost" if loss is not None else f"{again} segments retransmitted"
-            stage.say(f"{name}: {flow} {figures['goodput_mbit_s']:.1f} Mbit/s, {quality}")
+def _judge_relief(stage: Stage, shares: Mapping[str, Sequence[FlowShare]]) -> None:
+    before, after = (sum(share.goodput_mbit_s for share in shares[part]) for part in ("before", "after"))
+    ratio = after / before if before else float("inf")
+    stage.report.figures["goodput"] = {"mbit_s": {"before": before, "after": after}, "ratio": ratio}
+    for part, flows in shares.items():
+        for share in flows:
+            stage.say(f"{part}: {share}")
     stage.saw(
         "relief",
-        goodput["before"] > 0 and ratio >= GOODPUT_RATIO,
-        f"goodput {goodput['before']:.1f} -> {goodput['after']:.1f} Mbit/s, {ratio:.2f} times",
+        before > 0 and ratio >= GOODPUT_RATIO,
+        f"goodput {before:.1f} -> {after:.1f} Mbit/s, {ratio:.2f} times",
         f"aggregate uplink goodput at least {GOODPUT_RATIO} times that before",
     )
-    broken = [f"{result.name}: {result.error}" for result in results if result.error is not None]
-    stage.saw(
-        "Load_adjust breaks nothing",
-        not broken,
-        "; ".join(broken) or "every flow went on",
-        "no connection breaks",
-    )
+
+
+def _judge_flows(stage: Stage, results: Sequence[FlowResult], shares: Mapping[str, Sequence[FlowShare]]) -> None:
+    broken = {result.name: result.error for result in results if result.error is not None}
+    seen, measured = continuity(shares, broken)
+    stage.saw("Load_adjust breaks nothing", seen, measured, "every flow carries something before and after it")
 
 
 def _uplink_counts(stage: Stage, decision: Any) -> dict[str, int]:

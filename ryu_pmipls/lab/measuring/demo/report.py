@@ -59,10 +59,13 @@ class Report:
         return bool(self.effects) and all(effect.seen for effect in self.effects)
 
     def write(self, directory: Path) -> list[Path]:
-        """Write the JSON document and the picture; gives their paths."""
+        """Write the JSON document and, when there is something to draw, the picture; gives their paths."""
         directory.mkdir(parents=True, exist_ok=True)
         document, picture = directory / "report.json", directory / "report.png"
         document.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+        if not (self.goodput or self.samples):
+            picture.unlink(missing_ok=True)  # that of an earlier demo would be taken for this one's
+            return [document]
         draw(self, picture)
         return [document, picture]
 
@@ -98,13 +101,16 @@ def draw(report: Report, path: Path) -> None:
     upper.set_title(f"Load sharing in the domain {report.domain}: measured in the lab")
     for axis in (upper, lower):
         axis.grid(alpha=0.3)
-        axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8)
     figure.tight_layout()
     figure.savefig(path, dpi=110)
     pyplot.close(figure)
 
 
 def _curves(axis: Any, curves: Mapping[str, Sequence[tuple[float, float]]], start: float, colours: Any) -> None:
+    if not any(curves.values()):
+        axis.text(0.5, 0.5, "nothing was measured", transform=axis.transAxes, ha="center", color="grey")
+        return
     for index, (name, points) in enumerate(curves.items()):
         times = [time - start for time, _ in points]
         axis.plot(times, [value for _, value in points], label=name, color=colours[index], linewidth=1.8)
+    axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
@@ -17,6 +18,15 @@ from ryu_pmipls.lab.traffic import Flow, FlowResult
 from ryu_pmipls.rest.cli import base_url, fetch
 
 
+@dataclass(frozen=True)
+class Step:
+    """A part of the demo: its title, about how many seconds it takes on an idle machine, and what plays it."""
+
+    title: str
+    seconds: float
+    play: Callable[[Stage], None]
+
+
 class Stage:
     """The lab of one performance; each step adds what it saw to ``report`` and its flows to ``flows``."""
 
@@ -28,13 +38,17 @@ class Stage:
         self._console = console
         self._url = base_url(lab.profile)
 
-    def step(self, title: str, play: Callable[[Stage], None]) -> None:
-        """Play a step under its title."""
-        self._console.print(f"[bold]{title}[/bold]")
-        start = time.monotonic()
-        with self._console.status(title):
-            play(self)
-        self.say(f"[dim]{time.monotonic() - start:.1f} s[/dim]")
+    def perform(self, steps: Sequence[Step]) -> None:
+        """Play all steps in order, each under its title; ``LabError`` when one cannot go on."""
+        seconds = sum(step.seconds for step in steps)
+        self._console.print(f"The demo has {len(steps)} parts and takes about {seconds:.0f} s.")
+        for number, step in enumerate(steps, 1):
+            part = f"{number} of {len(steps)}"
+            self._console.print(f"[bold]{part}: {step.title}[/bold], about {step.seconds:.0f} s")
+            start = time.monotonic()
+            with self._console.status(part):
+                step.play(self)
+            self.say(f"[dim]took {time.monotonic() - start:.1f} s[/dim]")
 
     def end(self) -> None:
         """End the flows that a step has left behind."""
