@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -88,8 +89,31 @@ def capture(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_capture(capture: Path) -> None:
+def test_a_capture_is_a_line_a_message(capture: Path) -> None:
     result = decode(str(capture))
+    assert result.exit_code == 1
+    *lines, end = result.output.splitlines()
+    assert len(lines) == len(EVERYTHING) + 1
+    assert end == f"{len(EVERYTHING) + 1} Mobility Headers, 1 of them malformed."
+    for number, (line, (message, source, destination)) in enumerate(zip(lines, EVERYTHING.values(), strict=False), 1):
+        assert re.fullmatch(rf" *{number}  \d\d:\d\d:\d\d\.\d{{6}}  {source} > {destination}  .*", line)
+        assert f"  {message.description.title}" in line
+        assert "!" not in line
+    assert " ! the checksum is wrong (checksum)" in lines[-1]
+
+
+def test_a_line_says_who_is_meant_and_leaves_out_what_every_message_has(tmp_path: Path) -> None:
+    path = tmp_path / "one.pcap"
+    wrpcap(str(path), [IPv6(src=str(SOURCE), dst=str(DESTINATION), nh=135) / Raw(bytes.fromhex(PBU))])
+    line = decode(str(path)).output.splitlines()[0]
+    assert "  Binding Update: sequence " in line
+    assert "; Mobile Node Identifier mn1@example.net; " in line
+    for left_out in ("Pad", "checksum", "Timestamp", "type", "length"):
+        assert left_out not in line
+
+
+def test_a_capture_field_by_field(capture: Path) -> None:
+    result = decode("--verbose", str(capture))
     assert result.exit_code == 1
     assert result.output.endswith(f"\n{len(EVERYTHING) + 1} Mobility Headers, 1 of them malformed.\n")
     assert result.output.count("[right]") == len(EVERYTHING)
@@ -155,5 +179,5 @@ def test_a_capture_that_breaks_off_is_printed_as_far_as_it_goes(capture: Path) -
     capture.write_bytes(capture.read_bytes()[:-70])
     result = decode(str(capture))
     assert result.exit_code == 2
-    assert result.output.count("Packet ") == len(EVERYTHING)
+    assert len(result.stdout.splitlines()) == len(EVERYTHING)
     assert f"the file is damaged behind packet {len(EVERYTHING)}" in result.stderr
