@@ -1,37 +1,63 @@
-"""Fixtures for the tests of whole domains."""
+"""Fixtures for the tests of whole domains, and what a failed one leaves behind."""
 
 from __future__ import annotations
 
 import json
 import os
-import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from ryu_pmipls.domain.profile import SHIPPED_PROFILES
+from ryu_pmipls.lab.lab import Lab
+from ryu_pmipls.lab.processes import last_lines
 
+# How long an example takes says more about the machine than about the code.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 # What lands must not depend on chance; whoever works on the code lets chance find more.
-settings.register_profile("ci", derandomize=True)
-if os.environ.get("CI"):
-    settings.load_profile("ci")
+settings.register_profile("ci", settings.get_profile("patient"), derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "patient")
 
 DeriveProfile = Callable[..., Path]
+
+#: Lines of each log of a lab that a failure report has.
+_LAST_WORDS = 15
+#: Ports of labs' RMSs: below those that Linux gives to connections, some for each number of a lab.
+_FIRST_PORT, _PORTS_EACH = 20_000, 10
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=2, help="how often tests/lab/test_crashes.py kills the RMS")
 
 
-def free_port() -> int:
-    with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
-        probe.bind(("::", 0))
-        port: int = probe.getsockname()[1]
-        return port
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add the last words of the RMS, agents and switches of a failed test's labs to its report."""
+    report = yield
+    if report.failed:
+        for lab in _labs(item):
+            logs = [*sorted((lab.directory / "log").glob("*.log")), *sorted(lab.directory.glob("*/ovs-vswitchd.log"))]
+            for log in logs:
+                report.sections.append((f"end of {log}", last_lines(log, _LAST_WORDS)))
+    return report
+
+
+def _labs(item: pytest.Item) -> Iterator[Lab]:
+    """The labs among a test's fixtures, and within them."""
+    for fixture in getattr(item, "funcargs", {}).values():
+        for candidate in (fixture, getattr(fixture, "lab", None)):
+            if isinstance(candidate, Lab):
+                yield candidate
+
+
+def lab_ports(number: int) -> tuple[int, int]:
+    """The ports for OpenFlow and REST of a lab's RMS: no two numbers share any, so that labs run beside each other."""
+    first = _FIRST_PORT + _PORTS_EACH * number
+    return first, first + 1
 
 
 def merge(document: dict[str, Any], changes: Mapping[str, Any]) -> None:
@@ -47,8 +73,8 @@ def merge(document: dict[str, Any], changes: Mapping[str, Any]) -> None:
 def derive_profile(tmp_path_factory: pytest.TempPathFactory) -> DeriveProfile:
     """``derive_profile(prefix, number, changes={}, shipped="two-lma")``: the file of a profile that shares nothing.
 
-    ``prefix`` is that of the lab, ``number`` (10 to 99) goes into its subnets, and the ports are free ones: labs of
-    such profiles run beside each other and beside the default lab.
+    ``prefix`` is that of the lab, ``number`` (10 to 99) goes into its subnets and ports: labs of such profiles run
+    beside each other and beside the default lab.
     """
 
     def derive(prefix: str, number: int, changes: Mapping[str, Any] | None = None, shipped: str = "two-lma") -> Path:
@@ -57,9 +83,10 @@ def derive_profile(tmp_path_factory: pytest.TempPathFactory) -> DeriveProfile:
         for old, new in (("fd00:5213:", f"fd00:52{number}:"), ("fd00:c0de:", f"fd00:c0{number}:")):
             text = text.replace(old, new)
         document = json.loads(text.replace("2001:db8:100:", f"2001:db8:{number}00:"))
+        openflow, rest = lab_ports(number)
         rms = {
-            "openflow": {"host": "::", "port": free_port()},
-            "rest": {"host": "127.0.0.1", "port": free_port()},
+            "openflow": {"host": "::", "port": openflow},
+            "rest": {"host": "127.0.0.1", "port": rest},
             "state_directory": f"/run/pmipls/{prefix}/rms",
         }
         merge(document, {"domain": f"{shipped}-{prefix}", "rms": rms, "lab": {"prefix": prefix}})

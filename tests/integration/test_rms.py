@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from ipaddress import IPv6Address, IPv6Network
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
@@ -27,7 +27,6 @@ from ryu_pmipls.lab import namespaces
 from ryu_pmipls.lab.errors import LabError
 from ryu_pmipls.lab.lab import Lab
 from ryu_pmipls.openflow.rules import tunnel_group
-from ryu_pmipls.openflow.session import CHANGE_TIMEOUT
 from ryu_pmipls.rest.cli import base_url, fetch, send
 from ryu_pmipls.signalling import Endpoint, Role
 from ryu_pmipls.wire import (
@@ -47,21 +46,13 @@ from ryu_pmipls.wire import (
     build,
 )
 from ryu_pmipls.wire.codepoints import MOBILITY_HEADER
-
-T = TypeVar("T")
+from tests.waiting import PATIENCE, eventually
 
 BRIDGE = "br-pm"
 NOWHERE = IPv6Address("::")
+#: Of what a machine that is very busy may spoil.
+TRIES = 4
 LOAD_SHARING = {"window": 2, "report_interval": 1, "evaluation_interval": 0.5, "packet_threshold": 1000}
-
-
-def eventually(condition: Callable[[], T], timeout: float = 10.0) -> T:
-    """What ``condition`` returns as soon as that is true."""
-    deadline = time.monotonic() + timeout
-    while not (value := condition()):
-        assert time.monotonic() < deadline, "it did not come about in time"
-        time.sleep(0.05)
-    return value
 
 
 class Peers:
@@ -130,7 +121,7 @@ def kill(lab: Lab) -> None:
     process = lab.process("rms")
     assert process is not None
     process.kill()
-    process.wait(10)  # a dying process is not found any more before its sockets are closed
+    process.wait(PATIENCE)  # a dying process is not found any more before its sockets are closed
 
 
 def restart(lab: Lab) -> None:
@@ -214,23 +205,26 @@ def test_a_route_is_in_force_on_all_lmas_when_the_rms_confirms_it(lab: Lab, peer
 
 
 def test_a_switch_that_hangs_holds_up_nobody_else(lab: Lab, peers: Peers) -> None:
+    """It is left behind before its connection is given up; a busy machine may need several tries to show that."""
     build_tunnels(lab, at_lmas=True)
     first, second = home_prefix(lab, 0x14), home_prefix(lab, 0x15)
-    confirmed(peers, "mag1", route_adjust(lab, first, None, "mag1", time.time()))
     hanging = lab.openvswitch("lma2").vswitchd_pid()
-    os.kill(hanging, signal.SIGSTOP)
-    try:
-        begun = time.monotonic()
-        confirmed(peers, "mag2", route_adjust(lab, first, "mag1", "mag2", time.time()))
-        noticed = time.monotonic()
-        confirmed(peers, "mag1", route_adjust(lab, second, None, "mag1", time.time()))
-        assert noticed - begun < 3 < CHANGE_TIMEOUT
-        assert time.monotonic() - noticed < 1  # now that it is known nobody waits for it at all
-        assert (routed_to(lab, "lma1", first), routed_to(lab, "lma1", second)) == ("t-mag2", "t-mag1")
-    finally:
-        os.kill(hanging, signal.SIGCONT)
-    eventually(lambda: (routed_to(lab, "lma2", first), routed_to(lab, "lma2", second)) == ("t-mag2", "t-mag1"))
-    eventually(lambda: rest(lab, "health")["status"] == "ok")
+    for _ in range(TRIES):
+        confirmed(peers, "mag1", route_adjust(lab, first, "mag2", "mag1", time.time()))
+        confirmed(peers, "mag2", route_adjust(lab, second, "mag1", "mag2", time.time()))
+        os.kill(hanging, signal.SIGSTOP)
+        try:
+            confirmed(peers, "mag2", route_adjust(lab, first, "mag1", "mag2", time.time()))
+            confirmed(peers, "mag1", route_adjust(lab, second, "mag2", "mag1", time.time()))
+            left_behind = rest(lab, "health")["switches"]["lma2"] != "disconnected"
+            assert (routed_to(lab, "lma1", first), routed_to(lab, "lma1", second)) == ("t-mag2", "t-mag1")
+        finally:
+            os.kill(hanging, signal.SIGCONT)
+        eventually(lambda: (routed_to(lab, "lma2", first), routed_to(lab, "lma2", second)) == ("t-mag2", "t-mag1"))
+        eventually(lambda: rest(lab, "health")["status"] == "ok")
+        if left_behind:
+            return
+    pytest.fail(f"was waited for until its connection was given up, in {TRIES} tries")
 
 
 def drifted(lab: Lab) -> dict[str, int]:
@@ -257,10 +251,10 @@ def test_what_somebody_changes_by_hand_is_found_and_repaired(lab: Lab, peers: Pe
     lab.openvswitch("lma2").ofctl("mod-flows", BRIDGE, f"{route},actions=drop")
     lab.openvswitch("mag1").ofctl("mod-group", BRIDGE, "group_id=1,type=indirect,bucket=actions=drop")
     lab.openvswitch("mag2").ofctl("add-flow", BRIDGE, stray)
-    eventually(lambda: all(now > found[node] for node, now in drifted(lab).items()), 30)
+    eventually(lambda: all(now > found[node] for node, now in drifted(lab).items()))
     eventually(lambda: state() == before)
     lab.openvswitch("mag1").ofctl("del-groups", BRIDGE)  # and with them the entries that lead there
-    eventually(lambda: state() == before, 30)
+    eventually(lambda: state() == before)
     assert "ipv6_dst=2001:db8:ffff::/64" in lab.openvswitch("lma1").ofctl("dump-flows", BRIDGE, "cookie=0x77/-1")
     lab.openvswitch("lma1").ofctl("del-flows", BRIDGE, "cookie=0x77/-1")
 
@@ -278,7 +272,7 @@ def test_what_a_switch_refuses_is_told_and_done_when_it_can_be(lab: Lab, peers: 
     assert (routed_to(lab, "lma1", prefix), routed_to(lab, "lma2", prefix)) == ("t-mag1", None)
     assert report not in peers.heard("mag1")
     switch.vsctl("clear", "Bridge", BRIDGE, "flow_tables")
-    eventually(lambda: routed_to(lab, "lma2", prefix) == "t-mag1", 30)
+    eventually(lambda: routed_to(lab, "lma2", prefix) == "t-mag1")
     confirmed(peers, "mag1", report)
 
     wrong = route_adjust(lab, other, None, "mag1", time.time(), port=70000)
@@ -306,10 +300,15 @@ def test_the_old_mag_sends_back_for_a_while_what_still_comes(lab: Lab, peers: Pe
     confirmed(peers, "mag1", route_adjust(lab, prefix, None, "mag1", time.time()))
     delivery = entries_of(lab, "mag1", prefix)
     assert len(delivery) == 3
-    moved = route_adjust(lab, prefix, "mag1", "mag2", time.time())
-    confirmed(peers, "mag2", moved)
-    eventually(lambda: moved in peers.heard("mag1"))  # told when its switch does so
-    (forwarding,) = entries_of(lab, "mag1", prefix)
+    for _ in range(TRIES):  # the entry lives for 2 s only
+        moved = route_adjust(lab, prefix, "mag1", "mag2", time.time())
+        confirmed(peers, "mag2", moved)
+        eventually(lambda: moved in peers.heard("mag1"))  # noqa: B023  # told when its switch does so
+        found = entries_of(lab, "mag1", prefix)
+        if found:
+            break
+        confirmed(peers, "mag1", route_adjust(lab, prefix, "mag2", "mag1", time.time()))
+    (forwarding,) = found
     assert "hard_timeout=2" in forwarding and "IN_PORT[]" in forwarding
     back = route_adjust(lab, prefix, "mag2", "mag1", time.time())
     confirmed(peers, "mag1", back)
@@ -334,7 +333,7 @@ def test_a_handoff_does_not_wait_for_an_old_mag_whose_switch_is_away(lab: Lab, p
         assert len(entries_of(lab, "mag1", prefix)) == 3 and moved not in peers.heard("mag1")
     finally:
         switch.vsctl("set-controller", BRIDGE, controller)
-    eventually(lambda: not entries_of(lab, "mag1", prefix), 30)
+    eventually(lambda: not entries_of(lab, "mag1", prefix))
 
 
 def test_the_lma_that_anchors_a_mobile_node_may_report_that_its_session_has_ended(lab: Lab, peers: Peers) -> None:
@@ -457,7 +456,7 @@ def decided(lab: Lab, peers: Peers, loads: dict[str, tuple[float, dict[str, int]
         new = [decision for decision in rest(lab, "decisions") if decision["id"] not in known]
         return new and len(new[0]["answers"]) == 2 and new[0]
 
-    return eventually(look, 15), told
+    return eventually(look), told
 
 
 def test_an_overload_moves_a_mag_and_after_a_restart_the_next_one_does_too(lab: Lab, peers: Peers) -> None:
@@ -494,9 +493,9 @@ def test_what_mags_offer_an_lma_that_is_full_is_counted_by_their_groups(lab: Lab
         loads = rest(lab, "load-list")["lmas"]
         return {load["lma"]: [mag["offered"] for mag in load["mags"] if mag["offered"]] for load in loads}
 
-    found = eventually(lambda: (rates := offered())["lma1"] and rates, 20)
+    found = eventually(lambda: (rates := offered())["lma1"] and rates)
     (rate,) = found["lma1"]
-    assert 0 < rate < 1000
+    assert rate > 0
     assert not found["lma2"]  # which is not full
 
 
@@ -510,7 +509,7 @@ def refusal(lab: Lab, command: str, document: dict[str, Any]) -> tuple[int, str]
     request = urllib.request.Request(
         f"{base_url(lab.profile)}/v1/{command}", body, {"Content-Type": "application/json"}
     )
-    with pytest.raises(urllib.error.HTTPError) as refused, urllib.request.urlopen(request, timeout=5):
+    with pytest.raises(urllib.error.HTTPError) as refused, urllib.request.urlopen(request, timeout=PATIENCE):
         pass
     with refused.value as answer:
         return answer.code, json.load(answer)["error"]["message"]
@@ -592,7 +591,7 @@ def test_a_drained_lma_is_left_and_stays_so_after_a_restart(lab: Lab, peers: Pee
     for binding in anchored:  # their MAGs take them elsewhere
         prefix = IPv6Network(binding["prefix"])
         confirmed(peers, binding["mag"], route_adjust(lab, prefix, binding["mag"], None, time.time()))
-    eventually(safe, 20)
+    eventually(safe)
     assert tell(lab, "lmas/lma1/undrain")["drain"] is None
     eventually(lambda: Drain(0) in [message.option(Drain) for message in peers.heard("lma1")])
     assert refusal(lab, "lmas/lma1/undrain", {}) == (409, "lma1 is not drained; drained are: none")
@@ -670,7 +669,7 @@ def test_a_switch_that_is_not_of_the_domain_is_sent_away(lab: Lab) -> None:
 def test_a_wrong_request_gets_a_json_error(lab: Lab, method: str, path: str, status: int) -> None:
     request = urllib.request.Request(base_url(lab.profile) + path, method=method)
     with pytest.raises(urllib.error.HTTPError) as refusal:
-        urllib.request.urlopen(request, timeout=5)
+        urllib.request.urlopen(request, timeout=PATIENCE)
     with refusal.value as answer:
         assert answer.code == status
         assert json.load(answer)["error"]["status"] == status

@@ -4,28 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-import time
-from collections.abc import Callable
 from ipaddress import IPv6Network
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
 from ryu_pmipls.lab.lab import Lab
 from ryu_pmipls.rest.cli import base_url, fetch
-
-T = TypeVar("T")
+from tests.waiting import PATIENCE, eventually
 
 BRIDGE = "br-pm"
-
-
-def eventually(condition: Callable[[], T], timeout: float = 15.0, what: str = "it") -> T:
-    """What ``condition`` returns as soon as that is true."""
-    deadline = time.monotonic() + timeout
-    while not (value := condition()):
-        assert time.monotonic() < deadline, f"{what} did not come about within {timeout} s"
-        time.sleep(0.05)
-    return value
 
 
 def rest(lab: Lab, path: str) -> Any:
@@ -39,7 +27,7 @@ def tunnels_up(lab: Lab) -> int:
 
 def await_tunnels(lab: Lab) -> None:
     wanted = len(lab.profile.mags) * len(lab.profile.lmas)
-    eventually(lambda: tunnels_up(lab) == wanted, 20, f"{wanted} tunnels")
+    eventually(lambda: tunnels_up(lab) == wanted, f"{wanted} tunnels")
 
 
 def tunnel_interfaces(lab: Lab, node: str) -> dict[str, tuple[str, str]]:
@@ -66,9 +54,9 @@ def place(lab: Lab, mobile_node: str, mag: str) -> None:
         lab.attach(mobile_node, mag)
     elif attached.mag != mag:
         lab.handoff(mobile_node, mag)
-    eventually(lambda: lab.network.addresses(mobile_node), what=f"an address of {mobile_node}")
-    eventually(lambda: located(lab, mobile_node) == mag, what=f"the binding of {mobile_node} at {mag}")
-    eventually(lambda: ping(lab, mobile_node, 1) == 1, what=f"a ping of {mobile_node}")
+    eventually(lambda: lab.network.addresses(mobile_node), f"an address of {mobile_node}")
+    eventually(lambda: located(lab, mobile_node) == mag, f"the binding of {mobile_node} at {mag}")
+    eventually(lambda: ping(lab, mobile_node, 1) == 1, f"a ping of {mobile_node}")
 
 
 def located(lab: Lab, mobile_node: str) -> str | None:
@@ -79,8 +67,8 @@ def located(lab: Lab, mobile_node: str) -> str | None:
 
 def ping(lab: Lab, mobile_node: str, count: int = 5) -> int:
     """How many of ``count`` pings from a mobile node to the correspondent node are answered."""
-    argv = ["ping", "-6", "-q", "-c", str(count), "-i", "0.1", "-W", "1", str(lab.plan.correspondent_address.ip)]
-    found = re.search(r"(\d+) received", lab.execute(mobile_node, argv, timeout=30).stdout)
+    argv = ["ping", "-6", "-q", "-c", str(count), "-i", "0.1", "-W", "2", str(lab.plan.correspondent_address.ip)]
+    found = re.search(r"(\d+) received", lab.execute(mobile_node, argv, timeout=PATIENCE).stdout)
     return int(found[1]) if found else 0
 
 
@@ -139,4 +127,4 @@ def kill(lab: Lab, name: str) -> None:
     process = lab.process(name)
     assert process is not None, f"{name} does not run"
     process.kill()
-    process.wait(10)  # a dying process is not found any more before its sockets are closed
+    process.wait(PATIENCE)  # a dying process is not found any more before its sockets are closed

@@ -13,13 +13,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from ipaddress import IPv6Address, IPv6Network
 from pathlib import Path
 from typing import Any
 
 import pytest
-from domain_helpers import await_tunnels, binding, eventually, ping, place, tunnel_interfaces
+from domain_helpers import await_tunnels, binding, ping, place, tunnel_interfaces
 
 from ryu_pmipls.agents.control_client import request
 from ryu_pmipls.domain.profile import load_profile
@@ -34,6 +35,7 @@ from ryu_pmipls.wire.neighbour_discovery import (
     parse_frame,
     router_solicitation,
 )
+from tests.waiting import PATIENCE, eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 HOOK = ROOT / "ovs_setup" / "hostapd-pmipls.sh"
@@ -140,7 +142,7 @@ def test_the_router_defends_its_address(lab: Lab) -> None:
         return next(each for each in addresses(lab, "mn1", "link") if each["local"] == str(ROUTER_ADDRESS))
 
     try:
-        eventually(lambda: "dadfailed" in usurped(), what="the defence of the router's address")
+        eventually(lambda: "dadfailed" in usurped(), "the defence of the router's address")
     finally:
         lab.execute("mn1", ["ip", "-6", "address", "delete", f"{ROUTER_ADDRESS}/64", "dev", "eth0"])
     assert ping(lab, "mn1") == 5
@@ -150,22 +152,22 @@ def test_an_access_point_attaches_a_host_that_does_not_solicit(lab: Lab) -> None
     """It gets its prefix by a router advertisement that it has not asked for."""
     lab.execute("mn2", ["sysctl", "-qw", "net.ipv6.conf.eth0.router_solicitations=0"])
     assert not lab.attach("mn2", "mag1").solicited
-    eventually(lambda: [each for each in addresses(lab, "mn2", "link") if "tentative" not in each])
+    eventually(lambda: [each for each in addresses(lab, "mn2", "link") if "tentative" not in each], "a link-local one")
     port = lab.network.attachments()["mn2"].port
     assert entry(lab, "mn2") is None
     answer = ask(lab, "attach", {"access_port": port, "identifier": lab.profile.mobile_node("mn2").identifier})
     assert (answer["access_port"], answer["state"]) == (port, "registering")
-    eventually(lambda: lab.network.addresses("mn2"), what="an address of mn2")
+    eventually(lambda: lab.network.addresses("mn2"), "an address of mn2")
     found = entry(lab, "mn2")
     assert found is not None and found["state"] == "bound"
     assert lab.address("mn2") in IPv6Network(found["prefixes"][0])
-    eventually(lambda: ping(lab, "mn2", 1) == 1, what="a ping of mn2")
+    eventually(lambda: ping(lab, "mn2", 1) == 1, "a ping of mn2")
 
 
 def hook(lab: Lab, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run the example of a hook as hostapd_cli does."""
     settings = os.environ | {"PMIPLS_AGENT": str(control(lab))} | environment
-    return subprocess.run([HOOK, *arguments], env=settings, capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run([HOOK, *arguments], env=settings, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
 
 def test_the_hook_of_hostapd(lab: Lab) -> None:
@@ -174,9 +176,9 @@ def test_the_hook_of_hostapd(lab: Lab) -> None:
     assert before is not None
     left = hook(lab, port, "AP-STA-DISCONNECTED", station)
     assert (left.returncode, left.stdout, left.stderr) == (0, "", "")
-    eventually(lambda: entry(lab, "mn2") is None, what="the end of the binding")
+    eventually(lambda: entry(lab, "mn2") is None, "the end of the binding")
     # The node has been told, for its link is up: the router is gone, and what is left of the address is not used.
-    eventually(lambda: default_routers(lab, "mn2") == [], what="the withdrawal")
+    eventually(lambda: default_routers(lab, "mn2") == [], "the withdrawal")
     assert all("deprecated" in address for address in addresses(lab, "mn2", "global"))
     # Again, as when an access point repeats itself: an error, which says why.
     again = hook(lab, port, "AP-STA-DISCONNECTED", station)
@@ -184,7 +186,7 @@ def test_the_hook_of_hostapd(lab: Lab) -> None:
 
     joined = hook(lab, "wlan0", "AP-STA-CONNECTED", station, "keyid=x", PMIPLS_ACCESS_PORT=port)
     assert (joined.returncode, joined.stdout, joined.stderr) == (0, "", "")
-    eventually(lambda: default_routers(lab, "mn2") == [str(ROUTER_ADDRESS)], what="the router's return")
+    eventually(lambda: default_routers(lab, "mn2") == [str(ROUTER_ADDRESS)], "the router's return")
     after = entry(lab, "mn2")
     assert after is not None and after["prefixes"] == before["prefixes"]
 
@@ -211,7 +213,7 @@ def test_the_hook_without_an_agent(lab: Lab) -> None:
 
 def test_rest_shows_what_the_socket_shows(lab: Lab) -> None:
     def curl(*arguments: str) -> Any:
-        return json.loads(lab.execute("mag1", ["curl", "-s", *arguments], timeout=10).stdout)
+        return json.loads(lab.execute("mag1", ["curl", "-s", *arguments], timeout=PATIENCE).stdout)
 
     url = f"http://127.0.0.1:{API_PORT}/v1"
     assert curl(f"{url}/access-ports") == ask(lab, "access-ports")
@@ -256,7 +258,7 @@ def test_solicitations_of_every_kind_are_answered_at_a_bounded_rate(lab: Lab) ->
         for kind, message in kinds.items():
             advertisements(link)
             link.send(build_frame(message))
-            (answer, *_) = eventually(lambda: advertisements(link), what=f"the answer to a solicitation {kind}")
+            (answer, *_) = eventually(lambda: advertisements(link), f"the answer to a solicitation {kind}")
             assert (answer.link_layer_source, answer.source) == (ROUTER_LINK_LAYER_ADDRESS, ROUTER_ADDRESS)
             assert answer.link_layer_destination == node
             (told,) = answer.all(PrefixInformation)
@@ -278,27 +280,33 @@ def test_a_flood_from_an_unknown_node_is_counted_and_disturbs_nobody(lab: Lab) -
     frame = build_frame(router_solicitation(bytes.fromhex("0200000001ff")))
     before = refused()
     with packets(lab, "mn3") as link:
-        for _ in range(20_000):
-            try:
-                link.send(frame)
-            except BlockingIOError:
-                time.sleep(0.001)
-        eventually(lambda: refused() > before + 1000, what="the count of the flood")
+
+        def counted() -> int:
+            for _ in range(5000):
+                with suppress(BlockingIOError):
+                    link.send(frame)
+            return refused() - before
+
+        eventually(lambda: counted() > 1000, "the count of the flood")
         advertisements(link)
         link.send(build_frame(router_solicitation(lab.profile.mobile_node("mn3").link_layer_address)))
-        eventually(lambda: advertisements(link), what="an answer after the flood")
-    assert len(re.findall("access: unknown mobile node", lab.log("mag1").read_text())) < 5
+        eventually(lambda: advertisements(link), "an answer after the flood")
+    assert len(re.findall("access: unknown mobile node", lab.log("mag1").read_text())) < (refused() - before) / 100
     assert ping(lab, "mn1") == 5
 
 
 def test_a_revoked_node_is_told(lab: Lab) -> None:
     argv = [sys.executable, "-m", "ryu_pmipls.cli", "tell", "lma1", "revoke", lab.profile.mobile_node("mn3").identifier]
     told = subprocess.run(
-        [*argv, "--run-directory", str(lab.directory / "lma1")], capture_output=True, text=True, timeout=30, check=False
+        [*argv, "--run-directory", str(lab.directory / "lma1")],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
     )
     assert told.returncode == 0 and json.loads(told.stdout)["revoked"][0]["mag"] == "mag1"
-    eventually(lambda: default_routers(lab, "mn3") == [], what="the withdrawal")
-    eventually(lambda: entry(lab, "mn3", "lma1") is None, what="the end of the session")
+    eventually(lambda: default_routers(lab, "mn3") == [], "the withdrawal")
+    eventually(lambda: entry(lab, "mn3", "lma1") is None, "the end of the session")
 
 
 def test_a_node_that_is_there_keeps_its_binding(lab: Lab) -> None:
@@ -308,24 +316,23 @@ def test_a_node_that_is_there_keeps_its_binding(lab: Lab) -> None:
     with packets(lab, "mn1") as link:
         later = eventually(
             lambda: (now := entry(lab, "mn1")) is not None and now["expires"] > first["expires"] + 1 and now,
-            20,
             "an extension",
         )
         assert later["prefixes"] == first["prefixes"] and later["state"] == "bound"
-        eventually(lambda: advertisements(link), what="an unsolicited advertisement")
+        eventually(lambda: advertisements(link), "an unsolicited advertisement")
     assert ping(lab, "mn1") == 5
 
 
 def test_a_node_that_has_left_a_link_that_is_up_is_missed(lab: Lab) -> None:
     lab.execute("mn1", ["ip", "link", "set", "eth0", "down"])
     port = lab.network.attachments()["mn1"].port
-    eventually(lambda: entry(lab, "mn1") is None, 25, "the end of the binding")
+    eventually(lambda: entry(lab, "mn1") is None, "the end of the binding")
     assert {"name": port, "up": True}.items() <= next(
         each for each in ask(lab, "access-ports") if each["name"] == port
     ).items()
     assert "unreachable: b'mn1@example.net'" in lab.log("mag1").read_text()
-    eventually(lambda: entry(lab, "mn1", "lma1") is None, what="the end of the session")
-    eventually(lambda: binding(lab, "mn1") is None, what="the end of its routes")
+    eventually(lambda: entry(lab, "mn1", "lma1") is None, "the end of the session")
+    eventually(lambda: binding(lab, "mn1") is None, "the end of its routes")
 
 
 def test_it_comes_back_with_its_prefix(lab: Lab) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from click import ClickException
-from domain_helpers import BRIDGE, await_tunnels, eventually, flows, located, place, rest, tunnel_interfaces
+from domain_helpers import BRIDGE, await_tunnels, flows, located, place, rest, tunnel_interfaces
 from scapy.layers.inet import UDP
 from scapy.layers.inet6 import (
     HBHOptUnknown,
@@ -35,6 +35,7 @@ from ryu_pmipls.lab.probe import Probe
 from ryu_pmipls.lab.traffic import Flow, run
 from ryu_pmipls.rest.cli import base_url
 from ryu_pmipls.wire.neighbour_discovery import ROUTER_ADDRESS, ROUTER_LINK_LAYER_ADDRESS
+from tests.waiting import PATIENCE, eventually
 
 ETH_P_IPV6 = 0x86DD
 ROUTER = format_link_layer(ROUTER_LINK_LAYER_ADDRESS)
@@ -55,7 +56,7 @@ def lab(derive_profile: Callable[..., Path]) -> Iterator[Lab]:
         for node, mag in (("mn1", "mag1"), ("mn2", "mag2"), ("mn3", "mag1")):
             place(made, node, mag)
         for node in made.plan.switches:
-            eventually(lambda: any("check_pkt_larger" in flow for flow in flows(made, node)), what=f"errors of {node}")  # noqa: B023
+            eventually(lambda: any("check_pkt_larger" in flow for flow in flows(made, node)), f"errors of {node}")  # noqa: B023
         cn, mn2 = correspondent(made), str(made.address("mn2"))
         for node, to in (("mn1", cn), ("mn1", mn2), ("mn3", cn)):
             route = ["ip", "-6", "route", "replace", to, "via", str(ROUTER_ADDRESS), "dev", "eth0", "mtu", "1500"]
@@ -85,7 +86,7 @@ def path_mtu(lab: Lab, node: str, to: str) -> int | None:
 
 
 def ping(lab: Lab, node: str, to: str, *options: str) -> str:
-    return lab.execute(node, ["ping", "-6", "-n", "-W", "2", *options, to], timeout=60).stdout
+    return lab.execute(node, ["ping", "-6", "-n", "-W", "2", *options, to], timeout=PATIENCE).stdout
 
 
 def dropped_by_guard(lab: Lab, mag: str = "mag1") -> int:
@@ -104,7 +105,7 @@ def test_a_transfer_up_and_one_down_learn_the_path_mtu(lab: Lab) -> None:
         assert path_mtu(lab, sender, receiver) is None
         (result,) = run([Flow(lab, node, "tcp", direction, rate=20, seconds=2)])  # type: ignore[arg-type]
         assert result.error is None
-        assert result.goodput() > 5
+        assert sum(interval.octets for interval in result.received) > 100_000  # full-sized segments among them
         assert path_mtu(lab, sender, receiver) == tunnel_mtu(lab)
 
 
@@ -157,7 +158,7 @@ def test_an_agent_answers_again_when_its_port_was_down(lab: Lab) -> None:
     for lma in lab.profile.lmas:
         for state in ("down", "up"):
             lab.execute(lma.name, ["ip", "link", "set", f"icmp-{tunnel_mtu(lab)}", state])
-    eventually(lambda: "No route" in ping(lab, "mn1", unknown, "-c", "1"), what="an answer")
+    eventually(lambda: "No route" in ping(lab, "mn1", unknown, "-c", "1"), "an answer")
 
 
 def send(lab: Lab, node: str, frame: Packet) -> None:
@@ -178,20 +179,20 @@ def test_who_sends_in_another_ones_name_is_dropped_and_counted(lab: Lab, wrong: 
     before = dropped_by_guard(lab)
     with namespaces.open_socket(lab.namespace("cn"), socket.AF_INET6, socket.SOCK_DGRAM) as receiver:
         receiver.bind((correspondent(lab), 0))
-        receiver.settimeout(0.3)
+        receiver.settimeout(PATIENCE)
         port = receiver.getsockname()[1]
 
-        def datagram(source: IPv6Address, sender: str) -> Packet:
+        def datagram(source: IPv6Address, sender: str, text: bytes) -> Packet:
             ip = IPv6(src=str(source), dst=correspondent(lab), hlim=64)
-            return Ether(src=sender, dst=ROUTER) / ip / UDP(sport=9, dport=port) / b"hello"
+            return Ether(src=sender, dst=ROUTER) / ip / UDP(sport=9, dport=port) / text
 
-        send(lab, "mn1", datagram(lab.address("mn1"), own))
-        assert receiver.recv(100) == b"hello"
+        send(lab, "mn1", datagram(lab.address("mn1"), own, b"before"))
+        assert receiver.recv(100) == b"before"
         for _ in range(5):
-            send(lab, "mn1", datagram(source, sender))
-        with pytest.raises(TimeoutError):
-            receiver.recv(100)
-    eventually(lambda: dropped_by_guard(lab) == before + 5, what="the count of the guard")
+            send(lab, "mn1", datagram(source, sender, b"wrong"))
+        send(lab, "mn1", datagram(lab.address("mn1"), own, b"after"))
+        assert receiver.recv(100) == b"after"  # on the same path, and none of the others before it
+    eventually(lambda: dropped_by_guard(lab) >= before + 5, "the count of the guard")
 
 
 def test_fragments_pass_both_ways(lab: Lab) -> None:
@@ -208,7 +209,7 @@ def test_extension_headers_pass(lab: Lab) -> None:
     request = Ether(src=own, dst=ROUTER) / ip / headers / IPv6ExtHdrDestOpt() / ICMPv6EchoRequest(id=77, seq=5)
     space = lab.namespace("mn1")
     with namespaces.open_socket(space, socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6) as replies:
-        replies.settimeout(3)
+        replies.settimeout(PATIENCE)
         send(lab, "mn1", request)
         while (reply := replies.recv(1500))[:1] != b"\x81":
             pass
@@ -229,9 +230,9 @@ def test_the_traffic_of_a_mobile_node_is_counted(lab: Lab) -> None:
     def grown() -> bool:
         return all(now == then + 5 for now, then in zip(packets(), before, strict=True))
 
-    eventually(grown, what="the count of five packets each way")
+    eventually(grown, "the count of five packets each way")
     argv = [sys.executable, "-m", "ryu_pmipls.cli", "traffic", prefix, "--url", base_url(lab.profile)]
-    table = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=True).stdout
+    table = subprocess.run(argv, capture_output=True, text=True, timeout=PATIENCE, check=True).stdout
     assert re.search(rf"uplink\W+{before[0] + 5:,}\W".replace(",", " "), table)
     for wrong, message in (("nonsense", "no home network prefix"), ("2001:db8::", "no mobile node with the prefix")):
         with pytest.raises(ClickException, match=message):
@@ -265,7 +266,7 @@ def leave(lab: Lab, node: str) -> float:
         shown = lab.openvswitch(access.mag).ofctl("show", BRIDGE)
         return re.search(rf"\({access.port}\):[^(]*state:\s+LINK_DOWN", shown) is not None
 
-    eventually(down, what=f"the end of the link of {node}")
+    eventually(down, f"the end of the link of {node}")
     return time.time()
 
 
@@ -275,20 +276,20 @@ def test_a_handoff_loses_nothing_from_the_end_of_the_old_link_on(lab: Lab) -> No
     time.sleep(0.5)
     gone = leave(lab, "mn2")
     lab.attach("mn2", "mag1")
-    eventually(lambda: forwards(lab, "mag2"), what="a MAG that forwards")
-    eventually(lambda: handoff_count(lab, "mag2", "sent on") > 0, what="packets that are sent on")
+    eventually(lambda: forwards(lab, "mag2"), "a MAG that forwards")
+    eventually(lambda: handoff_count(lab, "mag2", "sent on") > 0, "packets that are sent on")
     seen = probe.stop()
     assert [time for time in losses(seen) if time > gone + 0.1] == []
     assert seen.duplicated == 0 and seen.arrivals[-1].received > gone
     assert handoff_count(lab, "mag2", "sent on") >= handoff_count(lab, "mag2", "kept") > 0
-    eventually(lambda: not downlink(lab, "mag2"), what="the end of forwarding")
+    eventually(lambda: not downlink(lab, "mag2"), "the end of forwarding")
 
 
 def test_a_mobile_node_to_and_fro_is_delivered_to_where_it_is(lab: Lab) -> None:
     for mag in ("mag2", "mag1", "mag2"):  # each within the time for which the others forward
         lab.handoff("mn2", mag)
-        eventually(lambda: located(lab, "mn2") == mag, what=f"mn2 at {mag}")  # noqa: B023
-    eventually(lambda: not downlink(lab, "mag1"), what="the end of forwarding")
+        eventually(lambda: located(lab, "mn2") == mag, f"mn2 at {mag}")  # noqa: B023
+    eventually(lambda: not downlink(lab, "mag1"), "the end of forwarding")
     (entry,) = downlink(lab, "mag2")
     assert "hard_timeout" not in entry
     assert "1 received" in ping(lab, "cn", str(lab.address("mn2")), "-c", "1")
@@ -298,6 +299,6 @@ def test_what_is_for_a_mobile_node_that_has_gone_is_not_kept_for_ever(lab: Lab) 
     address, before = str(lab.address("mn2")), handoff_count(lab, "mag2", "sent on")
     leave(lab, "mn2")
     assert "0 received" in ping(lab, "cn", address, "-c", "5", "-i", "0.1")
-    eventually(lambda: handoff_count(lab, "mag2", "nothing heard of the mobile node") >= 5, what="the end of keeping")
+    eventually(lambda: handoff_count(lab, "mag2", "nothing heard of the mobile node") >= 5, "the end of keeping")
     place(lab, "mn2", "mag2")
     assert handoff_count(lab, "mag2", "sent on") == before

@@ -17,7 +17,6 @@ import pytest
 from domain_helpers import (
     await_tunnels,
     binding,
-    eventually,
     kill,
     ping,
     place,
@@ -34,12 +33,15 @@ from ryu_pmipls.lab import namespaces
 from ryu_pmipls.lab.lab import Lab
 from ryu_pmipls.lab.network import LinkChange
 from ryu_pmipls.lab.plan import UNDERLAY
-from ryu_pmipls.lab.probe import Probe, ProbeResult
+from ryu_pmipls.lab.probe import Probe
 from ryu_pmipls.lab.traffic import Flow
 from ryu_pmipls.wire import RouteAdjust, build
 from ryu_pmipls.wire.codepoints import MOBILITY_HEADER
+from tests.waiting import PATIENCE, eventually
 
-PROBE_RATE = 1000  # datagrams per second
+PROBE_RATE = 200  # datagrams per second
+#: Seconds before and after a handoff in which a datagram may be lost by it.
+ROUND = 0.5
 
 
 @dataclass(frozen=True)
@@ -68,13 +70,13 @@ def start(lab: Lab) -> Start:
     log = lab.directory / "log" / "tcpdump.log"
     argv = ["tcpdump", "-Z", "root", "-U", "-n", "-i", UNDERLAY, "-w", str(capture), "ip6 proto 135"]
     lab.launch(UNDERLAY, argv, log)
-    eventually(lambda: "listening on" in log.read_text(), what="the capture")
+    eventually(lambda: "listening on" in log.read_text(), "the capture")
     for mag in lab.profile.mags:
         lab.start_agent(mag.name)
     time.sleep(1.5)  # long enough for a Tnl_request to be repeated
     alone = tunnels_up(lab)
     lab.start_agent("lma1")
-    eventually(lambda: tunnel_interfaces(lab, "lma1"), what="the first tunnel port of lma1")
+    eventually(lambda: tunnel_interfaces(lab, "lma1"), "the first tunnel port of lma1")
     kill(lab, "lma1")
     ports = list(tunnel_interfaces(lab, "lma1"))
     lab.start_agents()
@@ -100,10 +102,10 @@ def test_tunnels_are_up_before_any_mobile_node_though_the_mags_were_first_and_an
 def test_the_first_packets_of_a_mobile_node_get_through(lab: Lab) -> None:
     node = lab.profile.mobile_node("mn2")
     lab.attach(node.name, "mag2")
-    (address,) = eventually(lambda: lab.network.addresses(node.name), what="an address")
-    found = eventually(lambda: binding(lab, node.name), what="a binding")
+    (address,) = eventually(lambda: lab.network.addresses(node.name), "an address")
+    found = eventually(lambda: binding(lab, node.name), "a binding")
     assert found is not None
-    eventually(lambda: routes(lab, found["prefix"]) == {"t-mag2"}, what="a route on all LMAs")
+    eventually(lambda: routes(lab, found["prefix"]) == {"t-mag2"}, "a route on all LMAs")
     assert ping(lab, node.name) == 5
     assert (found["mag"], found["anchor"]) == ("mag2", node.anchor)
     assert found["link_layer_address"] == node.link_layer_address.hex(":")
@@ -120,16 +122,31 @@ def test_a_mobile_node_gets_the_prefix_that_the_profile_gives_it(lab: Lab) -> No
     assert lab.address("mn3") in prefix
 
 
-def there_and_back(lab: Lab) -> list[LinkChange]:
-    """Hand mn1, at mag1, off to mag2 and back; each time all LMAs come to route its prefix to the new MAG."""
+def hand_off(lab: Lab, mag: str) -> LinkChange:
+    """Hand mn1 off to a MAG; when it has happened, all LMAs route its prefix there."""
     known = binding(lab, "mn1")
     assert known is not None
-    moves = []
-    for mag in ("mag2", "mag1"):
-        moves.append(lab.handoff("mn1", mag))
-        eventually(lambda: routes(lab, known["prefix"]) == {f"t-{mag}"}, 5, "the route on all LMAs")  # noqa: B023
-        time.sleep(2.5)
-    return moves
+    move = lab.handoff("mn1", mag)
+    eventually(lambda: routes(lab, known["prefix"]) == {f"t-{mag}"}, f"the route to {mag} on all LMAs")
+    return move
+
+
+def octets(lab: Lab) -> tuple[int, int]:
+    """What has come to the correspondent node, and to mn1."""
+    ends = (lab.plan.correspondent, "core"), ("mn1", "eth0")
+    came = (lab.execute(node, ["cat", f"/sys/class/net/{port}/statistics/rx_bytes"]).stdout for node, port in ends)
+    up, down = map(int, came)
+    return up, down
+
+
+def await_transfer(lab: Lab) -> None:
+    """Return when transfers in both directions have gone on for a while."""
+    before = octets(lab)
+    # Of a transfer downlink alone, acknowledgements would make a hundredth of that in the other direction.
+    eventually(
+        lambda: all(now - then > 1_000_000 for now, then in zip(octets(lab), before, strict=True)),
+        "a megabyte in each direction",
+    )
 
 
 def test_handoffs_break_no_tcp_connection(lab: Lab) -> None:
@@ -138,36 +155,34 @@ def test_handoffs_break_no_tcp_connection(lab: Lab) -> None:
     transfers = [Flow(lab, "mn1", "tcp", "up", rate=10), Flow(lab, "mn1", "tcp", "down", rate=10)]
     for transfer in transfers:
         transfer.start()
-    time.sleep(1)
-    moves = there_and_back(lab)
+    await_transfer(lab)
+    for mag in ("mag2", "mag1"):
+        hand_off(lab, mag)
+        await_transfer(lab)
     alive = [transfer.running() for transfer in transfers]
     results = [transfer.stop() for transfer in transfers]
     assert alive == [True, True]
     assert [result.error for result in results] == [None, None]
-    for move in moves:
-        for result in results:
-            assert result.goodput(move.joined + 0.8, move.joined + 2.5) > 1
     assert lab.network.addresses("mn1") == (address,)
 
 
-def test_a_handoff_costs_one_short_gap(lab: Lab) -> None:
+def test_what_is_lost_by_a_handoff_is_lost_round_it(lab: Lab) -> None:
     """Downlink, as the receiver sees it: no TCP beside it, whose bursts overflow the switches' buffers now and then."""
     place(lab, "mn1", "mag1")
     probe = Probe(lab, lab.plan.correspondent, "mn1", PROBE_RATE)
     probe.start()
-    time.sleep(1)
-    moves = there_and_back(lab)
-    seen = probe.stop()
-    for move in moves:
-        gap = seen.gap_at(move.joined)
-        parts = protocol_parts(lab, "mn1", move.new.mag, move.started)
-        assert gap.milliseconds < 500
-        assert gap.lost < 500
+    spans = []
+    for mag in ("mag2", "mag1"):
+        time.sleep(2 * ROUND)
+        move = hand_off(lab, mag)
+        spans.append((move.started - ROUND, time.time() + ROUND))
+        parts = protocol_parts(lab, "mn1", mag, move.started)
         assert set(parts) == {"pbu_sent", "pba_received", "ra_sent", "route_adjust_sent", "route_adjust_acknowledged"}
         assert parts["pbu_sent"] < parts["pba_received"] < parts["route_adjust_acknowledged"]
-    # A datagram lost when the link went down was under way by then, and its sender may have been late.
-    offsets = [min((lost - move.started for move in moves), key=abs) for lost in times_of_loss(seen)]
-    assert [offset for offset in offsets if not -0.2 < offset < 0.5] == []
+    time.sleep(2 * ROUND)
+    seen = probe.stop()
+    assert seen.arrivals[-1].sent > spans[-1][1]
+    assert seen.lost == sum(seen.lost_between(*span) for span in spans)
     assert seen.duplicated == 0
 
 
@@ -176,20 +191,20 @@ def routes(lab: Lab, prefix: str) -> set[str | None]:
     return {routed_to(lab, lma.name, prefix) for lma in lab.profile.lmas}
 
 
-def times_of_loss(seen: ProbeResult) -> list[float]:
-    """When the datagrams that never came were sent, for the sender keeps its rate."""
-    first = seen.arrivals[0]
-    arrived = {arrival.number for arrival in seen.arrivals}
-    return [first.sent + (number - first.number) / PROBE_RATE for number in range(seen.sent) if number not in arrived]
-
-
 def protocol_parts(lab: Lab, mobile_node: str, mag: str, since: float) -> dict[str, float]:
     """Milliseconds from the router solicitation to each step at the new MAG."""
-    lines = (lab.directory / mag / "events.jsonl").read_text().splitlines()
-    events = [json.loads(line) for line in lines]
-    (found,) = [event for event in events if event["mobile_node"] == mobile_node and event["solicited"] >= since]
-    milliseconds: dict[str, float] = found["milliseconds"]
-    return milliseconds
+
+    def recorded() -> list[dict[str, float]]:
+        lines = (lab.directory / mag / "events.jsonl").read_text().splitlines()
+        events = [json.loads(line) for line in lines]
+        return [
+            event["milliseconds"]
+            for event in events
+            if event["mobile_node"] == mobile_node and event["solicited"] >= since
+        ]
+
+    (found,) = eventually(recorded, f"a record of the handoff to {mag}")
+    return found
 
 
 def test_a_detached_mobile_node_loses_its_route_and_comes_back_with_its_prefix(lab: Lab) -> None:
@@ -198,7 +213,7 @@ def test_a_detached_mobile_node_loses_its_route_and_comes_back_with_its_prefix(l
     assert before is not None
     lab.detach("mn2")
     # The LMA keeps the binding for MinDelayBeforeBCEDelete (RFC 5213, section 5.3.5), the RMS drops the route at once.
-    eventually(lambda: routed_to(lab, "lma1", before["prefix"]) is None, 20, "the end of the route")
+    eventually(lambda: routed_to(lab, "lma1", before["prefix"]) is None, "the end of the route")
     place(lab, "mn2", "mag1")
     after = binding(lab, "mn2")
     assert after is not None
@@ -209,11 +224,13 @@ def test_every_message_on_the_wire_is_a_valid_mobility_header(lab: Lab, start: S
     """As tshark dissects it, and with a checksum that scapy computes."""
     place(lab, "mn1", "mag2")
     place(lab, "mn1", "mag1")
-    time.sleep(1.5)  # a load report of each LMA, and the capture written
+    types = lab.profile.signalling.inner_types
+    spoken = {types.tunnel_request, types.tunnel_ack, types.load_info, types.load_adjust, types.route_adjust}
+    eventually(lambda: spoken <= set(inner_types(lab, start.capture)), "a message of each type")
     argv = ["tshark", "-r", str(start.capture), "-T", "fields", "-E", "separator=/t"]
     for field in ("mip6.mhtype", "mip6.proto", "_ws.malformed", "_ws.expert.message"):
         argv += ["-e", field]
-    dissected = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60).stdout.splitlines()
+    dissected = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=PATIENCE).stdout.splitlines()
     kinds: Counter[str] = Counter()
     for line in dissected:
         kind, following, *complaints = line.split("\t")
@@ -224,17 +241,20 @@ def test_every_message_on_the_wire_is_a_valid_mobility_header(lab: Lab, start: S
     assert {"5", "6", "11", "13"} <= set(kinds) <= {"5", "6", "11", "13", "16"}, kinds
 
     nodes = {node.address for node in (*lab.profile.mags, *lab.profile.lmas)} | {lab.profile.rms.address}
-    inner: Counter[int] = Counter()
     for packet in rdpcap(str(start.capture)):
         header = bytes(packet[IPv6].payload)
         assert len(header) == 8 * (header[1] + 1)
         assert in6_chksum(MOBILITY_HEADER, packet[IPv6], header) == 0
         assert {IPv6Address(packet[IPv6].src), IPv6Address(packet[IPv6].dst)} <= nodes
+    assert set(inner_types(lab, start.capture)) == spoken
+
+
+def inner_types(lab: Lab, capture: Path) -> Iterator[int]:
+    """The types of the draft's messages in a capture."""
+    for packet in rdpcap(str(capture)):
+        header = bytes(packet[IPv6].payload)
         if header[2] == lab.profile.signalling.mobility_header_type:
-            inner[header[6]] += 1
-    types = lab.profile.signalling.inner_types
-    spoken = {types.tunnel_request, types.tunnel_ack, types.load_info, types.load_adjust, types.route_adjust}
-    assert set(inner) == spoken
+            yield header[6]
 
 
 def test_a_message_with_a_wrong_checksum_does_nothing(lab: Lab) -> None:
@@ -252,6 +272,6 @@ def test_a_message_with_a_wrong_checksum_does_nothing(lab: Lab) -> None:
         time.sleep(0.5)
         assert binding(lab, "mn1") == known
         sender.sendto(bytes(header / right), (str(rms), 0))
-        eventually(lambda: binding(lab, "mn1") is None, 5, "the end of the binding")
+        eventually(lambda: binding(lab, "mn1") is None, "the end of the binding")
     lab.detach("mn1")
     place(lab, "mn1", "mag1")

@@ -15,11 +15,12 @@ from typing import Any
 
 import pytest
 import yaml
-from domain_helpers import await_tunnels, eventually, located, ping, rest
+from domain_helpers import await_tunnels, located, ping, rest
 
 from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.lab.lab import Lab
 from ryu_pmipls.signalling.keys import generate
+from tests.waiting import eventually
 
 LOSS = 20  # per cent
 #: An exchange that fails 30 times in a row at that loss, which is 1 in 10**13, is one that never completes.
@@ -58,18 +59,6 @@ class Attachment:
     route_adjust_sent: float
     route_adjust_acknowledged: float
 
-    @property
-    def attempts(self) -> tuple[int, int]:
-        """How often the PBU and the Route_adjust were sent: after 0, 1, 3, 7, ... seconds."""
-        return (
-            _attempts(self.pba_received - self.pbu_sent),
-            _attempts(self.route_adjust_acknowledged - self.route_adjust_sent),
-        )
-
-
-def _attempts(milliseconds: float) -> int:
-    return int(milliseconds / 1000 + 1).bit_length()
-
 
 class LossyDomain:
     """A lab that is up, and what its agents and its RMS have recorded."""
@@ -83,8 +72,8 @@ class LossyDomain:
         for node, mag in places.items():
             change(node, mag)
         for node, mag in places.items():
-            eventually(lambda node=node: len(self._recorded(node)) > len(known[node]), PATIENCE, f"{node} at {mag}")  # type: ignore[misc]
-            eventually(lambda node=node, mag=mag: located(self.lab, node) == mag, PATIENCE, f"{node} at {mag}")  # type: ignore[misc]
+            eventually(lambda node=node: len(self._recorded(node)) > len(known[node]), f"{node} at {mag}", PATIENCE)  # type: ignore[misc]
+            eventually(lambda node=node, mag=mag: located(self.lab, node) == mag, f"{node} at {mag}", PATIENCE)  # type: ignore[misc]
         return [self._recorded(node)[-1] for node in places]
 
     def reattach(self, node: str, mag: str) -> None:
@@ -120,11 +109,11 @@ class LossyDomain:
                 new = [decision for decision in rest(self.lab, "decisions") if decision["id"] not in known]
                 return new[0] if new and len(new[0]["answers"]) == 2 else None
 
-            return eventually(decided, PATIENCE, "a decision with its answers")  # type: ignore[return-value]
+            return eventually(decided, "a decision with its answers", PATIENCE)  # type: ignore[return-value]
         finally:
             for flood in floods:
                 flood.terminate()
-                flood.wait(10)
+                flood.wait()
 
     def lost(self) -> tuple[int, int]:
         """How many Mobility Headers came by the rules, and how many of them were dropped."""
@@ -181,7 +170,7 @@ def domain(derive_profile: Callable[..., Path], tmp_path_factory: pytest.TempPat
 
 
 def test_all_tunnels_come_up(domain: LossyDomain) -> None:
-    eventually(lambda: all(tunnel["up"] for tunnel in rest(domain.lab, "tunnels")), PATIENCE, "all tunnels")
+    eventually(lambda: all(tunnel["up"] for tunnel in rest(domain.lab, "tunnels")), "all tunnels", PATIENCE)
     await_tunnels(domain.lab)
 
 
@@ -194,8 +183,8 @@ def test_every_attachment_and_handoff_completes(domain: LossyDomain) -> None:
     for attachment in done:
         assert attachment.pba_received < attachment.route_adjust_acknowledged
     for node in ("mn1", "mn2", "mn3"):
-        eventually(lambda node=node: lab.network.addresses(node), 20, f"an address of {node}")  # type: ignore[misc]
-        eventually(lambda node=node: ping(lab, node, 1) == 1, 20, f"a ping of {node}")  # type: ignore[misc]
+        eventually(lambda node=node: lab.network.addresses(node), f"an address of {node}")  # type: ignore[misc]
+        eventually(lambda node=node: ping(lab, node, 1) == 1, f"a ping of {node}")  # type: ignore[misc]
 
 
 def test_an_uplink_adjustment_completes(domain: LossyDomain) -> None:
@@ -208,7 +197,7 @@ def test_signalling_was_lost_and_nothing_was_refused(domain: LossyDomain) -> Non
     """What came through was authentic, whatever was repeated."""
     offered, dropped = domain.lost()
     assert offered > 100
-    assert 0.1 * offered < dropped < 0.3 * offered
+    assert 0.05 * offered < dropped < 0.5 * offered  # by chance, but with 100 of them or more
     assert not [reason for reason in rest(domain.lab, "health")["refused"] if "nothing to answer" not in reason]
     for name in domain.lab.plan.switches:
         log = domain.lab.log(name).read_text()

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from domain_helpers import await_tunnels, binding, eventually, ping, place, rest, routed_to, tunnel_interfaces
+from domain_helpers import await_tunnels, binding, ping, place, rest, routed_to, tunnel_interfaces
 
 from ryu_pmipls.agents.control_client import request
 from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.lab.lab import Lab
 from ryu_pmipls.lab.plan import UNDERLAY_PORT
+from tests.waiting import eventually
 
 PACKETS = 300  # in a window of 5 s are an overload
 
@@ -58,13 +59,13 @@ def test_a_mobile_node_that_comes_while_its_lma_is_overloaded_is_anchored_elsewh
     target = str(lab.plan.correspondent_address.ip)
     flood = lab.launch("mn1", ["ping", "-6", "-q", "-i", "0.002", target], lab.directory / "log" / "flood.log")
     try:
-        eventually(lambda: new_sessions_at(lab, "lma1") == "lma2", 20, "the overload of lma1")
+        eventually(lambda: new_sessions_at(lab, "lma1") == "lma2", "the overload of lma1")
         lma2 = lab.profile.lma("lma2").address
-        eventually(lambda: logged(lab, "lma1", f"new sessions go to {lma2}"), 10, "the word to lma1")
+        eventually(lambda: logged(lab, "lma1", f"new sessions go to {lma2}"), "the word to lma1")
         place(lab, "mn2", "mag1")
     finally:
         flood.terminate()
-        flood.wait(10)
+        flood.wait()
     before = binding(lab, "mn2")
     assert before is not None and before["anchor"] == "lma2"
     pools = list(lab.profile.home_prefix_pool.subnets())
@@ -75,9 +76,9 @@ def test_a_mobile_node_that_comes_while_its_lma_is_overloaded_is_anchored_elsewh
 
 
 def test_it_keeps_its_prefix_at_another_mag_when_the_overload_is_over(lab: Lab) -> None:
-    eventually(lambda: new_sessions_at(lab, "lma1") == "lma1", 30, "the end of the overload")
+    eventually(lambda: new_sessions_at(lab, "lma1") == "lma1", "the end of the overload")
     lma1 = lab.profile.lma("lma1").address
-    eventually(lambda: logged(lab, "lma1", f"new sessions go to {lma1}"), 10, "the word to lma1")
+    eventually(lambda: logged(lab, "lma1", f"new sessions go to {lma1}"), "the word to lma1")
     before = binding(lab, "mn2")
     assert before is not None
     address = lab.address("mn2")
@@ -102,19 +103,19 @@ def test_the_operator_drains_an_lma(lab: Lab) -> None:
         return {entry["anchor"] for entry in rest(lab, "bindings") if entry["identifier"] == identifier}
 
     identifier = lab.profile.mobile_node("mn1").identifier
-    eventually(lambda: "lma2" in anchors(), 10, "a session of mn1 at lma2")
-    eventually(lambda: ping(lab, "mn1", 1) == 1, 20, "a ping of mn1")
-    eventually(lambda: anchors() == {"lma2"}, 20, "the end of its session at lma1")
+    eventually(lambda: "lma2" in anchors(), "a session of mn1 at lma2")
+    eventually(lambda: ping(lab, "mn1", 1) == 1, "a ping of mn1")
+    eventually(lambda: anchors() == {"lma2"}, "the end of its session at lma1")
 
 
 def test_the_tunnels_of_an_lma_that_is_gone_are_taken_down_and_built_again(lab: Lab) -> None:
     """Nobody at either end does anything about it but the agents, which miss heartbeats and pings (RFC 5847)."""
     lab.execute("lma1", ["ip", "link", "set", UNDERLAY_PORT, "down"])
     for mag in ("mag1", "mag2"):
-        eventually(lambda mag=mag: set(tunnel_interfaces(lab, mag)) == {"t-lma2"}, 30, f"the end of a tunnel at {mag}")
-    eventually(lambda: not tunnel_interfaces(lab, "lma1"), 30, "the end of its tunnels at lma1")
+        eventually(lambda mag=mag: set(tunnel_interfaces(lab, mag)) == {"t-lma2"}, f"the end of a tunnel at {mag}")
+    eventually(lambda: not tunnel_interfaces(lab, "lma1"), "the end of its tunnels at lma1")
     assert ping(lab, "mn1") == 5  # anchored at lma2
     lab.execute("lma1", ["ip", "link", "set", UNDERLAY_PORT, "up"])
-    eventually(lambda: set(tunnel_interfaces(lab, "lma1")) == {"t-mag1", "t-mag2"}, 60, "tunnels of lma1")
+    eventually(lambda: set(tunnel_interfaces(lab, "lma1")) == {"t-mag1", "t-mag2"}, "tunnels of lma1")
     await_tunnels(lab)
     assert all(set(tunnel_interfaces(lab, mag)) == {"t-lma1", "t-lma2"} for mag in ("mag1", "mag2"))
