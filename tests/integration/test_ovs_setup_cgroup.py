@@ -13,6 +13,7 @@ import pytest
 
 from ovs_setup import OvsSetupError
 from ovs_setup.cgroup import CpuGroup
+from tests.waiting import eventually
 
 NAME = "pos-test/a/b"
 
@@ -35,26 +36,26 @@ def busy() -> Iterator[subprocess.Popen[bytes]]:
     process.wait()
 
 
-def measure(group: CpuGroup, seconds: float) -> tuple[float, float]:
-    """CPU seconds used, and seconds throttled, per second of time."""
-    started, usage, throttled = time.monotonic(), group.usage(), group.throttled()
+def used(group: CpuGroup, seconds: float) -> float:
+    """Processor time used, in seconds per second of time; rather too little than too much."""
+    started, usage = time.monotonic(), group.usage()
     time.sleep(seconds)
-    elapsed = time.monotonic() - started
-    return (group.usage() - usage) / elapsed, (group.throttled() - throttled) / elapsed
+    usage = group.usage() - usage
+    return usage / (time.monotonic() - started)
 
 
-def test_quota_is_kept_within_ten_percent(group: CpuGroup, busy: subprocess.Popen[bytes]) -> None:
+def test_quota_is_kept(group: CpuGroup, busy: subprocess.Popen[bytes]) -> None:
+    """A machine with other things to do may give less, never more."""
     assert group.usage() < 0.01
     group.add(busy.pid)
     reader = CpuGroup(NAME)  # an agent knows the name only
-    time.sleep(0.3)
-    for quota in (0.1, 0.05, 0.3):
+    for quota in (0.1, 0.05, 0.2):
         group.create(quota)
         assert reader.quota() == pytest.approx(quota)
-        time.sleep(0.1)
-        used, throttled = measure(reader, 2)
-        assert used == pytest.approx(quota, rel=0.1)
-        assert throttled > 0.3
+        throttled, usage = reader.throttled(), reader.usage()
+        eventually(lambda: reader.throttled() > throttled + 0.1, "throttling")  # noqa: B023
+        assert reader.usage() > usage
+        assert used(reader, 2) < 1.1 * quota
 
 
 def test_remove_takes_empty_parents_along_and_refuses_while_processes_are_in(

@@ -182,7 +182,9 @@ def test_random_octets_are_counted_and_nothing_else_happens(endpoints: dict[Role
             sent += 1
     lma = endpoints[Role.LMA]
     passed: list[object] = []
-    eventually(lambda: passed.extend(lma.drain()) or len(passed) + sum(lma.refused.values()) >= sent, "the last datagram")
+    eventually(
+        lambda: passed.extend(lma.drain()) or len(passed) + sum(lma.refused.values()) >= sent, "the last datagram"
+    )
     assert len(passed) + sum(lma.refused.values()) == sent
     assert {"malformed: truncated", "malformed: payload-proto", "malformed: option-length"} <= set(lma.refused)
 

@@ -167,7 +167,9 @@ def test_an_access_point_attaches_a_host_that_does_not_solicit(lab: Lab) -> None
 def hook(lab: Lab, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run the example of a hook as hostapd_cli does."""
     settings = os.environ | {"PMIPLS_AGENT": str(control(lab))} | environment
-    return subprocess.run([HOOK, *arguments], env=settings, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    return subprocess.run(
+        [HOOK, *arguments], env=settings, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
 
 
 def test_the_hook_of_hostapd(lab: Lab) -> None:

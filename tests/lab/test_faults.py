@@ -241,7 +241,9 @@ def test_after_the_restart_a_handoff_works(domain):
         port = lab.openvswitch(lma).vsctl("get", "interface", "t-mag2", "ofport").strip()
         (route,) = [flow for flow in domain.flows(lma) if f"ipv6_dst={prefix}" in flow]
         assert route.endswith((f"output:{port}", 'output:"t-mag2"')), route
-    eventually(lambda: not any(f"ipv6_dst={prefix}" in flow for flow in domain.flows("mag1")))  # it forwards for a while
+    eventually(
+        lambda: not any(f"ipv6_dst={prefix}" in flow for flow in domain.flows("mag1"))
+    )  # it forwards for a while
     lab.handoff("mn1", "mag1")
     eventually(lambda: domain.mag_of("mn1") == "mag1")
 
