@@ -69,7 +69,7 @@ def set_up(ovs: OpenVSwitch, profile: Profile, node: Node, datapath: Datapath, u
         raise OvsSetupError("the netdev datapath needs an underlay port: the interface towards the other nodes")
     if not ovs.running():
         raise OvsSetupError(f"Open vSwitch does not run (no daemons' pid files in {ovs.run_directory})")
-    ports = [*_service_ports(node), *([] if underlay_port is None else [underlay_port])]
+    ports = [*service_ports(node), *([] if underlay_port is None else [underlay_port])]
     links = _links(ovs)
     missing = [port for port in ports if port not in links]
     if missing:
@@ -136,7 +136,29 @@ def hasten_reconnection(ovs: OpenVSwitch) -> bool:
     return connected
 
 
-def _service_ports(node: Node) -> tuple[str, ...]:
+def kernel_settings(node: Node, ports: list[str], userspace: bool) -> dict[str, str]:
+    """Paths below /proc/sys and values, with which the kernel takes no part in what the switch forwards.
+
+    ``ports`` are all that were given to the switch; ``userspace``: there is an underlay bridge.
+    """
+    # The kernel sees the packets of a userspace switch's ports too; it must neither answer nor speak there.
+    settings = {_FORWARDING: "0"} | {f"net/ipv6/conf/{port}/disable_ipv6": "1" for port in ports}
+    if userspace:
+        # IPv4 stays on the underlay port; without these two the kernel would take each such packet twice.
+        settings |= {f"net/ipv4/conf/{UNDERLAY_BRIDGE}/{name}": "1" for name in ("rp_filter", "arp_ignore")}
+    settings[f"net/ipv6/conf/{SERVICE_BRIDGE}/accept_ra"] = "0"
+    if isinstance(node, Lma):
+        settings[f"net/ipv6/neigh/{SERVICE_BRIDGE}/ucast_solicit"] = str(CORE_SOLICITATIONS)
+    return settings
+
+
+def controller(profile: Profile) -> str:
+    """The RMS as the service bridge's controller."""
+    return f"tcp:[{profile.rms.address}]:{profile.rms.openflow.port}"
+
+
+def service_ports(node: Node) -> tuple[str, ...]:
+    """The interfaces that become ports of the service bridge, besides the tunnels."""
     return node.access_ports if isinstance(node, Mag) else (node.core.port,)
 
 
@@ -230,10 +252,10 @@ def _configure_switch(ovs: OpenVSwitch, node: Node, datapath: Datapath, before: 
         ["set", "bridge", SERVICE_BRIDGE, f"datapath_type={datapath}", "fail_mode=secure", "protocols=OpenFlow13"],
         ["set", "bridge", SERVICE_BRIDGE, f"other_config:datapath-id={node.datapath_id:016x}"],
         # Otherwise the address is a random one, or changes with the ports.
-        ["set", "bridge", SERVICE_BRIDGE, _hardware_address(links[_service_ports(node)[0]])],
+        ["set", "bridge", SERVICE_BRIDGE, _hardware_address(links[service_ports(node)[0]])],
         ["set", "bridge", SERVICE_BRIDGE, f"external_ids:{_RECORD}={record}"],
     ]
-    for number, port in enumerate(_service_ports(node), start=1):
+    for number, port in enumerate(service_ports(node), start=1):
         steps.append(["--may-exist", "add-port", SERVICE_BRIDGE, port])
         steps.append(["set", "interface", port, f"ofport_request={number}"])
     if before.underlay_port is not None:
@@ -249,12 +271,11 @@ def _set_controller(ovs: OpenVSwitch, profile: Profile, anew: bool) -> None:
 
     ``anew`` makes one that has tried without addresses begin again.
     """
-    controller = f"tcp:[{profile.rms.address}]:{profile.rms.openflow.port}"
     if anew:
         ovs.vsctl("del-controller", SERVICE_BRIDGE)
     steps = []
-    if _controllers(ovs) != [controller]:  # setting the same one again would break the connection
-        steps.append(["set-controller", SERVICE_BRIDGE, controller])
+    if _controllers(ovs) != [controller(profile)]:  # setting the same one again would break the connection
+        steps.append(["set-controller", SERVICE_BRIDGE, controller(profile)])
     options = (f"inactivity_probe={_INACTIVITY_PROBE}", f"max_backoff={_MAX_BACKOFF}", "connection_mode=out-of-band")
     steps.append(["set", "controller", SERVICE_BRIDGE, *options])
     ovs.vsctl(*(word for step in steps for word in ("--", *step)))
@@ -292,20 +313,14 @@ def _complete_packets(ovs: OpenVSwitch, ports: list[str]) -> None:
 
 
 def _configure_host(ovs: OpenVSwitch, node: Node, before: _Before, addresses: list[str], ports: list[str]) -> None:
-    """Kernel settings, addresses and routes. The kernel is to take no part in what the switch forwards."""
-    _set_sysctl(ovs, _FORWARDING, "0")
+    """Kernel settings, links, addresses and routes."""
+    userspace = before.underlay_port is not None
+    for path, value in kernel_settings(node, ports, userspace).items():
+        _set_sysctl(ovs, path, value)
     for port in ports:
-        # The kernel sees the packets of a userspace switch's ports too; it must neither answer nor speak there.
-        _set_sysctl(ovs, f"net/ipv6/conf/{port}/disable_ipv6", "1")
         ovs.execute("ip", "link", "set", port, "up")
-    if before.underlay_port is not None:
-        # IPv4 stays on the underlay port; without these two the kernel would take each such packet twice.
-        _set_sysctl(ovs, f"net/ipv4/conf/{UNDERLAY_BRIDGE}/rp_filter", "1")
-        _set_sysctl(ovs, f"net/ipv4/conf/{UNDERLAY_BRIDGE}/arp_ignore", "1")
+    if userspace:
         _assign(ovs, UNDERLAY_BRIDGE, addresses, before.routes)
-    _set_sysctl(ovs, f"net/ipv6/conf/{SERVICE_BRIDGE}/accept_ra", "0")
-    if isinstance(node, Lma):
-        _set_sysctl(ovs, f"net/ipv6/neigh/{SERVICE_BRIDGE}/ucast_solicit", str(CORE_SOLICITATIONS))
     _assign(ovs, SERVICE_BRIDGE, [] if isinstance(node, Mag) else [str(node.core.address)], [])
 
 

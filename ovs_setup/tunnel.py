@@ -14,12 +14,10 @@ from typing import Literal
 
 from ovs_setup import OvsSetupError
 from ovs_setup.node import SERVICE_BRIDGE, TUNNEL_PREFIX, UNDERLAY_BRIDGE
-from ovs_setup.vswitch import OpenVSwitch, OvsError
+from ovs_setup.vswitch import SRV6_SINCE, OpenVSwitch, OvsError
 
 Encapsulation = Literal["gre", "srv6"]
 
-#: First Open vSwitch with SRv6 tunnels, in the userspace datapath only.
-_SRV6_SINCE = (3, 2, 0)
 #: Octets that a tunnel adds to a packet: the IPv6 header, and GRE with a key (RFC 5845) or a segment routing header
 #: with one segment (RFC 8754).
 _OVERHEAD: dict[Encapsulation, int] = {"gre": 40 + 8, "srv6": 40 + 24}
@@ -65,7 +63,7 @@ def encapsulation(ovs: OpenVSwitch, wanted: Literal["auto", "srv6", "gre"]) -> E
     ``OvsSetupError`` when "srv6" is wanted and cannot be had.
     """
     userspace = ovs.vsctl("get", "bridge", SERVICE_BRIDGE, "datapath_type") == "netdev"
-    able = userspace and ovs.version() >= _SRV6_SINCE
+    able = userspace and ovs.version() >= SRV6_SINCE
     if wanted == "srv6" and not able:
         version = ".".join(map(str, ovs.version()))
         raise OvsSetupError(f"srv6 tunnels need Open vSwitch 3.2 and its userspace datapath; here is {version}")

@@ -16,6 +16,7 @@ _COMMANDS = {
     "show": "ryu_pmipls.cli.profile:show",
     "keys": "ryu_pmipls.cli.keys:keys",
     "decode": "ryu_pmipls.cli.decode:decode",
+    "doctor": "ryu_pmipls.cli.doctor:doctor",
     "lab": "ryu_pmipls.lab.cli:lab",
     "demo": "ryu_pmipls.lab.measuring.demo.cli:demo",
     "handoffs": "ryu_pmipls.lab.measuring.handoffs:handoffs",

@@ -16,8 +16,9 @@ from ovs_setup import OvsSetupError
 from ovs_setup.cgroup import CpuGroup
 from ovs_setup.node import set_up
 from ovs_setup.vswitch import OpenVSwitch
+from ryu_pmipls.doctor.printing import lines
 from ryu_pmipls.domain.profile import Lma, Mag, Profile, load_profile
-from ryu_pmipls.lab import machine, namespaces, processes, remains
+from ryu_pmipls.lab import examination, namespaces, processes, remains
 from ryu_pmipls.lab.daemons import Daemons
 from ryu_pmipls.lab.errors import LabError
 from ryu_pmipls.lab.network import LinkChange, Network
@@ -89,41 +90,49 @@ class Lab:
     # --- life -------------------------------------------------------------------------------------------------
 
     def up(self, rms: bool = True, agents: bool = True, progress: Progress = say_nothing) -> None:
-        """Create the lab; when that fails, remove what was made of it and say why."""
-        machine.check_programs()
+        """Create the lab; when that fails, remove what was made of it and say why, with the doctor's findings."""
         if not self.running():  # else claiming the prefix will say so
-            machine.check_network(self.plan)
-            if rms:
-                machine.check_ports(self.profile)
+            examination.require_fit_host(self.profile, self.plan, rms)
         remains.record(self.plan.prefix, self._remains())
         try:
-            shutil.copyfile(self._profile_path, self._copy)
-            (self.directory / "log").mkdir()
-            progress("namespaces and links")
-            self.network.build()
-            child = self._daemons.launch_rms() if rms else None
-            progress(f"Open vSwitch on {', '.join(self.plan.switches)}")
-            with ThreadPoolExecutor(4) as pool:
-                list(pool.map(OpenVSwitch.start, self._openvswitches))
-                if child is not None:
-                    # First the RMS: a switch that does not find it waits longer and longer before it tries again.
-                    progress("Route Management Server")
-                    self._daemons.await_listener(child)
-                progress("bridges, ports, CPU quotas")
-                list(pool.map(self._set_up_switch, self._switch_nodes))
-            progress("routing between core and LMAs")
-            self._daemons.start_routing()
-            if agents:
-                progress("agents")
-                self.start_agents()
-            if child is not None:
-                progress("switches find the Route Management Server")
-                self._daemons.await_connections(child, self._openvswitches)
-        except BaseException as failure:
+            self._make(rms, agents, progress)
+        except (LabError, OvsSetupError, NetlinkError, OSError) as failure:
+            faults = self._faults()
             self.down()
-            if isinstance(failure, (OvsSetupError, NetlinkError, OSError)):
-                raise LabError(f"the lab could not be set up: {failure}") from failure
+            text = failure if isinstance(failure, LabError) else f"the lab could not be set up: {failure}"
+            raise LabError("\n".join((str(text), *faults))) from failure
+        except BaseException:
+            self.down()
             raise
+
+    def _make(self, rms: bool, agents: bool, progress: Progress) -> None:
+        shutil.copyfile(self._profile_path, self._copy)
+        (self.directory / "log").mkdir()
+        progress("namespaces and links")
+        self.network.build()
+        child = self._daemons.launch_rms() if rms else None
+        progress(f"Open vSwitch on {', '.join(self.plan.switches)}")
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(OpenVSwitch.start, self._openvswitches))
+            if child is not None:
+                # First the RMS: a switch that does not find it waits longer and longer before it tries again.
+                progress("Route Management Server")
+                self._daemons.await_listener(child)
+            progress("bridges, ports, CPU quotas")
+            list(pool.map(self._set_up_switch, self._switch_nodes))
+        progress("routing between core and LMAs")
+        self._daemons.start_routing()
+        if agents:
+            progress("agents")
+            self.start_agents()
+        if child is not None:
+            progress("switches find the Route Management Server")
+            self._daemons.await_connections(child, self._openvswitches)
+
+    def _faults(self) -> list[str]:
+        """The doctor's findings about this host that are not ok, in lines."""
+        faults = [finding for finding in examination.examine_host(self.profile, self.plan) if finding.fault]
+        return ["the doctor's findings:", *lines(faults)] if faults else []
 
     def down(self, progress: Progress = say_nothing) -> None:
         """Remove the lab whatever state it is in; when there is none, do nothing."""
@@ -162,7 +171,7 @@ class Lab:
         self._require_running()
         if self._daemons.pid(RMS) is not None:
             raise LabError("the RMS is running already; 'pmipls lab rms stop' ends it")
-        machine.check_ports(self.profile)
+        examination.require_fit_host(self.profile, self.plan, rms=True)
         child = self._daemons.launch_rms()
         self._daemons.await_listener(child)
         self._daemons.await_connections(child, self._openvswitches)

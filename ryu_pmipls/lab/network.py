@@ -40,6 +40,15 @@ _SILENT = (("conf/all/disable_ipv6", 1), ("conf/default/disable_ipv6", 1))
 _CORRESPONDENT = (("conf/default/accept_ra", 0), ("fib_multipath_hash_policy", 1))
 
 
+def kernel_settings(plan: Plan, node: str) -> tuple[tuple[str, int], ...]:
+    """Paths below /proc/sys/net/ipv6, and values, of a node; those of MAGs and LMAs are ``ovs_setup``'s business."""
+    if node in (UNDERLAY, RADIO):
+        return _SILENT
+    if node == plan.correspondent:
+        return _CORRESPONDENT
+    return _MOBILE_NODE if node in plan.mobile_nodes else ()
+
+
 @dataclass(frozen=True)
 class LinkChange:
     """A mobile node moved from access port ``old`` (None: it was detached) to ``new``.
@@ -68,11 +77,7 @@ class Network:
         plan = self.plan
         for node in plan.nodes:
             namespaces.create(plan.namespace(node))
-        for node in (UNDERLAY, RADIO):
-            self._sysctls(node, _SILENT)
-        self._sysctls(plan.correspondent, _CORRESPONDENT)
-        for node in plan.mobile_nodes:
-            self._sysctls(node, _MOBILE_NODE)
+            self._sysctls(node, kernel_settings(plan, node))
         for name in plan.namespaces:
             with _routing(name) as routing:
                 routing.link("set", index=_index(routing, "lo"), state="up")

@@ -32,6 +32,7 @@ ALLOWED: dict[str, set[str]] = {
     "control": {*BELOW, *SERVICES},
     "rest": {*BELOW, *SERVICES, "control"},
     "agents": {*BELOW, *SERVICES, "rest", "ovs_setup"},
+    "doctor": {"domain", "ovs_setup", "signalling", "agents"},
 }
 TOP = {"rms", "lab", "cli"}
 #: What pure code must not touch: sockets, clocks, processes, and Ryu's world.

@@ -1,0 +1,101 @@
+"""A check, what it finds, and how all checks of a list are made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Generic, TypeVar
+
+FactsT = TypeVar("FactsT")
+
+
+class Role(str, Enum):
+    """What a host, or a network namespace of a lab, is in a domain."""
+
+    LAB = "lab"  # the machine in which a lab is, or is to be
+    RMS = "rms"
+    LMA = "lma"
+    MAG = "mag"
+    CORE = "core"  # router of the core network
+    LINK = "link"  # network between nodes, made of bridges
+    MOBILE_NODE = "mobile node"
+
+
+#: Roles of hosts with a switch.
+SWITCHES = frozenset({Role.MAG, Role.LMA})
+#: Roles of machines that were set up by a person.
+HOSTS = frozenset({Role.LAB, Role.RMS}) | SWITCHES
+EVERY_ROLE = frozenset(Role)
+
+
+class Level(str, Enum):
+    """How bad a finding is."""
+
+    OK = "ok"
+    UNKNOWN = "unknown"  # could not be looked at
+    WARNING = "warning"  # works, but not as well, or not as tested
+    WRONG = "wrong"  # something cannot work
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a check has ``found``, in a line, and ``what_to_do`` about it: a command, or a line with one."""
+
+    level: Level
+    found: str
+    what_to_do: str = ""
+
+
+def ok(found: str) -> Verdict:
+    return Verdict(Level.OK, found)
+
+
+def unknown(found: str, what_to_do: str = "") -> Verdict:
+    return Verdict(Level.UNKNOWN, found, what_to_do)
+
+
+def warning(found: str, what_to_do: str) -> Verdict:
+    return Verdict(Level.WARNING, found, what_to_do)
+
+
+def wrong(found: str, what_to_do: str) -> Verdict:
+    return Verdict(Level.WRONG, found, what_to_do)
+
+
+@dataclass(frozen=True)
+class Check(Generic[FactsT]):
+    """A question about the facts of a host or a node: ``verdict`` answers it, for the ``roles`` that it is for.
+
+    ``looks_at``, ``why`` and ``remedy`` are for ``docs/doctor.md``.
+    """
+
+    title: str
+    roles: frozenset[Role]
+    looks_at: str
+    why: str
+    remedy: str
+    verdict: Callable[[FactsT], Verdict]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The verdict of the check called ``check`` on ``subject``: a host or a node."""
+
+    subject: str
+    check: str
+    verdict: Verdict
+
+    @property
+    def fault(self) -> bool:
+        """Whether a person should do something."""
+        return self.verdict.level in (Level.WARNING, Level.WRONG)
+
+    @property
+    def wrong(self) -> bool:
+        return self.verdict.level is Level.WRONG
+
+
+def examine(subject: str, checks: Iterable[Check[FactsT]], role: Role, facts: FactsT) -> list[Finding]:
+    """The findings of all checks that are for a role, in their order."""
+    return [Finding(subject, check.title, check.verdict(facts)) for check in checks if role in check.roles]

@@ -1,0 +1,107 @@
+"""Facts about a node of a domain, a host or a namespace of a lab, and what the profile wants it to be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ryu_pmipls.doctor.check import Role
+
+
+@dataclass(frozen=True)
+class WantedLink:
+    """An interface: least MTU in octets, offloads that must be off, an address it must have ("": none)."""
+
+    name: str
+    mtu: int
+    offloads: tuple[str, ...] = ()
+    address: str = ""
+    up: bool = True
+    bridge: str = ""  # of which it must be a port, in Open vSwitch
+
+
+@dataclass(frozen=True)
+class WantedSwitch:
+    """The Open vSwitch of a MAG or an LMA; ``tunnels``: peer -> local and remote address."""
+
+    datapath_id: str
+    controller: str
+    tunnels: Mapping[str, tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Remedies:
+    """Commands that mend a node; ``prefix`` is put before those that are run on it."""
+
+    set_up: str
+    daemons: str = ""
+    agent: str = ""
+    rms: str = ""
+    prefix: str = ""
+
+
+@dataclass(frozen=True)
+class WantedNode:
+    """A node as it should be; ``settings``: paths below /proc/sys -> values."""
+
+    name: str
+    role: Role
+    links: tuple[WantedLink, ...]
+    settings: Mapping[str, str]
+    remedies: Remedies
+    switch: WantedSwitch | None = None
+
+
+@dataclass(frozen=True)
+class Link:
+    """An interface as it is; ``offloads``: those of the wanted ones that are on."""
+
+    up: bool
+    mtu: int
+    addresses: tuple[str, ...] = ()
+    offloads: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Bridge:
+    fail_mode: str
+    protocols: tuple[str, ...]
+    datapath_id: str
+    ports: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SwitchPort:
+    """An interface as Open vSwitch has it; ``number`` is its OpenFlow port, -1 when it could not be opened."""
+
+    number: int
+    error: str = ""
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Controller:
+    target: str
+    connected: bool
+
+
+@dataclass(frozen=True)
+class SwitchFacts:
+    """An Open vSwitch; ``flow_entries`` of the service bridge."""
+
+    runs: bool
+    bridges: Mapping[str, Bridge] = field(default_factory=dict)
+    ports: Mapping[str, SwitchPort] = field(default_factory=dict)
+    controllers: tuple[Controller, ...] = ()
+    flow_entries: int = 0
+
+
+@dataclass(frozen=True)
+class NodeFacts:
+    """A node as it is. ``None`` stands for what could not be looked at; ``unseen`` says why."""
+
+    wanted: WantedNode
+    links: Mapping[str, Link] | None
+    settings: Mapping[str, str] | None
+    switch: SwitchFacts | None
+    unseen: str = ""

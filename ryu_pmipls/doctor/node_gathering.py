@@ -1,0 +1,110 @@
+"""Facts about a node, gathered with ip(8), ethtool(8) and the tools of Open vSwitch, in the node's namespace."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from ipaddress import ip_address
+from typing import Any
+
+from ovs_setup import OvsSetupError, offloads
+from ovs_setup.node import SERVICE_BRIDGE, UNDERLAY_BRIDGE
+from ovs_setup.vswitch import OpenVSwitch
+from ryu_pmipls.doctor.node_facts import Bridge, Controller, Link, NodeFacts, SwitchFacts, SwitchPort, WantedNode
+
+#: Prints the content of each file that it is given, an empty line for one that is not there.
+_READ_ALL = 'for file; do cat "$file" 2>/dev/null || echo; done'
+
+
+def node_facts(ovs: OpenVSwitch, wanted: WantedNode) -> NodeFacts:
+    """All facts about a node, whose Open vSwitch, if it has one, is ``ovs``."""
+    try:
+        links = _links(ovs, wanted)
+        settings = _settings(ovs, wanted)
+    except OvsSetupError as error:
+        return NodeFacts(wanted, None, None, None, _first_line(error))
+    if wanted.switch is None:
+        return NodeFacts(wanted, links, settings, None)
+    try:
+        return NodeFacts(wanted, links, settings, _switch(ovs))
+    except OvsSetupError as error:
+        return NodeFacts(wanted, links, settings, None, _first_line(error))
+
+
+def underlay_ports(ovs: OpenVSwitch) -> tuple[str, ...]:
+    """The ports of the underlay bridge; none where there is no such bridge. ``OvsSetupError`` as of the tools."""
+    if UNDERLAY_BRIDGE not in ovs.vsctl("list-br").split():
+        return ()
+    return tuple(ovs.vsctl("list-ports", UNDERLAY_BRIDGE).split())
+
+
+def _first_line(error: OvsSetupError) -> str:
+    return str(error).splitlines()[0]
+
+
+def _links(ovs: OpenVSwitch, wanted: WantedNode) -> dict[str, Link]:
+    unwanted = {link.name: link.offloads for link in wanted.links}
+    found = {}
+    for row in json.loads(ovs.execute("ip", "-json", "address", "show")):
+        name = row["ifname"]
+        if name in unwanted:
+            found[name] = Link(
+                up="UP" in row["flags"],
+                mtu=row["mtu"],
+                addresses=tuple(entry["local"] for entry in row["addr_info"] if "local" in entry),
+                offloads=tuple(offloads.active(ovs, name, unwanted[name])) if unwanted[name] else (),
+            )
+    return found
+
+
+def _settings(ovs: OpenVSwitch, wanted: WantedNode) -> dict[str, str]:
+    """Those of the wanted settings that there are."""
+    paths = list(wanted.settings)
+    values = ovs.execute("sh", "-c", _READ_ALL, "sh", *(f"/proc/sys/{path}" for path in paths)).splitlines()
+    # The last ones may be empty lines, which execute() cuts off.
+    return {path: value for path, value in zip(paths, values, strict=False) if value}
+
+
+def _switch(ovs: OpenVSwitch) -> SwitchFacts:
+    if not ovs.running():
+        return SwitchFacts(runs=False)
+    names = ovs.vsctl("list-br").split()
+    rows = {row["name"]: row for row in ovs.rows("Bridge", "name", "fail_mode", "protocols", "datapath_id")}
+    return SwitchFacts(
+        runs=True,
+        bridges={name: _bridge(rows[name], ovs.vsctl("list-ports", name).split()) for name in names},
+        ports={row["name"]: _port(row) for row in ovs.rows("Interface", "name", "ofport", "error", "options")},
+        controllers=tuple(
+            Controller(row["target"], row["is_connected"]) for row in ovs.rows("Controller", "target", "is_connected")
+        ),
+        flow_entries=_flow_entries(ovs) if SERVICE_BRIDGE in names else 0,
+    )
+
+
+def _bridge(row: Mapping[str, Any], ports: list[str]) -> Bridge:
+    protocols = row["protocols"] if isinstance(row["protocols"], list) else [row["protocols"]]
+    return Bridge(
+        fail_mode=row["fail_mode"] or "",
+        protocols=tuple(protocols),
+        datapath_id=row["datapath_id"] or "",
+        ports=tuple(ports),
+    )
+
+
+def _port(row: Mapping[str, Any]) -> SwitchPort:
+    addresses = {key: _canonical(value) for key, value in row["options"].items()} if row["options"] else {}
+    number = row["ofport"] if isinstance(row["ofport"], int) else -1
+    return SwitchPort(number, row["error"] or "", addresses)
+
+
+def _canonical(option: str) -> str:
+    try:
+        return str(ip_address(option))
+    except ValueError:
+        return option
+
+
+def _flow_entries(ovs: OpenVSwitch) -> int:
+    match = re.search(r"flow_count=(\d+)", ovs.ofctl("dump-aggregate", SERVICE_BRIDGE))
+    return 0 if match is None else int(match[1])

@@ -1,0 +1,99 @@
+"""From the domain's profile to what its hosts are to be."""
+
+from __future__ import annotations
+
+from ipaddress import IPv6Address
+from pathlib import Path
+
+from ovs_setup import offloads
+from ovs_setup.node import SERVICE_BRIDGE, UNDERLAY_BRIDGE, Node, controller, kernel_settings, service_ports
+from ovs_setup.tunnel import inner_mtu
+from ryu_pmipls.agents.state import STATE_DIRECTORY
+from ryu_pmipls.doctor.check import Role
+from ryu_pmipls.doctor.host_facts import ListeningPort, Purpose
+from ryu_pmipls.doctor.node_facts import Remedies, WantedLink, WantedNode, WantedSwitch
+from ryu_pmipls.domain.profile import Lma, Mag, Profile
+from ryu_pmipls.signalling.keys import KeyFileError, read
+
+#: What the RMS is called where nodes are named.
+RMS = "rms"
+
+
+def find_node(profile: Profile, name: str) -> Node | None:
+    """The MAG or LMA of that name, ``None`` for the RMS; ``KeyError`` with the names there are."""
+    nodes: tuple[Node, ...] = (*profile.mags, *profile.lmas)
+    if name == RMS:
+        return None
+    for node in nodes:
+        if node.name == name:
+            return node
+    raise KeyError(f"no node is called {name!r}; there are: {', '.join((RMS, *(node.name for node in nodes)))}")
+
+
+def host_purpose(profile: Profile, node: Node | None) -> Purpose:
+    """The purpose of the host of a MAG, an LMA or, with ``None``, the RMS."""
+    address, transport = (
+        (profile.rms.address, profile.transport_of(profile.rms))
+        if node is None
+        else (node.address, profile.transport_of(node))
+    )
+    return Purpose(
+        role=Role.RMS if node is None else role_of(node),
+        listening_ports=rms_ports(profile) if node is None else (),
+        rms_may_run=True,
+        state_directory=str(profile.rms.state_directory if node is None else STATE_DIRECTORY),
+        raw_signalling=transport == "raw",
+        cpu_quotas=False,
+        nodes=len(profile.mags) + len(profile.lmas),
+        keys=str(profile.signalling.keys or ""),
+        keys_fault=_keys_fault(profile.signalling.keys, profile, address),
+    )
+
+
+def role_of(node: Node) -> Role:
+    return Role.MAG if isinstance(node, Mag) else Role.LMA
+
+
+def rms_ports(profile: Profile) -> tuple[ListeningPort, ...]:
+    """The ports on which the RMS listens."""
+    return tuple(
+        ListeningPort(place, endpoint.host, endpoint.port)
+        for place, endpoint in (("rms.openflow", profile.rms.openflow), ("rms.rest", profile.rms.rest))
+    )
+
+
+def _keys_fault(path: Path | None, profile: Profile, address: IPv6Address) -> str:
+    if path is None:
+        return ""
+    try:
+        read(path, profile, address)
+    except KeyFileError as error:
+        return str(error).splitlines()[0]
+    return ""
+
+
+def wanted_switch_node(profile: Profile, node: Node, underlay_ports: tuple[str, ...], remedies: Remedies) -> WantedNode:
+    """A MAG or an LMA; ``underlay_ports`` are those of its underlay bridge, none with the kernel's datapath."""
+    userspace = bool(underlay_ports)
+    ports = service_ports(node)
+    underlay_mtu = profile.tunnel.underlay_mtu
+    sending, receiving = (offloads.SENDING, offloads.RECEIVING) if userspace else ((), ())
+    core = str(node.core.address) if isinstance(node, Lma) else ""
+    links = [WantedLink(SERVICE_BRIDGE, 0, sending, core)]
+    links += [WantedLink(port, inner_mtu(underlay_mtu, "gre"), receiving, bridge=SERVICE_BRIDGE) for port in ports]
+    if userspace:
+        links.append(WantedLink(UNDERLAY_BRIDGE, underlay_mtu, sending, str(node.address)))
+        links += [WantedLink(port, underlay_mtu, receiving, bridge=UNDERLAY_BRIDGE) for port in underlay_ports]
+    peers: tuple[Node, ...] = profile.lmas if isinstance(node, Mag) else profile.mags
+    return WantedNode(
+        name=node.name,
+        role=role_of(node),
+        links=tuple(links),
+        settings=kernel_settings(node, [*ports, *underlay_ports], userspace),
+        remedies=remedies,
+        switch=WantedSwitch(
+            datapath_id=f"{node.datapath_id:016x}",
+            controller=controller(profile),
+            tunnels={peer.name: (str(node.address), str(peer.address)) for peer in peers},
+        ),
+    )

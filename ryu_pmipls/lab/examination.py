@@ -1,0 +1,153 @@
+"""The doctor in a lab: whether this host can have one, and how its nodes are beside what the profile wants."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ovs_setup import offloads
+from ovs_setup.node import Node
+from ovs_setup.vswitch import OpenVSwitch
+from ryu_pmipls.doctor.check import Finding, Role, examine
+from ryu_pmipls.doctor.host_checks import HOST_CHECKS
+from ryu_pmipls.doctor.host_facts import ProfileFacts, Purpose
+from ryu_pmipls.doctor.host_gathering import host_facts
+from ryu_pmipls.doctor.node_checks import NODE_CHECKS
+from ryu_pmipls.doctor.node_facts import Remedies, WantedLink, WantedNode
+from ryu_pmipls.doctor.node_gathering import node_facts
+from ryu_pmipls.doctor.purposes import rms_ports, wanted_switch_node
+from ryu_pmipls.domain.profile import Profile
+from ryu_pmipls.lab import remains
+from ryu_pmipls.lab.errors import LabError
+from ryu_pmipls.lab.network import kernel_settings
+from ryu_pmipls.lab.plan import CORE, RADIO, RMS, UNDERLAY, UNDERLAY_PORT, Plan, settings
+
+if TYPE_CHECKING:
+    from ryu_pmipls.lab.lab import Lab
+
+_HOST = "this host"
+
+
+def lab_purpose(profile: Profile, plan: Plan, rms: bool = True) -> Purpose:
+    """What the host of a lab is to be, with an RMS or without; if the lab is up, what is there is its own."""
+    up = remains.recorded(plan.prefix)
+    return Purpose(
+        role=Role.LAB,
+        listening_ports=rms_ports(profile) if rms else (),
+        rms_may_run=up,
+        state_directory=str(remains.STATE),
+        raw_signalling=profile.transport_of(profile.rms) == "raw",
+        cpu_quotas=bool(settings(profile).lma_cpu),
+        nodes=len(plan.switches),
+        namespaces=() if up else plan.namespaces,
+        subnet="" if up else str(plan.host_address.network),
+    )
+
+
+def require_fit_host(profile: Profile, plan: Plan, rms: bool) -> None:
+    """``LabError`` with all that is wrong with this host for a lab, and what to do, before it or its RMS is started."""
+    purpose = replace(lab_purpose(profile, plan, rms), rms_may_run=False)
+    faults = [finding for finding in _examine_host(profile, purpose) if finding.wrong]
+    if faults:
+        raise LabError(
+            "\n".join(f"{fault.verdict.found}\n  what to do: {fault.verdict.what_to_do}" for fault in faults)
+        )
+
+
+def examine_host(profile: Profile, plan: Plan) -> list[Finding]:
+    """The findings about this host by itself."""
+    return _examine_host(profile, lab_purpose(profile, plan))
+
+
+def _examine_host(profile: Profile, purpose: Purpose) -> list[Finding]:
+    return examine(_HOST, HOST_CHECKS, Role.LAB, host_facts(purpose, ProfileFacts(profile.domain, "the lab's")))
+
+
+def examine_lab(lab: Lab, nodes: Iterable[str] = ()) -> list[Finding]:
+    """The findings about this host and all nodes of a lab, or about these nodes."""
+    chosen = [*nodes]
+    for name in chosen:
+        lab.namespace(name)  # raises for a wrong one
+    findings = [] if chosen else examine_host(lab.profile, lab.plan) + _examine_host_end(lab.plan)
+    for wanted in wanted_nodes(lab.profile, lab.plan):
+        if not chosen or wanted.name in chosen:
+            place = OpenVSwitch(lab.directory / wanted.name, lab.namespace(wanted.name))
+            findings += examine(wanted.name, NODE_CHECKS, wanted.role, node_facts(place, wanted))
+    return findings
+
+
+def _examine_host_end(plan: Plan) -> list[Finding]:
+    """The findings about this host's link to the lab."""
+    return examine(_HOST, NODE_CHECKS, Role.LAB, node_facts(OpenVSwitch(), _wanted_host(plan)))
+
+
+def wanted_nodes(profile: Profile, plan: Plan) -> list[WantedNode]:
+    """The nodes of a lab as setting up makes them."""
+    of_the_profile: tuple[Node, ...] = (*profile.mags, *profile.lmas)
+    switches = {node.name: node for node in of_the_profile}
+    found = []
+    for name in plan.nodes:
+        remedies, links = _remedies(plan, name), _links(plan, name)
+        if name in switches:
+            node = wanted_switch_node(profile, switches[name], (UNDERLAY_PORT,), remedies)
+            found.append(replace(node, links=_merged(node.links, links)))
+        else:
+            values = {f"net/ipv6/{path}": str(value) for path, value in kernel_settings(plan, name)}
+            found.append(WantedNode(name, _role(plan, name), links, values, remedies))
+    return found
+
+
+def _wanted_host(plan: Plan) -> WantedNode:
+    (link,) = [link for link in plan.links if link.a.namespace is None]
+    port = WantedLink(plan.host_port, link.mtu, offloads.SENDING, str(plan.host_address))
+    return WantedNode(_HOST, Role.LAB, (port,), {}, Remedies(_again(plan)))
+
+
+def _role(plan: Plan, name: str) -> Role:
+    if name in (UNDERLAY, RADIO):
+        return Role.LINK
+    return Role.CORE if name == plan.correspondent else Role.MOBILE_NODE
+
+
+def _again(plan: Plan) -> str:
+    return f"pmipls lab down --prefix {plan.prefix} && pmipls lab up"
+
+
+def _remedies(plan: Plan, name: str) -> Remedies:
+    which = f"--prefix {plan.prefix}"
+    return Remedies(
+        set_up=f"pmipls lab switch start {which} {name}" if name in plan.switches else _again(plan),
+        daemons=f"pmipls lab switch start {which} {name}",
+        agent=f"less {remains.directory(plan.prefix)}/log/{name}.log   # the agent makes them",
+        rms=f"pmipls lab {RMS} start {which}",
+        prefix=f"pmipls lab exec {which} {name} ",
+    )
+
+
+def _links(plan: Plan, name: str) -> tuple[WantedLink, ...]:
+    """The interfaces that the plan gives to a node; no end of a veth pair may leave checksums to the other."""
+    space = plan.namespace(name)
+    found = [
+        WantedLink(end.port, link.mtu, offloads.SENDING, up=end.up)
+        for link in plan.links
+        for end in (link.a, link.b)
+        if end.namespace == space
+    ]
+    address = str(plan.correspondent_address) if name == plan.correspondent else ""
+    found += [
+        WantedLink(bridge, mtu, address=address if bridge == CORE else "")
+        for namespace, bridge, mtu in plan.bridges
+        if namespace == space
+    ]
+    return tuple(found)
+
+
+def _merged(of_the_profile: tuple[WantedLink, ...], of_the_plan: tuple[WantedLink, ...]) -> tuple[WantedLink, ...]:
+    planned = {link.name: link for link in of_the_plan}
+    return tuple(
+        replace(link, mtu=planned[link.name].mtu, offloads=(*planned[link.name].offloads, *link.offloads))
+        if link.name in planned
+        else link
+        for link in of_the_profile
+    )
