@@ -41,7 +41,12 @@ def node(monkeypatch: pytest.MonkeyPatch) -> Node:
     monkeypatch.setattr(announcement, "_INTERVAL", 0)
     monkeypatch.setattr(announcement, "announce", lambda pool: made.done.append("announce"))
     monkeypatch.setattr(announcement, "withdraw", lambda pool: made.done.append("withdraw"))
+    monkeypatch.setattr(announcement.asyncio, "to_thread", at_once)
     return made
+
+
+async def at_once(function: Callable[..., object], *arguments: object) -> object:
+    return function(*arguments)
 
 
 def play(node: Node, *acts: Callable[[], None]) -> None:
@@ -54,7 +59,6 @@ def play(node: Node, *acts: Callable[[], None]) -> None:
             act()
             for _ in range(200):
                 await asyncio.sleep(0)
-            await asyncio.sleep(0.02)  # what it has done in threads
         task.cancel()
 
     asyncio.run(run())

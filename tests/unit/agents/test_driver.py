@@ -22,6 +22,7 @@ from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.mobility import Advertise, LocalMobilityAnchor, MobileAccessGateway
 from ryu_pmipls.mobility.tunnels import TunnelState
 from ryu_pmipls.wire import Encapsulation, Message, TunnelAck, TunnelRequest
+from tests.waiting import PATIENCE
 
 PROFILE = load_profile("two-lma")
 LMA, LMA2 = (lma.address for lma in PROFILE.lmas)
@@ -105,10 +106,10 @@ class Node:
             serving = asyncio.ensure_future(self.driver.run())
             await asyncio.sleep(0)
             try:
-                await asyncio.wait_for(story(self), 5)
+                await asyncio.wait_for(story(self), PATIENCE)
             finally:
                 os.kill(os.getpid(), signal.SIGTERM)
-                await asyncio.wait_for(serving, 5)
+                await asyncio.wait_for(serving, PATIENCE)
 
         asyncio.run(run())
         assert not self.endpoint.open

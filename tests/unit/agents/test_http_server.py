@@ -21,6 +21,7 @@ from ryu_pmipls.agents.control_client import request
 from ryu_pmipls.agents.http_server import MAX_BODY, MAX_CONNECTIONS, HttpServer
 from ryu_pmipls.cli import main
 from ryu_pmipls.rest.application import RestApplication
+from tests.waiting import PATIENCE
 
 JSON = b"Content-Type: application/json\r\n"
 
@@ -50,7 +51,7 @@ def serve(path: Path, story: Callable[[], Awaitable[Any]]) -> Any:
         server = asyncio.ensure_future(HttpServer(application()).listen_at_path(path))
         await listening(path)
         try:
-            return await asyncio.wait_for(story(), 10)
+            return await asyncio.wait_for(story(), PATIENCE)
         finally:
             server.cancel()
 

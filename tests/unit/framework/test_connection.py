@@ -27,10 +27,10 @@ from ryu.controller.ofp_handler import OFPHandler
 
 from ryu_pmipls.framework import CONFIGURATION, DEAD_DISPATCHER, hub, ofp_event, set_ev_cls
 from ryu_pmipls.framework.connection import Connection, PromptApp
+from tests.waiting import PATIENCE
 
 HEADER = struct.Struct("!BBHI")
 VERSION, HELLO, ERROR, ECHO_REQUEST, ECHO_REPLY = 4, 0, 1, 2, 3
-PATIENCE = 20.0
 
 
 class Told(PromptApp):

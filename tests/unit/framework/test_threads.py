@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 
 from ryu_pmipls.framework import hub
 from ryu_pmipls.framework.threads import in_thread
+from tests.waiting import PATIENCE
 
-PATIENCE = 20.0
 _threading = patcher.original("threading")
 
 
@@ -231,7 +231,7 @@ def test_a_caller_that_fails_does_not_concern_the_others(
     others = [eventlet.spawn(stand_in.do, number) for number in range(3)]
     hub.sleep(0)
     behind.held.set()
-    hub.sleep(0.01)
+    until(lambda: not behind.held.is_set())  # the first of them goes on
     behind.held.set()
     with eventlet.Timeout(PATIENCE):
         assert [other.wait() for other in others] == [0, 1, 2]

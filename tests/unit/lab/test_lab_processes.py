@@ -3,14 +3,13 @@ from __future__ import annotations
 import os
 import socket
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 
 from ryu_pmipls.lab import processes
+from tests.waiting import eventually
 
 SLEEP = [sys.executable, "-c", "import time; print('ready', flush=True); time.sleep(60)"]
 STUBBORN = [
@@ -18,13 +17,6 @@ STUBBORN = [
     "-c",
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); time.sleep(60)",
 ]
-
-
-def wait_for(condition: Callable[[], bool], timeout: float = 10.0) -> None:
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_a_process_is_found_by_its_mark_and_not_by_another(tmp_path: Path) -> None:
@@ -45,7 +37,7 @@ def test_a_process_is_found_by_its_mark_and_not_by_another(tmp_path: Path) -> No
 def test_a_process_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
     log = tmp_path / "log"
     children = [processes.start("unit:x", argv, log) for argv in (SLEEP, STUBBORN)]
-    wait_for(lambda: log.read_text().count("ready") == 2)
+    eventually(lambda: log.read_text().count("ready") == 2)
     processes.stop([psutil.Process(child.pid) for child in children], patience=0.3)
     assert all(child.poll() is not None for child in children)
 
