@@ -155,8 +155,7 @@ def _incident_rows(document: Any) -> list[list[str]]:
     return [[_time(entry["time"]), entry["lma"], entry["kind"], entry["reason"]] for entry in document]
 
 
-def health_rows(document: Any) -> list[list[str]]:
-    """What there is to know of the RMS's health, and how it is, line by line."""
+def _health_rows(document: Any) -> list[list[str]]:
     rows = [["status", document["status"]], ["domain", document["domain"]], ["bindings", str(document["bindings"])]]
     rows += [[f"switch {name}", state] for name, state in document["switches"].items()]
     rows += [[f"alarm at {alarm['lma']}", alarm["reason"]] for alarm in document["alarms"]]
@@ -170,6 +169,8 @@ WHERE_URL = click.option(
     "--url", metavar="URL", help="Where the RMS is, e.g. http://127.0.0.1:8080, in place of a profile."
 )
 _FILE_HELP = "A JSON file with the decision, or a list of them, in place of the RMS."
+#: Decisions that a message names, the latest ones.
+_SHOWN_IDS = 10
 _LOAD_COLUMNS = ("LMA", "state", "CPU", "packets", "by MAG", "counted by", "CPU age (s)")
 
 
@@ -206,25 +207,45 @@ def _command(
     return command
 
 
+def chosen(decisions: Sequence[Mapping[str, Any]], wanted: str) -> Mapping[str, Any]:
+    """The decision of which an id, the beginning of an id, or the MAG is ``wanted``, or "last".
+
+    ``decisions`` are documents, the oldest first. ``ClickException`` when none is like that, or several are.
+    """
+    if not decisions:
+        raise click.ClickException("there is no decision yet")
+    if wanted == "last":
+        return decisions[-1]
+    found = [entry for entry in decisions if str(entry.get("id")).startswith(wanted) or entry.get("mag") == wanted]
+    found = [entry for entry in found if entry.get("id") == wanted] or found
+    if len(found) == 1:
+        return found[0]
+    number = f"{len(found)} decisions have" if found else "no decision has"
+    ids = [str(entry.get("id")) for entry in found or decisions]
+    shown = ", ".join([*(["..."] if len(ids) > _SHOWN_IDS else []), *ids[-_SHOWN_IDS:]])
+    raise click.ClickException(f"{number} the id, its beginning, or the MAG {wanted!r}; choose one of: {shown}, last")
+
+
 @click.command("explain")
 @click.argument("decision", metavar="DECISION")
 @click.option("--file", "path", type=click.Path(exists=True, dir_okay=False, path_type=Path), help=_FILE_HELP)
 @WHERE_PROFILE
 @WHERE_URL
 def _explain(decision: str, path: Path | None, profile: str | None, url: str | None) -> None:
-    """Tell why DECISION (its id) was made, what became of it, and what the same inputs would give again."""
+    """Tell why DECISION was made, what became of it, and what the same inputs would give again.
+
+    DECISION is its id, or the beginning of its id, or the name of its MAG, if there is only one like that; or "last".
+    """
     try:
         if path is not None:
             document = json.loads(path.read_text(encoding="utf-8"))
             documents = document if isinstance(document, list) else [document]
             if not all(isinstance(entry, dict) for entry in documents):
                 raise ValueError("must hold the document of a decision, or a list of such")
-            document = next((entry for entry in documents if entry.get("id") == decision), None)
-            if document is None:
-                ids = ", ".join(str(entry.get("id")) for entry in documents)
-                raise click.ClickException(f"{path}: no decision has the id {decision}; there are: {ids}")
+            document = chosen(documents, decision)
         else:
-            document = fetch((url or base_url(load_profile(profile))).rstrip("/"), f"decisions/{decision}")
+            base = (url or base_url(load_profile(profile))).rstrip("/")
+            document = fetch(base, f"decisions/{chosen(fetch(base, 'decisions'), decision)['id']}")
         explanation = explain(document)
     except (ValueError, AttributeError) as error:
         raise click.ClickException(f"{path or decision}: {error}") from None
@@ -282,5 +303,5 @@ commands = [
         ("time", "LMA", "what", "why"),
         _incident_rows,
     ),
-    _command("health", "Whether all is well with the RMS and its switches.", ("what", "how"), health_rows),
+    _command("health", "Whether all is well with the RMS and its switches.", ("what", "how"), _health_rows),
 ]

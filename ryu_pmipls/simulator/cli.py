@@ -37,6 +37,10 @@ def simulate(
     loaded, path = load_scenario(scenario)
     if hours is not None:
         loaded = loaded.model_copy(update={"hours": hours})
+        if loaded.steps < 1:
+            raise click.BadParameter(f"must be at least a step of {loaded.step:g} s", param_hint="--hours")
+    if between is not None and not 0 <= between[0] < between[1] <= loaded.hours:
+        raise click.BadParameter(f"must be two hours from 0 to {loaded.hours:g}, in order", param_hint="--between")
     names = [contender.name for contender in loaded.contenders]
     for name in only:
         if name not in names:

@@ -252,6 +252,23 @@ def test_the_command_refuses_what_is_not_there(tmp_path: Path) -> None:
     assert "fair is no contender; there are: static, ecmp, draft, balance" in result.output
 
 
+@pytest.mark.parametrize("between", [("1", "1"), ("2", "1"), ("0", "25"), ("-1", "2")])
+def test_what_is_drawn_lies_within_the_scenario(between: tuple[str, str], tmp_path: Path) -> None:
+    picture = tmp_path / "picture.png"
+    result = CliRunner().invoke(main, ["simulate", "ping-pong", "--plot", str(picture), "--between", *between])
+    assert (result.exit_code, picture.exists()) == (2, False)
+    assert "Invalid value for --between: must be two hours from 0 to 24, in order" in result.stderr
+
+
+def test_a_simulation_takes_a_step_at_least(tmp_path: Path) -> None:
+    (tmp_path / "slow.yaml").write_text(yaml.safe_dump({**SMALL, "step": 120}))
+    result = CliRunner().invoke(main, ["simulate", str(tmp_path / "slow.yaml"), "--hours", "0.01"])
+    assert (result.exit_code, "Invalid value for --hours: must be at least a step of 120 s" in result.stderr) == (
+        2,
+        True,
+    )
+
+
 # What is counted.
 
 

@@ -10,13 +10,11 @@ from pathlib import Path
 import click
 
 from ryu_pmipls.lab.lab import Lab, LabStatus
-from ryu_pmipls.rest.cli import base_url, fetch, health_rows
+from ryu_pmipls.rest.cli import base_url, fetch
 
 #: Lines of a log that tell of trouble: Python's levels and exceptions, and bird's.
 _COMPLAINT = re.compile(r"\b(WARNING|ERROR|CRITICAL)\b|<(ERR|FATAL|BUG)>|^\w+(\.\w+)*(Error|Exception)\b")
 _LINES = 3  # of each log, the last ones
-#: What health tells that is neither good nor bad, and what is good.
-_PLAIN, _WELL = ("domain", "bindings"), ("ok", "ready")
 _BUSY = 2  # load average for each core, above which figures mean little; the demo by itself brings about 1
 
 
@@ -27,13 +25,10 @@ def diagnose(lab: Lab) -> Iterator[str]:
         yield f"the machine is busy: load average {load:.1f} on {cores} cores"
     yield from (f"not running: {name}" for name in stopped(lab.status()))
     try:
-        health = health_rows(fetch(base_url(lab.profile), "health"))
+        health = fetch(base_url(lab.profile), "health")
+        yield f"health: {health['status']}"
     except click.ClickException as error:
         yield f"health: {error.message}"
-    else:
-        yield from (
-            f"health: {what}: {how}" for what, how in health if what not in _PLAIN and how not in ("ok", "ready")
-        )
     for log in sorted((lab.directory / "log").glob("*.log")):
         yield from (f"{log.name}: {line}" for line in complaints(log))
 
