@@ -49,7 +49,7 @@ from ryu_pmipls.rest.application import RestApplication
 from ryu_pmipls.rest.resources import Resources
 from ryu_pmipls.routing import BindingTable
 from ryu_pmipls.signalling import Endpoint, Peer, Role
-from ryu_pmipls.store import SqliteStore, Store, StoreError
+from ryu_pmipls.store import Store, StoreError, open_store
 from ryu_pmipls.wire import CoreGateway, LoadInfo, RouteAdjust
 
 LOG = logging.getLogger(__name__)
@@ -100,7 +100,7 @@ class RouteManagementServer(PromptApp):
         self.clock = SteadyClock()
         self.refused: Counter[str] = Counter()
         try:
-            self.store: Store = in_thread(SqliteStore, profile.rms.state_directory)
+            self.store: Store = in_thread(open_store, profile.rms.store, profile.rms.state_directory)
             self.bindings = BindingTable(self.store.load_bindings())
             self.gateways = self.store.load_core_gateways()
             self.recovery = Recovery(profile, self.bindings, self.gateways, self.store)

@@ -1,6 +1,21 @@
-"""What must outlive a restart of the RMS."""
+"""What must outlive a restart of the RMS: one interface, and back ends found by name."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from ryu_pmipls.store.interface import Store, StoreError
+from ryu_pmipls.store.memory import MemoryStore
 from ryu_pmipls.store.sqlite import SqliteStore
 
-__all__ = ["SqliteStore", "Store", "StoreError"]
+#: By the name that the profile gives (``rms.store``) what makes the store of an RMS, given its state directory.
+BACK_ENDS: Mapping[str, Callable[[Path], Store]] = {"sqlite": SqliteStore, "memory": MemoryStore}
+
+
+def open_store(name: str, directory: Path) -> Store:
+    """The store of that name; ``StoreError`` when there is none, or it cannot be opened."""
+    if name not in BACK_ENDS:
+        raise StoreError(f"no store is called {name!r} (rms.store of the profile); there are: {', '.join(BACK_ENDS)}")
+    return BACK_ENDS[name](directory)
+
+
+__all__ = ["BACK_ENDS", "MemoryStore", "SqliteStore", "Store", "StoreError", "open_store"]

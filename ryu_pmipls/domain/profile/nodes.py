@@ -42,6 +42,7 @@ class Rms(Node):
     openflow: Endpoint = Endpoint(host="::", port=6653)
     rest: Endpoint = Endpoint(host="127.0.0.1", port=8080)
     state_directory: Path = Path("/var/lib/pmipls")
+    store: str = "sqlite"  # or "memory", which keeps nothing over a restart (:mod:`ryu_pmipls.store`)
 
 
 class Core(Section):

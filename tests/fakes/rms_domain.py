@@ -1,0 +1,395 @@
+"""A whole domain in one process and in virtual time: the RMS's application as ``ryu-manager`` runs it, over fakes.
+
+Real are the application with all that it wires up, Ryu's handler of the protocol, the OpenFlow connections, and the
+endpoints of the signalling with all their gates. Fakes are the switches, the agents, the network between them, the
+thread of the store, and the clock.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import logging
+import socket
+import struct
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from ipaddress import IPv6Address, IPv6Network
+from typing import Any, TypeVar
+
+import pytest
+from eventlet.greenio import GreenSocket
+from ryu.base import app_manager
+from ryu.controller.ofp_handler import OFPHandler
+from webob import Request
+
+from ryu_pmipls import rms
+from ryu_pmipls.domain.profile import Lma, Mag, Profile
+from ryu_pmipls.framework import CONFIGURATION, hub, ofproto_v1_3_parser
+from ryu_pmipls.framework.connection import Connection
+from ryu_pmipls.framework.readable import Readable
+from ryu_pmipls.openflow import decode, pipeline
+from ryu_pmipls.openflow.cookies import MARK, MARK_MASK
+from ryu_pmipls.openflow.flow import Entry
+from ryu_pmipls.openflow.rules import tunnel_port
+from ryu_pmipls.signalling import Endpoint, Role
+from ryu_pmipls.store import MemoryStore, Store, StoreError
+from ryu_pmipls.wire import (
+    Attachment,
+    CoreGateway,
+    LoadAdjust,
+    LoadInfo,
+    MagLoad,
+    Message,
+    MobileNodeIdentifier,
+    MobileNodeLinkLayerIdentifier,
+    Option,
+    RouteAdjust,
+    Timestamp,
+)
+from tests.fakes.openflow_switch import FLOW, OpenFlowSwitch
+from tests.fakes.underlay import Underlay
+from tests.fakes.virtual_time import VirtualClock, virtual_time
+
+T = TypeVar("T")
+
+_NOWHERE = IPv6Address("::")
+#: Virtual seconds in which what a test waits for has to come about.
+_PATIENCE = 60.0
+#: Virtual seconds that a call of the store takes.
+_STORE_TIME = 0.002
+#: The body of a request for flow entries, with an empty match.
+_ALL_OF_OURS = struct.Struct("!B3xII4xQQHH4x")
+#: Where an LMA says that its core gateway is.
+GATEWAY = bytes.fromhex("02000000c0de")
+
+
+class _UnixSocket(GreenSocket):  # type: ignore[misc]
+    """A socket of a pair; there is no TCP whose delay could be set."""
+
+    def __init__(self, end: socket.socket) -> None:
+        super().__init__(end)
+        self.setsockopt = lambda *options: None
+
+
+class UnreliableStore:
+    """A store that takes its time, as one in another thread does, and fails while ``failing`` says so.
+
+    ``failing`` gets the name of the method.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.failing: Callable[[str], bool] = lambda method: False
+        self.called: Counter[str] = Counter()
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            self.called[name] += 1
+            hub.sleep(_STORE_TIME)
+            if self.failing(name):
+                raise StoreError(f"the disk is full ({name})")
+            return getattr(self.store, name)(*arguments)
+
+        return call
+
+
+class FakeAgent:
+    """The agent of a MAG or an LMA: says what a test wants, and sends back what asks for it unless ``mute``."""
+
+    def __init__(self, node: Mag | Lma, profile: Profile) -> None:
+        self.node = node
+        self.heard: list[Message] = []
+        self.mute = False
+        self.confirms: Callable[[Message], Message | None] = lambda message: message
+        self._rms = profile.rms.address
+        self._role = Role.MAG if isinstance(node, Mag) else Role.LMA
+        self.endpoint = Endpoint(profile, self._role, node.address, Counter())
+        self._thread = hub.spawn(self._run)
+
+    def say(self, message: Message) -> None:
+        """Send to the RMS."""
+        self.endpoint.send(message, self._rms)
+
+    def load_adjusts(self) -> list[LoadAdjust]:
+        """Those that were heard."""
+        return [message for message in self.heard if isinstance(message, LoadAdjust)]
+
+    def route_adjusts(self) -> list[RouteAdjust]:
+        """Those that were heard; a MAG hears what it said itself when that is acknowledged."""
+        return [message for message in self.heard if isinstance(message, RouteAdjust)]
+
+    def stop(self) -> None:
+        """Be gone."""
+        hub.kill(self._thread)
+        self.endpoint.close()
+
+    def _run(self) -> None:
+        readable = Readable(*self.endpoint.descriptors)
+        while True:
+            readable.wait()
+            for message, _ in self.endpoint.drain():
+                self.heard.append(message)
+                asked = isinstance(message, LoadAdjust) or (
+                    isinstance(message, RouteAdjust) and (self._role is Role.LMA or message.prefix.is_unspecified)
+                )
+                answer = self.confirms(message) if asked and not self.mute else None
+                if answer is not None:
+                    self.say(answer)
+
+
+class _Logged(logging.Handler):
+    """All that the project has logged, and the tracebacks."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self.lines: list[str] = []
+        self.faults: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+        if record.exc_info or "Traceback" in self.lines[-1]:
+            self.faults.append(self.format(record))
+
+
+class RmsDomain:
+    """The RMS of a profile with the switches and agents of all nodes, and what a test may ask them."""
+
+    def __init__(self, profile: Profile, clock: VirtualClock, patch: pytest.MonkeyPatch, store: Store | None) -> None:
+        self.profile = profile
+        self.clock = clock
+        self.underlay = Underlay()
+        self.underlay.install(patch)
+        self.store = UnreliableStore(MemoryStore(profile.rms.state_directory) if store is None else store)
+        self.log = _Logged()
+        self.switches: dict[str, OpenFlowSwitch] = {}
+        self.agents: dict[str, FakeAgent] = {}
+        self._patch = patch
+        patch.setattr(rms, "PROFILE", profile)
+        patch.setattr(rms, "in_thread", lambda make, *arguments: self.store)
+        lmas, mags = [lma.name for lma in profile.lmas], [mag.name for mag in profile.mags]
+        for mag in profile.mags:
+            names = [*mag.access_ports, *map(tunnel_port, lmas), "icmp-1400"]
+            self._add_switch(mag, names)
+        for lma in profile.lmas:
+            self._add_switch(lma, [lma.core.port, *map(tunnel_port, mags), "icmp-1400"])
+        self.rms: rms.RouteManagementServer
+
+    def _add_switch(self, node: Mag | Lma, ports: list[str]) -> None:
+        numbers = {name: number for number, name in enumerate(ports, 1)}
+        self.switches[node.name] = OpenFlowSwitch(node.datapath_id, numbers, self.clock.monotonic)
+
+    # Its life.
+
+    def start_rms(self) -> None:
+        """As ``ryu-manager`` does it."""
+        app_manager.SERVICE_BRICKS.clear()
+        manager = app_manager.AppManager()
+        manager.instantiate(OFPHandler)
+        self.rms = manager.instantiate(rms.RouteManagementServer)
+        self.rms.start()
+
+    def stop_rms(self) -> None:
+        """Its connections end, too."""
+        self.rms.stop()
+        for switch in self.switches.values():
+            switch.disconnect()
+        self.run(0.1)
+        self.rms.endpoint.close()
+
+    def start_agents(self, *names: str) -> None:
+        """Those of the nodes named, or of all."""
+        for node in (*self.profile.mags, *self.profile.lmas):
+            if not names or node.name in names:
+                self.agents[node.name] = FakeAgent(node, self.profile)
+
+    def connect(self, *names: str) -> None:
+        """Have switches connect to the RMS: those named, or all."""
+        for name in names or self.switches:
+            here, there = socket.socketpair()
+            for end in (here, there):
+                end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 * 2**20)
+            hub.spawn(Connection._serve, _UnixSocket(here), (name, 0))
+            hub.spawn(self.switches[name].serve, _UnixSocket(there))
+
+    def run(self, seconds: float) -> None:
+        """Let so much time pass."""
+        hub.sleep(seconds)
+
+    def until(self, condition: Callable[[], T], within: float = _PATIENCE) -> T:
+        """Let time pass until that is true; what it returns then."""
+        deadline = self.clock.monotonic() + within
+        while not (value := condition()):
+            assert self.clock.monotonic() < deadline, "it did not come about in time"
+            hub.sleep(0.01)
+        return value
+
+    def until_ready(self, *names: str) -> None:
+        """All switches are in line, or those named."""
+        self.until(lambda: all(self.state(name) == "ready" for name in names or self.switches))
+
+    def state(self, node: str) -> str:
+        """As the RMS sees a switch."""
+        state: str = self.switch(node).state.value
+        return state
+
+    def switch(self, node: str) -> Any:
+        """What the RMS has of a switch."""
+        return next(switch for switch in self.rms.network if switch.name == node)
+
+    # What is asked of it.
+
+    def get(self, path: str) -> Any:
+        """The document at a path of the REST interface."""
+        status, document = self.ask(path)
+        assert status == 200, document
+        return document
+
+    def ask(self, path: str, document: Any = None, *, method: str | None = None, **more: Any) -> tuple[int, Any]:
+        """Status and document of GET, or of POST if there is a ``document``."""
+        arguments: dict[str, Any] = {"method": method or ("GET" if document is None else "POST"), **more}
+        if document is not None:
+            arguments |= {"body": json.dumps(document).encode(), "content_type": "application/json"} | more
+        response = Request.blank(path, **arguments).get_response(self.rms.rest)
+        assert response.content_type == "application/json"
+        return response.status_int, json.loads(response.body) if response.body else None
+
+    def incidents(self) -> list[tuple[str, str]]:
+        """(LMA, kind) of all."""
+        return [(incident["lma"], incident["kind"]) for incident in self.get("/v1/incidents")]
+
+    # What is on its switches.
+
+    def entries(self, node: str) -> set[Entry]:
+        """The flow entries of a switch that are ours, decoded; all of them have to be of a rule of ours."""
+        rules = (pipeline.MAG if node in self.rms.network.mags else pipeline.LMA).rules
+        told = [decode.entry(stats, rules) for stats in flow_statistics(self.switches[node])]
+        assert None not in told
+        return {entry for entry in told if entry is not None}
+
+    def routed_to(self, lma: str, prefix: IPv6Network) -> str | None:
+        """The port to which an LMA's switch sends a prefix."""
+        names = {port.number: name for name, port in self.switches[lma].ports.items()}
+        for entry in self.entries(lma):
+            if entry.rule is pipeline.LMA_ROUTE and entry.home_prefix == prefix:
+                tunnel = entry.named_values["tunnel"]
+                assert isinstance(tunnel, int)
+                return names[tunnel]
+        return None
+
+    def buckets(self, mag: str, group: int) -> list[tuple[int, list[tuple[int, int]]]]:
+        """(watched port, (type of action, port or group)) of the buckets of a group."""
+        return [*self.switches[mag].tables.groups[group].each_bucket()]
+
+    # What MAGs and LMAs say.
+
+    def prefix(self, number: int) -> IPv6Network:
+        """A home network prefix."""
+        return IPv6Network((int(self.profile.home_prefix_pool.network_address) + (number << 64), 64))
+
+    def report(
+        self,
+        by: str,
+        number: int,
+        old: str | None,
+        new: str | None,
+        *,
+        when: float | None = None,
+        port: int = 1,
+        anchor: str = "lma1",
+        node: int = 1,
+        options: tuple[Option, ...] | None = None,
+    ) -> RouteAdjust:
+        """Have a node say that a prefix has moved; the message."""
+        addresses = {mag.name: mag.address for mag in self.profile.mags}
+        if options is None:
+            options = (
+                MobileNodeIdentifier(f"mn{node}@example.net".encode()),
+                MobileNodeLinkLayerIdentifier(bytes.fromhex("0200000001") + bytes([node])),
+                Attachment(port, self.profile.lma(anchor).address),
+                Timestamp.of(self.clock.wall() if when is None else when),
+            )
+        message = RouteAdjust(
+            self.prefix(number).network_address,
+            addresses.get(old or "", _NOWHERE),
+            addresses.get(new or "", _NOWHERE),
+            options=options,
+        )
+        self.agents[by].say(message)
+        return message
+
+    def attach(self, number: int, mag: str, old: str | None = None, **more: Any) -> None:
+        """A mobile node attaches, and its MAG has the RMS's answer."""
+        said = self.report(mag, number, old, mag, **more)
+        self.until(lambda: said in self.agents[mag].heard)
+
+    def load(self, lma: str, cpu: float, packets: Mapping[str, int], *options: Option) -> None:
+        """An LMA reports its load: a fraction of its CPU, and packets from MAGs in the window."""
+        mags = tuple(MagLoad(self.profile.mag(mag).address, count) for mag, count in packets.items())
+        self.agents[lma].say(LoadInfo(cpu, sum(packets.values()), mags, options))
+
+    def report_gateways(self) -> None:
+        """All LMAs tell of their core gateways."""
+        for lma in self.profile.lmas:
+            self.load(lma.name, 0.1, {}, CoreGateway(GATEWAY))
+
+    def keep_reporting(self, loads: Mapping[str, float], rates: Mapping[tuple[str, str], int]) -> None:
+        """Have LMAs report their load from now on, and their switches count packets per second from MAGs.
+
+        ``loads``: LMA -> CPU; ``rates``: (MAG, LMA) -> packets in a second. Both may be changed at any time.
+        """
+
+        def run() -> None:
+            window = self.profile.load_sharing.window
+            while True:
+                for (mag, lma), rate in rates.items():
+                    port = self.switches[lma].ports[tunnel_port(mag)]
+                    port.rx_packets += rate
+                    port.rx_octets += 1000 * rate
+                for lma, cpu in loads.items():
+                    counts = {mag: int(rate * window) for (mag, at), rate in rates.items() if at == lma}
+                    self.load(lma, cpu, counts)
+                hub.sleep(1.0)
+
+        hub.spawn(run)
+
+
+def flow_statistics(switch: OpenFlowSwitch) -> list[Any]:
+    """Ryu's ``OFPFlowStats`` of all entries that bear our mark."""
+    switch.tables.expire(switch.clock())
+    request = _ALL_OF_OURS.pack(0xFF, 0xFFFFFFFF, 0xFFFFFFFF, MARK, MARK_MASK, 1, 4)
+    return [ofproto_v1_3_parser.OFPFlowStats.parser(item, 0) for item in switch.multipart(FLOW, request)]
+
+
+@contextmanager
+def rms_domain(profile: Profile, store: Store | None = None) -> Iterator[RmsDomain]:
+    """A domain for a while, with nothing begun yet. All tracebacks that were logged have to be taken out of its log."""
+    bricks, interval, thresholds = dict(app_manager.SERVICE_BRICKS), sys.getswitchinterval(), gc.get_threshold()
+    patch = pytest.MonkeyPatch()
+    patch.setattr(gc, "freeze", lambda: None)
+    CONFIGURATION.set_override("wsapi_port", 0)
+    CONFIGURATION.set_override("wsapi_host", "127.0.0.1")
+    logger = logging.getLogger()
+    level = logger.level
+    with virtual_time() as clock:
+        domain = RmsDomain(profile, clock, patch, store)
+        logger.addHandler(domain.log)
+        logging.getLogger("ryu_pmipls").setLevel(logging.INFO)
+        try:
+            yield domain
+        finally:
+            if hasattr(domain, "rms"):
+                domain.rms.stop()
+            logger.removeHandler(domain.log)
+            logger.setLevel(level)
+            logging.getLogger("ryu_pmipls").setLevel(logging.NOTSET)
+            CONFIGURATION.clear_override("wsapi_port")
+            CONFIGURATION.clear_override("wsapi_host")
+            patch.undo()
+            app_manager.SERVICE_BRICKS.clear()
+            app_manager.SERVICE_BRICKS.update(bricks)
+            sys.setswitchinterval(interval)
+            gc.set_threshold(*thresholds)
+    assert domain.log.faults == []
