@@ -11,6 +11,7 @@ from ipaddress import IPv4Address, IPv6Address
 import click
 
 from ovs_setup.node import ANNOUNCEMENT_TABLE, SERVICE_BRIDGE
+from ovs_setup.tunnel import least_inner_mtu
 from ryu_pmipls.domain.profile import Lma, Profile, ProfileError, load_profile
 
 #: How many BFD packets of the core router in a row an LMA may miss: in an overloaded one they wait and get lost among
@@ -76,7 +77,12 @@ protocol kernel {{
     merge paths on;
     ipv6 {{
         import none;
-        export where source = RTS_BGP;
+        export filter {{
+            if source != RTS_BGP then reject;
+            # For the router's own packets: which way a Packet Too Big was for, it cannot tell.
+            krt_mtu = {mtu};
+            accept;
+        }};
     }};
 }}
 
@@ -133,6 +139,7 @@ def core_configuration(profile: Profile, gateway: IPv6Address) -> str:
         domain=profile.domain,
         common=_common(profile, gateway, "*", _CORE_MULTIPLIER),
         pool=profile.home_prefix_pool,
+        mtu=least_inner_mtu(profile.tunnel.underlay_mtu, profile.tunnel.type),
         gateway=gateway,
         core_as=profile.downlink.core_as,
         timers=_TIMERS,

@@ -17,6 +17,8 @@ from ovs_setup.node import SERVICE_BRIDGE, TUNNEL_PREFIX, UNDERLAY_BRIDGE
 from ovs_setup.vswitch import SRV6_SINCE, OpenVSwitch, OvsError
 
 Encapsulation = Literal["gre", "srv6"]
+#: As a profile has it.
+WantedEncapsulation = Literal["auto", Encapsulation]
 
 #: Octets that a tunnel adds to a packet: the IPv6 header, and GRE with a key (RFC 5845) or a segment routing header
 #: with one segment (RFC 8754).
@@ -57,7 +59,7 @@ class Tunnel:
     error: str
 
 
-def encapsulation(ovs: OpenVSwitch, wanted: Literal["auto", "srv6", "gre"]) -> Encapsulation:
+def encapsulation(ovs: OpenVSwitch, wanted: WantedEncapsulation) -> Encapsulation:
     """The encapsulation to use here: for "auto" ``srv6`` where Open vSwitch has it, else ``gre``.
 
     ``OvsSetupError`` when "srv6" is wanted and cannot be had.
@@ -75,6 +77,11 @@ def encapsulation(ovs: OpenVSwitch, wanted: Literal["auto", "srv6", "gre"]) -> E
 def inner_mtu(underlay_mtu: int, encapsulation: Encapsulation) -> int:
     """Octets of the largest packet that fits into a tunnel through an underlay with that MTU."""
     return underlay_mtu - _OVERHEAD[encapsulation]
+
+
+def least_inner_mtu(underlay_mtu: int, wanted: WantedEncapsulation) -> int:
+    """The same where it is not known what "auto" has become."""
+    return min(inner_mtu(underlay_mtu, kind) for kind in _OVERHEAD if wanted in ("auto", kind))
 
 
 def add_tunnel(

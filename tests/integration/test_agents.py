@@ -24,7 +24,7 @@ from pyroute2 import netns
 
 from ovs_setup import node as ovs_node
 from ovs_setup.cgroup import CpuGroup
-from ovs_setup.tunnel import tunnels
+from ovs_setup.tunnel import encapsulation, inner_mtu, tunnels
 from ovs_setup.vswitch import OpenVSwitch
 from ryu_pmipls.domain.profile import Profile, load_profile
 from ryu_pmipls.signalling import Endpoint, Role
@@ -261,8 +261,9 @@ def test_a_mobile_node_gets_its_prefix(domain: Domain) -> None:
     assert address["valid_life_time"] <= 3600
     (default,) = json.loads(inside("mn1", "ip", "-6", "-json", "route", "show", "default"))
     assert default["gateway"] == "fe80::200:5eff:fe00:5213"
-    mtu = inside("mn1", "sysctl", "-n", "net.ipv6.conf.eth0.mtu").strip()
-    assert mtu == "1452"  # GRE with key in IPv6 takes 48 octets of 1500
+    mtu = int(inside("mn1", "sysctl", "-n", "net.ipv6.conf.eth0.mtu"))
+    kind = encapsulation(domain.switches["mag1"], domain.profile.tunnel.type)
+    assert mtu == inner_mtu(domain.profile.tunnel.underlay_mtu, kind)
 
     local = json.loads(inside("mn1", "ip", "-6", "-json", "address", "show", "dev", "eth0"))[0]["addr_info"]
     assert not [address for address in local if "dadfailed" in address]

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from ovs_setup.tunnel import encapsulation, inner_mtu
 from ryu_pmipls.lab.lab import Lab
 from ryu_pmipls.rest.cli import base_url, fetch
 from tests.waiting import PATIENCE, eventually
@@ -38,6 +39,12 @@ def tunnel_interfaces(lab: Lab, node: str) -> dict[str, tuple[str, str]]:
         for row in rows
         if row["name"].startswith("t-") and isinstance(row["ofport"], int) and row["ofport"] > 0
     }
+
+
+def tunnel_mtu(lab: Lab) -> int:
+    """Octets of the largest packet that the lab's tunnels carry; their type depends on Open vSwitch's version."""
+    kind = encapsulation(lab.openvswitch(lab.profile.mags[0].name), lab.profile.tunnel.type)
+    return inner_mtu(lab.profile.tunnel.underlay_mtu, kind)
 
 
 def binding(lab: Lab, mobile_node: str) -> dict[str, Any] | None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from click import ClickException
-from domain_helpers import BRIDGE, await_tunnels, flows, located, place, rest, tunnel_interfaces
+from domain_helpers import BRIDGE, await_tunnels, flows, located, place, rest, tunnel_mtu
 from scapy.layers.inet import UDP
 from scapy.layers.inet6 import (
     HBHOptUnknown,
@@ -43,7 +43,10 @@ ROUTER = format_link_layer(ROUTER_LINK_LAYER_ADDRESS)
 
 @pytest.fixture(scope="module")
 def lab(derive_profile: Callable[..., Path]) -> Iterator[Lab]:
-    """mn1 and mn3 at mag1, mn2 at mag2; mn1 and mn3 take their link's MTU for that of the path."""
+    """mn1 and mn3 at mag1, mn2 at mag2; mn1 and mn3, and the correspondent node to them, know no path's MTU yet.
+
+    Towards these the correspondent node is like a host behind the core router, with one route.
+    """
     changes = {
         "load_sharing": {"policy": "static", "redirect_new_sessions": False},
         "lab": {"lma_cpu": {"lma1": 1.0, "lma2": 1.0}},
@@ -58,9 +61,13 @@ def lab(derive_profile: Callable[..., Path]) -> Iterator[Lab]:
         for node in made.plan.switches:
             eventually(lambda: any("check_pkt_larger" in flow for flow in flows(made, node)), f"errors of {node}")  # noqa: B023
         cn, mn2 = correspondent(made), str(made.address("mn2"))
+        anchor = str(made.profile.lma("lma1").core.address.ip)
         for node, to in (("mn1", cn), ("mn1", mn2), ("mn3", cn)):
             route = ["ip", "-6", "route", "replace", to, "via", str(ROUTER_ADDRESS), "dev", "eth0", "mtu", "1500"]
             made.execute(node, route)
+        for node in ("mn1", "mn3"):
+            route = ["ip", "-6", "route", "add", str(made.address(node)), "via", anchor, "dev", "core", "mtu", "1500"]
+            made.execute(made.plan.correspondent, route)
         yield made
     finally:
         made.down()
@@ -70,19 +77,10 @@ def correspondent(lab: Lab) -> str:
     return str(lab.plan.correspondent_address.ip)
 
 
-def tunnel_mtu(lab: Lab) -> int:
-    (encapsulation,) = {kind for kind, _ in tunnel_interfaces(lab, "mag1").values()}
-    return {"gre": 1452, "srv6": 1436}[encapsulation]
-
-
 def path_mtu(lab: Lab, node: str, to: str) -> int | None:
-    """What the node's kernel has learnt of any of its paths; ports decide among those of equal cost."""
-    for port in range(1, 17):
-        flow = [to, "ipproto", "udp", "sport", str(port), "dport", "9"]
-        found = re.search(r"expires .* mtu (\d+)", lab.execute(node, ["ip", "-6", "route", "get", *flow]).stdout)
-        if found:
-            return int(found[1])
-    return None
+    """What the node's kernel has learnt of its path."""
+    found = re.search(r"expires .* mtu (\d+)", lab.execute(node, ["ip", "-6", "route", "get", to]).stdout)
+    return int(found[1]) if found else None
 
 
 def ping(lab: Lab, node: str, to: str, *options: str) -> str:
@@ -199,6 +197,18 @@ def test_fragments_pass_both_ways(lab: Lab) -> None:
     for node, to in (("mn1", correspondent(lab)), ("mn1", str(lab.address("mn2"))), ("cn", str(lab.address("mn1")))):
         ping(lab, node, to, "-c", "1", "-s", "6000")  # from which either side may have to learn the path MTU
         assert "2 received" in ping(lab, node, to, "-c", "2", "-s", "6000")
+
+
+def test_fragments_of_the_core_router_itself_pass_whichever_lma_it_chooses(lab: Lab) -> None:
+    """It cannot learn the MTU of one path among several: it has to know it."""
+    to = str(lab.address("mn2"))
+    with namespaces.open_socket(lab.namespace("mn2"), socket.AF_INET6, socket.SOCK_DGRAM) as receiver:
+        receiver.bind((to, 0))
+        receiver.settimeout(5)
+        for number in range(16):  # each from another port
+            with namespaces.open_socket(lab.namespace("cn"), socket.AF_INET6, socket.SOCK_DGRAM) as sender:
+                sender.sendto(bytes([number]) * 6000, receiver.getsockname()[:2])
+                assert receiver.recv(9000) == bytes([number]) * 6000
 
 
 def test_extension_headers_pass(lab: Lab) -> None:

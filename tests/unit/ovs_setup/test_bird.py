@@ -48,6 +48,13 @@ def test_the_core_finds_a_dead_lma_sooner_than_an_lma_a_dead_core() -> None:
         assert f"multiplier {multiplier};" in text
 
 
+@pytest.mark.parametrize(("tunnels", "mtu"), [("gre", 1452), ("srv6", 1436), ("auto", 1436)])
+def test_a_core_router_knows_what_a_tunnel_carries(tunnels: str, mtu: int) -> None:
+    profile = changed()
+    profile = profile.model_copy(update={"tunnel": profile.tunnel.model_copy(update={"type": tunnels})})
+    assert f"krt_mtu = {mtu};" in core_configuration(profile, profile.lmas[0].core.gateway)
+
+
 def test_routers_have_identifiers_of_their_own() -> None:
     profile = changed()
     texts = [lma_configuration(profile, lma) for lma in profile.lmas]
