@@ -110,8 +110,8 @@ class BindingEncoder:
 
     def _encode_routes(self, shape: _Shape, updates: Sequence[RouteUpdate], first_xid: int) -> bytes:
         count = len(updates)
-        prefixes = np.frombuffer(b"".join([update.binding.prefix for update in updates]), np.uint8)
-        prefixes = prefixes.reshape(count, _WIDTHS[_PREFIX])
+        octets = np.frombuffer(b"".join([update.binding.prefix for update in updates]), np.uint8)
+        prefixes = octets.reshape(count, _WIDTHS[_PREFIX])
         xids = np.arange(first_xid, first_xid + count, dtype=">u4").view(np.uint8).reshape(count, _WIDTHS["xid"])
         columns = {"xid": xids, "cookie": self._cookie_rows[prefixes[:, -1]], _PREFIX: prefixes}
         return shape.many(count, columns)

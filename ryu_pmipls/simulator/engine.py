@@ -124,7 +124,7 @@ def simulate(
     placement, memory = Placement(domain.lmas), Memory()
     run = _empty_run(contender, scenario.steps, count)
     counters, sent = np.zeros((2, count, len(domain.mags)))
-    anchor = np.zeros(0, dtype=np.int64)
+    anchor: Indices = np.zeros(0, dtype=np.int64)
     alive, in_use = np.ones((2, count), dtype=np.bool_)
     events = sorted(scenario.events, key=lambda event: event.at)
 

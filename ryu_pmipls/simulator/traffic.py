@@ -78,7 +78,7 @@ class NodeTraffic:
         home = self._homes(random, mag)
         slot = random.integers(SLOTS, size=nodes.count * nodes.flows)
         rate = self._rates(random, nodes.count)
-        new = np.ones(nodes.count, dtype=np.bool_)
+        new: Flags = np.ones(nodes.count, dtype=np.bool_)
         for number in range(self._scenario.steps):
             level = self._level(number * step / 3600, peaks, crowded)
             yield Step(mag.copy(), home.copy(), new.copy(), owner, slot.copy(), rate.ravel() * level[mag][owner])

@@ -17,6 +17,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from tests import lead_import_path
 from tests.bench.comparison import Comparison
 
 REPORT = Path("bench-report.json")
@@ -45,6 +46,7 @@ def main(names: list[str]) -> int:
     unknown = sorted({*names} - {*BENCHMARKS})
     if unknown:
         sys.exit(f"There is no benchmark {', '.join(unknown)}; there are: {', '.join(BENCHMARKS)}.")
+    lead_import_path()
     console = Console()
     results = {}
     for name in names or BENCHMARKS:

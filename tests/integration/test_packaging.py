@@ -1,18 +1,25 @@
-"""What is in the wheel and in the source distribution."""
+"""What is in the wheel, in the source distribution, and in the lock files."""
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
 import zipfile
+from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
 PROFILES = {str(path.relative_to(ROOT / "topologies")) for path in (ROOT / "topologies").rglob("*.yaml")}
 BUILD = "import sys, setuptools.build_meta as backend; getattr(backend, 'build_' + sys.argv[1])(sys.argv[2])"
+
+#: A package in a lock file.
+ENTRY = r"([a-z0-9-]+)==(\S+)(?: \\\n    --hash=sha256:[0-9a-f]{64})+\n"
 
 
 @pytest.fixture(scope="module")
@@ -53,3 +60,26 @@ def test_wheel_of_the_source_distribution(tree: Path, tmp_path: Path) -> None:
     (tmp_path / "wheel").mkdir()
     with zipfile.ZipFile(build("wheel", unpacked, tmp_path / "wheel")) as wheel:
         assert profiles(wheel.namelist(), "ryu_pmipls/topologies/") == PROFILES
+
+
+def locked(name: str) -> dict[str, str]:
+    """Version of each package in a lock file, which is nothing but packages with hashes."""
+    text = (ROOT / "requirements" / name).read_text(encoding="utf-8")
+    assert re.fullmatch(rf"#.*\n({ENTRY})+", text), f"{name} has more than packages and hashes in it"
+    return {package: version for _, package, version in re.findall(f"({ENTRY})", text)}
+
+
+@pytest.mark.parametrize("python", ["3.10", "3.11", "3.12", "3.13"])
+def test_locks_hold_all_that_the_package_asks_for_in_its_range(python: str) -> None:
+    config = ConfigParser()
+    config.read(ROOT / "setup.cfg", encoding="utf-8")
+    runtime = locked(f"python{python}.txt")
+    everything = runtime | locked(f"python{python}-test.txt")
+    extras = config["options.extras_require"]
+    for lines, lock in (
+        (config["options"]["install_requires"] + extras["rms"], runtime),
+        (extras["test"], everything),
+    ):
+        for requirement in map(Requirement, filter(None, lines.splitlines())):
+            assert lock[canonicalize_name(requirement.name)] in requirement.specifier, requirement
+    assert locked("build.txt").items() <= runtime.items()
