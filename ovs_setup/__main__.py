@@ -8,6 +8,7 @@ import click
 
 from ovs_setup import OvsSetupError
 from ovs_setup.node import SERVICE_BRIDGE, Datapath, Node, set_up, tear_down
+from ovs_setup.programs import search_sbin
 from ovs_setup.vswitch import OpenVSwitch
 from ryu_pmipls.domain.profile import ProfileError, load_profile
 
@@ -32,6 +33,7 @@ def main(role: str, name: str, profile: str | None, datapath: Datapath, underlay
     """
     if os.geteuid() != 0:
         raise click.ClickException("only root may configure bridges and addresses")
+    search_sbin()
     ovs = OpenVSwitch()
     try:
         domain = load_profile(profile)

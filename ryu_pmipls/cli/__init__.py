@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from ovs_setup.programs import search_sbin
 from ryu_pmipls import __version__
 from ryu_pmipls.domain.profile import ProfileError
 
@@ -65,3 +66,4 @@ def main() -> None:
 
     PROFILE is a YAML file or the name of a shipped profile; by default $PMIPLS_PROFILE, else two-lma.
     """
+    search_sbin()
