@@ -34,6 +34,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=2, help="how often tests/lab/test_crashes.py kills the RMS")
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Two workers, which have a lab each, on two cores or more; none for a single file, which would stay with one."""
+    single = len(config.args) == 1 and Path(config.args[0].partition("::")[0]).is_file()
+    return 0 if single or len(os.sched_getaffinity(0)) < 2 else 2
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Add the last words of the RMS, agents and switches of a failed test's labs to its report."""

@@ -1,1 +1,1 @@
-"""Benchmarks: ours beside a yardstick, in one run. ``python -m tests.bench [NAME...]``, or ``./run bench``."""
+"""Benchmarks: ours beside a yardstick, in one run. ``python -m tests.bench``, or ``./run bench``."""

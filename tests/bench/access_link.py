@@ -12,10 +12,10 @@ from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.mobility import MobileAccessGateway
 from ryu_pmipls.wire import Encapsulation
 from ryu_pmipls.wire.neighbour_discovery import build_frame, router_solicitation
-from tests.bench.comparison import Comparison, compare
+from tests.bench.comparison import Comparison, Effort, compare
 
 AT_LEAST = 5
-BATCH = 10_000
+BATCH, ROUNDS = 10_000, 30
 
 
 class _Wire:
@@ -24,7 +24,7 @@ class _Wire:
     def send(self, frame: bytes) -> None: ...
 
 
-def measure() -> list[Comparison]:
+def measure(effort: Effort) -> list[Comparison]:
     profile = load_profile("two-lma")
     node = profile.mobile_nodes[0].link_layer_address
     machine = MobileAccessGateway(gateway_config(profile, profile.mags[0], Encapsulation.GRE, 0))
@@ -55,5 +55,6 @@ def measure() -> list[Comparison]:
             "of an attached one: read, and put off",
             lambda: flood(node),
             AT_LEAST,
+            rounds=effort.of(ROUNDS),
         )
     ]

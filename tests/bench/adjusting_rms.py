@@ -1,6 +1,7 @@
 """The RMS, which adjusts the uplink of its first MAG again and again, and writes down what that takes.
 
-``ryu-manager tests.bench.adjusting_rms``; the path of the result, a JSON document, is in ``$PMIPLS_ADJUSTMENTS``.
+``ryu-manager tests.bench.adjusting_rms``; in ``$PMIPLS_ADJUSTMENTS`` are how often, and the path of the result, a JSON
+document.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from ryu_pmipls.openflow.reconciler import State
 from ryu_pmipls.openflow.session import Outcome
 from ryu_pmipls.rms import RouteManagementServer
 
-ROUNDS, PAUSE = 300, 0.01
+PAUSE = 0.01
 #: Seconds after which a switch has done what reconciliation leaves behind.
 SETTLED = 2.0
 
@@ -43,8 +44,9 @@ class AdjustingServer(RouteManagementServer):
             sent.append(octets)
             return bool(send(octets))
 
+        rounds, _, result = os.environ["PMIPLS_ADJUSTMENTS"].partition(" ")
         seconds = []
-        for number in range(ROUNDS):
+        for number in range(int(rounds)):
             self.uplinks.uplinks[mag.name][lmas[0]] = whole(lmas[(number + 1) % 2])
             session.datapath.send = counted
             begin = time.perf_counter()
@@ -55,8 +57,8 @@ class AdjustingServer(RouteManagementServer):
             del session.datapath.send
             assert outcome is Outcome.ACKED
             hub.sleep(PAUSE)
-        messages = sum(map(_messages, sent)) / ROUNDS
-        Path(os.environ["PMIPLS_ADJUSTMENTS"]).write_text(json.dumps({"seconds": seconds, "messages": messages}))
+        messages = sum(map(_messages, sent)) / len(seconds)
+        Path(result).write_text(json.dumps({"seconds": seconds, "messages": messages}))
 
 
 def _messages(octets: bytes) -> int:

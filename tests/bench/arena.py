@@ -29,12 +29,14 @@ import yaml
 from ovs_setup.vswitch import OpenVSwitch
 from ryu_pmipls.domain.profile import PROFILE_VARIABLE, Lma, Mag, Profile, load_profile
 from ryu_pmipls.lab import namespaces
+from ryu_pmipls.lab.processes import last_lines
 from ryu_pmipls.openflow.rules import tunnel_port
 from ryu_pmipls.routing import Binding
 from ryu_pmipls.routing.binding_table import TICKS_PER_SECOND
 from ryu_pmipls.store import SqliteStore
 from tests.bench.load_generator import Job, Outcome
 from tests.bench.raw_writer import RawWriter
+from tests.waiting import PATIENCE, eventually
 
 T = TypeVar("T")
 
@@ -47,22 +49,13 @@ _NETWORK = 0xFD00_5213_BE << 88
 MAGS = 2
 #: OpenFlow port of the tunnel to the first MAG at every LMA; those to the others follow.
 FIRST_TUNNEL = 10
-_TIMEOUT = 60.0
 _READY = 180.0  # a million routes take their time
 _SEEDED = 10_000
+#: Lines of a log that an error has.
+_LAST_WORDS = 15
 #: Of what is compared, on the scale from -20 (first) to 19.
 _NICE = -10
 _MANAGER = str(Path(sys.executable).with_name("ryu-manager"))
-
-
-def eventually(condition: Callable[[], T], what: str, timeout: float = _TIMEOUT) -> T:
-    """What ``condition`` returns as soon as that is true."""
-    deadline = time.monotonic() + timeout
-    while not (value := condition()):
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{what}: not within {timeout:g} s")
-        time.sleep(0.02)
-    return value
 
 
 class Arena:
@@ -80,6 +73,7 @@ class Arena:
         #: The same domain with the ordinary application in place of the RMS.
         self.ordinary_profile = self._write_profile("ordinary.yaml", lmas, 0x98, ORDINARY_PORT, load_sharing)
         self._ends = ExitStack()
+        self._running: dict[subprocess.Popen[bytes], Path] = {}  # what was started here, and its log
 
     def __enter__(self) -> Arena:
         try:
@@ -123,18 +117,50 @@ class Arena:
     def start(
         self, argv: Iterable[str], log: str, environment: Mapping[str, str] | None = None
     ) -> subprocess.Popen[bytes]:
-        """Start a process in the namespace that ends with the arena."""
-        with (self.directory / log).open("ab") as output:
+        """Start a process in the namespace that ends with the arena; ``log`` is the name of its log."""
+        path = self.directory / log
+        with path.open("ab") as output:
             process = subprocess.Popen(
                 namespaces.command(NAMESPACE, argv),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env=os.environ | dict(environment or {}),
+                env={**os.environ, **(environment or {})},
                 start_new_session=True,  # as a service is
             )
-        self._ends.callback(end, process)
+        self._running[process] = path
+        self._ends.callback(self.end, process)
         return process
+
+    def end(self, process: subprocess.Popen[bytes]) -> None:
+        """End a process that was started here, if it runs."""
+        self._running.pop(process, None)
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def expect(self, condition: Callable[[], T], what: str, timeout: float = PATIENCE) -> T:
+        """The value of ``condition`` as soon as that is true.
+
+        ``RuntimeError`` when a process of the arena has ended before, ``TimeoutError`` when it takes longer than
+        ``timeout`` seconds; both with the last words of the processes.
+        """
+
+        def look() -> T:
+            for process, log in self._running.items():
+                if process.poll() is not None:
+                    words = last_lines(log, _LAST_WORDS)
+                    raise RuntimeError(f"{what}: {log.stem} ended with status {process.returncode}:\n{words}")
+            return condition()
+
+        try:
+            return eventually(look, what, timeout)
+        except TimeoutError as error:
+            words = "".join(f"\n{log.name}:\n{last_lines(log, _LAST_WORDS)}" for log in self._running.values())
+            raise TimeoutError(f"{error}{words}") from None
 
     # Switches.
 
@@ -200,7 +226,7 @@ class Arena:
         log = f"ordinary-{stored}.log"
         process = self._start_controller("tests.bench.ordinary_rms", log, environment)
         all_there = f"{len(self.profile.lmas)} switches\n"
-        eventually(lambda: all_there in (self.directory / log).read_text(), f"{all_there}: see {self.directory / log}")
+        self.expect(lambda: all_there in (self.directory / log).read_text(), "switches at the ordinary application")
         return process
 
     def _start_controller(self, module: str, log: str, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
@@ -258,7 +284,7 @@ class Arena:
                 return False
             return all(switches[lma.name] == "ready" for lma in self.profile.lmas)
 
-        eventually(ready, f"switches are ready; see {self.directory / 'rms.log'}", _READY)
+        self.expect(ready, "switches that are ready", _READY)
 
     def rest(self, path: str) -> Any:
         """A document of the RMS."""
@@ -306,13 +332,3 @@ class Arena:
         path = self.directory / name
         path.write_text(yaml.safe_dump(document), encoding="utf-8")
         return path
-
-
-def end(process: subprocess.Popen[bytes]) -> None:
-    """End a process that was started here."""
-    process.terminate()
-    try:
-        process.wait(10)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()

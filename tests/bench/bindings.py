@@ -21,8 +21,8 @@ from typing import TypeVar
 
 from ryu_pmipls.routing import Binding, BindingTable, RouteChange
 from ryu_pmipls.store import SqliteStore
-from tests.bench.arena import RAW_PORT, RMS_PORT, Arena, eventually
-from tests.bench.comparison import Comparison, compare
+from tests.bench.arena import RAW_PORT, RMS_PORT, Arena
+from tests.bench.comparison import Comparison, Effort, compare
 from tests.bench.raw_writer import routes
 from tests.unit.routing.naive_table import NaiveTable
 
@@ -49,16 +49,15 @@ def prefix(number: int) -> bytes:
 
 def change(number: int, turn: int) -> RouteChange:
     """A mobile node comes to one of sixteen MAGs, in each turn to another."""
-    node = number % MANY
     return RouteChange(
         prefix(number),
         None,
         f"mag{(number + turn) % 16 + 1}",
         _TICKS - 10**9 + turn,
-        f"node{node}@example.net",
-        (0x020000000000 + node).to_bytes(6, "big"),
-        node % 40 + 1,
-        f"lma{node % 4 + 1}",
+        f"node{number}@example.net",
+        (0x020000000000 + number).to_bytes(6, "big"),
+        number % 40 + 1,
+        f"lma{number % 4 + 1}",
     )
 
 
@@ -68,33 +67,33 @@ def binding(number: int, turn: int) -> Binding:
     return update.binding
 
 
-def octets_each(packed: bool) -> float:
-    """Octets of the process's memory that one of a million bindings takes in the table, after a handoff of each."""
+def octets_each(many: int, packed: bool) -> float:
+    """Octets of the process's memory that one of many bindings takes in the table, after a handoff of each."""
     table: BindingTable | NaiveTable = BindingTable() if packed else NaiveTable()
     before = _memory()
     for turn in (0, 1):
-        for first in range(0, MANY, BATCH):
+        for first in range(0, many, BATCH):
             table.update([change(number, turn) for number in range(first, first + BATCH)], _NOW)
-    return (_memory() - before) / MANY
+    return (_memory() - before) / many
 
 
 def _memory() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
 
 
-def memory() -> Iterator[Comparison]:
+def memory(many: int) -> Iterator[Comparison]:
     with ProcessPoolExecutor(1, get_context("spawn"), max_tasks_per_child=1) as pool:
-        ours, theirs = pool.map(octets_each, (True, False))
+        ours, theirs = pool.map(partial(octets_each, many), (True, False))
     yield Comparison("bindings in memory", 2**20 / ours, f"{_LIMIT} octets each", 2**20 / _LIMIT, 1, unit="per MiB")
     yield Comparison("bindings in memory", 2**20 / ours, "a dict of objects", 2**20 / theirs, 2, unit="per MiB")
 
 
-def updates() -> Comparison:
-    turns = count()
+def updates(effort: Effort) -> Comparison:
+    turns, few = count(), effort.of(FEW)
 
     def handoffs() -> list[RouteChange]:
         turn = next(turns)
-        return [change(number, turn) for number in range(FEW)]
+        return [change(number, turn) for number in range(few)]
 
     def doing(table: BindingTable | NaiveTable) -> Callable[[Sequence[RouteChange]], object]:
         def update(changes: Sequence[RouteChange]) -> None:
@@ -103,7 +102,7 @@ def updates() -> Comparison:
 
         return update
 
-    ours, theirs = _best(handoffs, [doing(BindingTable()), doing(NaiveTable())], time.process_time, rounds=9)
+    ours, theirs = _best(handoffs, [doing(BindingTable()), doing(NaiveTable())], time.process_time, effort.of(9))
     return Comparison("handoff in the table", ours, "a dict of objects", theirs, 0.4)
 
 
@@ -124,11 +123,12 @@ def _best(
     return rates
 
 
-def store() -> Iterator[Comparison]:
+def store(effort: Effort) -> Iterator[Comparison]:
+    many, rounds = effort.of(MANY), effort.of(5)
     with tempfile.TemporaryDirectory(prefix="pmbench-", dir="/var/tmp") as directory:
         ours, plain = SqliteStore(Path(directory) / "ours"), sqlite3.connect(Path(directory) / "plain.sqlite")
         plain.executescript(f"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; {_TABLE};")
-        for start in range(0, MANY, 10_000):
+        for start in range(0, many, 10_000):
             some = [binding(number, 0) for number in range(start, start + 10_000)]
             ours.save_bindings(some)
             _replace(plain, some)
@@ -137,7 +137,7 @@ def store() -> Iterator[Comparison]:
 
         def handoffs() -> list[Binding]:
             turn = next(turns)
-            return [binding(number, turn) for number in chance.sample(range(MANY), 100 * BATCH)]
+            return [binding(number, turn) for number in chance.sample(range(many), effort.of(100 * BATCH))]
 
         def saving(save: Callable[[list[Binding]], None]) -> Callable[[Sequence[Binding]], None]:
             def save_all(bindings: Sequence[Binding]) -> None:
@@ -148,7 +148,7 @@ def store() -> Iterator[Comparison]:
 
         contenders = [saving(ours.save_bindings), saving(partial(_replace, plain))]
         for clock, text in ((time.process_time, "processor time"), (time.perf_counter, "until it is on the disk")):
-            rates = _best(handoffs, contenders, clock, rounds=5)
+            rates = _best(handoffs, contenders, clock, rounds)
             operation = f"binding stored, {BATCH} at a time, {text}"
             yield Comparison(operation, rates[0], "INSERT OR REPLACE of each", rates[1], 2)
         yield compare(
@@ -157,12 +157,12 @@ def store() -> Iterator[Comparison]:
             "SELECT of all rows",
             lambda: len(plain.execute("SELECT * FROM binding").fetchall()),
             0.1,
-            rounds=2,
+            rounds=effort.of(2),
         )
         ours.close()
         begin = time.perf_counter()
         opened = SqliteStore(Path(directory) / "ours")
-        print(f"A store with {MANY} bindings is opened in {time.perf_counter() - begin:.1f} s, ", end="")
+        print(f"A store with {many} bindings is opened in {time.perf_counter() - begin:.1f} s, ", end="")
         begin = time.perf_counter()
         BindingTable(opened.load_bindings())
         print(f"and loaded into the table in {time.perf_counter() - begin:.1f} s.")
@@ -175,24 +175,25 @@ def _replace(database: sqlite3.Connection, some: list[Binding]) -> None:
         database.executemany("INSERT OR REPLACE INTO binding VALUES (?, ?, ?, ?, ?, ?, ?, ?)", some)
 
 
-def refill() -> Comparison:
+def refill(effort: Effort) -> Comparison:
     """From the connection of a switch without a flow entry until all of its routes are acknowledged."""
+    number, rounds = effort.of(ROUTES), effort.of(3)
     with Arena(1) as arena:
         (lma,), tunnel = arena.profile.lmas, 10
-        arena.seed(ROUTES)
+        arena.seed(number)
         (switch,) = arena.start_switches([RAW_PORT, RMS_PORT])
         bridge, controller = f"br-{lma.name}", f"tcp:[{arena.profile.rms.address}]:{RMS_PORT}"
         writer = arena.raw_writer()
         writer.accept()
-        pieces, raw, ours = routes(ROUTES, tunnel), [], []
-        for _ in range(3):
+        pieces, raw, ours = routes(number, tunnel), [], []
+        for _ in range(rounds):
             raw.append(writer.write(pieces))
             switch.ofctl("del-flows", bridge)
         arena.start_rms()
-        for _ in range(3):
+        for _ in range(rounds):
             switch.vsctl("del-controller", bridge)
             switch.ofctl("del-flows", bridge)
-            eventually(
+            arena.expect(
                 lambda: arena.rest("health")["switches"][lma.name] == "disconnected", "the end of the connection"
             )
             begin = time.perf_counter()
@@ -200,9 +201,9 @@ def refill() -> Comparison:
             arena.await_ready()
             ours.append(time.perf_counter() - begin)
             told = switch.ofctl("dump-aggregate", bridge, "table=2,cookie=0x504d000000000000/0xffff000000000000")
-            assert int(told.split("flow_count=")[1]) > ROUTES, told
-    return Comparison("route of an LMA that is refilled", ROUTES / min(ours), "raw writer", ROUTES / min(raw), 1 / 3)
+            assert int(told.split("flow_count=")[1]) > number, told
+    return Comparison("route of an LMA that is refilled", number / min(ours), "raw writer", number / min(raw), 1 / 3)
 
 
-def measure() -> list[Comparison]:
-    return [*memory(), updates(), *store(), refill()]
+def measure(effort: Effort) -> list[Comparison]:
+    return [*memory(effort.of(MANY)), updates(effort), *store(effort), refill(effort)]

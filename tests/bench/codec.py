@@ -30,11 +30,12 @@ from scapy.layers import inet6
 from scapy.packet import Packet
 
 from ryu_pmipls import wire
-from tests.bench.comparison import Comparison, compare
+from tests.bench.comparison import Comparison, Effort, compare
 
 AT_LEAST = 20
 #: Different messages in a batch.
 VARIETY = 64
+ROUNDS = 30
 
 MAG, LMA, RMS = IPv6Address("2001:db8:0:1::2"), IPv6Address("2001:db8::2"), IPv6Address("2001:db8::99")
 FLAGS = wire.BindingUpdateFlag.A | wire.BindingUpdateFlag.P
@@ -285,7 +286,7 @@ def _agree(parsed: Packet, made: Packet) -> bool:
     return True
 
 
-def measure() -> list[Comparison]:
+def measure(effort: Effort) -> list[Comparison]:
     comparisons = []
     numbers = list(range(VARIETY))
     for case in CASES:
@@ -306,6 +307,7 @@ def measure() -> list[Comparison]:
                     f"scapy {VERSION}",
                     partial(_batch, theirs, inputs, 1),
                     AT_LEAST,
+                    rounds=effort.of(ROUNDS),
                 )
             )
     return comparisons

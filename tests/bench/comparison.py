@@ -11,6 +11,20 @@ Batch = Callable[[], int]
 
 
 @dataclass(frozen=True)
+class Effort:
+    """How much of a benchmark's work is done: ``share`` of it, and nothing less than once."""
+
+    share: float
+
+    def of(self, count: int) -> int:
+        return max(1, round(count * self.share))
+
+
+#: All that it takes to measure, and just what it takes to see that a benchmark runs.
+FULL, SMOKE = Effort(1.0), Effort(0.01)
+
+
+@dataclass(frozen=True)
 class Comparison:
     """An operation as we do it and as ``yardstick`` does it: rates per second, or what ``unit`` says, of the same run.
 
@@ -40,7 +54,7 @@ def compare(
     theirs: Batch,
     at_least: float,
     *,
-    rounds: int = 30,
+    rounds: int,
     clock: Callable[[], float] = time.process_time,
 ) -> Comparison:
     """Measure both in turn, and take of each its best round: the others were disturbed.

@@ -11,7 +11,7 @@ matplotlib.use("Agg")
 from matplotlib import pyplot
 
 from tests.bench.arena import Arena
-from tests.bench.comparison import Comparison
+from tests.bench.comparison import Comparison, Effort
 from tests.bench.load_generator import Job
 
 PICTURE = Path("bench-growth.png")
@@ -34,14 +34,15 @@ class Point:
     most: float
 
 
-def point(lmas: int, bindings: int) -> Point:
+def point(lmas: int, bindings: int, effort: Effort) -> Point:
+    handoffs, single = effort.of(HANDOFFS), effort.of(SINGLE)
     with Arena(lmas, audited=False) as arena:
         arena.seed(bindings)
         arena.start_sinks()
         arena.start_rms()
-        nodes = min(bindings, HANDOFFS)
-        outcomes = [arena.generate(Job(HANDOFFS, nodes, WINDOW)) for _ in range(2)]
-        times = arena.generate(Job(SINGLE, min(nodes, SINGLE), pause=PAUSE)).latencies
+        nodes = min(bindings, handoffs)
+        outcomes = [arena.generate(Job(handoffs, nodes, WINDOW)) for _ in range(2)]
+        times = arena.generate(Job(single, min(nodes, single), pause=PAUSE)).latencies
     rate = max(len(outcome.latencies) / outcome.seconds for outcome in outcomes)
     reached = Point(lmas, bindings, rate, times[len(times) // 2], times[int(len(times) * 0.99)])
     print(
@@ -79,9 +80,9 @@ def draw(by_lmas: list[Point], by_bindings: list[Point]) -> None:
     pyplot.close(figure)
 
 
-def measure() -> list[Comparison]:
-    by_lmas = [point(lmas, FEW_BINDINGS) for lmas in LMAS]
-    by_bindings = [point(FEW_LMAS, bindings) for bindings in BINDINGS]
+def measure(effort: Effort) -> list[Comparison]:
+    by_lmas = [point(lmas, FEW_BINDINGS, effort) for lmas in LMAS[: effort.of(len(LMAS))]]
+    by_bindings = [point(FEW_LMAS, bindings, effort) for bindings in BINDINGS[: effort.of(len(BINDINGS))]]
     draw(by_lmas, by_bindings)
     one, most, few, many = by_lmas[0], by_lmas[-1], by_bindings[0], by_bindings[-1]
     return [

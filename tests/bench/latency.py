@@ -8,7 +8,7 @@ from itertools import cycle, islice
 
 from tests.bench import raw_writer
 from tests.bench.arena import RAW_PORT, RMS_PORT, Arena
-from tests.bench.comparison import Comparison
+from tests.bench.comparison import Comparison, Effort
 from tests.bench.load_generator import Job
 
 LMAS, NODES = 4, 5000
@@ -19,22 +19,23 @@ OTHERS, SECONDS = 5000, 6
 AT_MOST = {0.5: 5, 0.99: 15}
 
 
-def measure() -> list[Comparison]:
+def measure(effort: Effort) -> list[Comparison]:
+    single, nodes = effort.of(SINGLE), effort.of(NODES)
     with Arena(LMAS) as arena:
         writer = arena.raw_writer()
         arena.start_switches([RMS_PORT, RAW_PORT])
         writer.accept()
         floor = []
         pieces = cycle([raw_writer.routes(1, port) for port in (10, 11)])
-        for piece in islice(pieces, SINGLE):
+        for piece in islice(pieces, single):
             floor.append(writer.write(piece))
             time.sleep(PAUSE)
         writer.close()
         arena.start_rms()
-        arena.generate(Job(NODES, NODES, 64))
+        arena.generate(Job(nodes, nodes, 64))
         cases = {
-            "at rest": arena.generate(Job(SINGLE, NODES, pause=PAUSE)),
-            f"among {OTHERS} others per second": arena.generate(Job(OTHERS * SECONDS, NODES, rate=OTHERS)),
+            "at rest": arena.generate(Job(single, nodes, pause=PAUSE)),
+            f"among {OTHERS} others per second": arena.generate(Job(effort.of(OTHERS * SECONDS), nodes, rate=OTHERS)),
         }
     return [
         Comparison(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tests.bench import raw_writer
-from tests.bench.arena import FIRST_TUNNEL, ORDINARY_PORT, RAW_PORT, RMS_PORT, Arena, end
-from tests.bench.comparison import Comparison
+from tests.bench.arena import FIRST_TUNNEL, ORDINARY_PORT, RAW_PORT, RMS_PORT, Arena
+from tests.bench.comparison import Comparison, Effort
 from tests.bench.load_generator import Job
 
 NODES = 5000
@@ -20,42 +20,44 @@ AT_LEAST = {1: 0.25, 4: 0.4}
 AT_LEAST_ORDINARY = 5
 
 
-def measure() -> list[Comparison]:
+def measure(effort: Effort) -> list[Comparison]:
     figures = []
-    for lmas in AT_LEAST:
-        for figure in _with(lmas):
+    for lmas in [*AT_LEAST][: effort.of(len(AT_LEAST))]:
+        for figure in _with(lmas, effort):
             print(f"{figure.operation}: {figure.rate:.0f} per second; {figure.yardstick}: {figure.yardstick_rate:.0f}")
             figures.append(figure)
     return figures
 
 
-def _with(lmas: int) -> Iterator[Comparison]:
+def _with(lmas: int, effort: Effort) -> Iterator[Comparison]:
+    nodes, handoffs, rounds = effort.of(NODES), effort.of(HANDOFFS), effort.of(ROUNDS)
     with Arena(lmas) as arena:
         writer = arena.raw_writer()
         arena.start_switches([RMS_PORT, RAW_PORT, ORDINARY_PORT])
         writer.accept()
-        there, back = (raw_writer.routes(NODES, port) for port in (FIRST_TUNNEL, FIRST_TUNNEL + 1))
+        there, back = (raw_writer.routes(nodes, port) for port in (FIRST_TUNNEL, FIRST_TUNNEL + 1))
         writer.write(back)  # a first one, as of ours, so that all others find a route that they replace
-        round_ = (there + back) * (HANDOFFS // (2 * NODES))
-        raw = max(HANDOFFS * lmas / writer.write(round_) for _ in range(ROUNDS))
+        round_ = (there + back) * (handoffs // (2 * nodes))
+        raw = max(handoffs * lmas / writer.write(round_) for _ in range(rounds))
         writer.close()
         rms = arena.start_rms()
-        ours = _rate(arena, Job(HANDOFFS, NODES, WINDOW)) * lmas
-        end(rms)
+        ours = _rate(arena, Job(handoffs, nodes, WINDOW), rounds) * lmas
+        arena.end(rms)
         yield Comparison(f"flow-mods of handoffs, {lmas} LMA", ours, "raw writer", raw, AT_LEAST[lmas])
-        for stored, handoffs in ORDINARY.items():
+        for stored, all_handoffs in ORDINARY.items():
             process = arena.start_ordinary(stored=stored)
-            job = Job(handoffs, min(NODES, handoffs // 2), WINDOW)
+            some = effort.of(all_handoffs)
+            job = Job(some, min(nodes, some // 2), WINDOW)
             theirs = _rate(arena, job, ordinary=True) * lmas
-            end(process)
+            arena.end(process)
             name = f"OFPFlowMod and send_msg, {'a commit each' if stored else 'nothing stored'}"
             at_least = AT_LEAST_ORDINARY if stored else 1
             yield Comparison(f"flow-mods of handoffs, {lmas} LMA", ours, name, theirs, at_least)
 
 
-def _rate(arena: Arena, job: Job, *, ordinary: bool = False) -> float:
+def _rate(arena: Arena, job: Job, rounds: int = 1, *, ordinary: bool = False) -> float:
     """Handoffs per second, the best of some rounds; a first one is for the nodes to come."""
     profile = arena.ordinary_profile if ordinary else None
     arena.generate(Job(job.nodes, job.nodes, job.window), profile)
-    outcomes = [arena.generate(job, profile) for _ in range(1 if ordinary else ROUNDS)]
+    outcomes = [arena.generate(job, profile) for _ in range(rounds)]
     return max(len(outcome.latencies) / outcome.seconds for outcome in outcomes)
