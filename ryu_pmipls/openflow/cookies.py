@@ -28,9 +28,12 @@ def slice_of(prefix: bytes) -> int:
     return prefix[-1] % SLICES
 
 
-def slice_cookie(slice_: int) -> tuple[int, int]:
-    """The cookie and the mask that together match our entries of a slice; those of a node itself are in slice 0."""
-    return MARK | slice_ << _SLICE_SHIFT, MARK_MASK | (SLICES - 1) << _SLICE_SHIFT
+def slice_cookie(slice_: int, slices: int = SLICES) -> tuple[int, int]:
+    """The cookie and the mask that together match our entries of a slice; those of a node itself are in slice 0.
+
+    With fewer ``slices``, a power of two, each of them is several of those.
+    """
+    return MARK | slice_ << _SLICE_SHIFT, MARK_MASK | (slices - 1) << _SLICE_SHIFT
 
 
 def sweep_cookies(generation: int) -> list[tuple[int, int]]:

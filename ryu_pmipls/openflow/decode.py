@@ -9,7 +9,7 @@ from typing import Any
 from ryu_pmipls.framework import ofproto_v1_3 as ofp
 from ryu_pmipls.framework import ofproto_v1_3_parser as parser
 from ryu_pmipls.openflow import encode
-from ryu_pmipls.openflow.cookies import MARK, MARK_MASK, slice_cookie
+from ryu_pmipls.openflow.cookies import MARK, MARK_MASK, SLICES, slice_cookie
 from ryu_pmipls.openflow.flow import (
     Action,
     Bucket,
@@ -26,11 +26,11 @@ from ryu_pmipls.openflow.flow import (
 )
 
 
-def request(slice_: int) -> Any:
-    """What a switch answers with the entries of a slice that are ours."""
-    cookie, mask = slice_cookie(slice_)
+def request(slice_: int, slices: int = SLICES, table: int = ofp.OFPTT_ALL) -> Any:
+    """What a switch answers with the entries of a slice that are ours, of one table or of all."""
+    cookie, mask = slice_cookie(slice_, slices)
     return parser.OFPFlowStatsRequest(
-        encode.PROTOCOL, 0, ofp.OFPTT_ALL, ofp.OFPP_ANY, ofp.OFPG_ANY, cookie, mask, parser.OFPMatch()
+        encode.PROTOCOL, 0, table, ofp.OFPP_ANY, ofp.OFPG_ANY, cookie, mask, parser.OFPMatch()
     )
 
 

@@ -27,6 +27,8 @@ LOG = logging.getLogger(__name__)
 
 #: Entries that are decoded in one go, at some 0.13 ms each.
 _DECODED = 8
+#: Entries of which only the counters are read in one go, at some 3 us each.
+_COUNTED = 256
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,7 @@ class Switch:
         self.census = 0  # the transaction id of the question how many entries bear our mark
         self.held: int | None = None  # the answer
         self.told: list[ToldEntry] = []  # entries that bear our mark, in what it was asked for
+        self._asked_for: dict[int, list[ToldEntry]] = {}  # by transaction id: entries that do not belong to told
         self._described: dict[str, int] = {}
         self._counted: dict[str, Counters] = {}
         self._traffic: dict[int, Traffic | None] = {}  # by transaction id, from the question to the answer
@@ -118,6 +121,7 @@ class Switch:
         self.state = State.DISCONNECTED
         self.statistics_pending = False
         self.counters.clear()
+        self._asked_for.clear()
 
     def answers(self, missing_allowed: int) -> bool:
         """Whether the switch is connected and has left no more echo requests unanswered than allowed."""
@@ -139,9 +143,9 @@ class Switch:
         """Groups that are there."""
         self.groups.update((told.group_id, decode.group(told)) for told in groups)
 
-    def entries_described(self, entries: Iterable[ToldEntry]) -> None:
-        """Flow entries that are there and bear our mark."""
-        self.told += entries
+    def entries_described(self, xid: int, entries: Iterable[ToldEntry]) -> None:
+        """Flow entries that are there and bear our mark, in answer to the question with that transaction id."""
+        self._asked_for.get(xid, self.told).extend(entries)
 
     def entries(self, unless: Callable[[], bool]) -> tuple[list[Entry], int]:
         """What was :attr:`told`: the entries of our rules, and how many are of none.
@@ -256,6 +260,23 @@ class Switch:
             self.held = traffic.flow_count
         if xid in self._traffic and traffic.flow_count:
             self._traffic[xid] = Traffic(traffic.packet_count, traffic.byte_count)
+
+    def downlink_entries(self, slice_: int, slices: int) -> dict[bytes, int] | None:
+        """Ask for the downlink entries of a slice: home network prefix (8 octets) -> packets that it has counted.
+
+        None when the switch does not tell. Waits, for up to ``CHANGE_TIMEOUT`` and for its turns.
+        """
+        session = self._session
+        if session is None:
+            return None
+        table = pipeline.MagTable.DOWNLINK if isinstance(self.node, Mag) else pipeline.LmaTable.DOWNLINK
+        transaction = session.request(decode.request(slice_, slices, table.number))
+        told = self._asked_for[transaction.first_xid] = []
+        if transaction.wait() is not Outcome.ACKED:
+            return None  # what still comes belongs to this question, not to ``told``
+        self._asked_for.clear()  # the answers to older questions have come as well, if they ever do
+        counted = (entry.counted() for entry in in_turns(told, _COUNTED, lambda: False))
+        return dict(each for each in counted if each is not None)
 
     def tunnel_counters(self, peers: Iterable[str]) -> Iterator[tuple[str, Counters]]:
         """(peer, counters of the tunnel to it) of the peers whose tunnel is there."""

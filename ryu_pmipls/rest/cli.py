@@ -157,8 +157,8 @@ def _incident_rows(document: Any) -> list[list[str]]:
 
 def _health_rows(document: Any) -> list[list[str]]:
     rows = [["status", document["status"]], ["domain", document["domain"]], ["bindings", str(document["bindings"])]]
-    rows += [[f"switch {name}", state] for name, state in document["switches"].items()]
-    rows += [[f"alarm at {alarm['lma']}", alarm["reason"]] for alarm in document["alarms"]]
+    rows += [[f"switch of {name}", state] for name, state in document["switches"].items()]
+    rows += [[f"downlink by {name}", state] for name, state in document["downlink"].items()]
     return rows + [[f"refused: {reason}", str(count)] for reason, count in document["refused"].items()]
 
 
@@ -258,6 +258,34 @@ def _explain(decision: str, path: Path | None, profile: str | None, url: str | N
     console().print(table)
 
 
+def reason_lines(document: Any) -> list[str]:
+    """The reasons of a document of health, a line each."""
+    return [f"{reason['text']} (since {_time(reason['since'])})" for reason in document["reasons"]]
+
+
+@click.command("health")
+@WHERE_PROFILE
+@WHERE_URL
+@click.option("--json", "as_json", is_flag=True, help="Print the JSON document.")
+def _health(profile: str | None, url: str | None, as_json: bool) -> None:
+    """Tell whether all is well with the domain, and if not, why.
+
+    The exit status is 0 when it is, 1 when it is not or the RMS cannot be asked, 2 when an option is wrong.
+    """
+    document = fetch((url or base_url(load_profile(profile))).rstrip("/"), "health")
+    if as_json:
+        click.echo(json.dumps(document, indent=2))
+    else:
+        table = Table("what", "how")
+        for row in _health_rows(document):
+            table.add_row(*row)
+        console().print(table)
+        for line in reason_lines(document):
+            click.echo(line)
+    if document["status"] != "ok":
+        raise click.exceptions.Exit(1)
+
+
 _NODE = ("name", "address", "datapath id", "state", "ports")
 
 commands = [
@@ -303,5 +331,5 @@ commands = [
         ("time", "LMA", "what", "why"),
         _incident_rows,
     ),
-    _command("health", "Whether all is well with the RMS and its switches.", ("what", "how"), _health_rows),
+    _health,
 ]

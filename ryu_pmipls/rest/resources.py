@@ -11,12 +11,12 @@ from typing import Any
 from ryu_pmipls import __version__
 from ryu_pmipls.control.context import Context
 from ryu_pmipls.control.failures import FailureControl
+from ryu_pmipls.control.health import HealthControl
 from ryu_pmipls.control.operator import POLICIES, Operator, RefusedError
 from ryu_pmipls.control.sessions import SessionControl
 from ryu_pmipls.control.uplinks import UplinkControl
 from ryu_pmipls.domain.profile import format_link_layer
 from ryu_pmipls.loadsharing import PolicyName, Record, weights
-from ryu_pmipls.openflow.reconciler import State
 from ryu_pmipls.openflow.rules import tunnel_port
 from ryu_pmipls.openflow.switch import Switch
 from ryu_pmipls.rest.application import RestApplication, RestError
@@ -56,6 +56,7 @@ class Resources:
     sessions: SessionControl
     failures: FailureControl
     operator: Operator
+    health_control: HealthControl
     refused: Mapping[str, int]  # datagrams and messages that were dropped, by reason
 
     def register(self, application: RestApplication) -> None:
@@ -91,18 +92,19 @@ class Resources:
         }
 
     def health(self) -> Document:
-        """``ok`` when every switch is connected and reconciled, ``degraded`` otherwise."""
-        switches = {switch.name: switch.state.value for switch in self.context.network}
-        ready = all(state == State.READY.value for state in switches.values())
+        """``ok`` when nothing is wrong with the domain's traffic, as far as it shows; else ``degraded``."""
+        network = self.context.network
+        reasons = self.health_control.reasons()
         return {
-            "status": "ok" if ready else "degraded",
+            "status": "degraded" if reasons else "ok",
+            "reasons": [asdict(reason) for reason in reasons],
             "domain": self.context.profile.domain,
             "version": __version__,
             "time": self.context.clock(),
-            "switches": switches,
-            "switch_errors": {switch.name: dict(switch.errors) for switch in self.context.network if switch.errors},
+            "switches": {switch.name: switch.state.value for switch in network},
+            "downlink": {lma: self._downlink(lma) for lma in network.lmas},
+            "switch_errors": {switch.name: dict(switch.errors) for switch in network if switch.errors},
             "bindings": len(self.context.bindings),
-            "alarms": [asdict(alarm) for alarm in self.uplinks.memory.alarms],
             "refused": dict(self.refused),
         }
 
@@ -226,6 +228,10 @@ class Resources:
             "signs_of_death": self.failures.signs(name),
             "drain": self._drain(name) if self.operator.is_drained(name) else None,
         }
+
+    def _downlink(self, lma: str) -> str:
+        status = self.health_control.downlink(lma)
+        return "unknown" if status is None else status.word
 
     def _drain(self, lma: str) -> Document:
         waits_for = self.operator.waits_for(lma)

@@ -11,6 +11,7 @@ from ryu_pmipls.wire.codepoints import (
     BindingStatus,
     BindingUpdateFlag,
     CodePoints,
+    CoreRouting,
     DhcpSupportFlag,
     Encapsulation,
     Handoff,
@@ -59,7 +60,15 @@ from ryu_pmipls.wire.options.ipv4 import (
 )
 from ryu_pmipls.wire.options.mobile_ipv6 import AlternateCareOfAddress, MobileNodeIdentifier, VendorSpecific
 from ryu_pmipls.wire.options.option import Option, UnknownOption
-from ryu_pmipls.wire.options.own import Attachment, CoreGateway, Drain, LoadInfoPart, TunnelStatus, UplinkShare
+from ryu_pmipls.wire.options.own import (
+    Attachment,
+    CoreGateway,
+    CoreRoutingStatus,
+    Drain,
+    LoadInfoPart,
+    TunnelStatus,
+    UplinkShare,
+)
 from ryu_pmipls.wire.options.proxy_mobile_ipv6 import (
     AccessTechnologyType,
     GreKey,
@@ -100,6 +109,8 @@ __all__ = [
     "BindingUpdateFlag",
     "CodePoints",
     "CoreGateway",
+    "CoreRouting",
+    "CoreRoutingStatus",
     "DhcpSupportFlag",
     "Drain",
     "Encapsulation",

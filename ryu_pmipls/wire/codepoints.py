@@ -309,6 +309,34 @@ class TunnelStatusCode(IntEnum):
     INSUFFICIENT_RESOURCES = 130
 
 
+class CoreRouting(IntEnum):
+    """An LMA's word on whether the core network sends it downlink traffic (``docs/downlink.md``)."""
+
+    ANNOUNCED = 0  # its sessions are up, and the home prefix pool is announced
+    DRAINED = 1  # it has withdrawn the pool, on the operator's word
+    WITHDRAWN = 2  # it has withdrawn the pool, because it cannot forward
+    NOT_ANNOUNCED = 3  # its BGP session is up, but does not announce the pool
+    BGP_DOWN = 4
+    BFD_DOWN = 5  # and with it the BGP session
+    UNWATCHED = 6  # the pool is announced, but no BFD session watches over that
+    NO_ANSWER = 7  # its routing daemon gives no answer
+
+    @property
+    def word(self) -> str:
+        """The status for a person to read."""
+        return self.name.lower().replace("_", " ")
+
+    @property
+    def is_fault(self) -> bool:
+        """Whether somebody has to do something about it."""
+        return self not in (CoreRouting.ANNOUNCED, CoreRouting.DRAINED)
+
+    @property
+    def carries_traffic(self) -> bool:
+        """Whether the core sends the LMA downlink traffic nevertheless."""
+        return self in (CoreRouting.ANNOUNCED, CoreRouting.UNWATCHED)
+
+
 class Encapsulation(IntEnum):
     """How the two ends of a tunnel encapsulate (erratum E13)."""
 

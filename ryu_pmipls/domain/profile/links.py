@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -32,6 +33,7 @@ class Downlink(Section):
     core_as: AutonomousSystem = 64512
     bfd_interval: float = Field(default=0.2, ge=0.01, le=10)  # seconds from one packet of an LMA to the next
     bfd_multiplier: int = Field(default=5, ge=2, le=255)  # so many missing in a row: the LMA is dead
+    bird_socket: Path | None = Path("/run/bird/bird.ctl")  # on LMA hosts; null: another routing daemon, not watched
 
     @model_validator(mode="after")
     def _consistent(self) -> Downlink:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from ipaddress import IPv6Address
 
-from ryu_pmipls.wire.codepoints import Encapsulation, TunnelStatusCode
+from ryu_pmipls.wire.codepoints import CoreRouting, Encapsulation, TunnelStatusCode
 from ryu_pmipls.wire.layout import Ipv6, Layout, LinkLayer, Number
 from ryu_pmipls.wire.options.option import Option, OptionDescription
 
@@ -116,4 +116,18 @@ class Drain(Option):
         title="Drain",
         source="docs/architecture.md",
         layout=Layout(Number(name="draining", octets=1, text="1: have no sessions; 0: take them again")),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CoreRoutingStatus(Option):
+    """In Load_info: whether the core network sends the LMA downlink traffic; ``status`` is a ``CoreRouting``."""
+
+    status: int
+
+    description = OptionDescription(
+        subtype=7,
+        title="Core Routing Status",
+        source="docs/downlink.md",
+        layout=Layout(Number(name="status", octets=1, values=CoreRouting)),
     )

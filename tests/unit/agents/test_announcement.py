@@ -26,6 +26,7 @@ class Node:
         self.done: list[str] = []
         self.peers = {IPv6Address(number): Peer() for number in (1, 2)}
         self.machine: Any = SimpleNamespace(draining=False, peers=self.peers)
+        self.announcer: announcement.Announcer | None = None
 
     def vswitchd_process(self) -> int | None:
         return self.process
@@ -54,7 +55,8 @@ def play(node: Node, *acts: Callable[[], None]) -> None:
 
     async def run() -> None:
         switch: Any = node
-        task = asyncio.create_task(announcement.keep_announced(POOL, switch, switch, node.machine))
+        node.announcer = announcement.Announcer(POOL, switch, switch, node.machine)
+        task = asyncio.create_task(node.announcer.keep())
         for act in (lambda: None, *acts):
             act()
             for _ in range(200):
@@ -64,9 +66,15 @@ def play(node: Node, *acts: Callable[[], None]) -> None:
     asyncio.run(run())
 
 
+def withheld(node: Node) -> str | None:
+    assert node.announcer is not None
+    return node.announcer.withheld
+
+
 def test_it_is_announced_once_while_all_is_well(node: Node) -> None:
     play(node)
     assert node.done == ["announce"]
+    assert withheld(node) is None
     assert node.warmed == [100]
 
 
@@ -83,6 +91,11 @@ def test_a_drained_lma_withdraws_until_it_is_undrained(node: Node) -> None:
     def undrain() -> None:
         node.machine.draining = False
 
+    play(node, drain)
+    assert (node.done, withheld(node)) == (["announce", "withdraw"], None)
+    node.done.clear()
+    node.warmed.clear()
+    node.machine.draining = False
     play(node, drain, undrain)
     assert node.done == ["announce", "withdraw", "announce"]
     assert node.warmed == [100]
@@ -93,10 +106,11 @@ def test_a_switch_that_comes_back_is_warmed_up_first(node: Node) -> None:
         node.process = None
 
     def come_back_without_addresses() -> None:
+        assert withheld(node) == "its switch does not run"
         node.process, node.answers = 200, False
 
     def get_addresses() -> None:
-        assert node.done == ["announce", "withdraw"]
+        assert (node.done, withheld(node)) == (["announce", "withdraw"], "no MAG answers on the underlay")
         node.answers = True
 
     play(node, die, come_back_without_addresses, get_addresses)
@@ -113,7 +127,10 @@ def test_an_lma_that_no_mag_answers_withdraws_until_one_does(node: Node) -> None
 
         return act
 
-    play(node, lose(1), lose(1, 2), lose(2))
+    def tell() -> None:
+        assert withheld(node) == "no MAG answers its heartbeats"
+
+    play(node, lose(1), lose(1, 2), tell, lose(2))
     assert node.done == ["announce", "withdraw", "announce"]
 
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import IPv6Address, IPv6Network
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from ryu_pmipls.mobility import LocalMobilityAnchor, MobileAccessGateway, Send
 from ryu_pmipls.mobility.machine import Machine
 from ryu_pmipls.wire import (
     BindingUpdate,
+    CoreRouting,
     Encapsulation,
     Heartbeat,
     HeartbeatFlag,
@@ -65,9 +67,10 @@ class FakeAccess:
 class Agent:
     """A control and what is behind it."""
 
-    def __init__(self, control: Control, driver: FakeDriver) -> None:
+    def __init__(self, control: Control, driver: FakeDriver, routing: Any = None) -> None:
         self.control = control
         self.driver = driver
+        self.routing = routing
 
     def ask(self, path: str, document: Any = None, body: bytes | None = None) -> tuple[int, Any]:
         if document is not None:
@@ -98,7 +101,8 @@ def mag() -> Agent:
 def lma() -> Agent:
     machine = LocalMobilityAnchor(anchor_config(PROFILE, LMA, Encapsulation.GRE))
     driver: Any = FakeDriver(machine)
-    return Agent(AnchorControl(PROFILE, LMA, driver, machine), driver)
+    routing: Any = SimpleNamespace(status=None, cause="")
+    return Agent(AnchorControl(PROFILE, LMA, driver, machine, routing), driver, routing)
 
 
 def attach_mn1(mag: Agent, lma: Agent) -> str:
@@ -144,6 +148,31 @@ class TestBoth:
             lma.driver.happen(lma.driver.machine.receive, TunnelRequest(mag.address), mag.address)
             lma.driver.happen(lma.driver.machine.tunnel_built, mag.address)
         assert lma.ask("/health")[1]["status"] == "ok"
+
+    def test_health_names_the_tunnels_that_are_not_up(self, lma: Agent) -> None:
+        assert lma.ask("/health")[1]["reasons"] == ["the tunnel to mag1 is not up", "the tunnel to mag2 is not up"]
+
+    @pytest.mark.parametrize(
+        ("status", "reason"),
+        [
+            (CoreRouting.BGP_DOWN, "it gets no downlink: the cause"),
+            (CoreRouting.UNWATCHED, "the core would not notice its death: the cause"),
+            (CoreRouting.ANNOUNCED, None),
+            (CoreRouting.DRAINED, None),
+            (None, None),
+        ],
+    )
+    def test_health_of_an_lma_names_what_keeps_downlink_away(
+        self, lma: Agent, status: CoreRouting | None, reason: str | None
+    ) -> None:
+        for mag in PROFILE.mags:
+            lma.driver.happen(lma.driver.machine.receive, TunnelRequest(mag.address), mag.address)
+            lma.driver.happen(lma.driver.machine.tunnel_built, mag.address)
+        lma.routing.status, lma.routing.cause = status, "the cause"
+        _, health = lma.ask("/health")
+        assert health["reasons"] == ([] if reason is None else [reason])
+        assert health["status"] == ("ok" if reason is None else "degraded")
+        assert health["downlink"] == ("unknown" if status is None else status.word)
 
     def test_tunnels_have_names(self, mag: Agent) -> None:
         mag.driver.happen(mag.driver.machine.receive, TunnelAck(LMA.address), LMA.address)

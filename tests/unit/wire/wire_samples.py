@@ -105,6 +105,7 @@ OPTIONS: tuple[wire.Option, ...] = (
     wire.TunnelStatus(wire.TunnelStatusCode.ACCEPTED, wire.Encapsulation.SRV6),
     wire.UplinkShare(OTHER_LMA, 48),
     wire.Drain(1),
+    wire.CoreRoutingStatus(wire.CoreRouting.BGP_DOWN),
     wire.ReplayProtection(0xE8FE_6F00_8000_0000),
     wire.Authentication(0x1000, bytes(range(12))),
 )

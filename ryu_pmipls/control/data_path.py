@@ -1,0 +1,189 @@
+"""Signs that packets get lost between the nodes of a domain, from what switches count: pure, without clock and switch.
+
+Switches are asked one after the other, and count with a delay. So a sign is one only where a packet *must* have arrived
+between two readings of the counter that has stood still: it was sent, and counted as sent, in between.
+Times are seconds of the monotonic clock.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import NamedTuple
+
+#: Seconds that the sending end must have sent for, and packets that it must have sent, of which none arrived.
+LEAST_TIME = 10.0
+LEAST_PACKETS = 5
+#: Seconds within which switches count what they have sent or received.
+SETTLING = 2.0
+#: OpenFlow 1.3, section A.3.5.6: a counter that the switch does not have reads as all ones.
+_UNKNOWN = 2**64 - 1
+#: Readings of the sending end that may wait for one of the other end.
+_WAITING = 64
+
+
+class _Reading(NamedTuple):
+    time: float
+    packets: int
+
+
+class OneWay:
+    """One direction of a tunnel, judged by the packets that its sending end counts as sent, and the other as received.
+
+    It is ``silent`` when nothing arrives although something is sent, until something does.
+    """
+
+    def __init__(self) -> None:
+        self.silent = False
+        self._received: _Reading | None = None  # the first with the present count
+        self._first: _Reading | None = None  # of the sending end, since then
+        self._sent: deque[_Reading] = deque(maxlen=_WAITING)  # later ones, which may still be under way
+
+    def sent(self, packets: int, now: float) -> None:
+        """The counter of the sending end as read at ``now``."""
+        if packets == _UNKNOWN or self._received is None or now < self._received.time + SETTLING:
+            return
+        last = self._sent[-1] if self._sent else self._first
+        if self._first is None or last is None or packets < last.packets:  # a counter that falls begins anew
+            self._first = _Reading(now, packets)
+            self._sent.clear()
+        else:
+            self._sent.append(_Reading(now, packets))
+
+    def received(self, packets: int, now: float) -> None:
+        """The counter of the receiving end as read at ``now``."""
+        if packets == _UNKNOWN:
+            return
+        if self._received is None or packets != self._received.packets:
+            self.forget()
+            self._received = _Reading(now, packets)
+            return
+        first = self._first
+        while first is not None and self._sent and self._sent[0].time <= now - SETTLING:
+            reading = self._sent.popleft()
+            if reading.packets - first.packets >= LEAST_PACKETS and reading.time - first.time >= LEAST_TIME:
+                self.silent = True
+
+    def forget(self) -> None:
+        """One end is away: what is to come is another story."""
+        self.silent = False
+        self._received = self._first = None
+        self._sent.clear()
+
+
+class TunnelCounters:
+    """Every direction of every tunnel between ``mags`` and ``lmas``, by the counters of their ports."""
+
+    def __init__(self, mags: Iterable[str], lmas: Iterable[str]) -> None:
+        pairs = [(mag, lma) for lma in lmas for mag in mags]
+        self._ways = {way: OneWay() for mag, lma in pairs for way in ((mag, lma), (lma, mag))}
+        self._peers: dict[str, list[str]] = {}
+        for node, peer in self._ways:
+            self._peers.setdefault(node, []).append(peer)
+
+    def read(self, node: str, counters: Mapping[str, tuple[int, int]], now: float) -> None:
+        """What the switch of ``node`` counts: peer -> packets received and sent by the tunnel; all that are there."""
+        for peer in self._peers[node]:
+            if peer in counters:
+                received, sent = counters[peer]
+                self._ways[peer, node].received(received, now)
+                self._ways[node, peer].sent(sent, now)
+            else:
+                self._ways[peer, node].forget()
+                self._ways[node, peer].forget()
+
+    def silent(self, node: str, peer: str) -> bool:
+        """Whether nothing arrives at ``peer`` of what ``node`` sends by their tunnel."""
+        return self._ways[node, peer].silent
+
+
+class Fault(str, Enum):
+    """What keeps a mobile node's downlink from it."""
+
+    NO_ROUTE = "no route"  # an LMA has no flow entry for it
+    NO_ENTRY = "no entry"  # its MAG has none
+    LOST = "lost"  # an LMA forwards packets for it, and none comes to the flow entry of its MAG
+
+
+class NodeFault(NamedTuple):
+    """A fault, and at which node (name)."""
+
+    fault: Fault
+    node: str
+
+
+#: A node's flow entries by home network prefix (8 octets), each with the packets that it has counted.
+Entries = Mapping[bytes, int]
+
+
+@dataclass(frozen=True)
+class Observation:
+    """The downlink entries of some prefixes at all nodes that could be asked, twice each.
+
+    The MAGs are read first and last, the LMAs in between, ``SETTLING`` after and before them, and ``LEAST_TIME`` apart.
+    ``places`` are the prefixes (to the MAG where their mobile node is) that stayed what they were all the time.
+    """
+
+    places: Mapping[bytes, str]
+    mags_before: Mapping[str, Entries]
+    lmas_before: Mapping[str, Entries]
+    lmas_after: Mapping[str, Entries]
+    mags_after: Mapping[str, Entries]
+
+    def faults(self) -> dict[bytes, NodeFault]:
+        """The prefixes whose mobile node gets nothing, or not all."""
+        found = {}
+        lmas = self.lmas_before.keys() & self.lmas_after.keys()
+        for prefix, mag in self.places.items():
+            if mag not in self.mags_before or mag not in self.mags_after:
+                continue
+            before, after = self.mags_before[mag].get(prefix), self.mags_after[mag].get(prefix)
+            if before is None and after is None:
+                found[prefix] = NodeFault(Fault.NO_ENTRY, mag)
+            elif before is not None and before == after and self._forwarded(prefix, lmas) >= LEAST_PACKETS:
+                found[prefix] = NodeFault(Fault.LOST, mag)
+            else:
+                for lma in sorted(lmas):
+                    if prefix not in self.lmas_before[lma] and prefix not in self.lmas_after[lma]:
+                        found[prefix] = NodeFault(Fault.NO_ROUTE, lma)
+                        break
+        return found
+
+    def _forwarded(self, prefix: bytes, lmas: Collection[str]) -> int:
+        """Packets that the LMAs have sent to the MAG in between, at least."""
+        unknown: Entries = {}
+        gains = (
+            self.lmas_after.get(lma, unknown).get(prefix, 0) - self.lmas_before.get(lma, unknown).get(prefix, 0)
+            for lma in lmas
+            if prefix in self.lmas_before[lma]
+        )
+        return sum(max(gain, 0) for gain in gains)
+
+
+@dataclass
+class NodeFaults:
+    """The faults of mobile nodes that have shown in two observations in a row."""
+
+    proved: dict[bytes, NodeFault] = field(default_factory=dict)
+    _suspected: dict[bytes, NodeFault] = field(default_factory=dict)
+
+    def observed(self, prefixes: Iterable[bytes], faults: Mapping[bytes, NodeFault]) -> None:
+        """Take what an observation of ``prefixes`` has found."""
+        for prefix in prefixes:
+            fault = faults.get(prefix)
+            if fault is None:
+                self._suspected.pop(prefix, None)
+                self.proved.pop(prefix, None)
+            elif self._suspected.get(prefix) == fault:
+                self.proved[prefix] = fault
+            else:
+                self._suspected[prefix] = fault
+                self.proved.pop(prefix, None)
+
+    def keep(self, attached: Callable[[bytes], bool]) -> None:
+        """Forget the prefixes whose mobile node is not ``attached`` any more."""
+        for kept in (self._suspected, self.proved):
+            for prefix in [prefix for prefix in kept if not attached(prefix)]:
+                del kept[prefix]

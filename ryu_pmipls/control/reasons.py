@@ -1,0 +1,60 @@
+"""The reasons why a domain is not well: what is found at each look, and since when it lasts. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+#: Reasons that are told at most; of the others their number.
+MOST = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Symptom:
+    """Something that is wrong now with ``subject`` (the name of a node, or the domain's); ``text`` names it as well.
+
+    It has to last for ``patience`` seconds to be a reason. ``since`` (seconds since 1970) is when it began, if that is
+    known; else it is when it was found first.
+    """
+
+    subject: str
+    text: str
+    patience: float = 0.0
+    since: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A symptom that has lasted; ``since`` is seconds since 1970."""
+
+    subject: str
+    since: float
+    text: str
+
+
+class Reasons:
+    """The reasons there are, in the order in which their symptoms were found."""
+
+    def __init__(self) -> None:
+        self._since: dict[tuple[str, str], tuple[float, float]] = {}  # found first: seconds since 1970, monotonic clock
+
+    def update(self, symptoms: Iterable[Symptom], now: float, monotonic: float) -> list[Reason]:
+        """Take all symptoms that there are at ``now`` (seconds since 1970), which is ``monotonic`` by that clock."""
+        found = {(symptom.subject, symptom.text): symptom for symptom in symptoms}
+        self._since = {key: self._since.get(key, (now, monotonic)) for key in found}
+        reasons = []
+        for key, symptom in found.items():
+            first, began = self._since[key]
+            if monotonic - began >= symptom.patience:
+                since = first if symptom.since is None else symptom.since
+                reasons.append(Reason(symptom.subject, since, symptom.text))
+        return reasons
+
+
+def shown(reasons: list[Reason], domain: str) -> list[Reason]:
+    """As many of them as a person may want to see, and a last one that tells of the others."""
+    if len(reasons) <= MOST:
+        return reasons
+    others = reasons[MOST:]
+    since = min(reason.since for reason in others)
+    return [*reasons[:MOST], Reason(domain, since, f"{len(others)} other things are wrong")]

@@ -1,0 +1,236 @@
+"""In which words the health of a domain is told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from ryu_pmipls.control.data_path import Fault, NodeFault
+from ryu_pmipls.control.health import HealthControl, core_symptoms, load_symptoms, node_symptom
+from ryu_pmipls.control.watched_store import WatchedStore
+from ryu_pmipls.domain.profile import load_profile
+from ryu_pmipls.loadsharing import Alarm, LmaLoad, LmaState, LoadList, Memory
+from ryu_pmipls.openflow.reconciler import State
+from ryu_pmipls.openflow.switch import Counters
+from ryu_pmipls.routing import Binding
+from ryu_pmipls.wire import CoreRouting, CoreRoutingStatus, LoadInfo
+
+PROFILE = load_profile("two-lma")
+LMA = PROFILE.lmas[0]
+NOW = 1_700_000_000.0
+BINDING = Binding(
+    bytes.fromhex("20010db80114dc02"), "mag1", None, "mn1@example.net", bytes(6), 1, "lma1", int(NOW * 65536)
+)
+NODE = "mn1@example.net (2001:db8:114:dc02::/64, bound at mag1)"
+
+
+class Switch:
+    """A switch that is well."""
+
+    def __init__(self, name: str, peers: list[str]) -> None:
+        self.name = name
+        self.state = State.READY
+        self.ports = {f"t-{peer}": number for number, peer in enumerate(peers, 1)}
+        self.live = set(self.ports)
+        self.counters: dict[str, Counters] = {}
+
+    def tunnel_counters(self, peers: list[str]) -> list[tuple[str, Counters]]:
+        return [(peer, self.counters[peer]) for peer in peers if peer in self.counters]
+
+
+class Network:
+    def __init__(self) -> None:
+        mags, lmas = [mag.name for mag in PROFILE.mags], [lma.name for lma in PROFILE.lmas]
+        self.mags = {name: Switch(name, lmas) for name in mags}
+        self.lmas = {name: Switch(name, mags) for name in lmas}
+
+    def __iter__(self) -> Any:
+        return iter([*self.mags.values(), *self.lmas.values()])
+
+    def tunnels(self) -> Any:
+        for mag in self.mags.values():
+            for lma in self.lmas.values():
+                yield mag, lma, f"t-{lma.name}" in mag.ports and f"t-{mag.name}" in lma.ports
+
+
+class Domain:
+    """The two-lma domain without switches; all is well as long as a test does not say otherwise."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.network = Network()
+        self.time = 0.0
+        monkeypatch.setattr("ryu_pmipls.control.health.time.monotonic", lambda: self.time)
+        self.loads = LoadList([*self.network.lmas], [*self.network.mags], window=10, report_interval=1)
+        self.uplinks: Any = SimpleNamespace(load_list=self.loads, memory=Memory())
+        self.store: Any = WatchedStore(SimpleNamespace())  # type: ignore[arg-type]
+        context: Any = SimpleNamespace(
+            profile=PROFILE, network=self.network, bindings={BINDING.prefix: BINDING}, clock=lambda: NOW + self.time
+        )
+        self.health = HealthControl(context, self.uplinks, self.store)
+        for lma in self.network.lmas:
+            self.loads.ports(lma, self.network.mags)
+        self.go_on(2)
+
+    def go_on(self, seconds: int, received: dict[tuple[str, str], int] | None = None) -> None:
+        """Let time pass; ``received`` (from, to) -> packets a second, 7 unless given."""
+        for _ in range(seconds):
+            self.time += 1
+            for switch in self.network:
+                peers = self.network.mags if switch.name in self.network.lmas else self.network.lmas
+                for peer in peers:
+                    before = switch.counters.get(peer, Counters(0, 0, 0, 0))
+                    gained = (received or {}).get((peer, switch.name), 7)
+                    switch.counters[peer] = Counters(
+                        before.rx_packets + gained, before.rx_octets, before.tx_packets + 14, before.tx_octets
+                    )
+                self.health.counted(switch)  # type: ignore[arg-type]
+            for lma in self.network.lmas:
+                self.loads.load_info(lma, 0.1, 0, {}, NOW + self.time)
+                counts = dict.fromkeys(self.network.mags, (0, 0))
+                self.loads.port_statistics(lma, counts, NOW + self.time)
+                self.tell(lma, CoreRouting.ANNOUNCED)
+
+    def tell(self, lma: str, status: int) -> None:
+        """The agent of an LMA tells of its core routing."""
+        self.health.reported(lma, LoadInfo(0.1, 0, (), (CoreRoutingStatus(status),)))
+
+    def texts(self) -> list[str]:
+        return [reason.text for reason in self.health.reasons()]
+
+
+@pytest.fixture
+def domain(monkeypatch: pytest.MonkeyPatch) -> Domain:
+    return Domain(monkeypatch)
+
+
+def test_a_domain_that_is_well_has_no_reasons(domain: Domain) -> None:
+    assert domain.texts() == []
+    domain.go_on(100)
+    assert domain.texts() == []
+
+
+@pytest.mark.parametrize(
+    ("status", "text"),
+    [
+        (CoreRouting.BGP_DOWN, "lma1 gets no downlink: its BGP session with fd00:c0de::1 is down"),
+        (CoreRouting.BFD_DOWN, "lma1 gets no downlink: its BFD session with fd00:c0de::1 is down"),
+        (CoreRouting.NOT_ANNOUNCED, "lma1 gets no downlink: its BGP session with fd00:c0de::1 announces nothing"),
+        (CoreRouting.NO_ANSWER, "lma1 gets no downlink: its routing daemon bird does not answer"),
+        (
+            CoreRouting.WITHDRAWN,
+            "lma1 gets no downlink: it cannot forward, for its switch does not run or no MAG answers it",
+        ),
+        (
+            CoreRouting.UNWATCHED,
+            "the core would not notice the death of lma1: its BFD session with fd00:c0de::1 is down",
+        ),
+    ],
+)
+def test_the_core_routing_of_an_lma_is_told_with_effect_and_cause(status: CoreRouting, text: str) -> None:
+    assert [symptom.text for symptom in core_symptoms(LMA, status)] == [text]
+
+
+def test_every_status_of_core_routing_is_told_or_no_fault() -> None:
+    for status in CoreRouting:
+        assert bool([*core_symptoms(LMA, status)]) == status.is_fault
+    assert [*core_symptoms(LMA, None)] == []
+
+
+def test_an_agents_word_is_taken_while_it_is_fresh(domain: Domain) -> None:
+    domain.tell("lma1", CoreRouting.BGP_DOWN)
+    assert domain.texts() == ["lma1 gets no downlink: its BGP session with fd00:c0de::1 is down"]
+    assert domain.health.reasons()[0].subject == "lma1"
+    domain.time += PROFILE.agent_silent_after + 0.1
+    assert domain.health.downlink("lma1") is None
+    assert "lma1 takes part in no load sharing: nothing is heard of its agent" in domain.texts()
+
+
+def test_a_status_of_a_newer_release_is_unknown(domain: Domain) -> None:
+    domain.tell("lma1", 200)
+    assert domain.health.downlink("lma1") is None
+    assert domain.texts() == []
+
+
+def test_an_agent_that_tells_nothing_of_its_core_routing_leaves_it_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Domain, "tell", lambda *_: None)
+    domain = Domain(monkeypatch)
+    assert domain.health.downlink("lma1") is None
+    assert domain.texts() == []
+
+
+def test_a_drained_lma_is_no_fault_but_all_of_them_are(domain: Domain) -> None:
+    domain.tell("lma1", CoreRouting.DRAINED)
+    assert domain.texts() == []
+    domain.tell("lma2", CoreRouting.DRAINED)
+    assert domain.texts() == ["no LMA takes downlink traffic: all are drained, or cannot"]
+
+
+@pytest.mark.parametrize("state", [State.DISCONNECTED, State.RECONCILING])
+def test_a_switch_that_is_not_ready_is_told(domain: Domain, state: State) -> None:
+    domain.network.mags["mag2"].state = state
+    assert domain.texts() == [f"the switch of mag2 is {state.value}"]
+
+
+def test_of_a_dead_lma_nothing_else_is_told(domain: Domain) -> None:
+    domain.network.lmas["lma1"].state = State.DISCONNECTED
+    domain.loads.set_dead("lma1", True, "its switch does not answer")
+    domain.tell("lma1", CoreRouting.BGP_DOWN)
+    assert domain.texts() == ["lma1 is dead: its switch does not answer"]
+
+
+def test_a_direction_by_which_nothing_comes_is_named(domain: Domain) -> None:
+    domain.go_on(60, {("lma1", "mag1"): 0})
+    assert domain.texts() == ["nothing that lma1 sends to mag1 by their tunnel arrives"]
+    domain.go_on(60, {("mag1", "lma1"): 0})
+    assert domain.texts() == ["nothing that mag1 sends to lma1 by their tunnel arrives"]
+    domain.go_on(2)
+    assert domain.texts() == []
+
+
+def test_a_tunnel_that_bfd_takes_for_dead_is_told_after_a_while(domain: Domain) -> None:
+    domain.network.lmas["lma2"].live.discard("t-mag1")
+    assert domain.texts() == []
+    domain.go_on(4)
+    assert domain.texts() == ["the tunnel of mag1 and lma2 is dead: BFD's packets get lost"]
+
+
+def test_a_tunnel_without_a_port_is_told(domain: Domain) -> None:
+    del domain.network.lmas["lma2"].ports["t-mag1"]
+    assert domain.texts() == ["mag1 and lma2 have no tunnel: lma2 lacks the port for it"]
+
+
+def test_an_overload_that_nothing_relieves_is_told_with_its_time(domain: Domain) -> None:
+    domain.uplinks.memory = replace(Memory(), alarms=(Alarm("lma1", NOW - 60, "lma1 is overloaded: ..."),))
+    assert [(reason.subject, reason.since, reason.text) for reason in domain.health.reasons()] == [
+        ("lma1", NOW - 60, "lma1 is overloaded: ...")
+    ]
+
+
+def test_a_store_that_fails_is_told(domain: Domain) -> None:
+    domain.store.failures["save_bindings"] = "the disk is full"
+    assert domain.texts() == ["the RMS's store fails: the disk is full"]
+
+
+def test_an_lma_whose_packets_are_not_counted_is_told() -> None:
+    load = LmaLoad("lma1", LmaState.STALE, 0.5, 0.1, None, None, None, None, None, None)
+    assert [symptom.text for symptom in load_symptoms(load, 2.0)] == [
+        "lma1 takes part in no load sharing: its packets are not counted"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fault", "text"),
+    [
+        (NodeFault(Fault.NO_ENTRY, "mag1"), "gets nothing: the switch of mag1 has no flow entry for it"),
+        (NodeFault(Fault.NO_ROUTE, "lma2"), "gets nothing by way of lma2, whose switch has no route for it"),
+        (
+            NodeFault(Fault.LOST, "mag1"),
+            "gets nothing: what LMAs send to mag1 for it does not come to its flow entry there",
+        ),
+    ],
+)
+def test_a_mobile_node_that_gets_nothing_is_named(fault: NodeFault, text: str) -> None:
+    assert node_symptom(BINDING, fault).text == f"{NODE} {text}"
