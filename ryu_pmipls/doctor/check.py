@@ -28,6 +28,9 @@ SWITCHES = frozenset({Role.MAG, Role.LMA})
 HOSTS = frozenset({Role.LAB, Role.RMS}) | SWITCHES
 EVERY_ROLE = frozenset(Role)
 
+#: What to do when only root may look: with PATH, for sudo has another one.
+AS_ROOT = "sudo env PATH=$PATH pmipls doctor"
+
 
 class Level(str, Enum):
     """How bad a finding is."""

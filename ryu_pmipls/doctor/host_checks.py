@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ryu_pmipls.doctor.check import HOSTS, SWITCHES, Check, Role, Verdict, ok, unknown, warning, wrong
+from ryu_pmipls.doctor.check import AS_ROOT, HOSTS, SWITCHES, Check, Role, Verdict, ok, unknown, warning, wrong
 from ryu_pmipls.doctor.host_facts import HostFacts
 from ryu_pmipls.doctor.installation_checks import INSTALLATION_CHECKS, install
 
@@ -22,12 +22,16 @@ def _ipv6(facts: HostFacts) -> Verdict:
 
 
 def _kernel_parts(facts: HostFacts) -> Verdict:
+    if not facts.root:
+        return unknown("only root can try", AS_ROOT)
     if facts.kernel_faults is None:
-        return unknown("only root can try", "sudo pmipls doctor")
+        return unknown("cannot be tried without the program ip", install(["iproute2"]))
     failed = {part: reason for part, reason in facts.kernel_faults.items() if reason}
     if failed:
-        found = "; ".join(f"{part}: {reason}" for part, reason in failed.items())
-        return wrong(found, f"modprobe -a {' '.join(part.split()[0] for part in failed)}")
+        modules = dict.fromkeys(part.split()[0] for part in failed)
+        return wrong(
+            "; ".join(f"{part}: {reason}" for part, reason in failed.items()), f"modprobe -a {' '.join(modules)}"
+        )
     return ok(f"tried: {', '.join(facts.kernel_faults)}")
 
 
@@ -35,7 +39,7 @@ def _cpu_groups(facts: HostFacts) -> Verdict:
     if not facts.purpose.cpu_quotas:
         return ok("not needed: the profile has no lab.lma_cpu")
     if facts.cpu_groups is None:
-        return unknown("only root can try", "sudo pmipls doctor")
+        return unknown("only root can try", AS_ROOT)
     if facts.cpu_groups:
         return wrong(facts.cpu_groups, "grep cgroup /proc/mounts   # cpu has to be mounted, and writable here")
     return ok("a CPU quota can be set")
@@ -104,7 +108,7 @@ def _keys(facts: HostFacts) -> Verdict:
 
 def _firewall(facts: HostFacts) -> Verdict:
     if facts.firewall is None:
-        return unknown("the rules cannot be listed", "sudo nft list ruleset")
+        return unknown("the rules cannot be listed", AS_ROOT)
     if facts.firewall:
         return warning(
             f"drops by default what comes in: {', '.join(facts.firewall)}",
@@ -119,7 +123,7 @@ def _lab_names(facts: HostFacts) -> Verdict:
         return wrong(
             f"there is a network namespace {', '.join(names)} that is not this lab's", f"ip netns delete {names[0]}"
         )
-    return ok("free" if facts.purpose.namespaces else "the lab is up")
+    return _free_for_lab(facts, bool(facts.purpose.namespaces))
 
 
 def _lab_subnet(facts: HostFacts) -> Verdict:
@@ -128,7 +132,13 @@ def _lab_subnet(facts: HostFacts) -> Verdict:
             f"rms.address: {facts.purpose.subnet} is in use on this host ({', '.join(facts.foreign_addresses)})",
             "pmipls lab down   # if it is a lab's; or give this lab another rms.address and subnet",
         )
-    return ok("free" if facts.purpose.subnet else "the lab is up")
+    return _free_for_lab(facts, bool(facts.purpose.subnet))
+
+
+def _free_for_lab(facts: HostFacts, known: bool) -> Verdict:
+    if facts.purpose.rms_may_run:
+        return ok("the lab is up")
+    return ok("free") if known else unknown("which are needed is not known without a profile", "pmipls doctor")
 
 
 #: All checks of a host, in the order in which they are shown.

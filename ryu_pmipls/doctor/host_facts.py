@@ -31,7 +31,7 @@ class Purpose:
         ListeningPort("rms.openflow", "::", 6653),
         ListeningPort("rms.rest", "127.0.0.1", 8080),
     )
-    rms_may_run: bool = False  # so that its ports are rightly taken
+    rms_may_run: bool = False  # deployed, or the lab is up: what it needs is rightly taken
     state_directory: str = "/run/pmipls"
     raw_signalling: bool = True  # Mobility Headers by protocol 135, not by UDP
     cpu_quotas: bool = True  # of switches

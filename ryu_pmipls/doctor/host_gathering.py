@@ -150,12 +150,14 @@ def _ipv6() -> bool:
     return _text(Path("/proc/sys/net/ipv6/conf/all/disable_ipv6")).strip() == "0"
 
 
-def _kernel_faults() -> dict[str, str]:
-    """Each of :data:`_TRIALS` with the reason why it fails, "" when it does not."""
+def _kernel_faults() -> dict[str, str] | None:
+    """Each of :data:`_TRIALS` with the reason why it fails, "" when it does not; ``None`` without ip(8)."""
     script = "".join(
         f'echo "{part}:$(ip {trial} 2>&1 | head -n 1)"\nip link set trial1 up 2>/dev/null\n'
         for part, trial in _TRIALS.items()
     )
+    if shutil.which("ip", path=_whole_path()) is None:
+        return None
     status, output, errors = _run("unshare", "--net", "--", "sh", "-c", script + "exit 0")
     if status:
         return {"network namespaces": errors or f"exit status {status}"}

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from ovs_setup.node import SERVICE_BRIDGE, TUNNEL_PREFIX
-from ryu_pmipls.doctor.check import EVERY_ROLE, SWITCHES, Check, Verdict, ok, unknown, wrong
+from ryu_pmipls.doctor.check import AS_ROOT, EVERY_ROLE, SWITCHES, Check, Verdict, ok, unknown, wrong
 from ryu_pmipls.doctor.node_facts import Link, NodeFacts, SwitchFacts, WantedLink, WantedSwitch
-
-_ROOT_MAY = "sudo pmipls doctor   # only root may look at all of it"
 
 
 def _on(facts: NodeFacts, *commands: str) -> str:
@@ -17,7 +15,7 @@ def _on(facts: NodeFacts, *commands: str) -> str:
 
 
 def _unseen(facts: NodeFacts) -> Verdict:
-    return unknown(facts.unseen or "could not be looked at", _ROOT_MAY)
+    return unknown(facts.unseen or "could not be looked at", AS_ROOT)
 
 
 def _present(facts: NodeFacts) -> list[tuple[WantedLink, Link]]:
@@ -45,7 +43,8 @@ def _mtu(facts: NodeFacts) -> Verdict:
     if small:
         return wrong(
             "; ".join(f"{wanted.name} has {link.mtu}, at least {wanted.mtu} is needed" for wanted, link in small),
-            _on(facts, *(f"ip link set {wanted.name} mtu {wanted.mtu}" for wanted, _ in small)),
+            # Ports first: a bridge's own interface has no more than they.
+            _on(facts, *(f"ip link set {wanted.name} mtu {wanted.mtu}" for wanted, _ in reversed(small))),
         )
     return ok(", ".join(f"{wanted.name} {link.mtu}" for wanted, link in _present(facts)) or "no interface is there")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from ipaddress import ip_address
@@ -23,13 +24,13 @@ def node_facts(ovs: OpenVSwitch, wanted: WantedNode) -> NodeFacts:
         links = _links(ovs, wanted)
         settings = _settings(ovs, wanted)
     except OvsSetupError as error:
-        return NodeFacts(wanted, None, None, None, _first_line(error))
+        return NodeFacts(wanted, None, None, None, _reason(error))
     if wanted.switch is None:
         return NodeFacts(wanted, links, settings, None)
     try:
         return NodeFacts(wanted, links, settings, _switch(ovs))
     except OvsSetupError as error:
-        return NodeFacts(wanted, links, settings, None, _first_line(error))
+        return NodeFacts(wanted, links, settings, None, _reason(error))
 
 
 def underlay_ports(ovs: OpenVSwitch) -> tuple[str, ...]:
@@ -39,8 +40,8 @@ def underlay_ports(ovs: OpenVSwitch) -> tuple[str, ...]:
     return tuple(ovs.vsctl("list-ports", UNDERLAY_BRIDGE).split())
 
 
-def _first_line(error: OvsSetupError) -> str:
-    return str(error).splitlines()[0]
+def _reason(error: OvsSetupError) -> str:
+    return "only root may look" if os.geteuid() else str(error).splitlines()[0]
 
 
 def _links(ovs: OpenVSwitch, wanted: WantedNode) -> dict[str, Link]:

@@ -105,6 +105,13 @@ def test_a_switch_that_does_not_run_is_one_fault() -> None:
     assert (levels.count(WRONG), levels.count(UNKNOWN)) == (1, 4)
 
 
+def test_the_mtu_of_ports_is_mended_before_that_of_their_bridge() -> None:
+    assert NODE.links is not None
+    small = {name: replace(link, mtu=1000) for name, link in NODE.links.items()}
+    commands = node_verdict("MTU", replace(NODE, links=small)).what_to_do
+    assert commands.index("set u0 mtu") < commands.index("set br-u mtu")
+
+
 def test_links_that_no_one_asks_about_do_not_matter() -> None:
     assert NODE.links is not None
     more = replace(NODE, links={**NODE.links, "eth7": Link(up=False, mtu=100)})
