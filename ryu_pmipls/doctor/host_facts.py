@@ -44,7 +44,7 @@ class Purpose:
 
 @dataclass(frozen=True)
 class Program:
-    """A program: ``path``, "" when it is in no directory of PATH; ``elsewhere``, the directory where it is then."""
+    """A program: ``path``, "" when it is in no directory of the user's PATH; ``elsewhere``, where it is then."""
 
     path: str = ""
     elsewhere: str = ""

@@ -38,8 +38,6 @@ from ryu_pmipls.doctor.host_facts import (
 from ryu_pmipls.doctor.installation_checks import PROGRAMS
 
 _TIMEOUT = 10  # seconds for one command
-#: Where programs for administrators are; ``PATH`` of an ordinary user lacks them.
-_ADMINISTRATION = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 _NAMESPACES = Path("/run/netns")
 _MOBILITY_HEADER = 135
 _ADJTIMEX_SIZE = 256  # octets, more than struct timex has
@@ -99,7 +97,7 @@ def _run(*argv: str) -> tuple[int, str, str]:
             text=True,
             errors="replace",
             timeout=_TIMEOUT,
-            env={**os.environ, "LC_ALL": "C", "PATH": _whole_path()},
+            env={**os.environ, "LC_ALL": "C"},
             check=False,
         )
     except subprocess.TimeoutExpired:
@@ -107,10 +105,6 @@ def _run(*argv: str) -> tuple[int, str, str]:
     except OSError as error:
         return -1, "", f"{argv[0]}: {error.strerror}"
     return done.returncode, done.stdout, done.stderr.strip()
-
-
-def _whole_path() -> str:
-    return os.pathsep.join((os.environ.get("PATH", os.defpath), *_ADMINISTRATION))
 
 
 # Versions and programs.
@@ -130,11 +124,18 @@ def _package(name: str) -> str:
 
 
 def _program(name: str) -> Program:
-    found = shutil.which(name)
-    if found is not None:
-        return Program(path=found)
-    hidden = shutil.which(name, path=os.pathsep.join(_ADMINISTRATION))
+    """Whether a program is where a command that is typed is looked for, and where it is otherwise."""
+    typed = shutil.which(name, path=_path_at_start())
+    if typed is not None:
+        return Program(path=typed)
+    hidden = shutil.which(name)
     return Program(elsewhere="" if hidden is None else str(Path(hidden).parent))
+
+
+def _path_at_start() -> str:
+    """``PATH`` as this process got it: ours finds more (``ovs_setup.programs``)."""
+    entries = _text(Path("/proc/self/environ")).split("\0")
+    return next((entry[len("PATH=") :] for entry in entries if entry.startswith("PATH=")), os.defpath)
 
 
 def _program_version(name: str) -> Version | None:
@@ -156,7 +157,7 @@ def _kernel_faults() -> dict[str, str] | None:
         f'echo "{part}:$(ip {trial} 2>&1 | head -n 1)"\nip link set trial1 up 2>/dev/null\n'
         for part, trial in _TRIALS.items()
     )
-    if shutil.which("ip", path=_whole_path()) is None:
+    if shutil.which("ip") is None:
         return None
     status, output, errors = _run("unshare", "--net", "--", "sh", "-c", script + "exit 0")
     if status:
@@ -199,7 +200,7 @@ def _clock() -> Clock | None:
 
 def _firewall() -> tuple[str, ...] | None:
     """The chains with the hook input and the policy drop; none where there is no nft."""
-    if not (_program("nft").path or _program("nft").elsewhere):
+    if shutil.which("nft") is None:
         return ()
     status, output, _ = _run("nft", "--json", "list", "chains")
     if status:

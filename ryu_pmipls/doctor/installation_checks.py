@@ -119,8 +119,9 @@ def _path(facts: HostFacts) -> Verdict:
     if not hidden:
         return ok("has the directories of all programs")
     directories = list(dict.fromkeys(hidden.values()))
-    return wrong(
-        f"{', '.join(hidden)}: in {', '.join(directories)}, which PATH does not have",
+    return warning(
+        f"lacks {', '.join(directories)}: pmipls looks there, but commands that you type are not found: "
+        f"{', '.join(hidden)}",
         f"export PATH=$PATH:{':'.join(directories)}",
     )
 
@@ -208,8 +209,8 @@ INSTALLATION_CHECKS: tuple[Check[HostFacts], ...] = (
     Check(
         "PATH",
         _SWITCH_OR_LAB,
-        "programs that are installed, but in no directory of `PATH`",
-        "`su` without `-` keeps a user's `PATH`, which lacks `/usr/sbin`.",
+        "programs that are installed, but in no directory of the `PATH` with which the command was typed",
+        "`su` without `-` keeps a `PATH` without `/usr/sbin`. `pmipls` looks there by itself; a shell does not.",
         "`export PATH=$PATH:/usr/sbin`, or `su -`",
         _path,
     ),

@@ -26,9 +26,8 @@ command to type below it when it is not ok:
     $ pmipls doctor
     this host:
       ok       distribution           Debian 12
-      wrong    PATH                   ovs-vswitchd, bird: in /usr/sbin, which PATH
-                                      does not have
-          what to do: export PATH=$PATH:/usr/sbin
+      wrong    programs               not installed: bird
+          what to do: apt-get install -y --no-install-recommends bird2
       ...
     1 wrong, 18 ok.
 

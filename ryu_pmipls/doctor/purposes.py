@@ -78,9 +78,11 @@ def wanted_switch_node(profile: Profile, node: Node, underlay_ports: tuple[str, 
     ports = service_ports(node)
     underlay_mtu = profile.tunnel.underlay_mtu
     sending, receiving = (offloads.SENDING, offloads.RECEIVING) if userspace else ((), ())
+    # "auto" may become GRE, whose packets are the larger ones.
+    tunnel_mtu = inner_mtu(underlay_mtu, "srv6" if profile.tunnel.type == "srv6" else "gre")
     core = str(node.core.address) if isinstance(node, Lma) else ""
     links = [WantedLink(SERVICE_BRIDGE, 0, sending, core)]
-    links += [WantedLink(port, inner_mtu(underlay_mtu, "gre"), receiving, bridge=SERVICE_BRIDGE) for port in ports]
+    links += [WantedLink(port, tunnel_mtu, receiving, bridge=SERVICE_BRIDGE) for port in ports]
     if userspace:
         links.append(WantedLink(UNDERLAY_BRIDGE, underlay_mtu, sending, str(node.address)))
         links += [WantedLink(port, underlay_mtu, receiving, bridge=UNDERLAY_BRIDGE) for port in underlay_ports]

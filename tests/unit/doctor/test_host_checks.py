@@ -52,7 +52,7 @@ CASES: list[tuple[str, dict[str, Any], Level, str, str]] = [
     ("programs", {"programs": WITHOUT}, WRONG, "ovs-vswitchd, bird", "openvswitch-switch bird2"),
     ("programs", {"programs": {"tshark": Program()}}, WARNING, "tshark", "install .* tshark"),
     ("programs", {"programs": HIDDEN}, OK, "all 2", ""),
-    ("PATH", {"programs": HIDDEN}, WRONG, "ovs-vswitchd, bird: in /usr/sbin", "export PATH=.*:/usr/sbin$"),
+    ("PATH", {"programs": HIDDEN}, WARNING, "lacks /usr/sbin: .* ovs-vswitchd, bird", "export PATH=.*:/usr/sbin$"),
     ("Open vSwitch", {"openvswitch": None}, UNKNOWN, "no version", "ovs-vswitchd"),
     ("Open vSwitch", {"openvswitch": (2, 13, 8)}, WRONG, "2.13.8; .*2.17 is needed", "openvswitch-switch"),
     ("Open vSwitch", {"openvswitch": (2, 17, 9)}, WARNING, "2.17.9; tunnels: gre; 3.1 to 3.5", "./run tests"),
