@@ -91,7 +91,7 @@ def _conclude(stage: Stage, capture: Capture, directory: Path, console: Console)
     if not stage.report.complete:
         console.print()
         console.print("What may be the reason:")
-        for line in [*diagnose(stage.lab)] or ["neither health nor the logs complain of anything"]:
+        for line in [*diagnose(stage.lab)] or ["health, the doctor and the logs complain of nothing"]:
             console.print(f"  {line}", markup=False, soft_wrap=True)
     console.print()
     files = ", ".join(file.name for file in written)

@@ -1,4 +1,4 @@
-"""What may explain that an effect was not seen: processes that have ended, health, and what the logs complain of."""
+"""What may explain that an effect was not seen: what has ended, health, the doctor's findings, and the logs."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from pathlib import Path
 
 import click
 
+from ryu_pmipls.doctor.printing import lines
+from ryu_pmipls.lab.examination import examine_lab
 from ryu_pmipls.lab.lab import Lab, LabStatus
-from ryu_pmipls.rest.cli import base_url, fetch
+from ryu_pmipls.rest.cli import base_url, fetch, reason_lines
 
 #: Lines of a log that tell of trouble: Python's levels and exceptions, and bird's.
 _COMPLAINT = re.compile(r"\b(WARNING|ERROR|CRITICAL)\b|<(ERR|FATAL|BUG)>|^\w+(\.\w+)*(Error|Exception)\b")
@@ -25,10 +27,10 @@ def diagnose(lab: Lab) -> Iterator[str]:
         yield f"the machine is busy: load average {load:.1f} on {cores} cores"
     yield from (f"not running: {name}" for name in stopped(lab.status()))
     try:
-        health = fetch(base_url(lab.profile), "health")
-        yield f"health: {health['status']}"
+        yield from (f"health: {line}" for line in reason_lines(fetch(base_url(lab.profile), "health")))
     except click.ClickException as error:
         yield f"health: {error.message}"
+    yield from lines(finding for finding in examine_lab(lab) if finding.fault)
     for log in sorted((lab.directory / "log").glob("*.log")):
         yield from (f"{log.name}: {line}" for line in complaints(log))
 
