@@ -7,8 +7,9 @@ from ryu_pmipls.store.interface import Store, StoreError
 from ryu_pmipls.store.memory import MemoryStore
 from ryu_pmipls.store.sqlite import SqliteStore
 
-#: By the name that the profile gives (``rms.store``) what makes the store of an RMS, given its state directory.
-BACK_ENDS: Mapping[str, Callable[[Path], Store]] = {"sqlite": SqliteStore, "memory": MemoryStore}
+#: By the name that the profile gives (``rms.store``) what makes the store of an RMS: of its state directory, and by name of how many decisions and incidents to
+#: keep (``decisions_kept``).
+BACK_ENDS: Mapping[str, Callable[..., Store]] = {"sqlite": SqliteStore, "memory": MemoryStore}
 
 
 def open_store(name: str, directory: Path) -> Store:

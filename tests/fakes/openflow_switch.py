@@ -185,6 +185,8 @@ class OpenFlowSwitch:
             self._send(PORT_STATUS, 0, bytes([reason]) + bytes(7) + port.description())
 
     def _send(self, kind: int, xid: int, body: bytes = b"") -> None:
+        if self._socket is None:
+            return
         with suppress(OSError):
             self._socket.sendall(_HEADER.pack(4, kind, _HEADER.size + len(body), xid) + body)
 

@@ -20,13 +20,14 @@ from ipaddress import IPv6Address, IPv6Network
 from typing import Any, TypeVar
 
 import pytest
+import yaml
 from eventlet.greenio import GreenSocket
 from ryu.base import app_manager
 from ryu.controller.ofp_handler import OFPHandler
 from webob import Request
 
 from ryu_pmipls import rms
-from ryu_pmipls.domain.profile import Lma, Mag, Profile
+from ryu_pmipls.domain.profile import SHIPPED_PROFILES, Lma, Mag, Profile
 from ryu_pmipls.framework import CONFIGURATION, hub, ofproto_v1_3_parser
 from ryu_pmipls.framework.connection import Connection
 from ryu_pmipls.framework.readable import Readable
@@ -49,6 +50,7 @@ from ryu_pmipls.wire import (
     RouteAdjust,
     Timestamp,
 )
+from tests.conftest import merge
 from tests.fakes.openflow_switch import FLOW, OpenFlowSwitch
 from tests.fakes.underlay import Underlay
 from tests.fakes.virtual_time import VirtualClock, virtual_time
@@ -62,6 +64,8 @@ _PATIENCE = 60.0
 _STORE_TIME = 0.002
 #: The body of a request for flow entries, with an empty match.
 _ALL_OF_OURS = struct.Struct("!B3xII4xQQHH4x")
+#: A pace at which a test sees something happen.
+LOAD_SHARING = {"window": 2, "report_interval": 1, "evaluation_interval": 0.5, "packet_threshold": 1000}
 #: Where an LMA says that its core gateway is.
 GATEWAY = bytes.fromhex("02000000c0de")
 
@@ -118,8 +122,12 @@ class FakeAgent:
         return [message for message in self.heard if isinstance(message, LoadAdjust)]
 
     def route_adjusts(self) -> list[RouteAdjust]:
-        """Those that were heard; a MAG hears what it said itself when that is acknowledged."""
-        return [message for message in self.heard if isinstance(message, RouteAdjust)]
+        """Those about a prefix that were heard; a MAG hears what it said itself when that is acknowledged."""
+        return [
+            message
+            for message in self.heard
+            if isinstance(message, RouteAdjust) and not message.prefix.is_unspecified
+        ]
 
     def stop(self) -> None:
         """Be gone."""
@@ -176,6 +184,7 @@ class RmsDomain:
         for lma in profile.lmas:
             self._add_switch(lma, [lma.core.port, *map(tunnel_port, mags), "icmp-1400"])
         self.rms: rms.RouteManagementServer
+        self.mags = frozenset(mags)
 
     def _add_switch(self, node: Mag | Lma, ports: list[str]) -> None:
         numbers = {name: number for number, name in enumerate(ports, 1)}
@@ -264,7 +273,7 @@ class RmsDomain:
 
     def entries(self, node: str) -> set[Entry]:
         """The flow entries of a switch that are ours, decoded; all of them have to be of a rule of ours."""
-        rules = (pipeline.MAG if node in self.rms.network.mags else pipeline.LMA).rules
+        rules = (pipeline.MAG if node in self.mags else pipeline.LMA).rules
         told = [decode.entry(stats, rules) for stats in flow_statistics(self.switches[node])]
         assert None not in told
         return {entry for entry in told if entry is not None}
@@ -276,7 +285,7 @@ class RmsDomain:
             if entry.rule is pipeline.LMA_ROUTE and entry.home_prefix == prefix:
                 tunnel = entry.named_values["tunnel"]
                 assert isinstance(tunnel, int)
-                return names[tunnel]
+                return names.get(tunnel, "a port that is gone")
         return None
 
     def buckets(self, mag: str, group: int) -> list[tuple[int, list[tuple[int, int]]]]:
@@ -363,6 +372,32 @@ def flow_statistics(switch: OpenFlowSwitch) -> list[Any]:
     return [ofproto_v1_3_parser.OFPFlowStats.parser(item, 0) for item in switch.multipart(FLOW, request)]
 
 
+def profile_with(changes: Mapping[str, Any] | None = None) -> Profile:
+    """The domain of the default lab, by UDP, with some settings changed."""
+    document = yaml.safe_load((SHIPPED_PROFILES / "two-lma.yaml").read_text(encoding="utf-8"))
+    merge(document, {"signalling": {"transport": "udp"}, "load_sharing": LOAD_SHARING})
+    merge(document, changes or {})
+    return Profile.model_validate(document)
+
+
+#: For a test in which hours pass.
+SLOW_PACE = {
+    "load_sharing": {"window": 300, "report_interval": 60, "evaluation_interval": 60},
+    "timers": {"openflow_echo_interval": 60, "audit_interval": None},
+}
+
+
+@contextmanager
+def running(profile: Profile, store: Store | None = None) -> Iterator[RmsDomain]:
+    """A domain in which everything runs, and all switches are in line."""
+    with rms_domain(profile, store) as domain:
+        domain.start_agents()
+        domain.start_rms()
+        domain.connect()
+        domain.until_ready()
+        yield domain
+
+
 @contextmanager
 def rms_domain(profile: Profile, store: Store | None = None) -> Iterator[RmsDomain]:
     """A domain for a while, with nothing begun yet. All tracebacks that were logged have to be taken out of its log."""
@@ -392,4 +427,5 @@ def rms_domain(profile: Profile, store: Store | None = None) -> Iterator[RmsDoma
             app_manager.SERVICE_BRICKS.update(bricks)
             sys.setswitchinterval(interval)
             gc.set_threshold(*thresholds)
+    domain.underlay.close()
     assert domain.log.faults == []

@@ -18,6 +18,7 @@ class Underlay:
     def __init__(self) -> None:
         self.loses: Callable[[IPv6Address, IPv6Address, bytes], bool] = lambda source, destination, octets: False
         self._sockets: dict[bytes, UnderlaySocket] = {}
+        self._descriptors: list[int] = []
 
     def install(self, patch: pytest.MonkeyPatch) -> None:
         """Have endpoints open sockets here."""
@@ -27,7 +28,8 @@ class Underlay:
     def _open(self, address: IPv6Address, port: int) -> UnderlaySocket:
         if address.packed in self._sockets:
             raise OSError(98, "Address already in use")
-        opened = self._sockets[address.packed] = UnderlaySocket(self, address.packed)
+        self._descriptors.append(os.eventfd(0, os.EFD_NONBLOCK))
+        opened = self._sockets[address.packed] = UnderlaySocket(self, address.packed, self._descriptors[-1])
         return opened
 
     @staticmethod
@@ -42,26 +44,30 @@ class Underlay:
         if there is not None:
             there.deliver(source, octets)
 
+    def close(self) -> None:
+        """Give all descriptors back; no hub may look at them any more."""
+        for descriptor in self._descriptors:
+            os.close(descriptor)
+
     def closed(self, address: bytes) -> None:
         """Nobody is there any more."""
         del self._sockets[address]
 
 
 class UnderlaySocket:
-    """As :class:`ryu_pmipls.signalling.sockets.DatagramSocket`."""
+    """As :class:`ryu_pmipls.signalling.sockets.DatagramSocket`; ``descriptor`` is an eventfd, which tells of news."""
 
-    def __init__(self, underlay: Underlay, address: bytes) -> None:
+    def __init__(self, underlay: Underlay, address: bytes, descriptor: int) -> None:
         self._underlay = underlay
         self._address = address
         self._waiting: deque[tuple[bytes, bytes]] = deque()
-        self._news = os.eventfd(0, os.EFD_NONBLOCK)
+        self._news = descriptor
 
     def fileno(self) -> int:
         return self._news
 
     def close(self) -> None:
         self._underlay.closed(self._address)
-        os.close(self._news)
 
     def deliver(self, source: bytes, octets: bytes) -> None:
         """A datagram has come."""

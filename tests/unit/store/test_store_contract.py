@@ -12,8 +12,8 @@ from ryu_pmipls.loadsharing import Answer, Decision, Incident, Outcome, Record
 from ryu_pmipls.routing import Binding
 from ryu_pmipls.store import BACK_ENDS, Store, StoreError, open_store
 
-#: The last decisions and incidents that a store keeps.
-KEPT = 1000
+#: The last decisions and incidents that the stores under test keep.
+KEPT = 5
 
 
 def prefix(number: int) -> bytes:
@@ -44,7 +44,7 @@ def record(number: int, mag: str = "mag1") -> Record:
 
 @pytest.fixture(params=[*BACK_ENDS])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    opened = open_store(request.param, tmp_path / "state")
+    opened = BACK_ENDS[request.param](tmp_path / "state", decisions_kept=KEPT)
     yield opened
     opened.close()
 

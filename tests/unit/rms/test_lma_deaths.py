@@ -1,0 +1,205 @@
+"""The death of LMAs: its signs, what follows, and the return (docs/failure.md)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ryu_pmipls.openflow.rules import group_id, tunnel_group
+from ryu_pmipls.store import MemoryStore
+from tests.fakes.rms_domain import RmsDomain, profile_with, rms_domain, running
+
+QUIET = {"lma1": 0.1, "lma2": 0.1}
+RATES = {("mag1", "lma1"): 10, ("mag2", "lma1"): 10, ("mag1", "lma2"): 10, ("mag2", "lma2"): 10}
+
+
+def lma(domain: RmsDomain, name: str) -> Any:
+    return domain.get(f"/v1/lmas/{name}")
+
+
+def state(domain: RmsDomain, name: str) -> str:
+    return str(lma(domain, name)["load"]["state"])
+
+
+def carrier(domain: RmsDomain, mag: str, anchor: str) -> str:
+    names = {tunnel_group(domain.profile, each.name): each.name for each in domain.profile.lmas}
+    ((_, ((_, group),)),) = domain.buckets(mag, group_id(domain.profile, anchor))
+    return names[group]
+
+
+def settle(domain: RmsDomain) -> None:
+    """Loads are known, and the time after a start in which nothing is a sign is over."""
+    domain.report_gateways()
+    domain.keep_reporting(QUIET, RATES)
+    domain.run(12)
+
+
+def kill(domain: RmsDomain, name: str) -> None:
+    """Its switch is gone, and BFD of all MAGs finds it out."""
+    domain.switches[name].disconnect()
+    for mag in ("mag1", "mag2"):
+        domain.switches[mag].set_live(f"t-{name}", False)
+
+
+def revive(domain: RmsDomain, name: str) -> None:
+    domain.connect(name)
+    for mag in ("mag1", "mag2"):
+        domain.switches[mag].set_live(f"t-{name}", True)
+
+
+def test_a_dead_lma_is_evacuated_and_gets_its_uplinks_back_when_it_returns(domain: RmsDomain) -> None:
+    settle(domain)
+    kill(domain, "lma1")
+    domain.until(lambda: carrier(domain, "mag1", "lma1") == carrier(domain, "mag2", "lma1") == "lma2", within=3)
+    dead = lma(domain, "lma1")
+    assert dead["load"]["state"] == "dead"
+    assert {*dead["signs_of_death"]} == {"switch", "tunnels"}
+    assert dead["load"]["cause"] == "its switch does not answer and no MAG has a live tunnel to it"
+    assert dead["new_sessions_at"] == "lma2"
+    assert domain.incidents() == [("lma1", "died")]
+    domain.until(lambda: domain.store.store.load_settings().get("dead") == ["lma1"], within=1)
+    assert {*map(tuple, domain.store.store.load_settings()["evacuated"])} == {("mag1", "lma1"), ("mag2", "lma1")}
+    for mag in ("mag1", "mag2"):
+        domain.until(lambda mag=mag: domain.agents[mag].load_adjusts())  # type: ignore[misc]
+    revive(domain, "lma1")
+    domain.until(lambda: ("lma1", "returned") in domain.incidents())
+    assert lma(domain, "lma1")["signs_of_death"] == {}
+    domain.until(lambda: carrier(domain, "mag1", "lma1") == carrier(domain, "mag2", "lma1") == "lma1")
+    assert domain.incidents() == [("lma1", "died"), ("lma1", "returned")]
+    domain.run(1)
+    assert "dead" not in domain.store.store.load_settings()
+    assert "evacuated" not in domain.store.store.load_settings()
+
+
+def test_one_sign_alone_is_a_suspicion_only(domain: RmsDomain) -> None:
+    settle(domain)
+    domain.switches["lma1"].disconnect()
+    domain.run(3)
+    assert {*lma(domain, "lma1")["signs_of_death"]} == {"switch"}
+    assert state(domain, "lma1") != "dead"
+    for mag in ("mag1", "mag2"):
+        domain.switches[mag].set_live("t-lma2", False)
+    domain.run(3)
+    assert {*lma(domain, "lma2")["signs_of_death"]} == {"tunnels"}
+    assert domain.incidents() == []
+
+
+def test_a_tunnel_that_one_mag_has_alive_is_no_sign(domain: RmsDomain) -> None:
+    settle(domain)
+    domain.switches["lma1"].disconnect()
+    domain.switches["mag1"].set_live("t-lma1", False)
+    domain.run(3)
+    assert {*lma(domain, "lma1")["signs_of_death"]} == {"switch"}
+    domain.switches["mag2"].disconnect()  # and so it tells nothing any more
+    domain.until(lambda: ("lma1", "died") in domain.incidents(), within=5)
+
+
+def test_a_switch_that_leaves_echo_requests_unanswered_is_as_good_as_gone(domain: RmsDomain) -> None:
+    settle(domain)
+    for mag in ("mag1", "mag2"):
+        domain.switches[mag].set_live("t-lma1", False)
+    domain.switches["lma1"].silent = True
+    domain.run(0.9)
+    assert domain.incidents() == []  # one or two may be missing
+    domain.until(lambda: domain.incidents() == [("lma1", "died")], within=1.5)
+    domain.until(lambda: domain.state("lma1") == "disconnected", within=10)
+
+
+def test_with_the_agents_sign_a_silent_agent_and_a_gone_switch_are_a_death() -> None:
+    with running(profile_with({"failure": {"dead_when": [["switch", "agent"]]}})) as domain:
+        domain.report_gateways()
+        loads = dict(QUIET)
+        domain.keep_reporting(loads, dict(RATES))
+        domain.run(12)
+        domain.switches["lma1"].disconnect()
+        domain.run(2)
+        assert domain.incidents() == []
+        del loads["lma1"]
+        domain.run(2.5)
+        assert domain.incidents() == []
+        domain.until(lambda: domain.incidents() == [("lma1", "died")], within=2)
+        domain.connect("lma1")
+        domain.run(3)
+        assert domain.incidents() == [("lma1", "died")]
+        loads["lma1"] = 0.1
+        domain.until(lambda: domain.incidents() == [("lma1", "died"), ("lma1", "returned")], within=5)
+
+
+def test_when_the_rms_itself_is_cut_off_nobody_is_dead(domain: RmsDomain) -> None:
+    settle(domain)
+    for switch in domain.switches.values():
+        switch.disconnect()
+    domain.underlay.loses = lambda source, destination, octets: True
+    domain.run(30)
+    assert domain.incidents() == []
+    domain.underlay.loses = lambda source, destination, octets: False
+    domain.connect()
+    domain.until_ready()
+    domain.run(15)
+    assert domain.incidents() == []
+
+
+def test_the_dead_are_known_after_a_restart_and_return(domain: RmsDomain) -> None:
+    settle(domain)
+    kill(domain, "lma1")
+    domain.until(lambda: carrier(domain, "mag1", "lma1") == "lma2")
+    domain.run(1)
+    domain.stop_rms()
+    domain.start_rms()
+    assert state(domain, "lma1") == "dead"
+    assert lma(domain, "lma1")["load"]["cause"] == "since before the RMS was started"
+    assert domain.incidents() == [("lma1", "died")]
+    domain.connect("mag1", "mag2", "lma2")
+    domain.until_ready("mag1", "mag2", "lma2")
+    assert carrier(domain, "mag1", "lma1") == "lma2"
+    domain.run(15)
+    assert state(domain, "lma1") == "dead"
+    revive(domain, "lma1")
+    domain.until(lambda: carrier(domain, "mag1", "lma1") == "lma1")
+    assert domain.incidents() == [("lma1", "died"), ("lma1", "returned")]
+
+
+def test_a_dead_lma_of_the_store_that_the_profile_has_no_more_is_forgotten() -> None:
+    store = MemoryStore(profile_with().rms.state_directory)
+    store.save_setting("dead", ["lma9"])
+    with rms_domain(profile_with(), store) as domain:
+        domain.start_rms()
+        assert {load["state"] for load in domain.get("/v1/load-list")["lmas"]} == {"stale"}
+
+
+def test_where_nobody_may_take_over_an_alarm_tells_of_it(domain: RmsDomain) -> None:
+    settle(domain)
+    kill(domain, "lma2")
+    domain.until(lambda: domain.incidents() == [("lma2", "died")])
+    kill(domain, "lma1")
+    domain.until(lambda: ("lma1", "died") in domain.incidents())
+    (alarm,) = domain.until(lambda: domain.get("/v1/health")["alarms"])
+    assert alarm["lma"] == "lma1" and "no LMA may take them" in alarm["reason"]
+    assert alarm["since"] <= domain.clock.wall()
+
+
+def test_a_death_takes_effect_even_when_the_store_fails(domain: RmsDomain) -> None:
+    settle(domain)
+    domain.store.failing = lambda method: method.startswith("save_")
+    kill(domain, "lma1")
+    domain.until(lambda: carrier(domain, "mag1", "lma1") == "lma2", within=3)
+    domain.until(lambda: domain.incidents() == [("lma1", "died")])
+    assert any("what happened to lma1 is not stored: the disk is full" in line for line in domain.log.lines)
+    domain.run(3)
+    domain.log.faults.clear()  # the answers to the decisions cannot be noted either
+
+
+def test_a_judgement_that_fails_is_logged_and_the_next_one_is_made(domain: RmsDomain) -> None:
+    settle(domain)
+    judge, judged = domain.rms.failures._liveness.judge, [0]
+
+    def fail_once(now: float) -> Any:
+        judged[0] += 1
+        if judged[0] == 1:
+            raise RuntimeError("a fault of ours")
+        return judge(now)
+
+    domain.rms.failures._liveness.judge = fail_once  # type: ignore[method-assign]
+    kill(domain, "lma1")
+    domain.until(lambda: domain.incidents() == [("lma1", "died")])
+    assert "judging the LMAs failed" in domain.log.lines
+    domain.log.faults.clear()
