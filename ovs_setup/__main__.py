@@ -46,7 +46,10 @@ def main(role: str, name: str, profile: str | None, datapath: Datapath, underlay
             click.echo(f"{name}: {SERVICE_BRIDGE} ({datapath}) looks for the RMS at {domain.rms.address}")
     except KeyError as error:
         raise click.BadParameter(error.args[0], param_hint="NAME") from None
-    except (OvsSetupError, ProfileError) as error:
+    except ProfileError as error:
+        click.echo(f"Error: {error}", err=True)
+        raise click.exceptions.Exit(2) from None
+    except OvsSetupError as error:
         raise click.ClickException(str(error)) from None
 
 

@@ -188,7 +188,8 @@ def main(whose: str, profile: str | None) -> None:
     except KeyError as error:
         raise click.BadParameter(error.args[0], param_hint="NAME|ADDRESS") from None
     except ProfileError as error:
-        raise click.ClickException(str(error)) from None
+        click.echo(f"Error: {error}", err=True)
+        raise click.exceptions.Exit(2) from None
 
 
 if __name__ == "__main__":

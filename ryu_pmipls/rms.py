@@ -3,7 +3,7 @@
 Handlers and wiring only: what is done about the news is in :mod:`ryu_pmipls.control`; what is decided, in
 :mod:`ryu_pmipls.loadsharing` and :mod:`ryu_pmipls.routing`; what the switches need, in :mod:`ryu_pmipls.openflow`.
 
-The profile is ``$PMIPLS_PROFILE`` or the default one; options of ``ryu-manager`` win over what it says.
+The profile is ``$PMIPLS_PROFILE``, else ``/etc/pmipls/domain.yaml``; options of ``ryu-manager`` win over what it says.
 """
 
 from __future__ import annotations
@@ -72,11 +72,12 @@ _SWITCH_INTERVAL = 0.0005
 
 
 def _configure() -> Profile:
-    """Read the profile and let it set what the command line does not; ends the process if it is faulty."""
+    """Read the profile and let it set what the command line does not; ends the process if it is faulty or missing."""
     try:
         profile = load_profile()
     except ProfileError as error:
-        sys.exit(f"ryu_pmipls.rms: {error}")
+        print(f"ryu_pmipls.rms: {error}", file=sys.stderr)
+        sys.exit(2)
     CONFIGURATION.set_default("ofp_listen_host", profile.rms.openflow.host)
     CONFIGURATION.set_default("ofp_tcp_listen_port", profile.rms.openflow.port)
     CONFIGURATION.set_default("wsapi_host", profile.rms.rest.host)

@@ -58,11 +58,13 @@ def anchor_config(profile: Profile, lma: Lma, encapsulation: Encapsulation, rest
 
 
 def _policies(profile: Profile) -> tuple[MobileNodePolicy, ...]:
+    addresses = {lma.name: lma.address for lma in profile.lmas}
+    first = profile.lmas[0].address
     return tuple(
         MobileNodePolicy(
             identifier=node.identifier.encode(),
             link_layer_address=node.link_layer_address,
-            anchor=profile.anchor_of(node).address,
+            anchor=first if node.anchor is None else addresses[node.anchor],
             prefixes=() if node.prefix is None else (node.prefix,),
         )
         for node in profile.mobile_nodes

@@ -64,6 +64,7 @@ def _rest_commands() -> dict[str, click.Command]:
 def main() -> None:
     """Proxy Mobile IPv6 with load sharing on Open vSwitch.
 
-    PROFILE is a YAML file or the name of a shipped profile; by default $PMIPLS_PROFILE, else two-lma.
+    PROFILE is a YAML file or the name of a shipped profile; by default $PMIPLS_PROFILE, else /etc/pmipls/domain.yaml,
+    and for lab, demo and handoffs else two-lma.
     """
     search_sbin()

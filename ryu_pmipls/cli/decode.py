@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from ryu_pmipls.cli.capture import Captured, CaptureError, read_capture
-from ryu_pmipls.domain.profile import load_profile
+from ryu_pmipls.domain.profile import NoProfileError, Signalling, load_profile
 from ryu_pmipls.signalling.endpoint import code_points
 from ryu_pmipls.wire.dissection import Part, dissect
 
@@ -55,7 +55,7 @@ def decode(
     A field's line has the offset in octets from the start of the Mobility Header, the number of octets, name and value.
     What is malformed has the reason behind or below it, and makes the exit code 1.
     """
-    signalling = load_profile(profile).signalling
+    signalling = _signalling(profile)
     dissected: _Dissect = partial(dissect, code_points=code_points(signalling), lenient=signalling.lenient)
     path = Path(what[0])
     if len(what) == 1 and path.is_file():
@@ -67,6 +67,14 @@ def decode(
             raise click.UsageError("The checksum needs --source and --destination, or neither of them.")
         faulty = _print_header(dissected(_octets(what), source, destination))
     context.exit(1 if faulty else 0)
+
+
+def _signalling(profile: str | None) -> Signalling:
+    """The numbers that count: those of the profile, or, if there is none, the defaults of all profiles."""
+    try:
+        return load_profile(profile).signalling
+    except NoProfileError:
+        return Signalling()
 
 
 def _octets(words: tuple[str, ...]) -> bytes:

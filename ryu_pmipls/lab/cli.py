@@ -48,7 +48,7 @@ def lab() -> None:
 @click.option("--no-rms", is_flag=True, help="Leave the RMS to be started by hand: ryu-manager ryu_pmipls.rms.")
 def up(profile: str | None, no_rms: bool) -> None:
     """Bring the lab of PROFILE up."""
-    path = find_profile(profile)
+    path = find_profile(profile, lab=True)
     made = Lab(load_profile(path), path)
     with _console.status("setting up") as status:
 

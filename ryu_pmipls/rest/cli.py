@@ -16,7 +16,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from ryu_pmipls.domain.profile import Profile, load_profile
+from ryu_pmipls.domain.profile import REST_DEFAULT, Endpoint, NoProfileError, Profile, load_profile
 from ryu_pmipls.loadsharing import explain
 
 TIMEOUT = 5.0  # s
@@ -52,9 +52,22 @@ def _message(error: urllib.error.HTTPError) -> str:
         return f"status {error.code}"
 
 
+def where(profile: str | None, url: str | None) -> str:
+    """The RMS's base URL: ``url``, else what the profile says, else, if there is none, the default of all profiles."""
+    if url is not None:
+        return url.rstrip("/")
+    try:
+        return base_url(load_profile(profile))
+    except NoProfileError:
+        return _url(REST_DEFAULT)
+
+
 def base_url(profile: Profile) -> str:
-    """Where the RMS of a domain serves REST."""
-    rest = profile.rms.rest
+    """The base URL at which the RMS of a domain serves REST."""
+    return _url(profile.rms.rest)
+
+
+def _url(rest: Endpoint) -> str:
     host = f"[{rest.host}]" if ":" in rest.host else rest.host
     return f"http://{host}:{rest.port}"
 
@@ -195,7 +208,7 @@ def _command(
     @click.option("--json", "as_json", is_flag=True, help="Print the JSON document.")
     def command(profile: str | None, url: str | None, as_json: bool, **values: str) -> None:
         path = "/".join((resource or name, *(quote(values[argument], safe=":") for argument in arguments)))
-        document = fetch((url or base_url(load_profile(profile))).rstrip("/"), path)
+        document = fetch(where(profile, url), path)
         if as_json:
             click.echo(json.dumps(document, indent=2))
             return
@@ -244,7 +257,7 @@ def _explain(decision: str, path: Path | None, profile: str | None, url: str | N
                 raise ValueError("must hold the document of a decision, or a list of such")
             document = chosen(documents, decision)
         else:
-            base = (url or base_url(load_profile(profile))).rstrip("/")
+            base = where(profile, url)
             document = fetch(base, f"decisions/{chosen(fetch(base, 'decisions'), decision)['id']}")
         explanation = explain(document)
     except (ValueError, AttributeError) as error:

@@ -9,8 +9,7 @@ from typing import Any
 import click
 from rich.table import Table
 
-from ryu_pmipls.domain.profile import load_profile
-from ryu_pmipls.rest.cli import WHERE_PROFILE, WHERE_URL, base_url, console, decision_rows, fetch, send
+from ryu_pmipls.rest.cli import WHERE_PROFILE, WHERE_URL, console, decision_rows, fetch, send, where
 
 #: How often it is asked whether an LMA can be stopped, in seconds.
 _INTERVAL = 1.0
@@ -18,10 +17,6 @@ _INTERVAL = 1.0
 
 def _where(command: Callable[..., Any]) -> Callable[..., Any]:
     return WHERE_PROFILE(WHERE_URL(command))
-
-
-def _base(profile: str | None, url: str | None) -> str:
-    return (url or base_url(load_profile(profile))).rstrip("/")
 
 
 def _show_drain(lma: Any) -> bool:
@@ -42,7 +37,7 @@ def _drain(lma: str, wait: float | None, profile: str | None, url: str | None) -
 
     It stays so, over restarts of the RMS, until undrain. To be repeated at will.
     """
-    base = _base(profile, url)
+    base = where(profile, url)
     document = send(base, f"lmas/{lma}/drain", {})
     deadline = time.monotonic() + (wait or 0)
     while not _show_drain(document):
@@ -59,7 +54,7 @@ def _drain(lma: str, wait: float | None, profile: str | None, url: str | None) -
 @_where
 def _undrain(lma: str, profile: str | None, url: str | None) -> None:
     """Have LMA take part again: new sessions at once, uplinks as the load wants it."""
-    send(_base(profile, url), f"lmas/{lma}/undrain", {})
+    send(where(profile, url), f"lmas/{lma}/undrain", {})
     click.echo(f"{lma} takes part again.")
 
 
@@ -76,7 +71,7 @@ def _print_decisions(decisions: Any) -> None:
 @_where
 def _adjust(mag: str, lma: str, profile: str | None, url: str | None) -> None:
     """Move all uplinks of MAG to LMA. The policy leaves them there for the cool-down."""
-    _print_decisions(send(_base(profile, url), f"mags/{mag}/adjust", {"lma": lma}))
+    _print_decisions(send(where(profile, url), f"mags/{mag}/adjust", {"lma": lma}))
 
 
 @click.command("dry-run")
@@ -85,7 +80,7 @@ def _adjust(mag: str, lma: str, profile: str | None, url: str | None) -> None:
 @_where
 def _dry_run(policy: str | None, drained: tuple[str, ...], profile: str | None, url: str | None) -> None:
     """Tell what would be decided now, and why; nothing is done."""
-    outcome = send(_base(profile, url), "dry-run", {"policy": policy, "drain": drained})
+    outcome = send(where(profile, url), "dry-run", {"policy": policy, "drain": drained})
     if outcome["decisions"]:
         _print_decisions(outcome["decisions"])
     else:
@@ -106,7 +101,7 @@ def _dry_run(policy: str | None, drained: tuple[str, ...], profile: str | None, 
 @_where
 def _policy(name: str | None, of_the_profile: bool, profile: str | None, url: str | None) -> None:
     """Show the policy, or decide by NAME from now on, over restarts of the RMS."""
-    base = _base(profile, url)
+    base = where(profile, url)
     if name is not None or of_the_profile:
         document = send(base, "policy", {"policy": None if of_the_profile else name})
     else:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field
 
-from ryu_pmipls.domain.profile import SHIPPED_PROFILES, Fraction, LoadSharing, find_file, load_model
+from ryu_pmipls.domain.profile import SHIPPED_PROFILES, Fraction, LoadSharing, find_file, load_document
+from ryu_pmipls.domain.profile.faults import Fault, Place
+from ryu_pmipls.domain.profile.section import Section, WholeDocument
+from ryu_pmipls.domain.profile.sound_parts import values
 
 #: Scenarios that come with the package.
 SHIPPED_SCENARIOS = SHIPPED_PROFILES / "scenarios"
@@ -16,11 +20,7 @@ Hours = Annotated[float, Field(ge=0, le=24 * 366)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Lmas(_Model):
+class Lmas(Section):
     """So many LMAs; each forwards at most ``packets_per_second`` times its capacity.
 
     ``capacities`` are relative, and repeat themselves when there are fewer of them than LMAs. An LMA with nothing to do
@@ -33,14 +33,14 @@ class Lmas(_Model):
     idle_cpu: float = Field(default=0.05, ge=0, lt=1)
 
 
-class Mags(_Model):
+class Mags(Section):
     """So many MAGs; the k-th most popular one gets a share of the mobile nodes in proportion to k ** -``zipf``."""
 
     count: int = Field(ge=1, le=100000)
     zipf: float = Field(default=0.0, ge=0, le=5)
 
 
-class Diurnal(_Model):
+class Diurnal(Section):
     """Traffic over the day: a cosine with its top at ``peak_hour`` and ``low`` of the top at the opposite hour.
 
     MAGs have their peaks at different hours: normally distributed, with a standard deviation of ``spread_hours``.
@@ -51,7 +51,7 @@ class Diurnal(_Model):
     spread_hours: float = Field(default=0.0, ge=0, le=12)
 
 
-class FlashCrowd(_Model):
+class FlashCrowd(Section):
     """Traffic at ``mags`` MAGs is ``factor`` times as much from hour ``at`` on, for so many minutes."""
 
     at: Hours
@@ -60,7 +60,7 @@ class FlashCrowd(_Model):
     factor: Positive
 
 
-class Nodes(_Model):
+class Nodes(Section):
     """Mobile nodes: so many at any time, each with ``packets_per_second`` on average at the top of the day.
 
     Their rates have a log-normal distribution with ``spread`` as its sigma; each has some ``flows`` of unequal size. A
@@ -80,7 +80,7 @@ class Nodes(_Model):
     flash_crowds: tuple[FlashCrowd, ...] = ()
 
 
-class Recorded(_Model):
+class Recorded(Section):
     """Traffic from a CSV file with a header: ``time`` (s from the start), ``mag``, ``packets_per_second``.
 
     A rate holds until the next one for the same MAG. Paths are relative to the scenario's file. Each MAG's traffic is
@@ -92,7 +92,7 @@ class Recorded(_Model):
     anchors: Literal["hash", "region"] = "hash"
 
 
-class Event(_Model):
+class Event(Section):
     """What happens to an LMA (numbered from 1) at an hour."""
 
     at: Hours
@@ -100,7 +100,7 @@ class Event(_Model):
     state: Literal["dead", "draining", "back"]
 
 
-class Contender(_Model):
+class Contender(Section):
     """A policy with its settings. ``uplinks``: at first with their anchors, or dealt out by a hash, as ECMP would."""
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
@@ -108,7 +108,7 @@ class Contender(_Model):
     load_sharing: LoadSharing
 
 
-class Scenario(_Model):
+class Scenario(WholeDocument):
     """All of it. The same seed gives the same traffic, for every contender.
 
     Traffic comes from ``nodes`` at ``mags``, or from what was ``recorded``. It is constant for a step, which is the
@@ -125,28 +125,32 @@ class Scenario(_Model):
     events: tuple[Event, ...] = ()
     contenders: tuple[Contender, ...] = Field(min_length=1)
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Scenario:
-        faults = []
-        if (self.nodes is None) == (self.recorded is None):
-            faults.append("nodes: either this or recorded must be given")
-        if (self.nodes is None) != (self.mags is None):
-            faults.append("mags: must be given with nodes, and with nothing else")
-        for index, event in enumerate(self.events):
-            if event.lma > self.lmas.count:
-                faults.append(f"events.{index}.lma: must be from 1 to {self.lmas.count}")
-        names = [contender.name for contender in self.contenders]
-        for index, contender in enumerate(self.contenders):
-            if names.index(contender.name) != index:
-                faults.append(f"contenders.{index}.name: {contender.name} is already taken; it must be unique")
-            place, sharing = f"contenders.{index}.load_sharing", contender.load_sharing
-            if sharing.report_interval != self.step:
-                faults.append(f"{place}.report_interval: must be {self.step:g}, as that of the first contender")
-            if sharing.evaluation_interval % self.step:
-                faults.append(f"{place}.evaluation_interval: must be a multiple of report_interval")
-        if faults:
-            raise ValueError("\n".join(faults))
-        return self
+    @classmethod
+    def inconsistencies(cls, sound: Any) -> Iterator[Fault]:
+        """Values that do not agree with others."""
+        given = {name for name in ("mags", "nodes", "recorded") if getattr(sound, name) is not None}
+        if ("nodes" in given) == ("recorded" in given):
+            yield Fault(("nodes",), "either this or recorded must be given")
+        if ("nodes" in given) != ("mags" in given):
+            yield Fault(("mags",), "must be given with nodes, and with nothing else")
+        for _, count in values(sound, "lmas.count"):
+            for place, lma in values(sound, "events.*.lma"):
+                if lma > count:
+                    yield Fault(place, f"must be from 1 to {count}")
+        first: dict[str, Place] = {}
+        for place, name in values(sound, "contenders.*.name"):
+            if first.setdefault(name, place) is not place:
+                yield Fault(place, f"must be unique; {name} is already", first[name])
+        steps = dict(values(sound, "contenders.*.load_sharing.report_interval"))
+        step = steps.get(("contenders", 0, "load_sharing", "report_interval"))
+        if step is None:
+            return
+        for place, interval in steps.items():
+            if interval != step:
+                yield Fault(place, f"must be {step:g}, as that of the first contender")
+        for place, interval in values(sound, "contenders.*.load_sharing.evaluation_interval"):
+            if interval % step:
+                yield Fault(place, f"must be a multiple of report_interval ({step:g})")
 
     @property
     def step(self) -> float:
@@ -166,4 +170,4 @@ def find_scenario(name: str | Path) -> Path:
 def load_scenario(name: str | Path) -> tuple[Scenario, Path]:
     """Read and validate a scenario, and tell its file; ``ProfileError`` tells all that is wrong with it."""
     path = find_scenario(name)
-    return load_model(path, Scenario), path
+    return load_document(path, Scenario), path

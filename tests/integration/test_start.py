@@ -77,10 +77,10 @@ def namespace() -> Iterator[str]:
 
 @pytest.fixture
 def manager(environment: Path, namespace: str, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """``ryu-manager ryu_pmipls.rms`` without a flag; the state directories of other RMSs are out of its sight."""
+    """``ryu-manager ryu_pmipls.rms`` for the default lab; the state directories of other RMSs are out of its sight."""
     hide = "mkdir -p /run/pmipls && mount -t tmpfs none /run/pmipls && exec"  # in the mounts of `ip netns exec` only
     # What a shell has in its background ignores SIGINT, and so does all that this starts.
-    command = f"{hide} env --default-signal=INT {environment}/bin/ryu-manager ryu_pmipls.rms"
+    command = f"{hide} env --default-signal=INT PMIPLS_PROFILE=two-lma {environment}/bin/ryu-manager ryu_pmipls.rms"
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen(
             ["ip", "netns", "exec", namespace, "sh", "-c", command], cwd=tmp_path, stdout=log, stderr=log

@@ -5,34 +5,38 @@ threshold and timer. All nodes of a domain read the same profile (RFC 5213, sect
 must be the same on every node").
 
 The modules here have a section or a few of one kind each. ``profile`` puts them together, ``consistency`` says what
-must agree between them, ``loading`` reads files, and ``faults`` tells a person what is wrong in one.
+must agree between them, and ``loading`` finds and reads files: ``yaml_document`` parses them, ``faults`` tells a person
+what is wrong in one, and ``sound_parts`` keeps what is right for the checks of ``consistency``.
 """
 
 from ryu_pmipls.domain.profile.failure import Failure
-from ryu_pmipls.domain.profile.faults import ProfileError, fault_lines
+from ryu_pmipls.domain.profile.faults import NoProfileError, ProfileError, fault_lines
 from ryu_pmipls.domain.profile.handoff import Handoff
 from ryu_pmipls.domain.profile.lab import Correspondent, LabSettings
 from ryu_pmipls.domain.profile.links import Access, Downlink, Tunnel
 from ryu_pmipls.domain.profile.load_sharing import LoadSharing
 from ryu_pmipls.domain.profile.loading import (
-    DEFAULT_PROFILE,
+    HOST_PROFILE,
+    LAB_PROFILE,
     PROFILE_VARIABLE,
     SHIPPED_PROFILES,
     find_file,
     find_profile,
-    load_model,
+    load_document,
     load_profile,
 )
-from ryu_pmipls.domain.profile.nodes import Api, Core, Endpoint, Lma, Mag, MobileNode, Node, Rms, Switch
+from ryu_pmipls.domain.profile.nodes import REST_DEFAULT, Api, Core, Endpoint, Lma, Mag, MobileNode, Node, Rms, Switch
 from ryu_pmipls.domain.profile.profile import Profile
 from ryu_pmipls.domain.profile.signalling import InnerTypes, Signalling
 from ryu_pmipls.domain.profile.timers import Timers
 from ryu_pmipls.domain.profile.values import ERROR_PORT_PREFIX, Fraction, LinkLayerAddress, Transport, format_link_layer
 
 __all__ = [
-    "DEFAULT_PROFILE",
     "ERROR_PORT_PREFIX",
+    "HOST_PROFILE",
+    "LAB_PROFILE",
     "PROFILE_VARIABLE",
+    "REST_DEFAULT",
     "SHIPPED_PROFILES",
     "Access",
     "Api",
@@ -50,6 +54,7 @@ __all__ = [
     "LoadSharing",
     "Mag",
     "MobileNode",
+    "NoProfileError",
     "Node",
     "Profile",
     "ProfileError",
@@ -63,6 +68,6 @@ __all__ = [
     "find_file",
     "find_profile",
     "format_link_layer",
-    "load_model",
+    "load_document",
     "load_profile",
 ]

@@ -1,106 +1,119 @@
-"""What has to agree between the sections of a profile; each fault is a line with its place."""
+"""Agreement between the sections of a profile."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from ipaddress import IPv6Interface
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
+from ipaddress import IPv6Interface, IPv6Network
+from itertools import chain
+from typing import Any
 
-from ryu_pmipls.domain.profile.nodes import Switch, names_of
+from ryu_pmipls.domain.profile.faults import Fault, Place
+from ryu_pmipls.domain.profile.sound_parts import values
 from ryu_pmipls.domain.profile.values import format_link_layer
 
-if TYPE_CHECKING:
-    from ryu_pmipls.domain.profile.profile import Profile
+_Placed = Iterable[tuple[Place, Any]]
 
 
-def inconsistencies(profile: Profile) -> list[str]:
-    """One line for every value that does not agree with others, or that must be unique in the domain and is not."""
-    return [*_repeats(profile), *_home_prefix_faults(profile), *_failure_faults(profile), *_lab_faults(profile)]
+def inconsistencies(sound: Any) -> Iterator[Fault]:
+    """Values that do not agree with others, or that must be unique in the domain and are not.
+
+    ``sound`` is a profile, or the sound parts of one (:mod:`.sound_parts`): a check does without what is missing.
+    """
+    for group in _unique(sound):
+        yield from _repeats(group)
+    yield from _home_prefix_faults(sound)
+    yield from _anchor_faults(sound)
+    yield from _failure_faults(sound)
+    yield from _lab_faults(sound)
 
 
-def _repeats(profile: Profile) -> list[str]:
-    """One line for every value that must be unique in the domain and is not."""
-    switches: list[tuple[str, Switch]] = [(f"lmas.{index}", lma) for index, lma in enumerate(profile.lmas)]
-    switches += [(f"mags.{index}", mag) for index, mag in enumerate(profile.mags)]
-    nodes = [(f"mobile_nodes.{index}", node) for index, node in enumerate(profile.mobile_nodes)]
-    names = [(f"{place}.name", switch.name) for place, switch in switches]
-    names += [(f"{place}.name", node.name) for place, node in nodes]
-    addresses = [("rms.address", profile.rms.address)]
-    addresses += [(f"{place}.address", switch.address) for place, switch in switches]
-    addresses += [(f"lmas.{index}.core.address", lma.core.address.ip) for index, lma in enumerate(profile.lmas)]
-    if profile.lab is not None:
-        names.append(("lab.correspondent.name", profile.lab.correspondent.name))
-        addresses.append(("lab.correspondent.address", profile.lab.correspondent.address.ip))
-    uses: list[Sequence[tuple[str, object]]] = [
-        names,
-        addresses,
-        [(f"{place}.datapath_id", f"{switch.datapath_id:#x}") for place, switch in switches],
-        [(f"{place}.identifier", node.identifier) for place, node in nodes],
-        [(f"{place}.link_layer_address", format_link_layer(node.link_layer_address)) for place, node in nodes],
-        [(f"{place}.prefix", node.prefix) for place, node in nodes if node.prefix is not None],
-    ]
-    for index, mag in enumerate(profile.mags):
-        uses.append([(f"mags.{index}.access_ports.{place}", port) for place, port in enumerate(mag.access_ports)])
-    faults = []
-    for use in uses:
-        first: dict[object, str] = {}
-        for place, value in use:
-            if first.setdefault(value, place) != place:
-                faults.append(f"{place}: {value} is already {first[value]}; it must be unique")
-    return faults
+def _unique(sound: Any) -> Iterator[_Placed]:
+    """The groups of values within which each must be unique."""
+
+    def found(*paths: str) -> _Placed:
+        return chain.from_iterable(values(sound, path) for path in paths)
+
+    yield found("lmas.*.name", "mags.*.name", "mobile_nodes.*.name", "lab.correspondent.name")
+    yield _addresses(found("rms.address", "lmas.*.address", "mags.*.address"), found(*_WITH_LENGTH))
+    yield ((place, f"{number:#x}") for place, number in found("lmas.*.datapath_id", "mags.*.datapath_id"))
+    yield found("mobile_nodes.*.identifier")
+    yield ((place, format_link_layer(octets)) for place, octets in found("mobile_nodes.*.link_layer_address"))
+    yield ((place, prefix) for place, prefix in found("mobile_nodes.*.prefix") if prefix is not None)
+    for place, ports in found("mags.*.access_ports"):
+        yield (((*place, index), port) for index, port in enumerate(ports) if isinstance(port, str))
 
 
-def _home_prefix_faults(profile: Profile) -> list[str]:
-    pool = profile.home_prefix_pool
-    faults = []
+_WITH_LENGTH = ("lmas.*.core.address", "lab.correspondent.address")
+
+
+def _addresses(plain: _Placed, with_length: _Placed) -> Iterator[tuple[Place, Any]]:
+    yield from plain
+    for place, interface in with_length:
+        yield place, interface.ip
+
+
+def _repeats(group: _Placed) -> Iterator[Fault]:
+    first: dict[Any, Place] = {}
+    for place, value in group:
+        if first.setdefault(value, place) is not place:
+            yield Fault(place, f"must be unique; {value} is already", first[value])
+
+
+def _home_prefix_faults(sound: Any) -> Iterator[Fault]:
+    pool = sound.home_prefix_pool
+    if not isinstance(pool, IPv6Network):
+        return
     if pool.prefixlen > 64:
-        faults.append(f"home_prefix_pool: {pool} must be a /64 or shorter, for it is handed out in /64 prefixes")
-    fixed = {"rms.address": profile.rms.address}
-    fixed |= {f"lmas.{index}.address": lma.address for index, lma in enumerate(profile.lmas)}
-    fixed |= {f"lmas.{index}.core.address": lma.core.address.ip for index, lma in enumerate(profile.lmas)}
-    fixed |= {f"mags.{index}.address": mag.address for index, mag in enumerate(profile.mags)}
-    for place, address in fixed.items():
+        message = f"{pool} must be a /64 or shorter, for it is handed out in /64 prefixes"
+        yield Fault(("home_prefix_pool",), message)
+    plain = (values(sound, path) for path in ("rms.address", "lmas.*.address", "mags.*.address"))
+    for place, address in _addresses(chain.from_iterable(plain), values(sound, "lmas.*.core.address")):
         if address in pool:
-            faults.append(f"{place}: {address} must not lie in home_prefix_pool {pool}")
-    lmas = [lma.name for lma in profile.lmas]
-    for index, node in enumerate(profile.mobile_nodes):
-        place = f"mobile_nodes.{index}"
-        if node.anchor is not None and node.anchor not in lmas:
-            faults.append(f"{place}.anchor: no LMA is called {node.anchor!r}; allowed: {names_of(profile.lmas)}")
-        if node.prefix is not None and not (node.prefix.prefixlen == 64 and node.prefix.subnet_of(pool)):
-            faults.append(f"{place}.prefix: {node.prefix} must be a /64 of home_prefix_pool {pool}")
-    return faults
+            yield Fault(place, f"{address} must not lie in home_prefix_pool {pool}")
+    first, mask = int(pool.network_address), int(pool.netmask)
+    for place, prefix in values(sound, "mobile_nodes.*.prefix"):
+        if prefix is not None and (prefix.prefixlen != 64 or int(prefix.network_address) & mask != first):
+            yield Fault(place, f"{prefix} must be a /64 of home_prefix_pool {pool}")
 
 
-def _failure_faults(profile: Profile) -> list[str]:
-    if profile.tunnel.bfd_interval is not None:
-        return []
-    return [
-        f"failure.dead_when.{index}: nobody watches tunnels while tunnel.bfd_interval is null; allowed: switch, agent"
-        for index, signs in enumerate(profile.dead_when)
-        if "tunnels" in signs
-    ]
+def _anchor_faults(sound: Any) -> Iterator[Fault]:
+    lmas = _lma_names(sound)
+    for place, anchor in values(sound, "mobile_nodes.*.anchor") if lmas else ():
+        if anchor is not None and anchor not in lmas:
+            yield Fault(place, f"no LMA is called {anchor!r}; allowed: {', '.join(lmas)}")
 
 
-def _lab_faults(profile: Profile) -> list[str]:
-    lab = profile.lab
-    if lab is None:
-        return []
-    faults = [
-        f"lab.lma_cpu.{name}: no LMA is called so; allowed: {names_of(profile.lmas)}"
-        for name in lab.lma_cpu
-        if name not in [lma.name for lma in profile.lmas]
-    ]
-    underlay = IPv6Interface((profile.rms.address, lab.underlay_prefix_length)).network
-    addresses = {f"lmas.{index}.address": lma.address for index, lma in enumerate(profile.lmas)}
-    addresses |= {f"mags.{index}.address": mag.address for index, mag in enumerate(profile.mags)}
-    for place, address in addresses.items():
-        if address not in underlay:
-            faults.append(f"{place}: {address} must lie in {underlay}, the lab's underlay, as rms.address does")
-    for index, lma in enumerate(profile.lmas):
-        if lma.core.gateway != lab.correspondent.address.ip:
-            faults.append(
-                f"lmas.{index}.core.gateway: must be {lab.correspondent.address.ip} (lab.correspondent.address), "
-                "for the correspondent node is the gateway of a lab's core network"
-            )
-    return faults
+def _lma_names(sound: Any) -> dict[str, None]:
+    """The names of all LMAs; none unless all are sound, for the missing one may be what others refer to."""
+    names = [name for _, name in values(sound, "lmas.*.name")]
+    return dict.fromkeys(names) if isinstance(sound.lmas, tuple) and len(names) == len(sound.lmas) else {}
+
+
+def _failure_faults(sound: Any) -> Iterator[Fault]:
+    for _, interval in values(sound, "tunnel.bfd_interval"):
+        for place, signs in values(sound, "failure.dead_when.*") if interval is None else ():
+            if "tunnels" in signs:
+                message = "nobody watches tunnels while tunnel.bfd_interval is null; allowed: switch, agent"
+                yield Fault(place, message)
+
+
+def _lab_faults(sound: Any) -> Iterator[Fault]:
+    lmas = _lma_names(sound)
+    for place, _ in values(sound, "lab.lma_cpu.*") if lmas else ():
+        if place[-1] not in lmas:
+            yield Fault(place, f"no LMA is called so; allowed: {', '.join(lmas)}")
+    for _, length in values(sound, "lab.underlay_prefix_length"):
+        for _, rms in values(sound, "rms.address"):
+            underlay = IPv6Interface((rms, length)).network
+            for place, address in chain(values(sound, "lmas.*.address"), values(sound, "mags.*.address")):
+                if address not in underlay:
+                    message = f"{address} must lie in {underlay}, the lab's underlay, as rms.address does"
+                    yield Fault(place, message)
+    for _, correspondent in values(sound, "lab.correspondent.address"):
+        for place, gateway in values(sound, "lmas.*.core.gateway"):
+            if gateway != correspondent.ip:
+                message = (
+                    f"must be {correspondent.ip} (lab.correspondent.address), for the correspondent node is the "
+                    "gateway of a lab's core network"
+                )
+                yield Fault(place, message)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from ryu_pmipls.domain.profile.section import Section
 from ryu_pmipls.domain.profile.values import AutonomousSystem
@@ -30,13 +30,14 @@ class Downlink(Section):
     """How the core network learns to which LMAs it may send: BGP, watched over by BFD (``docs/downlink.md``)."""
 
     lma_as: AutonomousSystem = 64513
-    core_as: AutonomousSystem = 64512
+    core_as: AutonomousSystem = Field(default=64512, validate_default=True)
     bfd_interval: float = Field(default=0.2, ge=0.01, le=10)  # seconds from one packet of an LMA to the next
     bfd_multiplier: int = Field(default=5, ge=2, le=255)  # so many missing in a row: the LMA is dead
     bird_socket: Path | None = Path("/run/bird/bird.ctl")  # on LMA hosts; null: another routing daemon, not watched
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Downlink:
-        if self.lma_as == self.core_as:
-            raise ValueError("lma_as and core_as must differ")
-        return self
+    @field_validator("core_as")
+    @classmethod
+    def _another(cls, core_as: int, info: ValidationInfo) -> int:
+        if core_as == info.data.get("lma_as"):
+            raise ValueError("must differ from lma_as")
+        return core_as

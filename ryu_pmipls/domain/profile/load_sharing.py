@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from ryu_pmipls.domain.profile.section import Section
 from ryu_pmipls.domain.profile.values import Fraction, Seconds
@@ -19,23 +20,33 @@ class LoadSharing(Section):
     cpu_threshold: Fraction = 0.8
     packet_threshold: int = Field(default=60000, ge=0)  # packets in a window, at an LMA of capacity 1
     combine: Literal["and", "or"] = "and"
-    hysteresis: float = Field(default=0.1, ge=0, lt=1)  # below cpu_threshold - hysteresis an overload has ended
+    hysteresis: float = Field(
+        default=0.1, ge=0, lt=1, validate_default=True
+    )  # below cpu_threshold - hysteresis an overload has ended
     cool_down: float | None = Field(default=None, ge=0, le=86400)  # s that a moved MAG rests
     predict: bool = True  # draft: choose targets by the load they would have
     tolerance: float = Field(default=0.05, gt=0, lt=1)  # balance: an LMA may be so far above the mean
     balance_above: Fraction = 0.3  # balance: below this CPU fraction nothing has to be evened out
     max_moves: int = Field(default=10, ge=1)  # balance: in a round; what leaves a dead LMA is not counted
     window: Seconds = 300
-    report_interval: Seconds = 10
+    report_interval: Seconds = Field(default=10, validate_default=True)
     evaluation_interval: Seconds = 10
 
-    @model_validator(mode="after")
-    def _consistent(self) -> LoadSharing:
-        if self.report_interval > self.window:
-            raise ValueError("report_interval must not be longer than window")
-        if self.hysteresis >= self.cpu_threshold:
-            raise ValueError("hysteresis must be less than cpu_threshold")
-        return self
+    @field_validator("hysteresis")
+    @classmethod
+    def _below_threshold(cls, hysteresis: float, info: ValidationInfo) -> float:
+        threshold = info.data.get("cpu_threshold", inf)
+        if hysteresis >= threshold:
+            raise ValueError(f"must be less than cpu_threshold ({threshold:g})")
+        return hysteresis
+
+    @field_validator("report_interval")
+    @classmethod
+    def _within_window(cls, interval: float, info: ValidationInfo) -> float:
+        window = info.data.get("window", inf)
+        if interval > window:
+            raise ValueError(f"must not be longer than window ({window:g})")
+        return interval
 
     @property
     def rest_after_move(self) -> float:

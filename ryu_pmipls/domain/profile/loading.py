@@ -2,69 +2,174 @@
 
 from __future__ import annotations
 
+import gc
 import os
-from collections.abc import Hashable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
-from ryu_pmipls.domain.profile.faults import ProfileError, fault_lines
+from ryu_pmipls.domain.profile.faults import Fault, NoProfileError, Place, ProfileError, field_faults, shortened
 from ryu_pmipls.domain.profile.profile import Profile
+from ryu_pmipls.domain.profile.section import WholeDocument
+from ryu_pmipls.domain.profile.sound_parts import sound_parts
+from ryu_pmipls.domain.profile.yaml_document import LinedList, LinedMapping, YamlError, line_of, parse
 
-#: The profile that is used when none is named: the one of the default lab.
-DEFAULT_PROFILE = "two-lma"
+#: The profile of the default lab.
+LAB_PROFILE = "two-lma"
 #: Environment variable that names the profile (a path, or the name of a shipped one).
 PROFILE_VARIABLE = "PMIPLS_PROFILE"
+#: The profile of a host that serves one domain.
+HOST_PROFILE = Path("/etc/pmipls/domain.yaml")
 #: Profiles that come with the package.
 SHIPPED_PROFILES = Path(__file__).resolve().parents[2] / "topologies"
+#: Octets that a profile may have: a million mobile nodes take 150 MB.
+_LARGEST = 2**28
+#: Octets that are read at a time.
+_CHUNK = 2**20
 
-_ModelT = TypeVar("_ModelT", bound=BaseModel)
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML that refuses a key given twice, where plain YAML would silently keep the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        for key in keys:
-            if keys.count(key) > 1:
-                message = f"the key {key!r} is given twice in this mapping"
-                raise yaml.constructor.ConstructorError(None, None, message, node.start_mark)
-        return super().construct_mapping(node, deep)
+_DocumentT = TypeVar("_DocumentT", bound=WholeDocument)
 
 
-def find_profile(name: str | Path | None = None) -> Path:
-    """The file of a profile: a path, the name of a shipped one, or by default ``$PMIPLS_PROFILE`` or two-lma."""
-    return find_file(name or os.environ.get(PROFILE_VARIABLE) or DEFAULT_PROFILE, SHIPPED_PROFILES, "profile")
+def find_profile(name: str | Path | None = None, *, lab: bool = False) -> Path:
+    """The file of a profile; ``ProfileError`` tells where it was looked for, ``NoProfileError`` if nothing names one.
+
+    It is what ``name`` says (a path, or the name of a shipped profile), else what ``$PMIPLS_PROFILE`` says, else
+    ``/etc/pmipls/domain.yaml``, else, only for what has to do with a ``lab``, the profile of the default lab: whoever
+    serves a domain must not serve that one because nobody has named another.
+    """
+    if name is not None:
+        return find_file(name, SHIPPED_PROFILES, "profile")
+    named = os.environ.get(PROFILE_VARIABLE)
+    if named:
+        try:
+            return find_file(named, SHIPPED_PROFILES, "profile")
+        except ProfileError as error:
+            raise ProfileError(f"${PROFILE_VARIABLE}: {error}") from None
+    try:
+        if HOST_PROFILE.exists():
+            return HOST_PROFILE
+    except OSError as error:
+        raise ProfileError(f"{HOST_PROFILE}: cannot be read: {_reason(error)}") from None
+    if lab:
+        return find_file(LAB_PROFILE, SHIPPED_PROFILES, "profile")
+    raise NoProfileError(
+        f"no profile: none is named, ${PROFILE_VARIABLE} is not set, and there is no {HOST_PROFILE}; "
+        f"name one, e.g. by {PROFILE_VARIABLE}=FILE in the environment ({LAB_PROFILE} is that of the default lab)"
+    )
 
 
 def find_file(name: str | Path, folder: Path, kind: str) -> Path:
     """A path, or the name of what is shipped in ``folder``; ``ProfileError`` tells what ``kind`` of it there is."""
-    if Path(name).is_file():
-        return Path(name)
-    shipped = folder / f"{name}.yaml"
-    if shipped.is_file():
-        return shipped
+    path, shipped = Path(name), folder / f"{name}.yaml"
+    try:
+        if path.exists() and not path.is_dir():
+            return path
+        if shipped.is_file():
+            return shipped
+        if path.is_dir():
+            raise ProfileError(f"{path}: is a directory, not a {kind}")
+    except (OSError, ValueError) as error:
+        raise ProfileError(f"{shortened(str(name))}: cannot be read: {_reason(error)}") from None
     names = ", ".join(sorted(path.stem for path in folder.glob("*.yaml")))
     raise ProfileError(f"{name}: there is no such file, and no shipped {kind} of that name; shipped: {names}")
 
 
-def load_profile(name: str | Path | None = None) -> Profile:
+def load_profile(name: str | Path | None = None, *, lab: bool = False) -> Profile:
     """Read and validate a profile (see :func:`find_profile`); ``ProfileError`` tells all that is wrong with it."""
-    return load_model(find_profile(name), Profile)
+    return load_document(find_profile(name, lab=lab), Profile)
 
 
-def load_model(path: Path, model: type[_ModelT]) -> _ModelT:
+def load_document(path: Path, model: type[_DocumentT]) -> _DocumentT:
     """Read a YAML file and validate it as a ``model``; ``ProfileError`` tells all that is wrong with it."""
+    with _no_garbage_collection():
+        return _validated(path, model)
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """A pause of the cyclic garbage collector, which would go through a million new objects again and again.
+
+    None of them is garbage; it takes a quarter of the time to load a large profile.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
     try:
-        document = yaml.load(path.read_text(encoding="utf-8"), _Loader)
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise ProfileError(f"{path}: cannot be read: {' '.join(str(error).split())}") from None
-    if not isinstance(document, dict):
-        raise ProfileError(f"{path}: must be a mapping with the keys {', '.join(model.model_fields)}")
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _validated(path: Path, model: type[_DocumentT]) -> _DocumentT:
     try:
-        return model.model_validate(document)
+        document, faults = parse(_text(path))
+    except YamlError as error:
+        raise ProfileError(f"{path}:{error.fault.line}: {error}") from None
+    lines = [(fault.line, fault.message) for fault in faults]
+    if not isinstance(document, LinedMapping):
+        found = "is empty; it " if document is None else ""
+        raise ProfileError(f"{path}:1: {found}must be a mapping with the keys {', '.join(model.model_fields)}")
+    try:
+        valid = model.model_validate(document)
     except ValidationError as error:
-        raise ProfileError("\n".join(f"{path}: {line}" for line in fault_lines(error, model))) from None
+        lines += _reported(
+            [*field_faults(error, model), *model.inconsistencies(sound_parts(model, document))], document
+        )
+    if lines:
+        lines.sort(key=lambda fault: fault[0])
+        raise ProfileError("\n".join(f"{path}:{line}: {text}" for line, text in lines))
+    return valid
+
+
+def _text(path: Path) -> str:
+    octets = bytearray()
+    try:
+        with path.open("rb") as file:
+            while part := file.read(_CHUNK):
+                octets += part
+                if len(octets) > _LARGEST:
+                    raise ProfileError(f"{path}: is larger than {_LARGEST >> 20} MiB")
+    except OSError as error:
+        raise ProfileError(f"{path}: cannot be read: {_reason(error)}") from None
+    try:
+        return octets.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = octets.count(b"\n", 0, error.start) + 1
+        raise ProfileError(f"{path}:{line}: is not text in UTF-8: octet {octets[error.start]:#04x}") from None
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
+
+
+def _reported(faults: Iterable[Fault], document: LinedMapping) -> list[tuple[int, str]]:
+    """Each fault's line, and its text with the place and the names of the items on the way."""
+    found = []
+    for place, message, other in faults:
+        text = "".join(_steps(place, document, labelled=True))
+        text = f"{text}: {message}" if place else message
+        if other is not None:
+            text += f" {''.join(_steps(other, document, labelled=False))} (line {line_of(document, other)})"
+        found.append((line_of(document, place), text))
+    return found
+
+
+def _steps(place: Place, document: Any, *, labelled: bool) -> Iterator[str]:
+    """A place as a person reads it: ``lmas[0] (lma1): core.port``, or ``lmas[0].core.port`` without labels."""
+    node, separator = document, ""
+    for step in place:
+        inside: Any = None
+        if isinstance(node, LinedList) and isinstance(step, int):
+            yield f"[{step}]"
+            inside, separator = node[step], "."
+            if labelled and isinstance(inside, LinedMapping):
+                label = inside.get("identifier", inside.get("name"))
+                yield f" ({shortened(label)})" if isinstance(label, str) and label.isprintable() else ""
+                separator = ": "
+        else:
+            yield f"{separator}{step}"
+            inside, separator = node.get(str(step)) if isinstance(node, LinedMapping) else None, "."
+        node = inside

@@ -29,6 +29,10 @@ class Endpoint(Section):
     port: int = Field(ge=1, le=65535)
 
 
+#: Where the RMS serves REST unless the profile says otherwise.
+REST_DEFAULT = Endpoint(host="127.0.0.1", port=8080)
+
+
 class Node(Section):
     """A node of the domain that speaks Mobility Headers, at its underlay ``address``."""
 
@@ -40,7 +44,7 @@ class Rms(Node):
     """The Route Management Server."""
 
     openflow: Endpoint = Endpoint(host="::", port=6653)
-    rest: Endpoint = Endpoint(host="127.0.0.1", port=8080)
+    rest: Endpoint = REST_DEFAULT
     state_directory: Path = Path("/var/lib/pmipls")
     store: str = "sqlite"  # or "memory", which keeps nothing over a restart (:mod:`ryu_pmipls.store`)
 

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterable
+from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from ryu_pmipls.domain.profile.consistency import inconsistencies
 from ryu_pmipls.domain.profile.failure import Failure, SignsOfDeath
+from ryu_pmipls.domain.profile.faults import Fault
 from ryu_pmipls.domain.profile.handoff import Handoff
 from ryu_pmipls.domain.profile.lab import LabSettings
 from ryu_pmipls.domain.profile.links import Access, Downlink, Tunnel
 from ryu_pmipls.domain.profile.load_sharing import LoadSharing
 from ryu_pmipls.domain.profile.nodes import Lma, Mag, MobileNode, Node, Rms, named
-from ryu_pmipls.domain.profile.section import Section
+from ryu_pmipls.domain.profile.section import WholeDocument
 from ryu_pmipls.domain.profile.signalling import Signalling
 from ryu_pmipls.domain.profile.timers import Timers
 from ryu_pmipls.domain.profile.values import Prefix, Transport
 
 
-class Profile(Section):
+class Profile(WholeDocument):
     """A PMIPv6 domain with load sharing."""
 
     domain: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,40}$")]
@@ -38,12 +40,10 @@ class Profile(Section):
     downlink: Downlink = Downlink()
     lab: LabSettings | None = None
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Profile:
-        faults = inconsistencies(self)
-        if faults:
-            raise ValueError("\n".join(faults))
-        return self
+    @classmethod
+    def inconsistencies(cls, sound: Any) -> Iterable[Fault]:
+        """Values that do not agree with others (:mod:`.consistency`)."""
+        return inconsistencies(sound)
 
     @property
     def dead_when(self) -> tuple[SignsOfDeath, ...]:

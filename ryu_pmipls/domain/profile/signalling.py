@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, field_validator
 
 from ryu_pmipls.domain.profile.section import Section
 from ryu_pmipls.domain.profile.values import AbsolutePath, Seconds, Transport
@@ -20,17 +20,21 @@ def _free_header_type(number: int) -> int:
 class InnerTypes(Section):
     """Numbers of the draft's messages inside the experimental Mobility Header type (erratum E1)."""
 
+    model_config = ConfigDict(validate_default=True)
+
     tunnel_request: int = Field(default=1, ge=0, le=255)
     tunnel_ack: int = Field(default=2, ge=0, le=255)
     load_info: int = Field(default=3, ge=0, le=255)
     load_adjust: int = Field(default=4, ge=0, le=255)
     route_adjust: int = Field(default=5, ge=0, le=255)
 
-    @model_validator(mode="after")
-    def _distinct(self) -> InnerTypes:
-        if len({*self.model_dump().values()}) < 5:
-            raise ValueError("the five numbers must differ")
-        return self
+    @field_validator("*")
+    @classmethod
+    def _distinct(cls, number: int, info: ValidationInfo) -> int:
+        for other, taken in info.data.items():
+            if number == taken:
+                raise ValueError(f"{number} is already {other}; the five numbers must differ")
+        return number
 
 
 class Signalling(Section):

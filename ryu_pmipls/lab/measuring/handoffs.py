@@ -179,7 +179,7 @@ def _table(results: Mapping[str, Sequence[Handoff]]) -> Table:
 def handoffs(profile: str | None, number: int, interval: float, names: tuple[str, ...], report: Path) -> None:
     """Hand a mobile node of PROFILE off under traffic, in several ways, and compare what is lost."""
     console = Console(highlight=False)
-    path = find_profile(profile)
+    path = find_profile(profile, lab=True)
     _check(load_profile(path), path)
     report.mkdir(parents=True, exist_ok=True)
     document, picture = report / "handoffs.json", report / "handoffs.png"

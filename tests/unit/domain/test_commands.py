@@ -42,7 +42,7 @@ def test_a_fault_is_one_message_and_exit_code_2(command: str, tmp_path: Path) ->
     result = pmipls(command, str(path))
     assert result.exit_code == 2
     assert result.stdout == ""
-    assert result.stderr.startswith(f"Error: {path}: domain: ")
+    assert result.stderr.startswith(f"Error: {path}:1: domain: ")
 
 
 def test_show_draws(tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_show_draws(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("name", "told"), [("domain.doc", "must end in .png or .svg"), ("no/where.png", "no/where")])
 def test_show_cannot_draw_there(name: str, told: str, tmp_path: Path) -> None:
-    result = pmipls("show", "--draw", str(tmp_path / name))
+    result = pmipls("show", "two-lma", "--draw", str(tmp_path / name))
     assert result.exit_code != 0
     assert told in result.stderr
     assert result.exception is None or isinstance(result.exception, SystemExit)

@@ -13,13 +13,11 @@ import yaml
 from pydantic import ValidationError
 
 from ryu_pmipls.domain.profile import (
-    PROFILE_VARIABLE,
     SHIPPED_PROFILES,
     Api,
     LoadSharing,
     Profile,
     ProfileError,
-    find_profile,
     load_profile,
 )
 
@@ -32,14 +30,14 @@ def document() -> Document:
 
 
 def faults(tmp_path: Path, content: str) -> list[str]:
-    """What is wrong with a profile, line by line; each line must name the file, which is taken off."""
+    """The faults of a profile; each must name the file and the line, which are taken off."""
     path = tmp_path / "bad.yaml"
     path.write_text(content, encoding="utf-8")
     with pytest.raises(ProfileError) as error:
         load_profile(path)
     lines = str(error.value).splitlines()
-    assert all(line.startswith(f"{path}: ") for line in lines)
-    return [line.removeprefix(f"{path}: ") for line in lines]
+    assert all(re.match(rf"{re.escape(str(path))}:\d+: ", line) for line in lines), lines
+    return [line.removeprefix(f"{path}:").partition(": ")[2] for line in lines]
 
 
 def changed(*path: str | int, to: Any) -> Document:
@@ -112,7 +110,7 @@ def test_tunnels_that_nobody_watches_are_no_sign_of_death(tmp_path: Path) -> Non
     document = changed("failure", to={"dead_when": [["switch"], ["tunnels", "agent"]]})
     document["tunnel"]["bfd_interval"] = None
     (fault,) = faults(tmp_path, yaml.safe_dump(document))
-    assert fault.startswith("failure.dead_when.1: nobody watches tunnels") and "allowed: switch, agent" in fault
+    assert fault.startswith("failure.dead_when[1]: nobody watches tunnels") and "allowed: switch, agent" in fault
 
 
 def test_profile_is_frozen() -> None:
@@ -130,13 +128,23 @@ def test_unknown_name_tells_the_names_there_are(find: Callable[[Profile, str], A
     ("path", "value", "place", "allowed"),
     [
         (("unknown",), 1, "unknown", "allowed: domain, home_prefix_pool, tunnel, rms, lmas, mags, mobile_nodes"),
-        (("lmas", 0, "unknown"), 1, "lmas.0.unknown", "allowed: address, transport, name, datapath_id, api, core"),
-        (("lmas", 1, "core", "x"), 1, "lmas.1.core.x", "allowed: port, address, gateway"),
+        (
+            ("lmas", 0, "unknown"),
+            1,
+            "lmas[0] (lma1): unknown",
+            "allowed: address, transport, name, datapath_id, api, core",
+        ),
+        (("lmas", 1, "core", "x"), 1, "lmas[1] (lma2): core.x", "allowed: port, address, gateway"),
         (("lab", "x"), 1, "lab.x", "allowed: prefix, underlay_prefix_length, lma_cpu, correspondent"),
         (("rms",), 1, "rms", "must be a mapping with the keys address, transport, openflow, rest, state_directory"),
-        (("lmas", 0), "lma1", "lmas.0", "must be a mapping with the keys address, transport, name, datapath_id, api"),
+        (
+            ("lmas", 0),
+            "lma1",
+            "lmas[0]",
+            "must be a mapping with the keys address, transport, name, datapath_id, api",
+        ),
         (("lmas",), [], "lmas", "at least 1 item"),
-        (("mags", 0, "access_ports"), [], "mags.0.access_ports", "at least 1 item"),
+        (("mags", 0, "access_ports"), [], "mags[0] (mag1): access_ports", "at least 1 item"),
         (("tunnel", "type"), "vxlan", "tunnel.type", "'auto', 'srv6' or 'gre'"),
         (("tunnel", "underlay_mtu"), 1280, "tunnel.underlay_mtu", "greater than or equal to 1348"),
         (("rms", "address"), "192.0.2.1", "rms.address", "valid IPv6 address"),
@@ -145,48 +153,83 @@ def test_unknown_name_tells_the_names_there_are(find: Callable[[Profile, str], A
         (("rms", "address"), "fd00::1%eth0", "rms.address", "must be a unicast IPv6 address"),
         (("rms", "rest"), {"host": "here", "port": 1}, "rms.rest.host", "must be an IPv6 or IPv4 address"),
         (("rms", "rest"), {"host": "::1", "port": 0}, "rms.rest.port", "greater than or equal to 1"),
-        (("lmas", 0, "name"), "LMA 1", "lmas.0.name", "'LMA 1' does not match ^[a-z][a-z0-9]{0,9}$"),
-        (("lmas", 0, "datapath_id"), 0, "lmas.0.datapath_id", "from 1 to 0xffffffffffffffff"),
-        (("lmas", 0, "datapath_id"), "11", "lmas.0.datapath_id", "16 hexadecimal digits in quotes"),
-        (("lmas", 0, "core", "port"), "t-mag1", "lmas.0.core.port", "must not be u0 nor begin with t-, br- or icmp-"),
+        (("lmas", 0, "name"), "LMA 1", "lmas[0] (LMA 1): name", "'LMA 1' does not match ^[a-z][a-z0-9]{0,9}$"),
+        (("lmas", 0, "datapath_id"), 0, "lmas[0] (lma1): datapath_id", "from 1 to 0xffffffffffffffff"),
+        (("lmas", 0, "datapath_id"), "11", "lmas[0] (lma1): datapath_id", "16 hexadecimal digits in quotes"),
+        (
+            ("lmas", 0, "core", "port"),
+            "t-mag1",
+            "lmas[0] (lma1): core.port",
+            "must not be u0 nor begin with t-, br- or icmp-",
+        ),
         (
             ("mags", 0, "access_ports", 1),
             "br-pm",
-            "mags.0.access_ports.1",
+            "mags[0] (mag1): access_ports[1]",
             "must not be u0 nor begin with t-, br- or icmp-",
         ),
-        (("mobile_nodes", 0, "link_layer_address"), 1, "mobile_nodes.0.link_layer_address", "02:00:00:00:01:01"),
-        (("mobile_nodes", 0, "link_layer_address"), "01:00:5e:00:00:01", "mobile_nodes.0", "is a group address"),
-        (("mobile_nodes", 0, "prefix"), "2001:db8:100:3::1/64", "mobile_nodes.0.prefix", "valid IPv6 network"),
-        (("mobile_nodes", 0, "prefix"), "2001:db8:100:8::/63", "mobile_nodes.0.prefix", "must be a /64 of"),
-        (("mobile_nodes", 0, "prefix"), "2001:db9::/64", "mobile_nodes.0.prefix", "must be a /64 of home_prefix_pool"),
-        (("mobile_nodes", 0, "anchor"), "lma9", "mobile_nodes.0.anchor", "allowed: lma1, lma2"),
+        (
+            ("mobile_nodes", 0, "link_layer_address"),
+            1,
+            "mobile_nodes[0] (mn1@example.net): link_layer_address",
+            "02:00:00:00:01:01",
+        ),
+        (
+            ("mobile_nodes", 0, "link_layer_address"),
+            "01:00:5e:00:00:01",
+            "mobile_nodes[0] (mn1@example.net)",
+            "is a group address",
+        ),
+        (
+            ("mobile_nodes", 0, "prefix"),
+            "2001:db8:100:3::1/64",
+            "mobile_nodes[0] (mn1@example.net): prefix",
+            "valid IPv6 network",
+        ),
+        (
+            ("mobile_nodes", 0, "prefix"),
+            "2001:db8:100:8::/63",
+            "mobile_nodes[0] (mn1@example.net): prefix",
+            "must be a /64 of",
+        ),
+        (
+            ("mobile_nodes", 0, "prefix"),
+            "2001:db9::/64",
+            "mobile_nodes[0] (mn1@example.net): prefix",
+            "must be a /64 of home_prefix_pool",
+        ),
+        (("mobile_nodes", 0, "anchor"), "lma9", "mobile_nodes[0] (mn1@example.net): anchor", "allowed: lma1, lma2"),
         (("home_prefix_pool",), "2001:db8:100::/65", "home_prefix_pool", "must be a /64 or shorter"),
-        (("home_prefix_pool",), "fd00:5213::/64", "mags.1.address", "must not lie in home_prefix_pool"),
+        (("home_prefix_pool",), "fd00:5213::/64", "mags[1] (mag2): address", "must not lie in home_prefix_pool"),
         (("load_sharing", "policy"), "best", "load_sharing.policy", "'draft', 'balance' or 'static'"),
         (("load_sharing", "cpu_threshold"), 80, "load_sharing.cpu_threshold", "less than or equal to 1"),
         (("load_sharing", "window"), 0, "load_sharing.window", "greater than 0"),
-        (("load_sharing", "report_interval"), 60, "load_sharing", "report_interval must not be longer than window"),
-        (("load_sharing", "hysteresis"), 0.9, "load_sharing", "hysteresis must be less than cpu_threshold"),
+        (("load_sharing", "report_interval"), 60, "load_sharing.report_interval", "must not be longer than window"),
+        (("load_sharing", "hysteresis"), 0.9, "load_sharing.hysteresis", "must be less than cpu_threshold"),
         (("failure",), {"dead_when": []}, "failure.dead_when", "at least 1 item"),
-        (("failure",), {"dead_when": [["pulse"]]}, "failure.dead_when.0.0", "'switch', 'tunnels' or 'agent'"),
+        (("failure",), {"dead_when": [["pulse"]]}, "failure.dead_when[0][0]", "'switch', 'tunnels' or 'agent'"),
         (("failure",), {"missing_echoes_allowed": 0}, "failure.missing_echoes_allowed", "greater than or equal to 1"),
-        (("downlink",), {"lma_as": 64512}, "downlink", "lma_as and core_as must differ"),
+        (("downlink",), {"lma_as": 64512}, "downlink.core_as", "must differ from lma_as"),
         (("downlink",), {"core_as": 0}, "downlink.core_as", "greater than or equal to 1"),
         (("downlink",), {"bfd_interval": 0.001}, "downlink.bfd_interval", "greater than or equal to 0.01"),
         (("signalling",), {"transport": "tcp"}, "signalling.transport", "'raw' or 'udp'"),
-        (("mags", 0, "transport"), "tcp", "mags.0.transport", "'raw' or 'udp'"),
+        (("mags", 0, "transport"), "tcp", "mags[0] (mag1): transport", "'raw' or 'udp'"),
         (("signalling",), {"keys": "keys"}, "signalling.keys", "must be an absolute path"),
         (("signalling",), {"rate_limit": 0}, "signalling.rate_limit", "greater than or equal to 1"),
         (("signalling",), {"inner_types": {"load_info": 5}}, "signalling.inner_types", "five numbers must differ"),
-        (("mags", 0, "api"), {"host": "::1"}, "mags.0.api.port", "Field required"),
-        (("lmas", 0, "api"), {"host": "lma1", "port": 8081}, "lmas.0.api.host", "must be an IPv6 or IPv4 address"),
+        (("mags", 0, "api"), {"host": "::1"}, "mags[0] (mag1): api.port", "Field required"),
+        (
+            ("lmas", 0, "api"),
+            {"host": "lma1", "port": 8081},
+            "lmas[0] (lma1): api.host",
+            "must be an IPv6 or IPv4 address",
+        ),
         (("access",), {"probes": 11}, "access.probes", "less than or equal to 10"),
         (("access",), {"advertisement_interval": 3}, "access.advertisement_interval", "greater than or equal to 4"),
         (("timers",), {"binding_lifetime": 3}, "timers.binding_lifetime", "greater than or equal to 4"),
         (("lab", "lma_cpu", "lma9"), 0.1, "lab.lma_cpu.lma9", "allowed: lma1, lma2"),
-        (("lab", "underlay_prefix_length"), 127, "lmas.0.address", "must lie in fd00:5213::98/127"),
-        (("lmas", 0, "core", "gateway"), "fd00:c0de::2", "lmas.0.core.gateway", "must be fd00:c0de::1"),
+        (("lab", "underlay_prefix_length"), 127, "lmas[0] (lma1): address", "must lie in fd00:5213::98/127"),
+        (("lmas", 0, "core", "gateway"), "fd00:c0de::2", "lmas[0] (lma1): core.gateway", "must be fd00:c0de::1"),
     ],
 )
 def test_fault(tmp_path: Path, path: tuple[str | int, ...], value: Any, place: str, allowed: str) -> None:
@@ -200,11 +243,11 @@ def test_fault(tmp_path: Path, path: tuple[str | int, ...], value: Any, place: s
         (
             ("failure",),
             {"dead_when": [["pulse"]]},
-            "failure.dead_when.0.0: Input should be 'switch', 'tunnels' or 'agent'",
+            "failure.dead_when[0][0]: Input should be 'switch', 'tunnels' or 'agent'",
         ),
-        (("failure",), {"dead_when": [[]]}, "failure.dead_when.0: Tuple should have at least 1 item"),
-        (("mags", 0, "access_ports"), ["u0"], "mags.0.access_ports.0: must not be u0"),
-        (("lmas",), ["lma1"], "lmas.0: must be a mapping with the keys"),
+        (("failure",), {"dead_when": [[]]}, "failure.dead_when[0]: Tuple should have at least 1 item"),
+        (("mags", 0, "access_ports"), ["u0"], "mags[0] (mag1): access_ports[0]: must not be u0"),
+        (("lmas",), ["lma1"], "lmas[0]: must be a mapping with the keys"),
     ],
 )
 def test_a_list_of_faulty_items_is_not_called_too_short(
@@ -217,31 +260,36 @@ def test_a_list_of_faulty_items_is_not_called_too_short(
 @pytest.mark.parametrize(
     ("path", "value", "place", "other"),
     [
-        (("mags", 1, "name"), "lma1", "mags.1.name", "lmas.0.name"),
-        (("mobile_nodes", 2, "name"), "mag1", "mobile_nodes.2.name", "mags.0.name"),
-        (("lab", "correspondent", "name"), "mn1", "lab.correspondent.name", "mobile_nodes.0.name"),
-        (("lmas", 0, "address"), "fd00:5213::99", "lmas.0.address", "rms.address"),
-        (("lmas", 1, "core", "address"), "fd00:c0de::11/64", "lmas.1.core.address", "lmas.0.core.address"),
-        (("mags", 0, "datapath_id"), 0x11, "mags.0.datapath_id: 0x11", "lmas.0.datapath_id"),
-        (("mags", 0, "access_ports"), ["a", "a"], "mags.0.access_ports.1", "mags.0.access_ports.0"),
+        (("mags", 1, "name"), "lma1", "mags[1] (lma1): name", "lmas[0].name"),
+        (("mobile_nodes", 2, "name"), "mag1", "mobile_nodes[2] (mn3@example.net): name", "mags[0].name"),
+        (("lab", "correspondent", "name"), "mn1", "lab.correspondent.name", "mobile_nodes[0].name"),
+        (("lmas", 0, "address"), "fd00:5213::99", "lmas[0] (lma1): address", "rms.address"),
+        (("lmas", 1, "core", "address"), "fd00:c0de::11/64", "lmas[1] (lma2): core.address", "lmas[0].core.address"),
+        (("mags", 0, "datapath_id"), 0x11, "mags[0] (mag1): datapath_id", "lmas[0].datapath_id"),
+        (("mags", 0, "access_ports"), ["a", "a"], "mags[0] (mag1): access_ports[1]", "mags[0].access_ports[0]"),
         (
             ("mobile_nodes", 1, "identifier"),
             "mn1@example.net",
-            "mobile_nodes.1.identifier",
-            "mobile_nodes.0.identifier",
+            "mobile_nodes[1] (mn1@example.net): identifier",
+            "mobile_nodes[0].identifier",
         ),
         (
             ("mobile_nodes", 1, "link_layer_address"),
             "02:00:00:00:01:01",
-            "mobile_nodes.1.link_layer_address",
-            "mobile_nodes.0.link_layer_address",
+            "mobile_nodes[1] (mn2@example.net): link_layer_address",
+            "mobile_nodes[0].link_layer_address",
         ),
-        (("mobile_nodes", 0, "prefix"), "2001:db8:100:3::/64", "mobile_nodes.2.prefix", "mobile_nodes.0.prefix"),
+        (
+            ("mobile_nodes", 0, "prefix"),
+            "2001:db8:100:3::/64",
+            "mobile_nodes[2] (mn3@example.net): prefix",
+            "mobile_nodes[0].prefix",
+        ),
     ],
 )
 def test_what_must_be_unique(tmp_path: Path, path: tuple[str | int, ...], value: Any, place: str, other: str) -> None:
     lines = faults(tmp_path, yaml.safe_dump(changed(*path, to=value)))
-    assert any(line.startswith(place) and f"is already {other}; it must be unique" in line for line in lines), lines
+    assert any(line.startswith(f"{place}: must be unique; ") and f"is already {other} (line " in line for line in lines)
 
 
 @pytest.mark.parametrize("key", ["domain", "home_prefix_pool", "rms", "lmas", "mags"])
@@ -255,20 +303,19 @@ def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
     whole = changed("tunnel", "type", to="vxlan")
     whole["lmas"][0]["datapath_id"] = 0
     whole["unknown"] = 1
-    places = [line.split(":")[0] for line in faults(tmp_path, yaml.safe_dump(whole))]
-    assert sorted(places) == ["lmas.0.datapath_id", "tunnel.type", "unknown"]
+    lines = faults(tmp_path, yaml.safe_dump(whole, sort_keys=False))
+    places = ["tunnel.type", "lmas[0] (lma1): datapath_id", "unknown"]
+    assert all(line.startswith(f"{place}: ") for line, place in zip(lines, places, strict=True))
 
 
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        ("", "must be a mapping with the keys domain, home_prefix_pool"),
+        ("", "is empty; it must be a mapping with the keys domain, home_prefix_pool"),
         ("- lma1", "must be a mapping with the keys domain, home_prefix_pool"),
-        ("domain: [", "cannot be read: while parsing a flow node"),
-        ("domain: a\ndomain: b", "cannot be read: the key 'domain' is given twice in this mapping"),
-        ("rms: {address: a, address: b}", "cannot be read: the key 'address' is given twice in this mapping"),
-        ("domain: 2026-99-99", "cannot be read: month must be in 1..12"),
-        ("domain: !!python/object:os.system x", "cannot be read: could not determine a constructor"),
+        ("domain: [", "is not YAML: while parsing a flow node"),
+        ("domain: 2026-99-99", "'2026-99-99' cannot be read: month must be in 1..12"),
+        ("domain: !!python/object:os.system x", "is not YAML: could not determine a constructor"),
     ],
 )
 def test_not_a_profile_at_all(tmp_path: Path, content: str, told: str) -> None:
@@ -276,25 +323,93 @@ def test_not_a_profile_at_all(tmp_path: Path, content: str, told: str) -> None:
     assert line.startswith(told)
 
 
-def test_not_text(tmp_path: Path) -> None:
-    path = tmp_path / "binary.yaml"
-    path.write_bytes(b"\xff\xfe\x00\x80")
-    with pytest.raises(ProfileError, match=re.escape(f"{path}: cannot be read: ")):
+FAULTY = """\
+domain: Two Lma
+home_prefix_pool: 2001:db8:100::/40
+rms: {address: fd00:5213::99}
+lmas:
+  - {name: lma1, address: fd00:5213::11, datapath_id: 0x11, core: &core {port: t-x, address: "fd00:c0de::11/64",
+     gateway: "fd00:c0de::1"}}
+  - {name: lma2, address: fd00:5213::11, datapath_id: 0, core: *core}
+mags:
+  - name: mag1
+    address: fd00:5213::21
+    datapath_id: 0x11
+    access_ports: [acc1, u0, acc1]
+    access_ports: [acc1, u0, acc1]
+mobile_nodes:
+  - {name: mn1, identifier: "{mn1}", link_layer_address: 1, anchor: lma1}
+  - {name: mn2, identifier: "{mn1}", link_layer_address: "02:00:00:00:01:02", anchor: lma5}
+  - name: mn3
+    link_layer_address: "02:00:00:00:01:02"
+load_sharing: {window: 10, cpu_threshold: x, report_interval: 100}
+signalling: {inner_types: {load_info: 5, load_adjust: x}}
+lab:
+  prefix: pm
+  lma_cpu: {lma1: 0.15, Lma: 0.15, lma9: 0.15}
+  correspondent: {name: cn, address: "fd00:c0de::1/64"}
+"""
+
+
+def test_all_faults_are_told_in_one_go_those_between_fields_too_in_the_order_of_their_lines(tmp_path: Path) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_text(FAULTY, encoding="utf-8")
+    with pytest.raises(ProfileError) as error:
         load_profile(path)
+    port = "must not be u0 nor begin with t-, br- or icmp-"
+    expected = [
+        "1: domain: 'Two Lma' does not match",
+        f"5: lmas[0] (lma1): core.port: {port}",
+        "7: lmas[1] (lma2): datapath_id: must be a number from 1 to",
+        f"5: lmas[1] (lma2): core.port: {port}",
+        "7: lmas[1] (lma2): address: must be unique; fd00:5213::11 is already lmas[0].address (line 5)",
+        "5: lmas[1] (lma2): core.address: must be unique; fd00:c0de::11 is already lmas[0].core.address (line 5)",
+        "11: mags[0] (mag1): datapath_id: must be unique; 0x11 is already lmas[0].datapath_id (line 5)",
+        "13: the key 'access_ports' is given twice, first in line 12",
+        f"13: mags[0] (mag1): access_ports[1]: {port}",
+        "13: mags[0] (mag1): access_ports[2]: must be unique; acc1 is already mags[0].access_ports[0] (line 13)",
+        "15: mobile_nodes[0] ({mn1}): link_layer_address: must be a link-layer address such as",
+        "16: mobile_nodes[1] ({mn1}): anchor: no LMA is called 'lma5'; allowed: lma1, lma2",
+        "16: mobile_nodes[1] ({mn1}): identifier: must be unique; {mn1} is already mobile_nodes[0].identifier "
+        "(line 15)",
+        "17: mobile_nodes[2] (mn3): identifier: Field required",
+        "18: mobile_nodes[2] (mn3): link_layer_address: must be unique; 02:00:00:00:01:02 is already "
+        "mobile_nodes[1].link_layer_address (line 16)",
+        "19: load_sharing.cpu_threshold: Input should be a valid number",
+        "19: load_sharing.report_interval: must not be longer than window (10)",
+        "20: signalling.inner_types.load_adjust: Input should be a valid integer",
+        "20: signalling.inner_types.route_adjust: 5 is already load_info; the five numbers must differ",
+        "23: lab.lma_cpu.Lma: 'Lma' does not match",
+        "23: lab.lma_cpu.lma9: no LMA is called so; allowed: lma1, lma2",
+    ]
+    told = str(error.value).splitlines()
+    for line in expected:
+        assert any(text.startswith(f"{path}:{line}") for text in told), (line, told)
+    assert len(told) == len(expected), told
+    numbers = [int(text.removeprefix(f"{path}:").partition(":")[0]) for text in told]
+    assert numbers == sorted(numbers)
 
 
-def test_a_profile_that_is_not_there_tells_what_is_shipped() -> None:
-    with pytest.raises(ProfileError, match=r"nowhere: there is no such file.*shipped: .*two-lma"):
-        find_profile("nowhere")
+def test_a_faulty_value_gets_no_second_message_for_what_refers_to_it(tmp_path: Path) -> None:
+    whole = changed("lmas", 1, "name", to="LMA 2")
+    whole["mobile_nodes"][0]["anchor"] = "lma2"
+    whole["load_sharing"] = {"window": "x", "report_interval": 100}
+    whole["tunnel"] = {"bfd_interval": 0}
+    whole["failure"] = {"dead_when": [["tunnels"]]}
+    lines = faults(tmp_path, yaml.safe_dump(whole, sort_keys=False))
+    places = ["tunnel.bfd_interval", "lmas[1] (LMA 2): name", "load_sharing.window"]
+    assert [line[: len(place)] for line, place in zip(lines, places, strict=True)] == places
 
 
-def test_environment_names_the_profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(PROFILE_VARIABLE, raising=False)
-    assert find_profile().name == "two-lma.yaml"
-    monkeypatch.setenv(PROFILE_VARIABLE, "deployment-template")
-    assert find_profile().name == "deployment-template.yaml"
-    mine = tmp_path / "mine.yaml"
-    mine.write_text("{}", encoding="utf-8")
-    monkeypatch.setenv(PROFILE_VARIABLE, str(mine))
-    assert find_profile() == mine
-    assert find_profile("two-lma").name == "two-lma.yaml"
+@pytest.mark.parametrize("section", ["rms", "lmas", "mags", "mobile_nodes", "home_prefix_pool", "lab", "tunnel"])
+@pytest.mark.parametrize("value", [None, 5, "x", [], [None], [[]], {}, {"x": 1}])
+def test_whatever_stands_for_a_section_is_told_and_breaks_nothing(section: str, value: Any, tmp_path: Path) -> None:
+    if (section, value) in (("lab", None), ("mobile_nodes", []), ("tunnel", {})):
+        return
+    lines = faults(tmp_path, yaml.safe_dump(changed(section, to=value)))
+    assert any(line.startswith(section) for line in lines)
+
+
+def test_a_profile_that_was_not_read_from_a_file_has_to_be_consistent_too() -> None:
+    with pytest.raises(ValidationError, match=r"mags\.1\.name: must be unique; lma1 is already lmas\.0\.name"):
+        Profile.model_validate(changed("mags", 1, "name", to="lma1"))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -199,8 +200,8 @@ def faults(tmp_path: Path, **changes: Any) -> list[str]:
     with pytest.raises(ProfileError) as error:
         load_scenario(path)
     lines = str(error.value).splitlines()
-    assert all(line.startswith(f"{path}: ") for line in lines)
-    return [line.removeprefix(f"{path}: ") for line in lines]
+    assert all(re.match(rf"{re.escape(str(path))}:\d+: ", line) for line in lines), lines
+    return [line.removeprefix(f"{path}:").partition(": ")[2] for line in lines]
 
 
 @pytest.mark.parametrize(
@@ -211,15 +212,18 @@ def faults(tmp_path: Path, **changes: Any) -> list[str]:
         ({"nodes": SMALL["nodes"] | {"node": 1}}, "nodes.node: unknown key; allowed: count, packets_per_second,"),
         ({"nodes": None}, "nodes: either this or recorded must be given"),
         ({"mags": None}, "mags: must be given with nodes, and with nothing else"),
-        ({"events": [{"at": 1, "lma": 4, "state": "dead"}]}, "events.0.lma: must be from 1 to 3"),
-        ({"contenders": SMALL["contenders"][:1] * 2}, "contenders.1.name: static is already taken; it must be unique"),
+        ({"events": [{"at": 1, "lma": 4, "state": "dead"}]}, "events[0]: lma: must be from 1 to 3"),
+        (
+            {"contenders": SMALL["contenders"][:1] * 2},
+            "contenders[1] (static): name: must be unique; static is already contenders[0].name",
+        ),
         (
             {"contenders": [{"name": "one", "load_sharing": PACE | {"evaluation_interval": 15}}]},
-            "contenders.0.load_sharing.evaluation_interval: must be a multiple of report_interval",
+            "contenders[0] (one): load_sharing.evaluation_interval: must be a multiple of report_interval",
         ),
         (
             {"contenders": [{"name": "one", "load_sharing": PACE | {"policy": "fair"}}]},
-            "contenders.0.load_sharing.policy: Input should be 'draft', 'balance' or 'static'",
+            "contenders[0] (one): load_sharing.policy: Input should be 'draft', 'balance' or 'static'",
         ),
     ],
 )

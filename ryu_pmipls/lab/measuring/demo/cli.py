@@ -40,7 +40,7 @@ def _steps(capture: Capture) -> tuple[Step, ...]:
 def demo(profile: str | None, keep: bool, report: Path) -> None:
     """Play the main job in the lab of PROFILE, measure it, and fail when an effect is not seen."""
     console = Console(highlight=False)
-    path = find_profile(profile)
+    path = find_profile(profile, lab=True)
     lab = Lab(load_profile(path), path)
     few = [
         f"{what}: at least {least} needed"
