@@ -5,11 +5,31 @@ suite_time="10 to 20 minutes on two cores" # all tests
 
 # check NAME COMMAND...: runs a check, and notes in `verdicts` what came of it.
 check() {
-    local name=$1
+    local name=$1 verdict=passed
     shift
     echo
     echo "== $name"
-    if "$@"; then verdicts+=("$name: passed"); else verdicts+=("$name: FAILED"); fi
+    "$@" || verdict=FAILED
+    verdicts+=("$(printf '%-12s %s%s' "$name" "$verdict" "$(count_tests)")")
+}
+
+# run_pytest ARGUMENT...: its last line has the counts, and so has `verdicts`.
+run_pytest() { python -m pytest --junit-xml="$venv/setup/tests.xml" "$@"; }
+
+# count_tests: counts of the tests that run_pytest has just run, if it has.
+count_tests() {
+    local report=$venv/setup/tests.xml
+    [ -e "$report" ] || return 0
+    python - "$report" <<'END'
+import sys
+from xml.etree import ElementTree
+
+count = {name: int(value) for name, value in ElementTree.parse(sys.argv[1]).getroot()[0].items() if value.isdigit()}
+others = {"failed": count["failures"], "errors": count["errors"], "skipped": count["skipped"]}
+counts = {"passed": count["tests"] - sum(others.values())} | others
+print(": " + ", ".join(f"{number} {what}" for what, number in counts.items() if number or what == "passed"))
+END
+    rm -f "$report"
 }
 
 check_style() {
@@ -34,7 +54,7 @@ tests() {
     local verdicts=()
     check style check_style
     check types mypy
-    check tests python -m pytest "$@"
+    check tests run_pytest "$@"
     report_verdicts
 }
 
@@ -55,7 +75,7 @@ newest() {
     comm -13 <(sed -nE 's/^([^ #]+==[^ ]+).*/\1/p' requirements/python"$version"*.txt | sort) \
         <(pip list --format freeze | tr 'A-Z_.' 'a-z-.' | grep -vE '^(pip|ryu-pmipls)==' | sort)
     check types mypy --cache-dir "$folder/mypy"
-    check "unit tests" python -m pytest -q -p no:cacheprovider tests/unit
+    check "unit tests" run_pytest -q -p no:cacheprovider tests/unit
     report_verdicts
 }
 

@@ -47,7 +47,7 @@ def profiles(names: list[str], prefix: str) -> set[str]:
 def test_wheel(tree: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(build("wheel", tree, tmp_path)) as wheel:
         names = wheel.namelist()
-        assert wheel.read("ryu_pmipls.pth") == b"import ryu_pmipls.startup\n"
+        assert b"import sys, ryu_pmipls.startup;" in wheel.read("ryu_pmipls.pth")
     assert profiles(names, "ryu_pmipls/topologies/") == PROFILES
     assert {"ryu_pmipls/py.typed", "ovs_setup/hostapd-pmipls.sh"} <= set(names)
     modules = [path for package in ("ryu_pmipls", "ovs_setup") for path in (ROOT / package).rglob("*.py")]

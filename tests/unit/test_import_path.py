@@ -48,6 +48,12 @@ def test_the_import_path_keeps_what_it_had(monkeypatch: pytest.MonkeyPatch) -> N
     assert os.environ["PYTHONPATH"] == f"{CHECKOUT}{os.pathsep}/opt/somewhere"
 
 
+@pytest.mark.parametrize("package", ["ryu_pmipls", "ovs_setup", "tests"])
+def test_what_runs_in_the_checkout_imports_the_checkout(package: str) -> None:
+    answer = run("-c", f"import {package}; print({package}.__file__)", folder=CHECKOUT)
+    assert answer.stdout.strip() == str(CHECKOUT / package / "__init__.py"), answer.stderr
+
+
 @pytest.mark.parametrize("package", ["bench", "fuzz"])
 def test_packages_run_as_modules_are_the_checkouts(package: str, stray: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(stray))
