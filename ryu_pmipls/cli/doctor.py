@@ -18,7 +18,7 @@ from ryu_pmipls.doctor.node_facts import Remedies
 from ryu_pmipls.doctor.node_gathering import node_facts, underlay_ports
 from ryu_pmipls.doctor.printing import document, exit_status, print_findings, summary
 from ryu_pmipls.doctor.purposes import RMS, find_node, host_purpose, role_of, wanted_switch_node
-from ryu_pmipls.domain.profile import DEFAULT_PROFILE, PROFILE_VARIABLE, Profile, ProfileError, load_profile
+from ryu_pmipls.domain.profile import PROFILE_VARIABLE, Profile, ProfileError, find_profile, load_profile
 from ryu_pmipls.lab.errors import LabError
 from ryu_pmipls.lab.examination import examine_lab, lab_purpose
 from ryu_pmipls.lab.lab import Lab
@@ -63,17 +63,18 @@ def _lab_findings(prefix: str | None, node: str | None) -> list[Finding]:
 
 
 def _host_findings(name: str | None, node: str | None) -> list[Finding]:
-    origin = f"${PROFILE_VARIABLE}" if os.environ.get(PROFILE_VARIABLE) else "the default"
-    used = name or os.environ.get(PROFILE_VARIABLE) or DEFAULT_PROFILE
+    named = os.environ.get(PROFILE_VARIABLE)
+    origin = "--profile" if name is not None else f"${PROFILE_VARIABLE}" if named else "the default"
     try:
-        profile = load_profile(name)
+        path = find_profile(name, lab=node is None)
+        profile = load_profile(path)
     except ProfileError as error:
         if name is not None or node is not None:
             raise
         # What the environment says is part of what is examined.
-        facts = ProfileFacts(used, origin, str(error).splitlines()[0])
+        facts = ProfileFacts(named or "none", origin, str(error).splitlines()[0])
         return examine(_HOST, HOST_CHECKS, Role.LAB, host_facts(Purpose(), facts))
-    facts = ProfileFacts(used, origin if name is None else "--profile")
+    facts = ProfileFacts(name or named or path.stem, origin)
     if node is not None:
         return _node_findings(profile, node, facts)
     if profile.lab is None:

@@ -7,8 +7,8 @@ from ryu_pmipls.store.interface import Store, StoreError
 from ryu_pmipls.store.memory import MemoryStore
 from ryu_pmipls.store.sqlite import SqliteStore
 
-#: By the name that the profile gives (``rms.store``) what makes the store of an RMS: of its state directory, and by name of how many decisions and incidents to
-#: keep (``decisions_kept``).
+#: Constructors of stores by their name in the profile (``rms.store``). Each takes the state directory and, as
+#: ``decisions_kept``, the number of decisions and incidents to keep.
 BACK_ENDS: Mapping[str, Callable[..., Store]] = {"sqlite": SqliteStore, "memory": MemoryStore}
 
 

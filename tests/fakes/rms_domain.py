@@ -124,9 +124,7 @@ class FakeAgent:
     def route_adjusts(self) -> list[RouteAdjust]:
         """Those about a prefix that were heard; a MAG hears what it said itself when that is acknowledged."""
         return [
-            message
-            for message in self.heard
-            if isinstance(message, RouteAdjust) and not message.prefix.is_unspecified
+            message for message in self.heard if isinstance(message, RouteAdjust) and not message.prefix.is_unspecified
         ]
 
     def stop(self) -> None:

@@ -49,7 +49,8 @@ def test_bindings_and_gateways_are_taken_over_from_the_switches(domain: RmsDomai
     domain.run(1)
     names = {"mn77@example.net": None}
     assert domain.get("/v1/bindings") == [
-        binding | {"since": 0.0, "previous_mag": None, "identifier": names.get(binding["identifier"], binding["identifier"])}
+        binding
+        | {"since": 0.0, "previous_mag": None, "identifier": names.get(binding["identifier"], binding["identifier"])}
         for binding in before
     ]
     domain.until(lambda: {name: domain.entries(name) for name in domain.switches} == entries)
@@ -169,4 +170,7 @@ def test_stored_bindings_are_in_force_after_a_restart() -> None:
         domain.until_ready()
         assert domain.routed_to("lma2", domain.prefix(7)) == "t-mag1"
         assert asked(domain, "mag1") == []
-        assert any(line.startswith("lma2: 0 groups, ") and line.endswith(" and 20 bindings in force") for line in domain.log.lines)
+        assert any(
+            line.startswith("lma2: 0 groups, ") and line.endswith(" and 20 bindings in force")
+            for line in domain.log.lines
+        )

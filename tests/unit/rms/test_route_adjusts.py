@@ -388,9 +388,7 @@ def test_what_a_switch_refuses_is_told_and_done_when_it_can_be(domain: RmsDomain
 
 def test_one_route_that_is_refused_does_not_hold_up_those_beside_it(domain: RmsDomain) -> None:
     unlucky = domain.prefix(1).network_address.packed[:8]
-    domain.switches["lma1"].refuse = lambda kind, body: (
-        TABLE_FULL if kind == FLOW_MOD and unlucky in body else None
-    )
+    domain.switches["lma1"].refuse = lambda kind, body: TABLE_FULL if kind == FLOW_MOD and unlucky in body else None
     refused_, accepted = domain.report("mag1", 1, None, "mag1"), domain.report("mag1", 2, None, "mag1")
     domain.until(lambda: accepted in domain.agents["mag1"].heard)
     domain.run(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -16,8 +17,8 @@ from tests.fakes.openflow_switch import (
     FLOW_MOD,
     GROUP_MOD,
     MULTIPART_REQUEST,
-    OpenFlowSwitch,
     PORT_DESCRIPTION,
+    OpenFlowSwitch,
 )
 from tests.fakes.rms_domain import GATEWAY, RmsDomain, profile_with, running
 
@@ -141,7 +142,7 @@ def test_a_reconciliation_that_fails_is_tried_again_after_growing_pauses(domain:
         domain.until(lambda count=count: failures() >= count)  # type: ignore[misc]
         times.append(domain.clock.monotonic() - begin)
     assert domain.state("mag1") == "reconciling"
-    pauses = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    pauses = [later - earlier for earlier, later in pairwise(times)]
     assert [round(pause) for pause in pauses] == [PAUSE, 2 * PAUSE, 4 * PAUSE]
     switch.refuse = lambda kind, body: None
     domain.until_ready()
@@ -236,7 +237,9 @@ def test_ports_that_come_and_go_are_followed_by_entries_and_groups(domain: RmsDo
     lma.add_port("icmp-1300", 7)
     mag.add_port("t-lma1", 8)
     domain.run(0.5)
-    assert pipeline.LMA_NOTE_SIZE.entry(core=1, pool=domain.profile.home_prefix_pool, mtu=1300) in domain.entries("lma1")
+    assert pipeline.LMA_NOTE_SIZE.entry(core=1, pool=domain.profile.home_prefix_pool, mtu=1300) in domain.entries(
+        "lma1"
+    )
     assert [watch for watch, _ in domain.buckets("mag1", 0x10001)] == [8, 5]
     assert [watch for watch, _ in domain.buckets("mag1", 0x10002)] == [5, 8]
     assert mag.tables.groups[1].kind == 2  # indirect
@@ -249,10 +252,10 @@ def test_an_lma_whose_own_interface_changes_writes_that_address(domain: RmsDomai
     domain.switches["lma1"].ports["br-pm"].address = own
     domain.switches["lma1"].set_live("br-pm", True)
     domain.until(
-        lambda: pipeline.LMA_TO_CORE.entry(
-            pool=domain.profile.home_prefix_pool, own=own, gateway=GATEWAY, core=1
+        lambda: (
+            pipeline.LMA_TO_CORE.entry(pool=domain.profile.home_prefix_pool, own=own, gateway=GATEWAY, core=1)
+            in domain.entries("lma1")
         )
-        in domain.entries("lma1")
     )
 
 
@@ -318,7 +321,9 @@ def test_what_somebody_removes_or_changes_by_hand_is_found_and_repaired(node: st
         domain.until(lambda: drifted(domain, node) > 0)
         domain.until(lambda: {name: domain.entries(name) for name in domain.switches} == before)
         assert {name for name in domain.switches if drifted(domain, name)} == {node}
-        assert any(f"{node}: " in line and "are not as the RMS has left them: repaired" in line for line in domain.log.lines)
+        assert any(
+            f"{node}: " in line and "are not as the RMS has left them: repaired" in line for line in domain.log.lines
+        )
         domain.until_ready()
         count = drifted(domain, node)
         domain.run(15)
@@ -398,7 +403,7 @@ def test_a_fault_in_bringing_a_switch_in_line_is_logged_and_it_is_tried_again(do
 
 
 def test_a_switch_that_does_not_keep_up_is_disconnected(domain: RmsDomain, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ryu_pmipls.openflow import session  # noqa: PLC0415
+    from ryu_pmipls.openflow import session
 
     monkeypatch.setattr(session, "MAX_PENDING", 2000)
     domain.switches["lma1"].hold_barriers = True
