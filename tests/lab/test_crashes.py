@@ -176,7 +176,7 @@ def connected(lab: Lab, node: str) -> bool:
 
 
 def ready(lab: Lab) -> bool:
-    return bool(rest(lab, "health")["status"] == "ok")
+    return set(rest(lab, "health")["switches"].values()) == {"ready"}
 
 
 def test_a_killed_rms_loses_no_acknowledged_handoff(lab: Lab, handoffs: Handoffs, kills: int, tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ class Domain:
 
     def ready(self):
         try:
-            return self.get("health")["status"] == "ok"
+            return set(self.get("health")["switches"].values()) == {"ready"}
         except Exception:
             return False
 
