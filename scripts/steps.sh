@@ -18,6 +18,13 @@ complaints() {
     awk '!seen[$0]++' <<<"$found" | tail -n 8 | sed 's/^ */    /'
 }
 
+# diagnosis: what the doctor finds wrong with this machine, if there is a Python; -S: the checkout's, not one installed.
+diagnosis() {
+    local found
+    found=$(cd "$checkout" && "${PYTHON:-python3}" -S -m ryu_pmipls.doctor --faults 2>/dev/null) || true
+    [ -z "$found" ] || printf '\n%s\n%s' "The doctor finds:" "$found"
+}
+
 # step TITLE FAILURE COMMAND...: runs a command with its output in the log, and shows how long it takes.
 step() {
     local title=$1 failure=$2 start=$SECONDS status=0 logged
@@ -41,7 +48,7 @@ step() {
     fi
     if [ $status -ne 0 ]; then
         echo "failed"
-        fail "$failure It said:"$'\n'"$(tail -c +$((logged + 1)) "$log" | complaints)"$'\n'"All of it is in $log."
+        fail "$failure It said:"$'\n'"$(tail -c +$((logged + 1)) "$log" | complaints)"$'\n'"All of it is in $log.$(diagnosis)"
     fi
     printf '%4d s\n' $((SECONDS - start))
 }

@@ -18,7 +18,7 @@ from ryu_pmipls.doctor.node_facts import Remedies
 from ryu_pmipls.doctor.node_gathering import node_facts, underlay_ports
 from ryu_pmipls.doctor.printing import document, exit_status, print_findings, summary
 from ryu_pmipls.doctor.purposes import RMS, find_node, host_purpose, role_of, wanted_switch_node
-from ryu_pmipls.domain.profile import PROFILE_VARIABLE, Profile, ProfileError, find_profile, load_profile
+from ryu_pmipls.domain.profile import HOST_PROFILE, PROFILE_VARIABLE, Profile, ProfileError, find_profile, load_profile
 from ryu_pmipls.lab.errors import LabError
 from ryu_pmipls.lab.examination import examine_lab, lab_purpose
 from ryu_pmipls.lab.lab import Lab
@@ -72,7 +72,7 @@ def _host_findings(name: str | None, node: str | None) -> list[Finding]:
         if name is not None or node is not None:
             raise
         # What the environment says is part of what is examined.
-        facts = ProfileFacts(named or "none", origin, str(error).splitlines()[0])
+        facts = ProfileFacts(named or str(HOST_PROFILE), origin, str(error).splitlines()[0])
         return examine(_HOST, HOST_CHECKS, Role.LAB, host_facts(Purpose(), facts))
     facts = ProfileFacts(name or named or path.stem, origin)
     if node is not None:

@@ -71,7 +71,7 @@ class Directory:
 
 @dataclass(frozen=True)
 class ProfileFacts:
-    """The profile that applies: ``name``, where it comes from, its first ``fault`` ("" when there is none)."""
+    """The profile that applies: ``name``, what names it, its first ``fault`` ("" when there is none)."""
 
     name: str
     origin: str  # such as "$PMIPLS_PROFILE"

@@ -43,7 +43,8 @@ _MOBILITY_HEADER = 135
 _ADJTIMEX_SIZE = 256  # octets, more than struct timex has
 _TIME_ERROR = 5  # the clock is not synchronised
 _TIME_SERVICES = ("chronyd", "systemd-timesyn", "ntpd", "ntpsec", "openntpd", "ptp4l", "phc2sys")  # as /proc cuts them
-_PROFILE_VARIABLE = "PMIPLS_PROFILE"
+# As in ryu_pmipls.domain.profile, which needs more than the standard library.
+_PROFILE_VARIABLE, _HOST_PROFILE, _LAB_PROFILE = "PMIPLS_PROFILE", Path("/etc/pmipls/domain.yaml"), "two-lma"
 _SHIPPED_PROFILES = Path(__file__).resolve().parents[1] / "topologies"
 
 #: What of the kernel is tried with ip(8), in this order, in a network namespace that goes with the commands.
@@ -285,9 +286,10 @@ def _named_profile(environment: Mapping[str, str] = os.environ) -> ProfileFacts:
     """The profile that the environment names, as far as the standard library can judge it."""
     name = environment.get(_PROFILE_VARIABLE, "")
     if not name:
-        return ProfileFacts("two-lma", "the default")
+        return ProfileFacts(str(_HOST_PROFILE) if _HOST_PROFILE.exists() else _LAB_PROFILE, "the default")
     there = Path(name).is_file() or (_SHIPPED_PROFILES / f"{name}.yaml").is_file()
-    return ProfileFacts(name, f"${_PROFILE_VARIABLE}", "" if there else f"{name}: there is no such file")
+    fault = "" if there else f"${_PROFILE_VARIABLE}: {name}: there is no such file"
+    return ProfileFacts(name, f"${_PROFILE_VARIABLE}", fault)
 
 
 def _processes() -> list[Path]:

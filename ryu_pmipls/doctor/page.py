@@ -37,8 +37,9 @@ command to type below it when it is not ok:
 - `wrong`: something cannot work. The exit code is 1 then, else 0; wrong options have 2.
 
 Nothing is changed: what is made to try something goes at once. `pmipls lab up` refuses to begin while something is
-wrong with the host, and when it fails it shows the findings that are not ok. Where nothing is installed yet,
-`python3 -m ryu_pmipls.doctor`, in a checkout, makes the checks of a host with any Python from 3.9 on, and no package.
+wrong with the host. When it fails it shows the findings that are not ok; so do `./run` when a step of set-up fails, and
+the demo when an effect is not seen. Where nothing is installed yet, `python3 -m ryu_pmipls.doctor`, in a checkout, does
+the checks of a host, with any Python from 3.9 on and no package.
 
 Traffic is not the doctor's subject: whether routes, sessions and tunnels carry any is told by `pmipls health`.
 

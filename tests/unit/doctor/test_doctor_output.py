@@ -12,11 +12,13 @@ import pytest
 from click.testing import CliRunner, Result
 
 from ryu_pmipls.cli import main
+from ryu_pmipls.doctor import host_gathering
 from ryu_pmipls.doctor.check import Finding, Verdict, ok, unknown, warning, wrong
 from ryu_pmipls.doctor.host_checks import HOST_CHECKS
 from ryu_pmipls.doctor.node_checks import NODE_CHECKS
 from ryu_pmipls.doctor.page import page
 from ryu_pmipls.doctor.printing import document, exit_status, lines, summary
+from ryu_pmipls.domain.profile import HOST_PROFILE, LAB_PROFILE, PROFILE_VARIABLE
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -73,6 +75,11 @@ def test_titles_are_unique() -> None:
     assert len({*titles}) == len(titles)
 
 
+def test_what_the_host_part_knows_of_profiles_is_what_profiles_know() -> None:
+    known = (host_gathering._PROFILE_VARIABLE, host_gathering._HOST_PROFILE, host_gathering._LAB_PROFILE)
+    assert known == (PROFILE_VARIABLE, HOST_PROFILE, LAB_PROFILE)
+
+
 def host_part(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     # -S: no site-packages, so nothing but the standard library.
     argv = [sys.executable, "-S", "-m", "ryu_pmipls.doctor", *arguments]
@@ -104,7 +111,10 @@ def pmipls(*arguments: str) -> Result:
     ("arguments", "told"),
     [
         (["--profile", "nowhere"], "nowhere: there is no such file"),
-        (["--node", "mag9"], "no node is called 'mag9'; there are: rms, mag1, mag2, lma1, lma2"),
+        (
+            ["--profile", "two-lma", "--node", "mag9"],
+            "no node is called 'mag9'; there are: rms, mag1, mag2",
+        ),
         (["--profile", "deployment-template"], "describes real hosts: name this one, --node NODE"),
         (["--prefix", "pm"], "goes with --lab"),
         (["--lab", "--profile", "two-lma"], "--profile does not go with it"),

@@ -30,9 +30,9 @@ HIDDEN = {"ovs-vswitchd": Program(elsewhere="/usr/sbin"), "bird": Program(elsewh
 CASES: list[tuple[str, dict[str, Any], Level, str, str]] = [
     (
         "profile",
-        {"profile": ProfileFacts("x", "$PMIPLS_PROFILE", "no file")},
+        {"profile": ProfileFacts("x", "$PMIPLS_PROFILE", "x: no file")},
         WRONG,
-        "PMIPLS_PROFILE: no file",
+        "x: no file",
         "check x",
     ),
     ("distribution", {"distribution": "arch "}, WARNING, "arch  is not supported; Debian 12", "./run tests"),
