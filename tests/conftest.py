@@ -26,6 +26,12 @@ DeriveProfile = Callable[..., Path]
 
 #: Lines of each log of a lab that a failure report has.
 _LAST_WORDS = 15
+#: A node that a busy machine keeps waiting for some seconds is not to be taken for a dead one.
+_PATIENT = {
+    "downlink": {"bfd_multiplier": 25},
+    "tunnel": {"bfd_interval": 0.5},
+    "failure": {"missing_echoes_allowed": 8},
+}
 #: Ports of labs' RMSs: below those that Linux gives to connections, some for each number of a lab.
 _FIRST_PORT, _PORTS_EACH = 20_000, 10
 
@@ -96,6 +102,7 @@ def derive_profile(tmp_path_factory: pytest.TempPathFactory) -> DeriveProfile:
             "state_directory": f"/run/pmipls/{prefix}/rms",
         }
         merge(document, {"domain": f"{shipped}-{prefix}", "rms": rms, "lab": {"prefix": prefix}})
+        merge(document, _PATIENT)
         merge(document, changes or {})
         path = tmp_path_factory.mktemp(prefix) / "profile.yaml"
         path.write_text(yaml.safe_dump(document), encoding="utf-8")

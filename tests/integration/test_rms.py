@@ -86,7 +86,15 @@ class Peers:
 
 @pytest.fixture(scope="module")
 def lab(derive_profile: Callable[..., Path]) -> Iterator[Lab]:
-    path = derive_profile("ptr", 15, {"load_sharing": LOAD_SHARING, "timers": {"audit_interval": 1}})
+    path = derive_profile(
+        "ptr",
+        15,
+        {
+            "load_sharing": LOAD_SHARING,
+            "timers": {"audit_interval": 1},
+            "failure": {"missing_echoes_allowed": 2},  # fewer than after which a connection is given up
+        },
+    )
     made = Lab(load_profile(path), path)
     made.up(agents=False)
     yield made

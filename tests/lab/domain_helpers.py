@@ -79,6 +79,12 @@ def ping(lab: Lab, mobile_node: str, count: int = 5) -> int:
     return int(found[1]) if found else 0
 
 
+def octets_received(lab: Lab, node: str, port: str) -> int:
+    """What has come in at a port of a node."""
+    (link,) = json.loads(lab.execute(node, ["ip", "-s", "-json", "link", "show", "dev", port]).stdout)
+    return int(link["stats64"]["rx"]["bytes"])
+
+
 def flows(lab: Lab, node: str) -> list[str]:
     """The flow table of a node, a line for each flow."""
     lines = lab.openvswitch(node).ofctl("--names", "dump-flows", BRIDGE).splitlines()

@@ -181,7 +181,7 @@ def test_the_hook_of_hostapd(lab: Lab) -> None:
     eventually(lambda: entry(lab, "mn2") is None, "the end of the binding")
     # The node has been told, for its link is up: the router is gone, and what is left of the address is not used.
     eventually(lambda: default_routers(lab, "mn2") == [], "the withdrawal")
-    assert all("deprecated" in address for address in addresses(lab, "mn2", "global"))
+    eventually(lambda: all("deprecated" in address for address in addresses(lab, "mn2", "global")), "its deprecation")
     # Again, as when an access point repeats itself: an error, which says why.
     again = hook(lab, port, "AP-STA-DISCONNECTED", station)
     assert again.returncode == 1 and "mn2@example.net is not attached to mag1" in again.stderr

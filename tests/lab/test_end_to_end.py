@@ -18,6 +18,7 @@ from domain_helpers import (
     await_tunnels,
     binding,
     kill,
+    octets_received,
     ping,
     place,
     rest,
@@ -133,10 +134,7 @@ def hand_off(lab: Lab, mag: str) -> LinkChange:
 
 def octets(lab: Lab) -> tuple[int, int]:
     """What has come to the correspondent node, and to mn1."""
-    ends = (lab.plan.correspondent, "core"), ("mn1", "eth0")
-    came = (lab.execute(node, ["cat", f"/sys/class/net/{port}/statistics/rx_bytes"]).stdout for node, port in ends)
-    up, down = map(int, came)
-    return up, down
+    return octets_received(lab, lab.plan.correspondent, "core"), octets_received(lab, "mn1", "eth0")
 
 
 def await_transfer(lab: Lab) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 from click.testing import CliRunner
+from domain_helpers import octets_received
 
 from ovs_setup.cgroup import CpuGroup
 from ovs_setup.tunnel import add_tunnel, encapsulation, warm_up
@@ -294,12 +295,8 @@ def test_tcp_connection_and_address_survive_a_handoff_and_the_gap_is_measured(pa
 
 def await_octets(lab: Lab, mobile_node: str, number: int) -> None:
     """Return when so many octets more have come to a mobile node."""
-
-    def came() -> int:
-        return int(lab.execute(mobile_node, ["cat", "/sys/class/net/eth0/statistics/rx_bytes"]).stdout)
-
-    before = came()
-    eventually(lambda: came() - before > number)
+    before = octets_received(lab, mobile_node, "eth0")
+    eventually(lambda: octets_received(lab, mobile_node, "eth0") - before > number, f"{number} octets")
 
 
 def test_a_flow_whose_path_is_gone_says_so(path: Lab) -> None:
