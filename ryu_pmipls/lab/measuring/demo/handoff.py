@@ -55,7 +55,7 @@ def hand_off(stage: Stage) -> None:
     if total is not None:
         parts += f", router solicitation to last barrier {total:.0f} ms"
     silence = f"{gap.milliseconds:.0f} ms" if isfinite(gap.milliseconds) else "without end"
-    stage.say(f"{gap.lost} packets of {PROBE_RATE}/s lost in it")
+    stage.say(f"{gap.lost} packets lost in the gap, of {PROBE_RATE}/s")
     kept = stage.address(node.name) == address
     stage.saw(
         "handoff keeps TCP",

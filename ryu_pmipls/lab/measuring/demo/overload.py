@@ -154,7 +154,7 @@ def _judge_uplink(stage: Stage, decision: Any, before: Mapping[str, int], after:
     stage.saw(
         "uplink moved",
         new > 1000 and old <= new / 1000,
-        f"of {decision['mag']}'s packets {new} come to {decision['new_lma']}, {old} to {decision['old_lma']}",
+        f"{new} packets of its MAG come to {decision['new_lma']}, {old} to {decision['old_lma']}",
         "the MAG's packets leave through the new tunnel and no longer through the old",
     )
 
