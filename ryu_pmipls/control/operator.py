@@ -5,19 +5,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection
 from dataclasses import replace
-from typing import get_args
 
 from ryu_pmipls.control.context import Context
 from ryu_pmipls.control.sessions import SessionControl
 from ryu_pmipls.control.uplinks import UplinkControl
 from ryu_pmipls.framework import hub
-from ryu_pmipls.loadsharing import Decision, Incident, LmaState, PolicyName, Round, adjust, decide, if_drained
+from ryu_pmipls.loadsharing import POLICIES, Decision, Incident, LmaState, PolicyName, Round, adjust, decide, if_drained
 from ryu_pmipls.openflow.rules import tunnel_port
 from ryu_pmipls.store import StoreError
 
 LOG = logging.getLogger(__name__)
 
-POLICIES: tuple[PolicyName, ...] = get_args(PolicyName)
 #: What the store calls the operator's settings.
 _DRAINED, _POLICY = "drained", "policy"
 #: How often it is looked whether drained LMAs still forward anything, in seconds.

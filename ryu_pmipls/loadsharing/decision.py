@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields, replace
 from itertools import groupby
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import TypeAdapter
 
@@ -13,26 +13,38 @@ from ryu_pmipls.loadsharing.load_list import OverloadRule
 from ryu_pmipls.loadsharing.snapshot import LoadSnapshot
 from ryu_pmipls.loadsharing.uplinks import SLOTS, Slots, Uplinks, reassigned, slots_of, whole
 
-PolicyName = Literal["draft", "balance", "static"]
-
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """A policy and what it goes by; another value may be used in any round.
+    """A policy, by its name, and what it goes by; another value may be used in any round.
 
     ``cool_down`` is how many seconds a MAG rests after a move, and, up to a window, the LMAs of the move (erratum E25).
-    ``predict`` lets ``draft`` choose targets by the load they would have (E24). The others are for ``balance``: it acts
-    when an LMA is above the fraction ``balance_above`` of its CPU and above the mean by more than ``tolerance``, and
-    makes at most ``max_moves`` moves in a round.
+    ``own`` has the settings that single policies have for themselves, those of all of them by name; a policy takes its
+    defaults for what is missing. A round has at most ``max_moves`` moves that could have waited, ``draft`` aside.
     """
 
-    policy: PolicyName = "draft"
+    policy: str = "draft"
     rule: OverloadRule = field(default_factory=OverloadRule)
     cool_down: float = 300.0
-    predict: bool = True
-    tolerance: float = 0.05
-    balance_above: float = 0.3
+    own: Mapping[str, Any] = field(default_factory=dict)
     max_moves: int = 10
+
+    def to_document(self) -> dict[str, Any]:
+        """What JSON can hold, with the settings of the policies among the others."""
+        return {
+            "policy": self.policy,
+            "rule": asdict(self.rule),
+            "cool_down": self.cool_down,
+            **self.own,
+            "max_moves": self.max_moves,
+        }
+
+    @staticmethod
+    def from_document(document: Mapping[str, Any]) -> Settings:
+        """What ``to_document`` gave; ``ValueError`` tells what is wrong with it."""
+        common = {name: value for name, value in document.items() if name in _COMMON}
+        own = {name: value for name, value in document.items() if name not in _COMMON}
+        return replace(_SETTINGS.validate_python(common), own=own)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +125,7 @@ class Inputs:
     def to_document(self) -> dict[str, Any]:
         """What JSON can hold; slots as runs of LMAs, without those that their anchor carries."""
         return {
-            "settings": _SETTINGS.dump_python(self.settings, mode="json"),
+            "settings": self.settings.to_document() | {"cool_down": float(self.settings.cool_down)},
             "snapshot": self.snapshot.to_document(),
             "uplinks": {
                 mag: entries
@@ -129,7 +141,7 @@ class Inputs:
         """What ``to_document`` gave; ``ValueError`` tells what is wrong with it."""
         try:
             return Inputs(
-                settings=_SETTINGS.validate_python(document["settings"]),
+                settings=Settings.from_document(document["settings"]),
                 snapshot=LoadSnapshot.from_document(document["snapshot"]),
                 uplinks={
                     mag: {anchor: _slots(runs) for anchor, runs in anchors.items()}
@@ -174,6 +186,7 @@ class Round:
 
 
 _SETTINGS = TypeAdapter(Settings)
+_COMMON = {field.name for field in fields(Settings)} - {"own"}
 _MEMORY = TypeAdapter(Memory)
 _SESSIONS: TypeAdapter[dict[str, dict[str, int]] | None] = TypeAdapter(dict[str, dict[str, int]] | None)
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import numpy as np
-
 from ryu_pmipls.loadsharing.decision import Inputs
-from ryu_pmipls.loadsharing.levels import water_level
+from ryu_pmipls.loadsharing.policies import policy_of
 from ryu_pmipls.loadsharing.snapshot import LmaLoad, LmaState
 
 
@@ -24,24 +22,18 @@ class Placement:
     def decide(self, inputs: Inputs) -> list[tuple[str, str]]:
         """One round: (LMA, target) for each LMA that has to be told now.
 
-        An LMA that is overloaded, draining or dead sends new sessions to the lightest one; with the policy ``balance``
-        one that is above the mean does so too, half a tolerance before uplinks would have to move, and several of them
-        choose different ones. Each keeps to its target as long as that may take more, but for those that are to be left
-        and send away all: they follow the lightest. They are told in every round, for their agents may have been
-        restarted; the others until they have confirmed.
+        An LMA that is overloaded, draining or dead sends new sessions elsewhere, and so does one that the policy names.
+        Where the policy has several LMAs take them, they choose different ones. Each keeps to its target as long as
+        that may take more, but for those that are to be left and send away all. They are told in every round, for their
+        agents may have been restarted; the others until they have confirmed.
         """
-        settings, loads = inputs.settings, inputs.snapshot.lmas
+        policy, loads = policy_of(inputs.settings), inputs.snapshot.lmas
         light = [load for load in loads if load.state is LmaState.LIGHT]
-        lightest = sorted(light, key=lambda load: (load.cpu or 0.0, load.packets or 0))
+        by_policy = policy.new_sessions(light, policy.own(inputs.settings))
         giving = [load for load in loads if load.state is LmaState.OVERLOADED or load.state.to_be_left]
-        taking = lightest[:1]
-        if settings.policy == "balance" and light:
-            level = _mean(light)
-            limit = max(settings.balance_above, level * (1 + settings.tolerance / 2))
-            giving += [load for load in light if (load.cpu or 0.0) > limit]
-            taking = [load for load in lightest if (load.cpu or 0.0) < level] or taking
-        may_take = {load.lma for load in (taking if settings.policy == "balance" else light)}
-        chosen = self._choose(giving, [load.lma for load in taking], may_take)
+        giving += by_policy.giving
+        may_take = {load.lma for load in by_policy.keeping}
+        chosen = self._choose(giving, [load.lma for load in by_policy.taking], may_take)
         self.targets = {lma: chosen.get(lma, lma) for lma in self.targets}
         return [
             (lma, target) for lma, target in self.targets.items() if target != lma or self._confirmed.get(lma) != target
@@ -63,10 +55,3 @@ class Placement:
                 chosen[load.lma] = taking[number % len(taking)]
                 number += 1
         return chosen
-
-
-def _mean(loads: list[LmaLoad]) -> float:
-    """The CPU that LMAs would all have if their work were divided evenly."""
-    capacities = np.array([load.capacity for load in loads])
-    cpu = np.array([load.cpu or 0.0 for load in loads])
-    return water_level(np.zeros(len(loads)), np.full(len(loads), np.inf), capacities, float((cpu * capacities).sum()))

@@ -12,11 +12,11 @@ from ryu_pmipls import __version__
 from ryu_pmipls.control.context import Context
 from ryu_pmipls.control.failures import FailureControl
 from ryu_pmipls.control.health import HealthControl
-from ryu_pmipls.control.operator import POLICIES, Operator, RefusedError
+from ryu_pmipls.control.operator import Operator, RefusedError
 from ryu_pmipls.control.sessions import SessionControl
 from ryu_pmipls.control.uplinks import UplinkControl
 from ryu_pmipls.domain.profile import format_link_layer
-from ryu_pmipls.loadsharing import PolicyName, Record, weights
+from ryu_pmipls.loadsharing import POLICIES, PolicyName, Record, weights
 from ryu_pmipls.openflow.rules import tunnel_port
 from ryu_pmipls.openflow.switch import Switch
 from ryu_pmipls.rest.application import RestApplication, RestError
@@ -197,7 +197,7 @@ class Resources:
             "policy": self.uplinks.settings.policy,
             "of_the_profile": self.context.profile.load_sharing.policy,
             "allowed": list(POLICIES),
-            "settings": asdict(self.uplinks.settings),
+            "settings": self.uplinks.settings.to_document(),
         }
 
     def choose_policy(self, document: Document) -> Document:

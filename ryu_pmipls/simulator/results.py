@@ -10,6 +10,7 @@ import numpy as np
 from rich.table import Table
 
 from ryu_pmipls.loadsharing import Decision
+from ryu_pmipls.loadsharing.policies.balance import POLICY as BALANCE
 from ryu_pmipls.simulator.engine import Run
 from ryu_pmipls.simulator.scenario import Scenario
 
@@ -56,7 +57,7 @@ def figures(scenario: Scenario, run: Run) -> Figures:
     highest = utilisation.max(axis=1)
     capacity = np.resize(np.array(scenario.lmas.capacities), scenario.lmas.count)
     mean = (utilisation * capacity).sum(axis=1) / np.maximum(1e-9, (run.in_use * capacity).sum(axis=1))
-    counted = (highest >= sharing.balance_above) & (mean > 0)
+    counted = (highest >= BALANCE.own(sharing.settings).balance_above) & (mean > 0)
     ratio = highest[counted] / mean[counted]
     bound = np.maximum(1.0, run.optimum[counted] / mean[counted])
     allows = bound <= EVEN

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from math import inf
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, create_model, field_validator
 
 from ryu_pmipls.domain.profile.section import Section
 from ryu_pmipls.domain.profile.values import Fraction, Seconds
-from ryu_pmipls.loadsharing import OverloadRule, Settings
+from ryu_pmipls.loadsharing import POLICIES, OverloadRule, PolicyName, Settings
 
 
-class LoadSharing(Section):
-    """When and how uplinks move between LMAs (draft section 3.2, errata E20 to E29)."""
+class _CommonLoadSharing(Section):
+    """When and how uplinks move between LMAs (draft section 3.2, errata E20 to E29): the settings of all policies."""
 
-    policy: Literal["draft", "balance", "static"] = "draft"
+    policy: PolicyName = "draft"
     redirect_new_sessions: bool = True  # from overloaded LMAs to light ones (RFC 6463)
     cpu_threshold: Fraction = 0.8
     packet_threshold: int = Field(default=60000, ge=0)  # packets in a window, at an LMA of capacity 1
@@ -24,10 +24,7 @@ class LoadSharing(Section):
         default=0.1, ge=0, lt=1, validate_default=True
     )  # below cpu_threshold - hysteresis an overload has ended
     cool_down: float | None = Field(default=None, ge=0, le=86400)  # s that a moved MAG rests
-    predict: bool = True  # draft: choose targets by the load they would have
-    tolerance: float = Field(default=0.05, gt=0, lt=1)  # balance: an LMA may be so far above the mean
-    balance_above: Fraction = 0.3  # balance: below this CPU fraction nothing has to be evened out
-    max_moves: int = Field(default=10, ge=1)  # balance: in a round; what leaves a dead LMA is not counted
+    max_moves: int = Field(default=10, ge=1)  # in a round; what leaves a dead LMA is not counted, nor what draft moves
     window: Seconds = 300
     report_interval: Seconds = Field(default=10, validate_default=True)
     evaluation_interval: Seconds = 10
@@ -54,7 +51,7 @@ class LoadSharing(Section):
 
         A policy that also acts where there is no overload has the patience not to move the same MAG to and fro.
         """
-        windows = 12 if self.policy == "balance" else 1
+        windows = POLICIES[self.policy].rest_windows
         return windows * self.window if self.cool_down is None else self.cool_down
 
     @property
@@ -69,8 +66,22 @@ class LoadSharing(Section):
                 hysteresis=self.hysteresis,
             ),
             cool_down=self.rest_after_move,
-            predict=self.predict,
-            tolerance=self.tolerance,
-            balance_above=self.balance_above,
+            own={name: getattr(self, name) for name in _OWN},
             max_moves=self.max_moves,
         )
+
+
+#: The settings that single policies have for themselves, as they declare them.
+_OWN: dict[str, Any] = {
+    name: (field.annotation, field)
+    for policy in POLICIES.values()
+    for name, field in policy.settings.model_fields.items()
+}
+
+if TYPE_CHECKING:
+
+    class LoadSharing(_CommonLoadSharing):
+        """The section ``load_sharing`` of a profile, with the settings of every policy."""
+
+else:
+    LoadSharing = create_model("LoadSharing", __base__=_CommonLoadSharing, __module__=__name__, **_OWN)

@@ -175,7 +175,7 @@ def test_or_mode_does_not_pass_the_packet_threshold_on() -> None:
 
 # To the letter: no prediction, no hysteresis, no cool-down.
 
-LETTER = replace(SETTINGS, rule=replace(RULE, hysteresis=0.0), cool_down=0.0, predict=False)
+LETTER = replace(SETTINGS, rule=replace(RULE, hysteresis=0.0), cool_down=0.0, own={"predict": False})
 
 
 def test_to_the_letter_the_biggest_goes_to_the_lightest_whatever_that_does_to_it() -> None:

@@ -17,9 +17,8 @@ from sharing_helpers import (
     snapshot,
 )
 
-from ryu_pmipls.loadsharing import SLOTS, Decision, Inputs, LoadSnapshot, PolicyName, decide, slots_of, whole
+from ryu_pmipls.loadsharing import POLICIES, SLOTS, Decision, Inputs, LoadSnapshot, PolicyName, decide, slots_of, whole
 
-POLICIES: list[PolicyName] = ["static", "draft", "balance"]
 MAGS = ("mag1", "mag2", "mag3")
 
 

@@ -31,6 +31,7 @@ from sharing_helpers import (
 
 from ryu_pmipls.cli import main
 from ryu_pmipls.loadsharing import (
+    POLICIES,
     SLOTS,
     Decision,
     Inputs,
@@ -44,10 +45,9 @@ from ryu_pmipls.loadsharing import (
     whole,
 )
 
-POLICIES: list[PolicyName] = ["draft", "balance", "static"]
 VARIANTS = [
     *(replace(SETTINGS, policy=policy, max_moves=3) for policy in POLICIES),
-    replace(SETTINGS, rule=replace(RULE, hysteresis=0.0), cool_down=0.0, predict=False),
+    replace(SETTINGS, rule=replace(RULE, hysteresis=0.0), cool_down=0.0, own={"predict": False}),
 ]
 every_policy = pytest.mark.parametrize("given_settings", VARIANTS, ids=[*POLICIES, "letter"])
 
@@ -249,7 +249,7 @@ def test_an_explanation_tells_when_other_code_or_settings_decide_otherwise() -> 
         (lambda document: document.pop("slots"), "slots is missing"),
         (lambda document: document.update(inputs=None), "is not kept any more"),
         (lambda document: document["inputs"].pop("snapshot"), "not the record of a round"),
-        (lambda document: document["inputs"]["settings"].update(policy="fair"), "'draft', 'balance' or 'static'"),
+        (lambda document: document["inputs"]["settings"].update(policy="fair"), "there are: draft, balance, static"),
         (
             lambda document: document["inputs"]["uplinks"].update(mag1={"lma1": [["lma1", 3]]}),
             "3 slots; it must have 32",

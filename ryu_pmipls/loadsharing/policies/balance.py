@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from pydantic import Field
 
 from ryu_pmipls.loadsharing.decision import Decision, Outlook
 from ryu_pmipls.loadsharing.levels import water_level
 from ryu_pmipls.loadsharing.load_list import SATURATED
 from ryu_pmipls.loadsharing.plan import Plan
-from ryu_pmipls.loadsharing.snapshot import LmaState
+from ryu_pmipls.loadsharing.policies.policy import NewSessions, Policy, PolicySettings, lightest_first
+from ryu_pmipls.loadsharing.snapshot import LmaLoad, LmaState
 from ryu_pmipls.loadsharing.uplinks import whole
 from ryu_pmipls.loadsharing.window import Flags, Floats
 
@@ -34,7 +36,18 @@ _URGENT = 4
 _RETURN_BELOW = 0.8
 
 
-def balance(plan: Plan) -> None:
+class BalanceSettings(PolicySettings):
+    """Settings of ``balance``."""
+
+    tolerance: float = Field(
+        default=0.05, gt=0, lt=1, description="an LMA may be above the mean by this fraction of it"
+    )
+    balance_above: float = Field(
+        default=0.3, gt=0, le=1, description="CPU fraction below which nothing has to be evened out"
+    )
+
+
+def balance(plan: Plan, own: BalanceSettings) -> None:
     """One round.
 
     The CPU of an LMA is attributed to MAGs by their packets, so that each uplink has a known amount of work, and a
@@ -50,7 +63,7 @@ def balance(plan: Plan) -> None:
       above the level, only the very slots that were moved rest.
     * When no LMA is above ``balance_above``, uplinks go back to their anchors as far as that stays so.
     """
-    board = _Board(plan)
+    board = _Board(plan, own)
     if not board.playing.any():
         return
     before = board.highest()
@@ -72,8 +85,9 @@ class _Piece:
 class _Board:
     """Work and levels of the LMAs that take part; both follow the moves."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, own: BalanceSettings) -> None:
         self.plan = plan
+        self.own = own
         self.settings = plan.settings
         loads = plan.snapshot.lmas
         self.cpu: Floats = plan.cpu * np.where(plan.cpu >= SATURATED, self._unseen(), 1.0)
@@ -165,7 +179,7 @@ class _Board:
     def level_out(self) -> None:
         """Moves from LMAs above the level to LMAs below it."""
         settings, loads = self.settings, self.plan.snapshot.lmas
-        limit = max(settings.balance_above, self.level * (1 + settings.tolerance))
+        limit = max(self.own.balance_above, self.level * (1 + self.own.tolerance))
         stuck = ~self.playing
         while self.moves < settings.max_moves:
             source = int(np.argmax(np.where(stuck, -np.inf, self.cpu)))
@@ -181,14 +195,14 @@ class _Board:
     def send_home(self) -> None:
         """Moves to the anchors, while all LMAs have little to do."""
         plan, settings = self.plan, self.settings
-        if self.highest() > settings.balance_above:
+        if self.highest() > self.own.balance_above:
             return
         for mag, anchor, carrier in self._displaced():
             home, away = plan.row[anchor], plan.row[carrier]
             piece = self._as_piece(away, plan.column[mag], {anchor: plan.carried(mag, carrier)[anchor]})
             # Sessions are not alike: the piece may be all that the MAG sends there, and would have to leave again.
             after = self.cpu[home] + self.work[away, piece.column] / plan.capacity[home]
-            if self.moves < settings.max_moves and after <= _RETURN_BELOW * settings.balance_above:
+            if self.moves < settings.max_moves and after <= _RETURN_BELOW * self.own.balance_above:
                 self._move(away, home, piece, f"the load has fallen: {anchor} carries its own uplink again")
 
     def _displaced(self) -> Iterator[tuple[str, str, str]]:
@@ -214,7 +228,7 @@ class _Board:
         plan, work = self.plan, self.work[source]
         columns = np.flatnonzero(work > 0)
         order: list[int] = columns[np.argsort(-work[columns], kind="stable")].tolist()
-        much = self.cpu[source] > self.level * (1 + _URGENT * self.settings.tolerance)
+        much = self.cpu[source] > self.level * (1 + _URGENT * self.own.tolerance)
         if much or plan.snapshot.lmas[source].state is LmaState.OVERLOADED:
             return order
         return [column for column in order if plan.snapshot.mags[column] not in self.resting]
@@ -275,7 +289,7 @@ class _Board:
 
     def _least(self, source: int) -> float:
         """The work that is worth a move."""
-        return _WORTHWHILE * self.settings.tolerance * self.level * float(self.plan.capacity[source])
+        return _WORTHWHILE * self.own.tolerance * self.level * float(self.plan.capacity[source])
 
     def _above(self, source: int) -> str:
         return (
@@ -352,3 +366,24 @@ def _whole_number(number: float) -> int:
 
 
 _NOTHING = _Piece(0, {}, 0.0, 0.0)
+
+
+def from_above_the_mean(light: Sequence[LmaLoad], own: BalanceSettings) -> NewSessions:
+    """Send new sessions from LMAs above the mean to those below, half a tolerance before uplinks would have to move."""
+    if not light:
+        return NewSessions((), (), ())
+    level = _mean(light)
+    limit = max(own.balance_above, level * (1 + own.tolerance / 2))
+    lightest = lightest_first(light)
+    taking = [load for load in lightest if (load.cpu or 0.0) < level] or lightest[:1]
+    return NewSessions([load for load in light if (load.cpu or 0.0) > limit], taking, taking)
+
+
+def _mean(loads: Sequence[LmaLoad]) -> float:
+    """The CPU that LMAs would all have if their work were divided evenly."""
+    capacities = np.array([load.capacity for load in loads])
+    cpu = np.array([load.cpu or 0.0 for load in loads])
+    return water_level(np.zeros(len(loads)), np.full(len(loads), np.inf), capacities, float((cpu * capacities).sum()))
+
+
+POLICY = Policy("balance", BalanceSettings, balance, from_above_the_mean, rest_windows=12)

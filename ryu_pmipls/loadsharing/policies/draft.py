@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
+from ryu_pmipls.loadsharing.evacuation import bring_back
 from ryu_pmipls.loadsharing.plan import Plan
+from ryu_pmipls.loadsharing.policies.policy import Policy, PolicySettings
 from ryu_pmipls.loadsharing.snapshot import LmaLoad, LmaState
 
 
-def draft(plan: Plan) -> None:
-    """One round of the rule, errata E20 to E29 filling its gaps.
+class DraftSettings(PolicySettings):
+    """Settings of ``draft``."""
+
+    predict: bool = Field(default=True, description="choose targets by the load that they would have (erratum E24)")
+
+
+def draft(plan: Plan, own: DraftSettings) -> None:
+    """One round of the rule, errata E20 to E29 filling its gaps, after what had to leave an LMA has gone back.
 
     * The worst LMA goes first, and gives up one MAG a round, with all that the MAG sends it; moves planned in a round
       count at their target.
@@ -20,6 +30,7 @@ def draft(plan: Plan) -> None:
     To the letter there is no prediction, hysteresis and cool-down: with these off in the settings the biggest MAG goes
     to the lightest LMA, whatever that does to it.
     """
+    bring_back(plan)
     snapshot, settings = plan.snapshot, plan.settings
     unsettled = {
         lma for move in plan.recent(min(settings.cool_down, snapshot.window)) for lma in (move.old_lma, move.new_lma)
@@ -30,7 +41,7 @@ def draft(plan: Plan) -> None:
         load = snapshot.lmas[row]
         if load.lma in unsettled:
             continue
-        trouble = _relieve(plan, row, targets)
+        trouble = _relieve(plan, own, row, targets)
         if trouble and (targets or not light):
             plan.alarm(load.lma, f"{_overload(plan, load)}; {trouble}")
 
@@ -41,7 +52,7 @@ def _worst_first(plan: Plan) -> list[int]:
     return sorted(rows, key=lambda row: (loads[row].cpu or 0.0, loads[row].packets or 0), reverse=True)
 
 
-def _relieve(plan: Plan, source: int, targets: list[int]) -> str | None:
+def _relieve(plan: Plan, own: DraftSettings, source: int, targets: list[int]) -> str | None:
     """Move what relieves an overloaded LMA; or tell why there is nothing to move."""
     if not targets:
         return "no LMA is light"
@@ -58,10 +69,10 @@ def _relieve(plan: Plan, source: int, targets: list[int]) -> str | None:
             passed_over.append(f"{mag} rests after its last move")
             continue
         work = load.cpu * packets / load.packets * load.capacity
-        target = _lightest(plan, targets, work, packets)
+        target = _lightest(plan, own, targets, work, packets)
         cpu, total = plan.cpu[target] + work / plan.capacity[target], plan.packets[target] + packets
         sent, name = f"{packets} packets from {mag}", plan.names[target]
-        if settings.predict and not _fits(plan, load, cpu, total / plan.capacity[target]):
+        if own.predict and not _fits(plan, load, cpu, total / plan.capacity[target]):
             passed_over.append(f"{sent} would bring {name} to CPU {cpu:.0%}, {total:.0f} packets")
             continue
         reason = [
@@ -75,9 +86,9 @@ def _relieve(plan: Plan, source: int, targets: list[int]) -> str | None:
     return "; ".join(passed_over) or "no uplink that carries packets points to it"
 
 
-def _lightest(plan: Plan, targets: list[int], work: float, packets: int) -> int:
+def _lightest(plan: Plan, own: DraftSettings, targets: list[int], work: float, packets: int) -> int:
     """The target that will be the lightest; without prediction the one that was the lightest before the round."""
-    if not plan.settings.predict:
+    if not own.predict:
         loads = plan.snapshot.lmas
         return min(targets, key=lambda row: (loads[row].cpu or 0.0, loads[row].packets or 0))
     return min(targets, key=lambda row: (plan.cpu[row] + work / plan.capacity[row], plan.packets[row] + packets))
@@ -103,3 +114,6 @@ def _fits(plan: Plan, source: LmaLoad, cpu: float, packets: float) -> bool:
         return False
     highest = max(source.cpu or 0.0, rule.cpu_threshold)
     return cpu < min(rule.cpu_threshold, highest - rule.hysteresis)
+
+
+POLICY = Policy("draft", DraftSettings, draft)

@@ -1,0 +1,58 @@
+"""The policies, one module each, and a round of load sharing by one of them.
+
+A policy is added as a module of this package that has it as ``POLICY``; profile, REST, command line and simulator know
+it then, with its settings.
+
+A round is a pure function, from what is known to the uplinks that shall move. So it can be played again from its
+recorded inputs, and what would be decided now can be told without doing it.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Literal
+
+from ryu_pmipls.loadsharing.decision import Inputs, Round, Settings
+from ryu_pmipls.loadsharing.evacuation import evacuate
+from ryu_pmipls.loadsharing.plan import Plan
+from ryu_pmipls.loadsharing.policies.policy import Policy
+
+#: These come first wherever policies are listed; the others follow by name.
+_FIRST = ("draft", "balance", "static")
+
+
+def _registered() -> dict[str, Policy[Any]]:
+    modules = [import_module(f"{__name__}.{found.name}") for found in pkgutil.iter_modules(__path__)]
+    found = {module.POLICY.name: module.POLICY for module in modules if hasattr(module, "POLICY")}
+    return {name: found[name] for name in (*_FIRST, *sorted(found.keys() - {*_FIRST}))}
+
+
+#: All policies by name.
+POLICIES = _registered()
+
+if TYPE_CHECKING:
+    PolicyName = str
+else:
+    #: The names of all policies, as a type that pydantic validates.
+    PolicyName = Literal[tuple(POLICIES)]
+
+
+def policy_of(settings: Settings) -> Policy[Any]:
+    """The policy that the settings name; ``ValueError`` with the names there are."""
+    try:
+        return POLICIES[settings.policy]
+    except KeyError:
+        raise ValueError(f"no policy is called {settings.policy!r}; there are: {', '.join(POLICIES)}") from None
+
+
+def decide(inputs: Inputs) -> Round:
+    """One round: what has to leave an LMA leaves it, then the policy of the settings decides.
+
+    The memory of the round belongs into the inputs of the next one, whatever policy that follows. ``KeyError`` if the
+    uplinks name an LMA or MAG that the snapshot does not know, ``ValueError`` for settings that no policy takes.
+    """
+    policy, plan = policy_of(inputs.settings), Plan(inputs)
+    evacuate(plan)
+    policy.move(plan, policy.own(inputs.settings))
+    return plan.result()

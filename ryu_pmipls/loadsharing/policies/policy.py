@@ -1,0 +1,67 @@
+"""A policy as one object: its name, its settings, which uplinks it moves, and where it sends new sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from ryu_pmipls.loadsharing.decision import Settings
+from ryu_pmipls.loadsharing.plan import Plan
+from ryu_pmipls.loadsharing.snapshot import LmaLoad
+
+
+class PolicySettings(BaseModel):
+    """The settings that one policy has for itself: keys of ``load_sharing`` in the profile, each with a default.
+
+    No two policies have one of the same name.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+
+OwnT = TypeVar("OwnT", bound=PolicySettings)
+
+
+@dataclass(frozen=True, slots=True)
+class NewSessions:
+    """LMAs that send new sessions away although they are light, and those that get them.
+
+    ``taking`` are the ones to choose from, the best first; one of ``keeping`` stays chosen if it was in the last round.
+    """
+
+    giving: Sequence[LmaLoad]
+    taking: Sequence[LmaLoad]
+    keeping: Sequence[LmaLoad]
+
+
+def lightest_first(loads: Sequence[LmaLoad]) -> list[LmaLoad]:
+    """LMAs by their CPU, then by their packets."""
+    return sorted(loads, key=lambda load: (load.cpu or 0.0, load.packets or 0))
+
+
+def to_the_lightest(light: Sequence[LmaLoad], own: PolicySettings) -> NewSessions:
+    """Send the new sessions of LMAs that are not light to the lightest one."""
+    return NewSessions(giving=(), taking=lightest_first(light)[:1], keeping=light)
+
+
+@dataclass(frozen=True)
+class Policy(Generic[OwnT]):
+    """A way to share load, registered as ``POLICY`` of a module in this package.
+
+    ``move`` adds the moves of one round to the plan, after those that have to leave an LMA. ``new_sessions`` is given
+    the light LMAs, in the profile's order. A moved MAG rests for ``rest_windows`` unless the profile gives its seconds.
+    """
+
+    name: str
+    settings: type[OwnT]
+    move: Callable[[Plan, OwnT], None]
+    new_sessions: Callable[[Sequence[LmaLoad], OwnT], NewSessions] = to_the_lightest
+    rest_windows: int = 1
+
+    def own(self, settings: Settings) -> OwnT:
+        """The settings of this policy among all, by default where they are missing; ``ValueError`` if out of range."""
+        given = {name: settings.own[name] for name in self.settings.model_fields if name in settings.own}
+        return self.settings.model_validate(given)

@@ -1,0 +1,15 @@
+"""The baseline: uplinks stay where they are."""
+
+from __future__ import annotations
+
+from ryu_pmipls.loadsharing.evacuation import bring_back
+from ryu_pmipls.loadsharing.plan import Plan
+from ryu_pmipls.loadsharing.policies.policy import Policy, PolicySettings
+
+
+def static(plan: Plan, own: PolicySettings) -> None:
+    """Move nothing that can stay; what had to leave an LMA goes back."""
+    bring_back(plan)
+
+
+POLICY = Policy("static", PolicySettings, static)
