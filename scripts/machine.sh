@@ -65,16 +65,17 @@ END
     chmod 755 $policy
 }
 
-# enabled_units: the units of systemd that something wants at boot, one a line.
-enabled_units() { find /etc/systemd/system -mindepth 2 -type l -printf '%f\n' 2>/dev/null | sort -u; }
+# enabled_units: the links by which targets of systemd start units at boot.
+enabled_units() { find /etc/systemd/system -path "*.target.wants/*" -type l 2>/dev/null | sort; }
 
-# disable_units BEFORE PACKAGE...: disables what the packages have enabled beyond BEFORE. The administrator may enable
-# it; an upgrade of the package does not.
+# disable_units BEFORE PACKAGE...: disables what the packages have enabled beyond the links BEFORE. The administrator may
+# enable it; an upgrade of the packages does not.
 disable_units() {
-    local before=$1 unit shipped
+    local before=$1 link shipped
     shift
-    shipped=$(dpkg-query -L "$@" | sed -n 's,.*/systemd/system/,,p' | sort -u)
-    for unit in $(comm -13 <(echo "$before") <(enabled_units) | comm -12 - <(echo "$shipped")); do
-        deb-systemd-helper disable "$unit"
+    shipped=$(dpkg-query -L "$@" | sed -n 's,.*/systemd/system/,,p')
+    for link in $(comm -13 <(echo "$before") <(enabled_units)); do
+        ! grep -qxF "$(basename "$(readlink "$link")")" <<<"$shipped" || rm -v "$link"
     done
+    [ ! -d /run/systemd/system ] || systemctl daemon-reload
 }

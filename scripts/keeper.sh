@@ -1,0 +1,35 @@
+# shellcheck shell=bash
+# keeper.sh CONTROL GROUP...: gives the namespaces of ./run on a network, and clears up when all in them has ended.
+#
+# From standard input it reads the process id that the namespaces belong to, then a line when they are there; the end of
+# the input is the end of every process inside and of the one that started them, however these ended.
+set -u
+control=$1
+shift
+cd /
+
+read -r pid
+if read -r _; then
+    for group; do
+        # A group of version 2 that has groups with controllers below it may have no process of its own.
+        [ -e "$group/cgroup.controllers" ] || continue
+        mkdir "$group/init"
+        while read -r process; do echo "$process" >"$group/init/cgroup.procs"; done <"$group/cgroup.procs"
+    done
+    setpriv --pdeathsig KILL slirp4netns --configure --mtu=1400 --disable-host-loopback "$pid" tap0 \
+        </dev/null >"$control/slirp4netns.log" 2>&1 &
+    cat >/dev/null
+    kill $! 2>/dev/null
+    wait
+fi
+
+for _ in $(seq 50); do
+    left=
+    for group; do
+        find "$group" -depth -type d -exec rmdir {} \; 2>/dev/null
+        [ ! -e "$group" ] || left=yes
+    done
+    [ -n "$left" ] || break
+    sleep 0.1
+done
+rm -rf "$control"
