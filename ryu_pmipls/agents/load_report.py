@@ -14,18 +14,19 @@ from ryu_pmipls.loadsharing.window import UNKNOWN, UNKNOWN_COUNTER, PortWindows
 from ryu_pmipls.wire import LoadInfo, LoadInfoPart, MagLoad, split_load_info
 from ryu_pmipls.wire.load_info import MAXIMUM_MAGS
 
-_PORT = re.compile(r"port\s+\"?([^\s\":]+)\"?:\s+rx pkts=(\d+), bytes=(\d+)")
+_ENTRY = re.compile(r"n_packets=(\d+), n_bytes=(\d+),.*\bin_port=\"?([^\s\",]+)")
 
 
 def tunnel_counters(ovs: OpenVSwitch) -> dict[str, tuple[int, int]]:
-    """Peer -> packets and octets that came out of its tunnel since that was made; ``OvsSetupError`` if unknown.
+    """Peer -> mobile nodes' packets that came out of its tunnel, and octets; ``OvsSetupError`` if unknown.
 
-    A peer whose port has no counters is left out: unknown is not zero.
+    The flow entries by which the RMS lets them in count them; the counters of ports have BFD's packets in them as well.
+    A peer without an entry is left out: unknown is not zero.
     """
-    text = ovs.ofctl("--names", "dump-ports", SERVICE_BRIDGE)
+    text = ovs.ofctl("--names", "dump-flows", SERVICE_BRIDGE, "table=0,ipv6")
     return {
         name.removeprefix(TUNNEL_PREFIX): (int(packets), int(octets))
-        for name, packets, octets in _PORT.findall(text)
+        for packets, octets, name in _ENTRY.findall(text)
         if name.startswith(TUNNEL_PREFIX)
     }
 

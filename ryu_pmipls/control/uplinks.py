@@ -83,9 +83,9 @@ class UplinkControl:
             self.load_list.load_info(lma, report.cpu, report.total_packets, counts, now)
 
     def counted(self, lma: str, now: float) -> None:
-        """The counters of an LMA's ports have been read."""
-        read = self._network.lmas[lma].tunnel_counters(self._network.mags)
-        received = {mag: (counters.rx_packets, counters.rx_octets) for mag, counters in read}
+        """An LMA's counters have been read."""
+        read = self._network.lmas[lma].tunnel_traffic(self._network.mags)
+        received = {mag: (traffic.packets, traffic.octets) for mag, traffic in read}
         self.load_list.port_statistics(lma, received, now)
 
     def groups_to_count(self) -> list[int]:

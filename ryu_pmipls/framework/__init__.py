@@ -79,10 +79,23 @@ class ToldEntry(NamedTuple):
             at += 4 + (field & 0xFF)
         return None
 
+    def counted_from_port(self) -> tuple[int, int, int] | None:
+        """The input port that the entry matches, and the packets and octets that it has counted; None without a port.
+
+        Fields of a match are told in the order of their numbers; that of the input port is 0.
+        """
+        packets, octets, _, match_length = _COUNTERS.unpack_from(self.octets, 32)
+        if match_length < 12 or self.length < 60:
+            return None
+        field, port = _INPUT_PORT.unpack_from(self.octets, 52)
+        return (port, packets, octets) if field == ofproto_v1_3.OXM_OF_IN_PORT else None
+
 
 _LENGTH = Struct("!H")
 #: Where they are in an entry: OpenFlow 1.3, A.3.5.2 (48 octets, and the match).
 _HARD_TIMEOUT, _COUNTERS, _FIELD = Struct("!H"), Struct("!QQHH"), Struct("!I")
+#: A field with a header and a value of 4 octets each.
+_INPUT_PORT = Struct("!II")
 #: The header of ``OXM_OF_IPV6_DST_W`` (A.2.3.7), and the mask of a /64.
 _DESTINATION_PREFIX, _MASK_64 = 0x80003720, b"\xff" * 8 + bytes(8)
 ofproto_v1_3_parser.OFPFlowStatsReply.cls_stats_body_cls = ToldEntry

@@ -34,6 +34,12 @@ def request(slice_: int, slices: int = SLICES, table: int = ofp.OFPTT_ALL) -> An
     )
 
 
+def classified() -> Any:
+    """What a switch answers with those of our entries that let IPv6 packets in by their port, with their counters."""
+    match = parser.OFPMatch(eth_type=encode.IPV6)
+    return parser.OFPFlowStatsRequest(encode.PROTOCOL, 0, 0, ofp.OFPP_ANY, ofp.OFPG_ANY, MARK, MARK_MASK, match)
+
+
 def census() -> Any:
     """What a switch answers with how many of its entries are ours."""
     return parser.OFPAggregateStatsRequest(

@@ -6,7 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ryu_pmipls.domain.profile import Lma, Mag
 from ryu_pmipls.framework import ToldEntry, in_turns
@@ -43,10 +43,20 @@ class Counters:
 
 @dataclass(frozen=True)
 class Traffic:
-    """What a flow entry has counted since it is there."""
+    """What flow entries have counted since they are there."""
 
     packets: int
     octets: int
+
+
+_NOTHING = Traffic(0, 0)
+
+
+class _Answer(NamedTuple):
+    """Entries that a switch tells in answer to the question with that transaction id."""
+
+    xid: int
+    told: list[ToldEntry]
 
 
 @dataclass(frozen=True)
@@ -78,6 +88,8 @@ class Switch:
         self.live: set[str] = set()  # ports that are up, and whose tunnel carries packets if BFD watches it
         self.link_layer_address: bytes | None = None  # of the bridge's own interface
         self.counters: dict[str, Counters] = {}
+        #: IPv6 packets that came by a port: those of mobile nodes, if it is a tunnel, without the tunnel's own BFD.
+        self.received: dict[str, Traffic] = {}
         self.statistics_pending = False
         self.errors: Counter[str] = Counter()  # what the switch refused, by the name of the error
         self.drifted = 0  # entries and groups that were not as the RMS had left them
@@ -91,6 +103,7 @@ class Switch:
         self._asked_for: dict[int, list[ToldEntry]] = {}  # by transaction id: entries that do not belong to told
         self._described: dict[str, int] = {}
         self._counted: dict[str, Counters] = {}
+        self._from_ports = _Answer(0, [])
         self._traffic: dict[int, Traffic | None] = {}  # by transaction id, from the question to the answer
         self._session: SwitchSession | None = None
         self._reconciler: Reconciler | None = None
@@ -121,6 +134,7 @@ class Switch:
         self.state = State.DISCONNECTED
         self.statistics_pending = False
         self.counters.clear()
+        self.received.clear()
         self._asked_for.clear()
 
     def answers(self, missing_allowed: int) -> bool:
@@ -145,7 +159,8 @@ class Switch:
 
     def entries_described(self, xid: int, entries: Iterable[ToldEntry]) -> None:
         """Flow entries that are there and bear our mark, in answer to the question with that transaction id."""
-        self._asked_for.get(xid, self.told).extend(entries)
+        from_ports = xid == self._from_ports.xid
+        (self._from_ports.told if from_ports else self._asked_for.get(xid, self.told)).extend(entries)
 
     def entries(self, unless: Callable[[], bool]) -> tuple[list[Entry], int]:
         """What was :attr:`told`: the entries of our rules, and how many are of none.
@@ -223,10 +238,13 @@ class Switch:
         if self._session is not None and not self.statistics_pending:
             self.statistics_pending = True
             of_groups = (parser.OFPGroupStatsRequest(encode.PROTOCOL, 0, group) for group in groups)
-            self._session.request(*of_groups, parser.OFPPortStatsRequest(encode.PROTOCOL, 0, ofp.OFPP_ANY))
+            # The ports come last: when they are answered, all is.
+            of_ports = decode.classified(), parser.OFPPortStatsRequest(encode.PROTOCOL, 0, ofp.OFPP_ANY)
+            transaction = self._session.request(*of_groups, *of_ports)
+            self._from_ports = _Answer(transaction.first_xid + transaction.xids - len(of_ports), [])
 
     def statistics(self, entries: Iterable[Any], more: bool) -> bool:
-        """The counters came, perhaps in several messages; whether all are there.
+        """The counters of ports came, perhaps in several messages; whether all are there.
 
         All ones means that the switch does not know (OpenFlow 1.3, A.3.5.6): passed on as is.
         """
@@ -239,6 +257,11 @@ class Switch:
             return False
         self.statistics_pending = False
         self.counters, self._counted = self._counted, {}
+        self.received = {}
+        for port, packets, octets in filter(None, map(ToldEntry.counted_from_port, self._from_ports.told)):
+            if port in names:
+                before = self.received.get(names[port], _NOTHING)
+                self.received[names[port]] = Traffic(before.packets + packets, before.octets + octets)
         return True
 
     def traffic(self, entries: Sequence[Entry]) -> list[Traffic | None]:
@@ -279,11 +302,18 @@ class Switch:
         return dict(each for each in counted if each is not None)
 
     def tunnel_counters(self, peers: Iterable[str]) -> Iterator[tuple[str, Counters]]:
-        """(peer, counters of the tunnel to it) of the peers whose tunnel is there."""
+        """(peer, counters of the tunnel to it, with BFD's packets) of the peers whose tunnel is there."""
         for peer in peers:
             counters = self.counters.get(tunnel_port(peer))
             if counters is not None:
                 yield peer, counters
+
+    def tunnel_traffic(self, peers: Iterable[str]) -> Iterator[tuple[str, Traffic]]:
+        """(peer, what mobile nodes' packets came out of the tunnel to it) of the peers of whom that is known."""
+        for peer in peers:
+            traffic = self.received.get(tunnel_port(peer))
+            if traffic is not None:
+                yield peer, traffic
 
     def _note_port(self, port: Any, ports: dict[str, int]) -> None:
         if port.port_no == LOCAL:

@@ -134,10 +134,10 @@ class Resources:
                 "mag": mag.name,
                 "lma": lma.name,
                 "up": up,
-                "uplink_packets": _counter(lma, mag, "rx_packets"),
-                "uplink_octets": _counter(lma, mag, "rx_octets"),
-                "downlink_packets": _counter(mag, lma, "rx_packets"),
-                "downlink_octets": _counter(mag, lma, "rx_octets"),
+                "uplink_packets": _counter(lma, mag, "packets"),
+                "uplink_octets": _counter(lma, mag, "octets"),
+                "downlink_packets": _counter(mag, lma, "packets"),
+                "downlink_octets": _counter(mag, lma, "octets"),
             }
             for mag, lma, up in self.context.network.tunnels()
         ]
@@ -265,8 +265,8 @@ def _refusals() -> Iterator[None]:
 
 
 def _counter(at: Switch, peer: Switch, field: str) -> int | None:
-    counters = at.counters.get(tunnel_port(peer.name))
-    value: int | None = None if counters is None else getattr(counters, field)
+    traffic = at.received.get(tunnel_port(peer.name))
+    value: int | None = None if traffic is None else getattr(traffic, field)
     return value
 
 

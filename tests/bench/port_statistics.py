@@ -1,4 +1,6 @@
-"""The port statistics of a switch with 1000 tunnels: from octets to the load list, beside Ryu's reading alone.
+"""The statistics of a switch with 1000 tunnels: from octets to the load list, beside Ryu's reading alone.
+
+Ports are counted by themselves, and mobile nodes' packets by the flow entry that lets them in by a port.
 
 The RMS asks each switch once in a report interval: with 100 switches and one of 10 s that is 10 000 ports a second.
 """
@@ -15,6 +17,7 @@ from ryu_pmipls.framework.connection import Connection
 from ryu_pmipls.loadsharing import LoadList
 from ryu_pmipls.openflow.encode import PROTOCOL
 from ryu_pmipls.openflow.rules import tunnel_port
+from ryu_pmipls.openflow.session import Transaction
 from ryu_pmipls.openflow.switch import Switch
 from tests.bench.comparison import Comparison, Effort, compare
 
@@ -26,18 +29,46 @@ POLLS, ROUNDS = 4, 30
 #: Polls in the load list's window, beside the first.
 IN_WINDOW = 300 // INTERVAL
 #: OpenFlow 1.3, section 7.1: a message has no more than 65535 octets.
-PORTS_IN_MESSAGE = 500
+IN_MESSAGE = 500
+_FLOW_STATS, _PORT_STATS = 1, 4
 _HEADER = struct.Struct("!BBHIHH4x")
 _PORT = struct.Struct("!I4x12QII")
+#: Up to the match of input port and Ethernet type (IPv6), and the instruction to go to table 1.
+_ENTRY = struct.Struct("!HBxIIHHHHxxxxQQQ HHIIIH6x HHBxxx")
 
 
-def reply(first: int, packets: int, more: bool) -> bytes:
-    """A message of ``PORTS_IN_MESSAGE`` ports' statistics; every packet had 800 octets."""
-    body = b"".join(
-        _PORT.pack(port, packets, packets, 800 * packets, 800 * packets, *(0,) * 8, 60, 0)
-        for port in range(first, first + PORTS_IN_MESSAGE)
-    )
-    return _HEADER.pack(4, 19, _HEADER.size + len(body), 7, 4, int(more)) + body
+def reply(kind: int, first: int, packets: int, more: bool) -> bytes:
+    """A message of the statistics of ``IN_MESSAGE`` ports, or of their flow entries; every packet had 800 octets."""
+    ports = range(first, first + IN_MESSAGE)
+    if kind == _PORT_STATS:
+        counts = packets, packets, 800 * packets, 800 * packets
+        entries = [_PORT.pack(port, *counts, *(0,) * 8, 60, 0) for port in ports]
+    else:
+        head = _ENTRY.size, 0, 60, 0, 10, 0, 0, 0, 7, packets, 800 * packets
+        goto = 1, 8, 1
+        entries = [_ENTRY.pack(*head, 1, 18, 0x80000004, port, 0x80000A02, 0x86DD, *goto) for port in ports]
+    body = b"".join(entries)
+    return _HEADER.pack(4, 19, _HEADER.size + len(body), 7, kind, int(more)) + body
+
+
+def replies(packets: int) -> list[tuple[bytes, int, bool]]:
+    """What a switch answers: messages, of which kind, and whether more of it follow."""
+    return [
+        (reply(kind, first, packets, more), kind, more)
+        for kind in (_FLOW_STATS, _PORT_STATS)
+        for first, more in ((1, True), (1 + IN_MESSAGE, False))
+    ]
+
+
+class Session:
+    """A connection by which nothing is sent."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def request(self, *messages: Any) -> Transaction:
+        self.asked += len(messages)
+        return Transaction(b"", self.asked - len(messages) + 1, len(messages), 0.0)
 
 
 def read(octets: bytes) -> Any:
@@ -52,25 +83,28 @@ def measure(effort: Effort) -> list[Comparison]:
     switch.ports = {tunnel_port(mag): number for number, mag in enumerate(mags, start=1)}
     loads = LoadList(["lma1"], mags, report_interval=INTERVAL)
     loads.ports("lma1", mags)
-    polls = [
-        (reply(1, 1000 * number, True), reply(1 + PORTS_IN_MESSAGE, 1000 * number, False))
-        for number in range(POLLS * rounds)
-    ]
+    session = switch._session = cast(Any, Session())
+    polls = [replies(1000 * number) for number in range(POLLS * rounds)]
     times = count(0, INTERVAL)
     waiting = iter(polls)
 
     def ours() -> int:
         for messages in islice(waiting, POLLS):
-            for message, more in zip(messages, (True, False), strict=True):
-                complete = switch.statistics(read(message).body, more)
+            switch.request_statistics()
+            complete = False
+            for message, kind, more in messages:
+                if kind == _FLOW_STATS:
+                    switch.entries_described(session.asked - 1, read(message).body)
+                else:
+                    complete = switch.statistics(read(message).body, more)
             assert complete
-            counted = {mag: (each.rx_packets, each.rx_octets) for mag, each in switch.tunnel_counters(mags)}
+            counted = {mag: (each.packets, each.octets) for mag, each in switch.tunnel_traffic(mags)}
             loads.port_statistics("lma1", counted, next(times))
         return POLLS * PORTS
 
     def theirs() -> int:
         for messages in polls[:POLLS]:
-            for message in messages:
+            for message, _, _ in messages:
                 read(message)
         return POLLS * PORTS
 

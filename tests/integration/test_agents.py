@@ -240,6 +240,8 @@ def test_a_mag_that_is_there_first_converges(domain: Domain, group: CpuGroup) ->
 def test_lmas_report_load_and_core_gateway(domain: Domain) -> None:
     rms, (core,) = domain.rms, json.loads(inside("underlay", "ip", "-json", "link", "show", "core"))
     assert rms is not None
+    for lma in domain.profile.lmas:  # what the RMS would install for the tunnel's sake
+        domain.switches[lma.name].ofctl("add-flow", "br-pm", "table=0,ipv6,in_port=t-mag1,actions=drop")
     for lma in domain.profile.lmas:
         report = eventually(
             lambda lma=lma: next(

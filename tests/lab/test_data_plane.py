@@ -249,6 +249,20 @@ def test_the_traffic_of_a_mobile_node_is_counted(lab: Lab) -> None:
             rest(lab, f"bindings/{wrong}")
 
 
+def test_tunnels_count_packets_of_mobile_nodes_and_not_those_that_watch_over_them(lab: Lab) -> None:
+    def packets(way: str) -> int:
+        return sum(tunnel[f"{way}_packets"] for tunnel in rest(lab, "tunnels"))
+
+    polls = 3 * lab.profile.load_sharing.report_interval
+    time.sleep(polls)  # until all is counted that was sent before
+    before = packets("uplink"), packets("downlink")
+    assert "5 received" in ping(lab, "mn2", correspondent(lab), "-c", "5", "-i", "0.1")
+    wanted = before[0] + 5, before[1] + 5
+    eventually(lambda: (packets("uplink"), packets("downlink")) == wanted, what="the count of five packets each way")
+    time.sleep(polls)
+    assert (packets("uplink"), packets("downlink")) == wanted
+
+
 # Handoffs of mn2, which is at mag2 before and afterwards
 
 

@@ -79,29 +79,21 @@ def test_group_cpu_is_use_over_quota(
 
 # Load report
 
-DUMP = """OFPST_PORT reply (OF1.3) (xid=0x2): 4 ports
-  port  core: rx pkts=9, bytes=900, drop=0, errs=0, frame=0, over=0, crc=0
-           tx pkts=8, bytes=800, drop=0, errs=0, coll=0
-           duration=3.2s
-  port  LOCAL: rx pkts=7, bytes=700, drop=0, errs=0, frame=0, over=0, crc=0
-           tx pkts=0, bytes=0, drop=0, errs=0, coll=0
-           duration=3.2s
-  port  "t-mag1": rx pkts=18446744073709551614, bytes=12, drop=?, errs=?, frame=?, over=?, crc=?
-           tx pkts=5, bytes=6, drop=?, errs=?, coll=?
-           duration=1.2s
-  port  "t-mag2": rx pkts=?, bytes=?, drop=?, errs=?, frame=?, over=?, crc=?
-           tx pkts=?, bytes=?, drop=?, errs=?, coll=?
-           duration=1.2s
+_ENTRY = " cookie=0x504d010000002d8d, duration=61.022s, table=0, "
+DUMP = f"""\
+{_ENTRY}n_packets=3, n_bytes=258, priority=20,icmp6,in_port=core,icmp_type=135 actions=LOCAL
+{_ENTRY}n_packets=18446744073709551614, n_bytes=12, priority=10,ipv6,in_port="t-mag1" actions=goto_table:1
+{_ENTRY}n_packets=0, n_bytes=0, idle_age=7, priority=10,ipv6,in_port=tx actions=goto_table:1
 """
 
 
 class FakeSwitch:
     def ofctl(self, *args: str) -> str:
-        assert args == ("--names", "dump-ports", "br-pm")
+        assert args == ("--names", "dump-flows", "br-pm", "table=0,ipv6")
         return DUMP
 
 
-def test_only_tunnels_with_known_counters_count() -> None:
+def test_only_tunnels_with_flow_entries_count() -> None:
     switch: Any = FakeSwitch()
     assert tunnel_counters(switch) == {"mag1": (18446744073709551614, 12)}
 

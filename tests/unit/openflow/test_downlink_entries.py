@@ -64,7 +64,9 @@ def test_it_counts_what_ryu_would_read() -> None:
 def test_no_octets_make_it_fail(octets: bytes, length: int, match_length: int) -> None:
     body = bytearray((struct.pack("!H", length) + bytes(44) + b"\0\1" + octets).ljust(length, b"\0")[:length])
     struct.pack_into("!H", body, 50, match_length)
-    ToldEntry.parser(bytes(body), 0).counted()
+    entry = ToldEntry.parser(bytes(body), 0)
+    entry.counted()
+    entry.counted_from_port()
 
 
 @pytest.mark.parametrize("slices", [1, 2, 16, SLICES])

@@ -1,0 +1,97 @@
+"""What a switch tells of its ports, and of the packets of mobile nodes that came by them."""
+
+from __future__ import annotations
+
+import struct
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from openflow_helpers import FakeDatapath, messages
+
+from ryu_pmipls.domain.profile import load_profile
+from ryu_pmipls.framework import ToldEntry
+from ryu_pmipls.openflow import encode, pipeline, rules
+from ryu_pmipls.openflow.flow import Entry
+from ryu_pmipls.openflow.session import SwitchSession
+from ryu_pmipls.openflow.switch import Counters, Switch, Traffic
+
+PROFILE = load_profile("two-lma")
+PORTS = {"core": 1, "t-mag1": 10, "t-mag2": 11, "icmp-1436": 12}
+MULTIPART_REQUEST, FLOW_STATS, PORT_STATS = 18, 1, 4
+
+
+def told(entry: Entry, packets: int) -> ToldEntry:
+    """An entry as a switch tells it that has counted so many packets of 60 octets."""
+    octets = encode.octets(encode.add_flow(entry, 7), 1)
+    head = struct.pack("!BxIIHHHHxxxxQQQ", 0, 0, 0, entry.rule.priority, 0, 0, 0, 7, packets, 60 * packets)
+    return ToldEntry.parser(struct.pack("!H", 2 + len(head) + len(octets[48:])) + head + octets[48:], 0)
+
+
+def port(number: int, packets: int) -> Any:
+    return SimpleNamespace(port_no=number, rx_packets=packets, rx_bytes=0, tx_packets=0, tx_bytes=0)
+
+
+@pytest.fixture
+def datapath() -> FakeDatapath:
+    return FakeDatapath()
+
+
+@pytest.fixture
+def switch(datapath: FakeDatapath) -> Switch:
+    made = Switch(PROFILE.lmas[0], cast(Any, None), None)
+    made._session = SwitchSession(cast(Any, datapath))
+    made.ports = dict(PORTS)
+    return made
+
+
+def asked(datapath: FakeDatapath) -> dict[int, int]:
+    """Transaction ids of the last questions, by what was asked for."""
+    questions = [(xid, message) for kind, xid, message in messages(datapath.sent[-1]) if kind == MULTIPART_REQUEST]
+    found = {struct.unpack_from("!H", message, 8)[0]: xid for xid, message in questions}
+    assert [*found][:2] == [FLOW_STATS, PORT_STATS]  # in this order they are answered
+    return found
+
+
+def test_what_comes_from_tunnels_is_counted_by_their_flow_entries_and_bfd_is_not(
+    switch: Switch, datapath: FakeDatapath
+) -> None:
+    switch.request_statistics()
+    entries = [*rules.lma_base(PROFILE, PROFILE.lmas[0], PORTS, bytes(6), bytes(6))]
+    counts = {PORTS["t-mag1"]: 5, PORTS["t-mag2"]: 0}
+    from_tunnels = [
+        told(entry, counts[cast(int, entry.match.in_port)])
+        for entry in entries
+        if entry.rule == pipeline.LMA_FROM_TUNNEL
+    ]
+    assert len(from_tunnels) == 2
+    for each in from_tunnels:  # in several messages
+        switch.entries_described(asked(datapath)[FLOW_STATS], [each])
+    switch.entries_described(77, [told(entries[0], 9)])  # in answer to another question
+    assert not switch.statistics([port(10, 105)], more=True)
+    assert switch.statistics([port(11, 100)], more=False)
+    assert dict(switch.tunnel_traffic(["mag1", "mag2", "mag3"])) == {"mag1": Traffic(5, 300), "mag2": Traffic(0, 0)}
+    assert dict(switch.tunnel_counters(["mag1"])) == {"mag1": Counters(105, 0, 0, 0)}
+    assert switch.told == [told(entries[0], 9)]
+
+
+def test_a_tunnel_without_flow_entry_is_unknown(switch: Switch, datapath: FakeDatapath) -> None:
+    switch.request_statistics()
+    switch.entries_described(asked(datapath)[FLOW_STATS], [])
+    assert switch.statistics([port(10, 105)], more=False)
+    assert dict(switch.tunnel_traffic(["mag1"])) == {}
+
+
+@pytest.mark.parametrize("node", ["mag1", "lma1"])
+def test_each_tunnel_has_one_entry_by_which_ipv6_comes_in(node: str) -> None:
+    """The counts of several would be added up."""
+    if node == "mag1":
+        ports = {"acc1": 1, "t-lma1": 10, "t-lma2": 11}
+        entries = [*rules.mag_base(PROFILE, PROFILE.mag(node), ports)]
+    else:
+        ports = PORTS
+        entries = [*rules.lma_base(PROFILE, PROFILE.lma(node), ports, bytes(6), bytes(6))]
+    for name in ("t-lma1", "t-mag1"):
+        if name in ports:
+            at_port = [entry for entry in entries if entry.match.in_port == ports[name]]
+            assert [(entry.rule.table.number, entry.match.ipv6) for entry in at_port] == [(0, True)]
