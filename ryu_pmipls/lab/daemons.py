@@ -18,7 +18,7 @@ from ryu_pmipls.lab import processes
 from ryu_pmipls.lab.errors import LabError
 from ryu_pmipls.lab.plan import RMS, Plan, cpu_group, settings
 
-_RMS_TIMEOUT = 30.0  # seconds until the RMS listens, and then until all switches are connected
+_RMS_TIMEOUT = 60.0  # seconds until the RMS listens, and then until all switches are connected
 _SETTLING = 0.5  # seconds for which a process must live to count as started
 
 

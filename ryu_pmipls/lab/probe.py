@@ -18,7 +18,7 @@ from ryu_pmipls.lab.lab import Lab
 from ryu_pmipls.lab.probe_ends import RECORD
 
 _SETTLING = 0.5  # seconds in which the last datagrams may still arrive
-_TIMEOUT = 10.0  # seconds for an end to start or to finish
+_TIMEOUT = 30.0  # seconds for an end to start or to finish
 _numbers = count(1)
 
 

@@ -22,7 +22,8 @@ Direction = Literal["up", "down"]  # as the mobile node sees it
 
 _DATAGRAM = 1200  # octets; fits into every tunnel of a 1348-octet underlay
 _LONGEST = 86400  # seconds
-_TIMEOUT = 5.0  # seconds for iperf3 to start, or to write down its results
+_START_TIMEOUT = 30.0  # seconds for iperf3 to start
+_END_TIMEOUT = 5.0  # seconds for iperf3 to write down its results, after each signal
 _START_TRIES = 10
 _START_CHECK = 0.3  # seconds after which a flow that could not begin has ended
 _numbers = count(1)
@@ -224,14 +225,14 @@ def _document(log: Path) -> dict[str, Any]:
 def _await_end(process: subprocess.Popen[bytes]) -> None:
     for number in (signal.SIGINT, signal.SIGKILL):
         try:
-            process.wait(_TIMEOUT)
+            process.wait(_END_TIMEOUT)
         except subprocess.TimeoutExpired:
             process.send_signal(number)
     process.wait()
 
 
 def _await_listener(server: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    deadline = time.monotonic() + _TIMEOUT
+    deadline = time.monotonic() + _START_TIMEOUT
     while port not in processes.listening_ports(server.pid):
         if server.poll() is not None or time.monotonic() > deadline:
             raise LabError(f"the iperf3 server does not start; its last words:\n{processes.last_lines(log)}")
