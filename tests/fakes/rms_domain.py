@@ -225,12 +225,12 @@ class RmsDomain:
         """Let so much time pass."""
         hub.sleep(seconds)
 
-    def until(self, condition: Callable[[], T], within: float = _PATIENCE) -> T:
-        """Let time pass until that is true; what it returns then."""
+    def until(self, condition: Callable[[], T], within: float = _PATIENCE, step: float = 0.02) -> T:
+        """Let time pass until that is true, looked at every so many seconds; what it returns then."""
         deadline = self.clock.monotonic() + within
         while not (value := condition()):
             assert self.clock.monotonic() < deadline, "it did not come about in time"
-            hub.sleep(0.01)
+            hub.sleep(step)
         return value
 
     def until_ready(self, *names: str) -> None:
@@ -387,8 +387,10 @@ SLOW_PACE = {
 
 @contextmanager
 def running(profile: Profile, store: Store | None = None) -> Iterator[RmsDomain]:
-    """A domain in which everything runs, and all switches are in line."""
+    """A domain in which everything runs, and all switches are in line; without a ``store`` the RMS has met them."""
     with rms_domain(profile, store) as domain:
+        for name in domain.switches if store is None else ():
+            domain.store.store.save_met_switch(name)
         domain.start_agents()
         domain.start_rms()
         domain.connect()
@@ -401,7 +403,8 @@ def rms_domain(profile: Profile, store: Store | None = None) -> Iterator[RmsDoma
     """A domain for a while, with nothing begun yet. All tracebacks that were logged have to be taken out of its log."""
     bricks, interval, thresholds = dict(app_manager.SERVICE_BRICKS), sys.getswitchinterval(), gc.get_threshold()
     patch = pytest.MonkeyPatch()
-    patch.setattr(gc, "freeze", lambda: None)
+    for costly in ("collect", "freeze"):
+        patch.setattr(gc, costly, lambda: 0)
     CONFIGURATION.set_override("wsapi_port", 0)
     CONFIGURATION.set_override("wsapi_host", "127.0.0.1")
     logger = logging.getLogger()

@@ -100,20 +100,25 @@ def test_the_lmas_alone_tell_where_nodes_are_and_their_mags_the_rest_later(domai
     assert [binding["port"] for binding in domain.get("/v1/bindings")] == [1, 2, 3, 1]
 
 
-def test_a_mag_that_tells_otherwise_than_the_lmas_has_them_follow(domain: RmsDomain) -> None:
+def test_an_lma_that_knows_better_than_the_first_switches_has_these_follow(domain: RmsDomain) -> None:
     domain.attach(1, "mag1")
-    domain.switches["lma1"].disconnect()
-    domain.until(lambda: domain.state("lma1") == "disconnected")
-    domain.attach(1, "mag2", "mag1")  # lma1 did not get that
+    for name in ("mag1", "lma1"):
+        domain.switches[name].disconnect()
+    domain.run(1)
+    domain.attach(1, "mag2", "mag1")  # neither got that
     domain.run(3)
     lose_the_store(domain)
-    domain.connect("lma1")
-    domain.until_ready("lma1")
-    assert domain.get("/v1/bindings")[0]["mag"] == "mag1"
-    domain.connect("mag2")
-    domain.until_ready("mag2")
+    domain.connect("mag1", "lma1")
+    domain.until_ready("mag1", "lma1")
+    assert [(each["mag"], each["port"]) for each in domain.get("/v1/bindings")] == [("mag1", 1)]
+    domain.connect("lma2")
+    domain.until_ready("lma2")
     domain.until(lambda: domain.routed_to("lma1", domain.prefix(1)) == "t-mag2")
-    assert domain.get("/v1/bindings")[0]["mag"] == "mag2"
+    domain.until(lambda: not any(entry.home_prefix for entry in domain.entries("mag1")))
+    assert [(each["mag"], each["port"]) for each in domain.get("/v1/bindings")] == [("mag2", None)]
+    domain.connect("mag2")
+    domain.until_ready()
+    assert [(each["mag"], each["port"]) for each in domain.get("/v1/bindings")] == [("mag2", 1)]
 
 
 def test_a_switch_that_was_met_is_read_no_more(domain: RmsDomain) -> None:
