@@ -17,8 +17,8 @@ from tests.fakes.openflow_switch import (
     FLOW_MOD,
     GROUP_MOD,
     MULTIPART_REQUEST,
-    OpenFlowSwitch,
     PORT_DESCRIPTION,
+    OpenFlowSwitch,
 )
 from tests.fakes.rms_domain import GATEWAY, RmsDomain, profile_with, running
 
@@ -410,7 +410,7 @@ def test_a_fault_in_bringing_a_switch_in_line_is_logged_and_it_is_tried_again(do
 
 
 def test_a_switch_that_does_not_keep_up_is_disconnected(domain: RmsDomain, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ryu_pmipls.openflow import session  # noqa: PLC0415
+    from ryu_pmipls.openflow import session
 
     monkeypatch.setattr(session, "MAX_PENDING", 2000)
     domain.switches["lma1"].hold_barriers = True
