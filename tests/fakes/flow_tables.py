@@ -67,6 +67,11 @@ class FlowMatch:
             raise OpenFlowError(BAD_VALUE)
         return match
 
+    @property
+    def in_port(self) -> int | None:
+        """The input port, if it matches one."""
+        return next((value for name, value, _ in self.fields if name == _IN_PORT), None)
+
     def covers(self, other: FlowMatch) -> bool:
         """Whether each packet that ``other`` matches is matched by this one, too."""
         masks = {name: (value, mask) for name, value, mask in other.fields}

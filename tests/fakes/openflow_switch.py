@@ -164,6 +164,15 @@ class OpenFlowSwitch:
         self.ports[name].live = live
         self._port_status(PORT_MODIFY, self.ports[name])
 
+    def receive(self, name: str, packets: int, octets: int) -> None:
+        """Packets of mobile nodes come out of a tunnel, counted by its port and by the entry that lets them in."""
+        port = self.ports[name]
+        port.rx_packets += packets
+        port.rx_octets += octets
+        for entry in self.tables.entries.values():
+            if entry.table == 0 and entry.match.in_port == port.number:
+                entry.count(packets, octets)
+
     def restart(self) -> None:
         """Lose all entries and groups."""
         self.tables = FlowTables()

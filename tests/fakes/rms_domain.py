@@ -352,9 +352,7 @@ class RmsDomain:
             window = self.profile.load_sharing.window
             while True:
                 for (mag, lma), rate in rates.items():
-                    port = self.switches[lma].ports[tunnel_port(mag)]
-                    port.rx_packets += rate
-                    port.rx_octets += 1000 * rate
+                    self.switches[lma].receive(tunnel_port(mag), rate, 1000 * rate)
                 for lma, cpu in loads.items():
                     counts = {mag: int(rate * window) for (mag, at), rate in rates.items() if at == lma}
                     self.load(lma, cpu, counts)

@@ -282,8 +282,8 @@ def test_a_round_that_fails_is_logged_and_the_next_one_is_made(domain: RmsDomain
 def test_the_answer_of_a_port_that_does_not_count_and_parts_of_answers_are_taken(domain: RmsDomain) -> None:
     for switch in domain.switches.values():
         switch.part = 200  # octets: several parts to each answer
-    domain.switches["lma1"].ports["t-mag1"].rx_packets = 4711
-    domain.switches["mag2"].ports["t-lma2"].rx_octets = 815
+    domain.switches["lma1"].receive("t-mag1", 4711, 10**6)
+    domain.switches["mag2"].receive("t-lma2", 1, 815)
     domain.run(2)
     tunnels = {(tunnel["mag"], tunnel["lma"]): tunnel for tunnel in domain.get("/v1/tunnels")}
     assert tunnels["mag1", "lma1"]["uplink_packets"] == 4711
