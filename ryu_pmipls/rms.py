@@ -335,8 +335,8 @@ class RouteManagementServer(PromptApp):
         gateway = message.option(CoreGateway)
         if gateway is not None and self.gateways.get(lma) != gateway.link_layer_address:
             self.gateways[lma] = gateway.link_layer_address
-            self.store.save_core_gateway(lma, gateway.link_layer_address)
             self.network.lmas[lma].refresh()
+            self.store.save_core_gateway(lma, gateway.link_layer_address)
 
     def _evaluate(self) -> None:
         while True:
