@@ -285,7 +285,7 @@ def _health(profile: str | None, url: str | None, as_json: bool) -> None:
 
     The exit status is 0 when it is, 1 when it is not or the RMS cannot be asked, 2 when an option is wrong.
     """
-    document = fetch((url or base_url(load_profile(profile))).rstrip("/"), "health")
+    document = fetch(where(profile, url), "health")
     if as_json:
         click.echo(json.dumps(document, indent=2))
     else:
