@@ -26,7 +26,7 @@ from ovs_setup.node import Node, hasten_reconnection, set_up, tear_down
 from ovs_setup.packet_sockets import RECEIVE_BUFFER, packet_sockets
 from ovs_setup.tunnel import add_tunnel, encapsulation, neighbour_lifetime, remove_tunnel, tunnels, warm_up
 from ovs_setup.vswitch import OpenVSwitch, OvsError
-from ryu_pmipls.domain.profile import load_profile
+from ryu_pmipls.domain.profile import PROFILE_VARIABLE, load_profile
 from tests.waiting import PATIENCE, eventually
 
 Result = TypeVar("Result")
@@ -561,6 +561,7 @@ def test_ipv4_stays_on_the_underlay_port_and_no_packet_comes_twice(host: Place, 
 
 def test_command_line(host: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "OpenVSwitch", lambda: host.ovs)
+    monkeypatch.setenv(PROFILE_VARIABLE, "two-lma")
     before = host.state()
     run = CliRunner().invoke
     assert run(command.main, ["mag", "mag1", "--underlay-port", "eth0"]).exit_code == 0
