@@ -78,7 +78,7 @@ async def _answer(reader: asyncio.StreamReader) -> str:
 
 def core_session(protocols: str, sessions: str, gateway: IPv6Address) -> CoreSession:
     """The session with ``gateway``, from bird's answers to ``show protocols all`` and ``show bfd sessions``."""
-    for name, shown in re.findall(r"^1002-(\S+)[ ]+BGP[ ](.*?)(?=^1002-|\Z)", protocols, re.MULTILINE | re.DOTALL):
+    for shown in re.findall(r"^1002-\S+ +BGP (.*?)(?=^1002-|\Z)", protocols, re.MULTILINE | re.DOTALL):
         if not _is(_field(shown, "Neighbor address"), gateway):
             continue
         established = _field(shown, "BGP state") == "Established"
@@ -87,7 +87,7 @@ def core_session(protocols: str, sessions: str, gateway: IPv6Address) -> CoreSes
             established=established,
             routes=sum(map(int, exported)) if established else 0,
             watched=any(_is(address, gateway) and state == "Up" for address, state in _bfd_sessions(sessions)),
-            error="" if established else _field(shown, "Last error") or f"{name} is {_field(shown, 'BGP state')}",
+            error="" if established else _field(shown, "Last error") or f"state {_field(shown, 'BGP state')}",
         )
     return CoreSession(error=f"bird has no BGP session with {gateway}")
 

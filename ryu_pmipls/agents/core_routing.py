@@ -1,4 +1,4 @@
-"""An LMA's word on whether the core network sends it downlink traffic, and if not, why (``docs/downlink.md``)."""
+"""An LMA's word on whether the core network sends it downlink traffic, and if not, why (``docs/health.md``)."""
 
 from __future__ import annotations
 

@@ -8,8 +8,8 @@ Times are seconds of the monotonic clock.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
@@ -162,28 +162,25 @@ class Observation:
         return sum(max(gain, 0) for gain in gains)
 
 
-@dataclass
 class NodeFaults:
-    """The faults of mobile nodes that have shown in two observations in a row."""
+    """The faults of mobile nodes that have shown in two observations in a row; (prefix, fault) when iterated.
 
-    proved: dict[bytes, NodeFault] = field(default_factory=dict)
-    _suspected: dict[bytes, NodeFault] = field(default_factory=dict)
+    The mobile nodes are observed in groups, each group for itself.
+    """
 
-    def observed(self, prefixes: Iterable[bytes], faults: Mapping[bytes, NodeFault]) -> None:
-        """Take what an observation of ``prefixes`` has found."""
-        for prefix in prefixes:
-            fault = faults.get(prefix)
-            if fault is None:
-                self._suspected.pop(prefix, None)
-                self.proved.pop(prefix, None)
-            elif self._suspected.get(prefix) == fault:
-                self.proved[prefix] = fault
-            else:
-                self._suspected[prefix] = fault
-                self.proved.pop(prefix, None)
+    def __init__(self) -> None:
+        self._latest: dict[int, Mapping[bytes, NodeFault]] = {}
+        self._proved: dict[int, Mapping[bytes, NodeFault]] = {}
 
-    def keep(self, attached: Callable[[bytes], bool]) -> None:
-        """Forget the prefixes whose mobile node is not ``attached`` any more."""
-        for kept in (self._suspected, self.proved):
-            for prefix in [prefix for prefix in kept if not attached(prefix)]:
-                del kept[prefix]
+    def __iter__(self) -> Iterator[tuple[bytes, NodeFault]]:
+        for proved in self._proved.values():
+            yield from proved.items()
+
+    def __len__(self) -> int:
+        return sum(map(len, self._proved.values()))
+
+    def observed(self, group: int, faults: Mapping[bytes, NodeFault]) -> None:
+        """Take what an observation of all mobile nodes of a group has found."""
+        before = self._latest.get(group, {})
+        self._latest[group] = faults
+        self._proved[group] = {prefix: fault for prefix, fault in faults.items() if before.get(prefix) == fault}

@@ -1,10 +1,11 @@
-"""The health of a domain: in words, what is wrong with its nodes, tunnels and mobile nodes (``docs/rest.md``)."""
+"""The health of a domain: in words, what is wrong with its nodes, tunnels and mobile nodes (``docs/health.md``)."""
 
 from __future__ import annotations
 
 import logging
 import time
 from collections.abc import Iterator
+from itertools import islice
 
 from ryu_pmipls.control.context import Context
 from ryu_pmipls.control.data_path import Fault, NodeFault, TunnelCounters
@@ -29,6 +30,8 @@ _INTERVAL = 1.0
 _DEAD_TUNNEL = 3.0
 #: Seconds in which a BGP session that has come up announces what it shall, and BFD watches over it.
 _YOUNG_SESSION = 5.0
+#: Mobile nodes that are named; of the others their number.
+_NODES = 20
 #: Reasons that are logged at each look.
 _LOGGED = 10
 
@@ -87,8 +90,9 @@ class HealthControl:
         return status if isinstance(status, CoreRouting) and fresh else None
 
     def _log(self, reasons: list[Reason]) -> None:
-        texts = {reason.text for reason in reasons}
-        for text in [reason.text for reason in reasons if reason.text not in self._logged][:_LOGGED]:
+        changing = {alarm.reason for alarm in self._uplinks.memory.alarms}  # with the figures of each round
+        texts = {reason.text for reason in reasons} - changing
+        for text in [reason.text for reason in reasons if reason.text in texts - self._logged][:_LOGGED]:
             LOG.warning("%s", text)
         if self._logged and not texts:
             LOG.info("all is well again")
@@ -135,10 +139,13 @@ class HealthControl:
                 yield Symptom(mag.name, text, patience=_DEAD_TUNNEL)
 
     def _node_symptoms(self) -> Iterator[Symptom]:
-        for prefix, fault in self._sweep.faults.items():
+        faults = self._sweep.faults
+        for prefix, fault in islice(faults, _NODES):
             binding = self._context.bindings.get(prefix)
             if binding is not None and binding.mag is not None:
                 yield node_symptom(binding, fault)
+        if len(faults) > _NODES:
+            yield Symptom(self._context.profile.domain, f"{len(faults) - _NODES} other mobile nodes get nothing")
 
 
 def load_symptoms(load: LmaLoad, stale_after: float) -> Iterator[Symptom]:

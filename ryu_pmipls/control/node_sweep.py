@@ -10,7 +10,7 @@ import logging
 from collections.abc import Mapping, Sequence
 
 from ryu_pmipls.control.context import Context
-from ryu_pmipls.control.data_path import LEAST_TIME, SETTLING, NodeFault, NodeFaults, Observation
+from ryu_pmipls.control.data_path import LEAST_TIME, SETTLING, NodeFaults, Observation
 from ryu_pmipls.framework import hub, in_turns
 from ryu_pmipls.openflow.contents import Contents
 from ryu_pmipls.openflow.cookies import SLICES
@@ -34,17 +34,14 @@ _Reading = dict[str, tuple[Contents | None, Mapping[bytes, int]]]
 
 
 class NodeSweep:
-    """Observes the mobile nodes of a domain; ``faults`` are those found, by home network prefix (8 octets)."""
+    """Observes the mobile nodes of a domain; ``faults`` are those found."""
 
     def __init__(self, context: Context) -> None:
+        self.faults = NodeFaults()
         self._bindings = context.bindings
         self._network = context.network
-        self._nodes = NodeFaults()
+        self._groups = 0  # that the faults are of
         self._read = 0  # entries in this round
-
-    @property
-    def faults(self) -> Mapping[bytes, NodeFault]:
-        return self._nodes.proved
 
     def run(self) -> None:
         """For ever: observe one group after the other."""
@@ -52,6 +49,8 @@ class NodeSweep:
         while True:
             try:
                 groups = group_count(len(self._bindings))
+                if groups != self._groups:
+                    self._groups, self.faults = groups, NodeFaults()
                 group %= groups
                 self._observe(group, groups)
                 group += 1
@@ -78,8 +77,7 @@ class NodeSweep:
         }
         both_mags, both_lmas = unchanged(mags_before, mags_after), unchanged(lmas_before, lmas_after)
         observation = Observation(places, both_mags[0], both_lmas[0], both_lmas[1], both_mags[1])
-        self._nodes.observed(before, observation.faults())
-        self._nodes.keep(self._attached)
+        self.faults.observed(group, observation.faults())
 
     def _places(self, group: int, groups: int) -> dict[bytes, Binding]:
         """The bindings of the group that have all that a MAG's entries need."""
@@ -90,10 +88,6 @@ class NodeSweep:
                 if binding is not None and None not in (binding.link_layer_address, binding.port, binding.anchor):
                     places[prefix] = binding
         return places
-
-    def _attached(self, prefix: bytes) -> bool:
-        binding = self._bindings.get(prefix)
-        return binding is not None and binding.mag is not None
 
     def _entries(self, switches: Sequence[Switch], group: int, groups: int) -> _Reading:
         """What the switches that are ready have."""

@@ -64,7 +64,7 @@ class ToldEntry(NamedTuple):
     def counted(self) -> tuple[bytes, int] | None:
         """The destination prefix (8 octets) that the entry matches, and the packets that it has counted.
 
-        None when it matches no /64 of destinations, or ends by itself. Takes a fiftieth of the time of ``parsed``.
+        None when it matches no /64 of destinations, or ends by itself. Takes a thirtieth of the time of ``parsed``.
         """
         octets = self.octets
         (hard_timeout,) = _HARD_TIMEOUT.unpack_from(octets, 16)

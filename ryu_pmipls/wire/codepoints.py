@@ -310,7 +310,7 @@ class TunnelStatusCode(IntEnum):
 
 
 class CoreRouting(IntEnum):
-    """An LMA's word on whether the core network sends it downlink traffic (``docs/downlink.md``)."""
+    """An LMA's word on whether the core network sends it downlink traffic (``docs/health.md``)."""
 
     ANNOUNCED = 0  # its sessions are up, and the home prefix pool is announced
     DRAINED = 1  # it has withdrawn the pool, on the operator's word

@@ -137,7 +137,7 @@ def test_a_mobile_node_that_gets_nothing_is_named(domain: Lab) -> None:
     probe.start()
     switch.ofctl("add-flow", BRIDGE, f"{match},actions=drop")
     try:
-        eventually(lambda: [text for text in texts(domain) if text.startswith("mn2@example.net ")], "a reason")
+        eventually(lambda: [text for text in texts(domain) if text.startswith("mn2@example.net ")], "a reason", 120)
         (text,) = [text for text in texts(domain) if text.startswith("mn2@example.net ")]
         assert f"({prefix}, bound at mag2) gets nothing" in text
     finally:
@@ -150,7 +150,7 @@ def test_a_silent_agent_and_a_switch_that_is_away_are_named(domain: Lab) -> None
     domain.stop_agent("lma2")
     try:
         noticed(domain, "lma2 takes part in no load sharing: nothing is heard of its agent")
-        assert rest(domain, "health")["downlink"]["lma2"] == "unknown"
+        eventually(lambda: rest(domain, "health")["downlink"]["lma2"] == "unknown", "an unknown downlink")
     finally:
         domain.start_agent("lma2")
     over(domain)

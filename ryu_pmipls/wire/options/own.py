@@ -128,6 +128,6 @@ class CoreRoutingStatus(Option):
     description = OptionDescription(
         subtype=7,
         title="Core Routing Status",
-        source="docs/downlink.md",
+        source="docs/health.md",
         layout=Layout(Number(name="status", octets=1, values=CoreRouting)),
     )

@@ -78,7 +78,7 @@ class TestWords:
 
     def test_a_session_that_was_never_up_has_its_state(self) -> None:
         young = DOWN.replace("     Last error:       Socket: Connection reset by peer\n", "")
-        assert core_session(young, NO_BFD, GATEWAY) == CoreSession(error="core is Active")
+        assert core_session(young, NO_BFD, GATEWAY) == CoreSession(error="state Active")
 
     @pytest.mark.parametrize("bfd", [BFD_DOWN, NO_BFD])
     def test_a_session_without_bfd(self, bfd: str) -> None:

@@ -217,32 +217,28 @@ class TestNodeFaults:
 
     def test_a_fault_is_proved_by_the_second_observation(self) -> None:
         faults = NodeFaults()
-        faults.observed([P1, P2], {P1: self.LOST})
-        assert faults.proved == {}
-        faults.observed([P1, P2], {P1: self.LOST})
-        assert faults.proved == {P1: self.LOST}
-        faults.observed([P1, P2], {})
-        assert faults.proved == {}
-        faults.observed([P1, P2], {P1: self.LOST})
-        assert faults.proved == {}
+        faults.observed(0, {P1: self.LOST})
+        assert [*faults] == []
+        faults.observed(0, {P1: self.LOST})
+        assert [*faults] == [(P1, self.LOST)]
+        assert len(faults) == 1
+        faults.observed(0, {})
+        assert [*faults] == []
+        faults.observed(0, {P1: self.LOST})
+        assert [*faults] == []
 
     def test_another_fault_has_to_be_proved_again(self) -> None:
         faults = NodeFaults()
         for _ in range(2):
-            faults.observed([P1], {P1: self.LOST})
-        faults.observed([P1], {P1: NodeFault(Fault.NO_ENTRY, "mag1")})
-        assert faults.proved == {}
+            faults.observed(0, {P1: self.LOST})
+        faults.observed(0, {P1: NodeFault(Fault.NO_ENTRY, "mag1")})
+        assert [*faults] == []
 
-    def test_those_of_another_group_stay(self) -> None:
+    def test_each_group_is_observed_for_itself(self) -> None:
         faults = NodeFaults()
         for _ in range(2):
-            faults.observed([P1], {P1: self.LOST})
-        faults.observed([P2], {})
-        assert faults.proved == {P1: self.LOST}
-
-    def test_those_that_are_gone_are_forgotten(self) -> None:
-        faults = NodeFaults()
-        for _ in range(2):
-            faults.observed([P1], {P1: self.LOST})
-        faults.keep(lambda prefix: prefix != P1)
-        assert faults.proved == {}
+            faults.observed(0, {P1: self.LOST})
+            faults.observed(1, {P2: self.LOST})
+        assert [*faults] == [(P1, self.LOST), (P2, self.LOST)]
+        faults.observed(1, {})
+        assert [*faults] == [(P1, self.LOST)]

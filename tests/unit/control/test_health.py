@@ -61,13 +61,14 @@ class Domain:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.network = Network()
+        self.bindings = {BINDING.prefix: BINDING}
         self.time = 0.0
         monkeypatch.setattr("ryu_pmipls.control.health.time.monotonic", lambda: self.time)
         self.loads = LoadList([*self.network.lmas], [*self.network.mags], window=10, report_interval=1)
         self.uplinks: Any = SimpleNamespace(load_list=self.loads, memory=Memory())
         self.store: Any = WatchedStore(SimpleNamespace())  # type: ignore[arg-type]
         context: Any = SimpleNamespace(
-            profile=PROFILE, network=self.network, bindings={BINDING.prefix: BINDING}, clock=lambda: NOW + self.time
+            profile=PROFILE, network=self.network, bindings=self.bindings, clock=lambda: NOW + self.time
         )
         self.health = HealthControl(context, self.uplinks, self.store)
         for lma in self.network.lmas:
@@ -234,3 +235,16 @@ def test_an_lma_whose_packets_are_not_counted_is_told() -> None:
 )
 def test_a_mobile_node_that_gets_nothing_is_named(fault: NodeFault, text: str) -> None:
     assert node_symptom(BINDING, fault).text == f"{NODE} {text}"
+
+
+def test_of_many_mobile_nodes_some_are_named_and_the_others_counted(domain: Domain) -> None:
+    lost = NodeFault(Fault.LOST, "mag1")
+    bindings = [BINDING._replace(prefix=number.to_bytes(8, "big")) for number in range(25)]
+    domain.bindings |= {binding.prefix: binding for binding in bindings}
+    for _ in range(2):
+        domain.health._sweep.faults.observed(0, {binding.prefix: lost for binding in bindings})
+    texts = domain.texts()
+    assert texts[:-1] == [node_symptom(binding, lost).text for binding in bindings[:20]]
+    assert texts[-1] == "5 other mobile nodes get nothing"
+    domain.bindings.clear()
+    assert domain.texts() == ["5 other mobile nodes get nothing"]
