@@ -25,7 +25,7 @@ def _kernel_parts(facts: HostFacts) -> Verdict:
     if not facts.root:
         return unknown("only root can try", AS_ROOT)
     if facts.kernel_faults is None:
-        return unknown("cannot be tried without the program ip", install(["iproute2"]))
+        return unknown("could not be tried: the program ip is missing, or nothing answers", install(["iproute2"]))
     failed = {part: reason for part, reason in facts.kernel_faults.items() if reason}
     if failed:
         modules = dict.fromkeys(part.split()[0] for part in failed)

@@ -37,7 +37,7 @@ from ryu_pmipls.doctor.host_facts import (
 )
 from ryu_pmipls.doctor.installation_checks import PROGRAMS
 
-_TIMEOUT = 10  # seconds for one command
+_TIMEOUT = 30  # seconds for one command
 _NAMESPACES = Path("/run/netns")
 _MOBILITY_HEADER = 135
 _ADJTIMEX_SIZE = 256  # octets, more than struct timex has
@@ -153,7 +153,7 @@ def _ipv6() -> bool:
 
 
 def _kernel_faults() -> dict[str, str] | None:
-    """Each of :data:`_TRIALS` with the reason why it fails, "" when it does not; ``None`` without ip(8)."""
+    """Each of :data:`_TRIALS` with the reason why it fails, "" when it does not; ``None`` when that cannot be told."""
     script = "".join(
         f'echo "{part}:$(ip {trial} 2>&1 | head -n 1)"\nip link set trial1 up 2>/dev/null\n'
         for part, trial in _TRIALS.items()
@@ -161,6 +161,8 @@ def _kernel_faults() -> dict[str, str] | None:
     if shutil.which("ip") is None:
         return None
     status, output, errors = _run("unshare", "--net", "--", "sh", "-c", script + "exit 0")
+    if status < 0:
+        return None
     if status:
         return {"network namespaces": errors or f"exit status {status}"}
     return dict(line.partition(":")[::2] for line in output.splitlines())

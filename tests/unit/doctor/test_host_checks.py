@@ -62,7 +62,7 @@ CASES: list[tuple[str, dict[str, Any], Level, str, str]] = [
     ("bird", {"bird": (3, 0, 1)}, WARNING, "3.0.1 is not tested", "bird2"),
     ("IPv6", {"ipv6": False}, WRONG, "disabled", "sysctl"),
     ("kernel parts", {"kernel_faults": None, "root": False}, UNKNOWN, "only root", "sudo"),
-    ("kernel parts", {"kernel_faults": None}, UNKNOWN, "without the program ip", "iproute2"),
+    ("kernel parts", {"kernel_faults": None}, UNKNOWN, "program ip is missing", "iproute2"),
     ("kernel parts", {"kernel_faults": {"a": "x", "a b": "y"}}, WRONG, "a: x; a b: y", "modprobe -a a$"),
     ("namespaces of the lab", {"purpose": Purpose()}, UNKNOWN, "without a profile", "pmipls doctor"),
     ("subnet of the lab", {"purpose": Purpose()}, UNKNOWN, "without a profile", "pmipls doctor"),
