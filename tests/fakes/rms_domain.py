@@ -26,7 +26,6 @@ from ryu.base import app_manager
 from ryu.controller.ofp_handler import OFPHandler
 from webob import Request
 
-from ryu_pmipls import rms
 from ryu_pmipls.domain.profile import SHIPPED_PROFILES, Lma, Mag, Profile
 from ryu_pmipls.framework import CONFIGURATION, hub, ofproto_v1_3_parser
 from ryu_pmipls.framework.connection import Connection
@@ -54,6 +53,10 @@ from tests.conftest import merge
 from tests.fakes.openflow_switch import FLOW, OpenFlowSwitch
 from tests.fakes.underlay import Underlay
 from tests.fakes.virtual_time import VirtualClock, virtual_time
+
+with pytest.MonkeyPatch.context() as _patch:
+    _patch.setenv("PMIPLS_PROFILE", "two-lma")  # which it reads when it is imported
+    from ryu_pmipls import rms
 
 T = TypeVar("T")
 

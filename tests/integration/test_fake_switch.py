@@ -134,6 +134,7 @@ def questions() -> list[Any]:
     return [
         *map(decode.request, range(64)),
         decode.census(),
+        decode.classified(),
         parser.OFPGroupDescStatsRequest(encode.PROTOCOL),
         parser.OFPGroupStatsRequest(encode.PROTOCOL, 0, ofp.OFPG_ALL),
         parser.OFPGroupStatsRequest(encode.PROTOCOL, 0, 1),

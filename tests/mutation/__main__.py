@@ -59,6 +59,10 @@ NEAREST: dict[str, str] = {
     "ryu_pmipls/control/failures.py": "rms/test_lma_deaths.py",
     "ryu_pmipls/control/uplinks.py": "rms/test_sharing_enforcement.py",
     "ryu_pmipls/control/recovery.py": "rms/test_bindings_recovery.py",
+    "ryu_pmipls/control/health.py": "control/test_health.py",
+    "ryu_pmipls/control/data_path.py": "control/test_data_path.py",
+    "ryu_pmipls/control/node_sweep.py": "control/test_node_sweep.py",
+    "ryu_pmipls/store/memory.py": "store/test_store_contract.py",
     "ryu_pmipls/openflow/remains.py": "openflow/test_remains.py",
     "ryu_pmipls/openflow/session.py": "openflow/test_session.py",
     "ryu_pmipls/openflow/rules.py": "openflow/test_rules.py",
@@ -129,7 +133,7 @@ def start(mutant: Mutant | None, tests: Sequence[str]) -> int:
         sys.meta_path.insert(0, _Finder(mutant))
     code = 1
     try:
-        options = ("-x", "-q", "-p", "no:cacheprovider", "-W", "ignore", "--rootdir", str(ROOT))
+        options = ("-x", "-q", "-p", "no:cacheprovider", "-n", "0", "-W", "ignore", "--rootdir", str(ROOT))
         code = int(pytest.main([*options, *tests]))
     finally:
         os._exit(code)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
+
+Change = Callable[[Any], None]
 
 _COMPARISONS: dict[type, type] = {
     ast.Lt: ast.LtE,
@@ -71,22 +74,40 @@ def _line(node: ast.AST) -> str:
     return text if len(text) <= 70 else f"{text[:67]}..."
 
 
-def _changes(tree: ast.AST) -> Iterator[tuple[Any, Any]]:
-    """(node, function that puts the fault into that node or a copy of it)."""
+def _changes(tree: ast.AST) -> Iterator[tuple[Any, Change]]:
+    """Nodes, and what puts the fault into such a node or a copy of it."""
     for node in _behaviour(tree):
         if isinstance(node, ast.Compare):
             for place, operator in enumerate(node.ops):
-                yield node, lambda copied, place=place, to=_COMPARISONS[type(operator)]: copied.ops.__setitem__(
-                    place, to()
-                )
+                yield node, partial(_compare, place, _COMPARISONS[type(operator)])
         elif isinstance(node, (ast.BoolOp, ast.BinOp, ast.AugAssign)) and type(node.op) in _OPERATORS:
-            yield node, lambda copied, to=_OPERATORS[type(node.op)]: setattr(copied, "op", to())
+            yield node, partial(_operate, _OPERATORS[type(node.op)])
         elif isinstance(node, (ast.If, ast.While, ast.IfExp)) and not isinstance(node.test, (ast.Compare, ast.BoolOp)):
-            yield node, lambda copied: setattr(copied, "test", ast.UnaryOp(ast.Not(), copied.test))
+            yield node, _negate
         elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
-            yield node, lambda copied: setattr(copied, "value", ast.Constant(None))
+            yield node, _leave_out
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _CALLS:
-            yield node, lambda copied, to=_CALLS[node.func.id]: setattr(copied.func, "id", to)
+            yield node, partial(_call, _CALLS[node.func.id])
+
+
+def _compare(place: int, operator: type, node: Any) -> None:
+    node.ops[place] = operator()
+
+
+def _operate(operator: type, node: Any) -> None:
+    node.op = operator()
+
+
+def _negate(node: Any) -> None:
+    node.test = ast.UnaryOp(ast.Not(), node.test)
+
+
+def _leave_out(node: Any) -> None:
+    node.value = ast.Constant(None)
+
+
+def _call(name: str, node: Any) -> None:
+    node.func.id = name
 
 
 def _behaviour(node: ast.AST) -> Iterator[Any]:

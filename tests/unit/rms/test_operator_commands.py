@@ -12,7 +12,8 @@ from ryu_pmipls.wire import Drain, UplinkShare
 from tests.fakes.rms_domain import RmsDomain, profile_with, rms_domain, running
 
 LOADS = {"lma1": 0.1, "lma2": 0.1}
-RATES = {("mag1", "lma1"): 10, ("mag2", "lma1"): 10, ("mag1", "lma2"): 10, ("mag2", "lma2"): 10}
+#: Nobody sends by way of lma1, so that it forwards nothing when it is drained.
+RATES = {("mag1", "lma1"): 0, ("mag2", "lma1"): 0, ("mag1", "lma2"): 10, ("mag2", "lma2"): 10}
 
 
 @pytest.fixture

@@ -72,12 +72,14 @@ def test_the_index_names_every_path(domain: RmsDomain) -> None:
     assert served == {*index["resources"], *index["commands"], "/v1"}
 
 
-def test_health_is_ok_when_all_switches_are_ready_and_degraded_otherwise(domain: RmsDomain) -> None:
+def test_health_has_the_shape_of_the_page_and_tells_the_state_of_switches(domain: RmsDomain) -> None:
+    domain.keep_reporting({"lma1": 0.1, "lma2": 0.1}, {("mag1", "lma1"): 10})
+    domain.until(lambda: domain.get("/v1/health")["status"] == "ok")
     health = domain.get("/v1/health")
-    assert {*samples()["/v1/health"]} <= {*health}
-    assert health["status"] == "ok"
+    assert shape(health) == shape(samples()["/v1/health"])
     assert health["switches"] == dict.fromkeys(("mag1", "mag2", "lma1", "lma2"), "ready")
-    assert (health["switch_errors"], health["bindings"], health["alarms"], health["refused"]) == ({}, 0, [], {})
+    assert health["downlink"] == {"lma1": "unknown", "lma2": "unknown"}
+    assert (health["switch_errors"], health["bindings"], health["reasons"], health["refused"]) == ({}, 0, [], {})
     assert abs(health["time"] - domain.clock.wall()) < 0.1
     domain.switches["mag2"].disconnect()
     domain.until(lambda: domain.get("/v1/health")["status"] == "degraded")
@@ -85,7 +87,8 @@ def test_health_is_ok_when_all_switches_are_ready_and_degraded_otherwise(domain:
     domain.switches["mag2"].hold_barriers = True
     domain.connect("mag2")
     domain.until(lambda: domain.get("/v1/health")["switches"]["mag2"] == "reconciling")
-    assert domain.get("/v1/health")["status"] == "degraded"
+    (reason,) = domain.get("/v1/health")["reasons"]
+    assert (reason["subject"], reason["text"]) == ("mag2", "the switch of mag2 is reconciling")
     domain.switches["mag2"].release_barriers()
     domain.until(lambda: domain.get("/v1/health")["status"] == "ok")
 
@@ -283,7 +286,7 @@ def test_the_server_of_the_application_answers(domain: RmsDomain) -> None:
     octets = b""
     while came := client.recv(4096):
         octets += came
-    assert json.loads(octets.split(b"\r\n\r\n", 1)[1])["status"] == "ok"
+    assert json.loads(octets.split(b"\r\n\r\n", 1)[1])["domain"] == "two-lma"
 
 
 def test_the_core_gateway_that_an_lma_reports_is_taken_and_kept(domain: RmsDomain) -> None:

@@ -10,12 +10,11 @@ from typing import Any
 import pytest
 import yaml
 
-from ryu_pmipls import rms
 from ryu_pmipls.domain.profile import SHIPPED_PROFILES
 from ryu_pmipls.framework import CONFIGURATION
 from ryu_pmipls.store import MemoryStore, SqliteStore, StoreError, open_store
 from tests.conftest import merge
-from tests.fakes.rms_domain import profile_with, rms_domain, running
+from tests.fakes.rms_domain import profile_with, rms, rms_domain, running
 
 OPTIONS = (
     "ofp_listen_host",
@@ -48,10 +47,15 @@ def test_the_profile_sets_the_options_of_ryu_manager(tmp_path: Path, monkeypatch
     configured(tmp_path / "profile.yaml", {}, monkeypatch)
 
 
-def test_a_faulty_profile_ends_it_with_a_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_faulty_profile_ends_it_with_a_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("PMIPLS_PROFILE", str(tmp_path / "none.yaml"))
-    with pytest.raises(SystemExit, match=r"^ryu_pmipls.rms: .*none.yaml: there is no such file"):
+    with pytest.raises(SystemExit) as end:
         rms._configure()
+    assert end.value.code == 2
+    message = capsys.readouterr().err
+    assert message.startswith("ryu_pmipls.rms: ") and "none.yaml: there is no such file" in message
 
 
 def test_a_store_that_cannot_be_used_ends_it_with_a_message() -> None:

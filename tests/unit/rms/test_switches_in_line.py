@@ -121,7 +121,7 @@ def test_a_switch_that_no_node_has_is_sent_away(domain: RmsDomain) -> None:
     domain.until(lambda: domain.get("/v1/health")["refused"].get("openflow: unknown datapath id") == 1)
     domain.until(lambda: not stranger.connected)
     assert any("datapath id 00000000000000ee, which no node of the profile has" in line for line in domain.log.lines)
-    assert domain.get("/v1/health")["status"] == "ok"
+    assert {*domain.get("/v1/health")["switches"].values()} == {"ready"}
     assert stranger.received[FLOW_MOD] == 0
 
 
@@ -386,7 +386,7 @@ def test_without_an_audit_nobody_looks() -> None:
         del domain.switches["mag1"].tables.entries[entry_of(domain, "mag1", pipeline.MAG_GUARD).key]
         domain.run(20)
         assert drifted(domain, "mag1") == 0
-        assert domain.switches["mag1"].received[MULTIPART_REQUEST] - asked < 30  # port statistics
+        assert domain.switches["mag1"].received[MULTIPART_REQUEST] - asked < 60  # counters
 
 
 def test_a_fault_in_bringing_a_switch_in_line_is_logged_and_it_is_tried_again(domain: RmsDomain) -> None:
