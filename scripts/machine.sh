@@ -4,6 +4,7 @@
 tested="Debian 12, Debian 13 and Ubuntu 24.04"
 packages=(bird2 ca-certificates curl ethtool iperf3 iproute2 iputils-ping nftables openssl openvswitch-switch procps python3 python3-venv tcpdump tshark)
 policy=/usr/sbin/policy-rc.d
+units=/etc/systemd/system
 
 # `su` without `-` keeps the PATH of an ordinary user.
 for folder in /usr/local/sbin /usr/sbin /sbin; do
@@ -53,20 +54,21 @@ install_packages() {
 
 # hold_services: until this shell ends, a package that is installed starts no service that does not run already.
 hold_services() {
-    [ ! -e $policy ] || return 0 # somebody has decided already
-    trap 'rm -f $policy' EXIT
-    cat >$policy <<END
+    local owner=$BASHPID
+    [ ! -e "$policy" ] || return 0 # somebody has decided already
+    trap 'rm -f "$policy"' EXIT
+    cat >"$policy" <<END
 #!/bin/sh
 # Written by ryu_pmipls' ./run while it installs packages. Without that process it removes itself.
-[ -e /proc/$BASHPID ] || { rm -f "\$0"; exit 0; }
+[ -e /proc/$owner ] || { rm -f "\$0"; exit 0; }
 for word; do systemctl --quiet is-active "\$word" && exit 0; done
 exit 101
 END
-    chmod 755 $policy
+    chmod 755 "$policy"
 }
 
 # enabled_units: the links by which targets of systemd start units at boot.
-enabled_units() { find /etc/systemd/system -path "*.target.wants/*" -type l 2>/dev/null | sort; }
+enabled_units() { find "$units" -path "*.target.wants/*" -type l 2>/dev/null | sort; }
 
 # disable_units BEFORE PACKAGE...: disables what the packages have enabled beyond the links BEFORE. The administrator may
 # enable it; an upgrade of the packages does not.

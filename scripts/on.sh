@@ -45,17 +45,20 @@ on() {
 # make_root SUITE FOLDER: with the machine's own mirror if it runs Debian. Mounts of mmdebstrap end with its namespace.
 make_root() {
     local suite=$1 root=$2 sources
-    rm -rf --one-file-system "$root.making"
+    making=$root.making
+    rm -rf --one-file-system "$making"
+    trap 'rm -rf --one-file-system "$making"' EXIT
     mapfile -t sources < <(mirrors "$suite")
     printf 'from: %s\n' "${sources[@]:-the default mirror}"
     unshare --mount mmdebstrap --variant=apt --include=ca-certificates,python3,python3-venv \
-        --aptopt=<(apt_options) "$suite" "$root.making" "${sources[@]}"
-    mv "$root.making" "$root"
+        --aptopt=<(apt_options) "$suite" "$making" "${sources[@]}"
+    mv "$making" "$root"
 }
 
 # mirrors SUITE: lines for sources.list with the mirrors this Debian uses; nothing if it is no Debian.
 mirrors() {
     local uri label
+    # shellcheck disable=SC2016
     apt-get indextargets --format '$(REPO_URI) $(LABEL)' 'Created-By: Packages' 2>/dev/null | sort -u |
         while read -r uri label; do
             case $label in
@@ -70,8 +73,8 @@ apt_options() { apt-config dump | grep -E '^Acquire::(Check-[A-Za-z-]+|https?::P
 # furnish ROOT: a fresh copy of the checkout, and the machine's way to the outside: proxies, certificates, name server.
 furnish() {
     local root=$1 certificates=/usr/local/share/ca-certificates
-    rm -rf "$root$home/checkout"
     mkdir -p "$root$home/checkout" "$root$certificates"
+    find "$root$home/checkout" -mindepth 1 -maxdepth 1 ! -name .mypy_cache -exec rm -rf {} +
     tar -C "$checkout" --exclude=.git --exclude-from=<(sed 's,/$,,' "$checkout/.gitignore") -c . |
         tar -C "$root$home/checkout" --no-same-owner -x
     rm -f "$root/etc/resolv.conf" "$root$certificates"/*.crt

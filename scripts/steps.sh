@@ -13,7 +13,7 @@ fail() {
 # complaints: of a tool's output, the lines that tell why it failed; the last ones when none says so.
 complaints() {
     local text found
-    text=$(sed -E 's/.*\r//; s/Retrying \(Retry\([^)]*\)\)/Retrying/; /^[[:space:]]*$/d' | cut -c 1-300)
+    text=$(sed -E 's/.*\r//; s/Retrying \(Retry\([^)]*\)\)/Retrying/; s/<[^>]* object at 0x[^>]*>: //; /^[[:space:]]*$/d' | cut -c 1-300)
     found=$(grep -E '^ *(ERROR|E|W|Err|[Ee]rror|[Ff]atal|dpkg|mmdebstrap|WARNING: Retrying)\b' <<<"$text") || found=$text
     awk '!seen[$0]++' <<<"$found" | tail -n 8 | sed 's/^ */    /'
 }
