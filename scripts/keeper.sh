@@ -14,7 +14,11 @@ if read -r _; then
         # A group of version 2 that has groups with controllers below it may have no process of its own.
         [ -e "$group/cgroup.controllers" ] || continue
         mkdir "$group/init"
-        while read -r process; do echo "$process" >"$group/init/cgroup.procs"; done <"$group/cgroup.procs"
+        for _ in $(seq 20); do # they fork meanwhile
+            mapfile -t processes <"$group/cgroup.procs"
+            for process in "${processes[@]}"; do echo "$process" >"$group/init/cgroup.procs"; done 2>/dev/null
+            [ ${#processes[@]} -gt 0 ] || break
+        done
     done
     setpriv --pdeathsig KILL slirp4netns --configure --mtu=1400 --disable-host-loopback "$pid" tap0 \
         </dev/null >"$control/slirp4netns.log" 2>&1 &
