@@ -1,7 +1,7 @@
 """The Route Management Server: a Ryu application, started with ``ryu-manager ryu_pmipls.rms``.
 
-Handlers and wiring only: what is done about the news is in :mod:`ryu_pmipls.control`; what is decided, in
-:mod:`ryu_pmipls.loadsharing` and :mod:`ryu_pmipls.routing`; what the switches need, in :mod:`ryu_pmipls.openflow`.
+Handlers and wiring only: what is done about the news is in :mod:`ryu_pmipls.controller`; what is decided, in
+:mod:`ryu_pmipls.loadsharing` and :mod:`ryu_pmipls.controller.bindings`; what the switches need, in :mod:`ryu_pmipls.controller.switches`.
 
 The profile is ``$PMIPLS_PROFILE``, else ``/etc/pmipls/domain.yaml``; options of ``ryu-manager`` win over what it says.
 """
@@ -17,41 +17,31 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, cast
 
 from ryu_pmipls.clock import SteadyClock
-from ryu_pmipls.control.confirmation import Confirmation
-from ryu_pmipls.control.context import Context
-from ryu_pmipls.control.failures import FailureControl
-from ryu_pmipls.control.health import HealthControl
-from ryu_pmipls.control.incidents import Incidents
-from ryu_pmipls.control.notifier import Notifier
-from ryu_pmipls.control.operator import Operator
-from ryu_pmipls.control.recovery import Recovery
-from ryu_pmipls.control.reports import Report, Reports
-from ryu_pmipls.control.routes import RouteControl
-from ryu_pmipls.control.sessions import SessionControl
-from ryu_pmipls.control.uplinks import UplinkControl, stored_uplinks
-from ryu_pmipls.control.watched_store import WatchedStore
+from ryu_pmipls.controller.retransmission import Confirmation
+from ryu_pmipls.controller.context import Context
+from ryu_pmipls.controller.failure_detection import FailureControl
+from ryu_pmipls.controller.health import HealthControl
+from ryu_pmipls.controller.incidents import Incidents
+from ryu_pmipls.controller.lma_notifier import Notifier
+from ryu_pmipls.controller.operator_commands import Operator
+from ryu_pmipls.controller.recovery import Recovery
+from ryu_pmipls.controller.route_reports import Report, Reports
+from ryu_pmipls.controller.routes import RouteControl
+from ryu_pmipls.controller.new_sessions import SessionControl
+from ryu_pmipls.controller.load_sharing import UplinkControl, stored_uplinks
+from ryu_pmipls.controller.watched_store import WatchedStore
 from ryu_pmipls.domain.profile import Profile, ProfileError, load_profile
-from ryu_pmipls.framework import (
-    CONFIGURATION,
-    DEAD_DISPATCHER,
-    MAIN_DISPATCHER,
-    WSGIServer,
-    error_name,
-    hub,
-    ofp_event,
-    ofproto_v1_3,
-    set_ev_cls,
-)
-from ryu_pmipls.framework.connection import Connection, PromptApp
-from ryu_pmipls.framework.readable import Readable
-from ryu_pmipls.framework.threads import in_thread
-from ryu_pmipls.openflow.network import Network
-from ryu_pmipls.openflow.switch import Switch
-from ryu_pmipls.rest.application import RestApplication
-from ryu_pmipls.rest.resources import Resources
-from ryu_pmipls.routing import BindingTable
+from ryu_pmipls.controller.ryu import CONFIGURATION, DEAD_DISPATCHER, MAIN_DISPATCHER, WSGIServer, error_name, hub, ofp_event, ofproto_v1_3, set_ev_cls
+from ryu_pmipls.controller.ryu.connection import Connection, PromptApp
+from ryu_pmipls.controller.ryu.readable import Readable
+from ryu_pmipls.controller.ryu.threads import in_thread
+from ryu_pmipls.controller.switches.domain_switches import Network
+from ryu_pmipls.controller.switches.switch import Switch
+from ryu_pmipls.http.application import RestApplication
+from ryu_pmipls.controller.api.resources import Resources
+from ryu_pmipls.controller.bindings import BindingTable
 from ryu_pmipls.signalling import Endpoint, Peer, Role
-from ryu_pmipls.store import Store, StoreError, open_store
+from ryu_pmipls.controller.store import Store, StoreError, open_store
 from ryu_pmipls.wire import CoreGateway, LoadInfo, RouteAdjust
 
 LOG = logging.getLogger(__name__)

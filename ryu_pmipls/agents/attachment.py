@@ -17,26 +17,13 @@ from dataclasses import dataclass
 from ipaddress import IPv6Address
 
 from ovs_setup.vswitch import OpenVSwitch
-from ryu_pmipls.agents.links import Link, LinkMonitor
+from ryu_pmipls.agents.link_monitor import Link, LinkMonitor
 from ryu_pmipls.agents.packet_socket import LARGEST_FRAME, open_packet_socket
 from ryu_pmipls.domain.profile import format_link_layer
 from ryu_pmipls.mobility import Advertise, Probe
 from ryu_pmipls.signalling import RateLimiter
 from ryu_pmipls.wire import WireError
-from ryu_pmipls.wire.neighbour_discovery import (
-    ROUTER_ADDRESS,
-    UNSPECIFIED,
-    Frame,
-    NeighbourSolicitation,
-    RouterAdvertisement,
-    RouterSolicitation,
-    build_frame,
-    link_local_address,
-    neighbour_advertisement,
-    neighbour_solicitation,
-    parse_frame,
-    router_advertisement,
-)
+from ryu_pmipls.wire.neighbour_discovery import ROUTER_ADDRESS, UNSPECIFIED, Frame, NeighbourSolicitation, RouterAdvertisement, RouterSolicitation, build_frame, link_local_address, neighbour_advertisement, neighbour_solicitation, parse_frame, router_advertisement
 
 LOG = logging.getLogger(__name__)
 

@@ -10,15 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ryu_pmipls.mobility import Advertise, Effect, Send
-from ryu_pmipls.wire import (
-    BindingAcknowledgement,
-    BindingUpdate,
-    Handoff,
-    HandoffIndicator,
-    Message,
-    MobileNodeLinkLayerIdentifier,
-    RouteAdjust,
-)
+from ryu_pmipls.wire import BindingAcknowledgement, BindingUpdate, Handoff, HandoffIndicator, Message, MobileNodeLinkLayerIdentifier, RouteAdjust
 
 LOG = logging.getLogger(__name__)
 

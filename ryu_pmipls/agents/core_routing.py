@@ -8,7 +8,7 @@ from ipaddress import IPv6Address
 from pathlib import Path
 
 from ryu_pmipls.agents.announcement import Announcer
-from ryu_pmipls.agents.bird import BirdError, CoreSession, ask
+from ryu_pmipls.agents.bird_sessions import BirdError, CoreSession, ask
 from ryu_pmipls.domain.profile import Profile
 from ryu_pmipls.mobility import LocalMobilityAnchor
 from ryu_pmipls.wire import CoreRouting

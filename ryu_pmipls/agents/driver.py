@@ -13,17 +13,7 @@ from typing import Any
 from ovs_setup import OvsSetupError
 from ryu_pmipls.agents.tunnel_ends import TunnelEnds
 from ryu_pmipls.clock import SteadyClock
-from ryu_pmipls.mobility import (
-    BuildTunnel,
-    CheckTunnel,
-    Effect,
-    LocalMobilityAnchor,
-    MobileAccessGateway,
-    RemoveTunnel,
-    Report,
-    Send,
-    SynchroniseClock,
-)
+from ryu_pmipls.mobility import BuildTunnel, CheckTunnel, Effect, LocalMobilityAnchor, MobileAccessGateway, RemoveTunnel, Report, Send, SynchroniseClock
 from ryu_pmipls.signalling import Endpoint, RateLimiter
 from ryu_pmipls.wire import Message
 

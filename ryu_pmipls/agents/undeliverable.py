@@ -17,7 +17,7 @@ from ipaddress import IPv6Address, IPv6Network
 
 from ovs_setup.error_port import add_error_port
 from ovs_setup.vswitch import OpenVSwitch
-from ryu_pmipls.agents.links import LinkMonitor
+from ryu_pmipls.agents.link_monitor import LinkMonitor
 from ryu_pmipls.agents.packet_socket import LARGEST_FRAME, Frames, open_ipv6_socket
 from ryu_pmipls.rate_limiter import RateLimiter
 from ryu_pmipls.wire import ROUTE_PREFIX_LENGTH, WireError

@@ -13,22 +13,22 @@ from ryu_pmipls.domain.profile import ProfileError
 
 #: Commands that live with what they operate: name -> module and attribute.
 _COMMANDS = {
-    "check": "ryu_pmipls.cli.profile:check",
-    "show": "ryu_pmipls.cli.profile:show",
-    "keys": "ryu_pmipls.cli.keys:keys",
+    "check": "ryu_pmipls.cli.profile_commands:check",
+    "show": "ryu_pmipls.cli.profile_commands:show",
+    "keys": "ryu_pmipls.cli.key_commands:keys",
     "decode": "ryu_pmipls.cli.decode:decode",
     "doctor": "ryu_pmipls.cli.doctor:doctor",
-    "lab": "ryu_pmipls.lab.cli:lab",
-    "demo": "ryu_pmipls.lab.measuring.demo.cli:demo",
+    "lab": "ryu_pmipls.cli.lab_commands:lab",
+    "demo": "ryu_pmipls.cli.demo:demo",
     "handoffs": "ryu_pmipls.lab.measuring.handoffs:handoffs",
-    "simulate": "ryu_pmipls.simulator.cli:simulate",
-    "measure": "ryu_pmipls.lab.measuring.sharing.cli:measure",
-    "mag": "ryu_pmipls.agents.cli:mag",
-    "lma": "ryu_pmipls.agents.cli:lma",
-    "tell": "ryu_pmipls.agents.cli:tell",
+    "simulate": "ryu_pmipls.cli.simulate:simulate",
+    "measure": "ryu_pmipls.cli.measure:measure",
+    "mag": "ryu_pmipls.cli.agents:mag",
+    "lma": "ryu_pmipls.cli.agents:lma",
+    "tell": "ryu_pmipls.cli.agents:tell",
 }
 #: Modules with a list `commands`: the clients of the RMS's REST interface.
-_REST_COMMANDS = ("ryu_pmipls.rest.cli", "ryu_pmipls.rest.operator_cli")
+_REST_COMMANDS = ("ryu_pmipls.cli.rms_views", "ryu_pmipls.cli.operator")
 
 
 class _UserError(click.ClickException):

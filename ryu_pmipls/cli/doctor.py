@@ -19,10 +19,10 @@ from ryu_pmipls.doctor.node_gathering import node_facts, underlay_ports
 from ryu_pmipls.doctor.printing import document, exit_status, print_findings, summary
 from ryu_pmipls.doctor.purposes import RMS, find_node, host_purpose, role_of, wanted_switch_node
 from ryu_pmipls.domain.profile import HOST_PROFILE, PROFILE_VARIABLE, Profile, ProfileError, find_profile, load_profile
-from ryu_pmipls.lab.errors import LabError
+from ryu_pmipls.lab.lab_error import LabError
 from ryu_pmipls.lab.examination import examine_lab, lab_purpose
 from ryu_pmipls.lab.lab import Lab
-from ryu_pmipls.lab.plan import plan
+from ryu_pmipls.lab.lab_layout import plan
 
 _HOST = "this host"
 

@@ -24,17 +24,7 @@ from pathlib import Path
 from ovs_setup import OvsSetupError
 from ovs_setup.cgroup import CpuGroup
 from ryu_pmipls.doctor.check import SWITCHES, Role
-from ryu_pmipls.doctor.host_facts import (
-    Clock,
-    Directory,
-    HostFacts,
-    ListeningPort,
-    ProfileFacts,
-    Program,
-    Purpose,
-    TakenPort,
-    Version,
-)
+from ryu_pmipls.doctor.host_facts import Clock, Directory, HostFacts, ListeningPort, ProfileFacts, Program, Purpose, TakenPort, Version
 from ryu_pmipls.doctor.installation_checks import PROGRAMS
 
 _TIMEOUT = 30  # seconds for one command

@@ -8,7 +8,7 @@ from pathlib import Path
 from ovs_setup import offloads
 from ovs_setup.node import SERVICE_BRIDGE, UNDERLAY_BRIDGE, Node, controller, kernel_settings, service_ports
 from ovs_setup.tunnel import inner_mtu
-from ryu_pmipls.agents.state import STATE_DIRECTORY
+from ryu_pmipls.agents.agent_state import STATE_DIRECTORY
 from ryu_pmipls.doctor.check import Role
 from ryu_pmipls.doctor.host_facts import ListeningPort, Purpose
 from ryu_pmipls.doctor.node_facts import Remedies, WantedLink, WantedNode, WantedSwitch

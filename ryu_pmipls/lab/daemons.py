@@ -15,8 +15,8 @@ from ovs_setup.node import hasten_reconnection
 from ovs_setup.vswitch import OpenVSwitch
 from ryu_pmipls.domain.profile import PROFILE_VARIABLE, Lma, Mag, Profile
 from ryu_pmipls.lab import processes
-from ryu_pmipls.lab.errors import LabError
-from ryu_pmipls.lab.plan import RMS, Plan, cpu_group, settings
+from ryu_pmipls.lab.lab_error import LabError
+from ryu_pmipls.lab.lab_layout import RMS, Plan, cpu_group, settings
 
 _RMS_TIMEOUT = 60.0  # seconds until the RMS listens, and then until all switches are connected
 _SETTLING = 0.5  # seconds for which a process must live to count as started

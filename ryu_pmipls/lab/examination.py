@@ -18,10 +18,10 @@ from ryu_pmipls.doctor.node_facts import Remedies, WantedLink, WantedNode
 from ryu_pmipls.doctor.node_gathering import node_facts
 from ryu_pmipls.doctor.purposes import rms_ports, wanted_switch_node
 from ryu_pmipls.domain.profile import Profile
-from ryu_pmipls.lab import remains
-from ryu_pmipls.lab.errors import LabError
-from ryu_pmipls.lab.network import kernel_settings
-from ryu_pmipls.lab.plan import CORE, RADIO, RMS, UNDERLAY, UNDERLAY_PORT, Plan, settings
+from ryu_pmipls.lab import cleanup as remains
+from ryu_pmipls.lab.lab_error import LabError
+from ryu_pmipls.lab.lab_links import kernel_settings
+from ryu_pmipls.lab.lab_layout import CORE, RADIO, RMS, UNDERLAY, UNDERLAY_PORT, Plan, settings
 
 if TYPE_CHECKING:
     from ryu_pmipls.lab.lab import Lab

@@ -18,12 +18,12 @@ from ovs_setup.node import set_up
 from ovs_setup.vswitch import OpenVSwitch
 from ryu_pmipls.doctor.printing import lines
 from ryu_pmipls.domain.profile import Lma, Mag, Profile, load_profile
-from ryu_pmipls.lab import examination, namespaces, processes, remains
+from ryu_pmipls.lab import examination, namespaces, processes, cleanup as remains
 from ryu_pmipls.lab.daemons import Daemons
-from ryu_pmipls.lab.errors import LabError
-from ryu_pmipls.lab.network import LinkChange, Network
-from ryu_pmipls.lab.plan import RMS, UNDERLAY_PORT, AccessPort, cpu_group, plan, settings
-from ryu_pmipls.lab.remains import Progress, Remains, say_nothing
+from ryu_pmipls.lab.lab_error import LabError
+from ryu_pmipls.lab.lab_links import LinkChange, Network
+from ryu_pmipls.lab.lab_layout import RMS, UNDERLAY_PORT, AccessPort, cpu_group, plan, settings
+from ryu_pmipls.lab.cleanup import Progress, Remains, say_nothing
 from ryu_pmipls.lab.waiting import expect
 
 #: The profile of a lab, in its directory.

@@ -13,7 +13,7 @@ from itertools import count, pairwise
 from pathlib import Path
 
 from ryu_pmipls.lab import processes
-from ryu_pmipls.lab.errors import LabError
+from ryu_pmipls.lab.lab_error import LabError
 from ryu_pmipls.lab.lab import Lab
 from ryu_pmipls.lab.probe_ends import RECORD
 

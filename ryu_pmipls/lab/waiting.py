@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from ryu_pmipls.lab.errors import LabError
+from ryu_pmipls.lab.lab_error import LabError
 
 T = TypeVar("T")
 

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 
 from ryu_pmipls.loadsharing.load_list import OverloadRule
 from ryu_pmipls.loadsharing.snapshot import LoadSnapshot
-from ryu_pmipls.loadsharing.uplinks import SLOTS, Slots, Uplinks, reassigned, slots_of, whole
+from ryu_pmipls.loadsharing.slots import SLOTS, Slots, Uplinks, reassigned, slots_of, whole
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from ryu_pmipls.loadsharing.levels import water_level
-from ryu_pmipls.loadsharing.plan import Plan
+from ryu_pmipls.loadsharing.round_builder import Plan
 from ryu_pmipls.loadsharing.snapshot import LmaLoad, LmaState
-from ryu_pmipls.loadsharing.uplinks import count
+from ryu_pmipls.loadsharing.slots import count
 
 #: So far above the mean a target may get, for the sake of a MAG that need not be divided.
 _SLACK = 1.05

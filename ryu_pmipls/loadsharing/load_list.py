@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from ryu_pmipls.loadsharing.offered import OfferedRates
+from ryu_pmipls.loadsharing.offered_load import OfferedRates
 from ryu_pmipls.loadsharing.snapshot import LmaLoad, LmaState, LoadSnapshot, Source
 from ryu_pmipls.loadsharing.window import UNKNOWN, UNKNOWN_COUNTER, Counters, Flags, Floats, Integers, PortWindows
 

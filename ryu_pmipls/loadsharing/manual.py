@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from ryu_pmipls.loadsharing.decision import Inputs, Round
-from ryu_pmipls.loadsharing.plan import Plan
+from ryu_pmipls.loadsharing.round_builder import Plan
 from ryu_pmipls.loadsharing.snapshot import LmaState
 
 

@@ -2,21 +2,9 @@
 
 from ryu_pmipls.mobility.binding_cache import BindingCacheEntry
 from ryu_pmipls.mobility.config import AnchorConfig, GatewayConfig, MobileNodePolicy
-from ryu_pmipls.mobility.effects import (
-    Advertise,
-    BuildTunnel,
-    CheckTunnel,
-    Effect,
-    Forward,
-    Lease,
-    Probe,
-    RemoveTunnel,
-    Report,
-    Send,
-    SynchroniseClock,
-)
-from ryu_pmipls.mobility.lma import LocalMobilityAnchor
-from ryu_pmipls.mobility.mag import MobileAccessGateway
+from ryu_pmipls.mobility.effects import Advertise, BuildTunnel, CheckTunnel, Effect, Forward, Lease, Probe, RemoveTunnel, Report, Send, SynchroniseClock
+from ryu_pmipls.mobility.local_mobility_anchor import LocalMobilityAnchor
+from ryu_pmipls.mobility.mobile_access_gateway import MobileAccessGateway
 from ryu_pmipls.mobility.prefix_pool import PrefixPool
 from ryu_pmipls.mobility.update_list import BindingState, BindingUpdateEntry
 

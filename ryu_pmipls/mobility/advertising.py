@@ -7,7 +7,7 @@ from ipaddress import IPv6Network
 from itertools import chain, repeat
 
 from ryu_pmipls.mobility.effects import Advertise, Effects
-from ryu_pmipls.mobility.timers import Timers
+from ryu_pmipls.mobility.timer_queue import Timers
 from ryu_pmipls.mobility.update_list import BindingUpdateEntry
 
 #: The first advertisements of all, and the seconds between them: one may be lost, or the node not be ready for it.

@@ -9,7 +9,7 @@ from ipaddress import IPv6Address
 
 from ryu_pmipls.mobility.config import AnchorConfig, GatewayConfig
 from ryu_pmipls.mobility.effects import Effects
-from ryu_pmipls.mobility.timers import Timers
+from ryu_pmipls.mobility.timer_queue import Timers
 from ryu_pmipls.wire import BindingError, BindingErrorStatus, Heartbeat, HeartbeatFlag, RestartCounter
 
 _RESPONSE = HeartbeatFlag.R

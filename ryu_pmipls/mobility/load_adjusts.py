@@ -7,7 +7,7 @@ from ipaddress import IPv6Address
 
 from ryu_pmipls.mobility.config import AnchorConfig, GatewayConfig
 from ryu_pmipls.mobility.effects import Effects
-from ryu_pmipls.mobility.timers import delays
+from ryu_pmipls.mobility.timer_queue import delays
 from ryu_pmipls.wire import LoadAdjust, Timestamp
 
 

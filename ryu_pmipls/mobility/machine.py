@@ -10,7 +10,7 @@ from typing import Any
 from ryu_pmipls.mobility.config import AnchorConfig, GatewayConfig
 from ryu_pmipls.mobility.effects import BuildTunnel, CheckTunnel, Effect, Effects, RemoveTunnel
 from ryu_pmipls.mobility.heartbeat import Heartbeats, Peer, Watcher
-from ryu_pmipls.mobility.timers import Timers
+from ryu_pmipls.mobility.timer_queue import Timers
 from ryu_pmipls.mobility.tunnels import TunnelAction, TunnelEvent, Tunnels, TunnelState
 from ryu_pmipls.wire import Message
 

@@ -7,7 +7,7 @@ from ipaddress import IPv6Network
 
 from ryu_pmipls.mobility.effects import Effects, Lease
 from ryu_pmipls.mobility.prefix_pool import PrefixPool
-from ryu_pmipls.mobility.timers import Timers
+from ryu_pmipls.mobility.timer_queue import Timers
 
 NOBODY = b""
 

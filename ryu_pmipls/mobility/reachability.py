@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ryu_pmipls.mobility.effects import Effects, Probe
-from ryu_pmipls.mobility.timers import Timers
+from ryu_pmipls.mobility.timer_queue import Timers
 from ryu_pmipls.mobility.update_list import BindingUpdateEntry
 
 #: Seconds from one probe to the next, and from the last one to the verdict.

@@ -9,20 +9,9 @@ from ipaddress import IPv6Address
 from ryu_pmipls.mobility.binding_cache import BindingCacheEntry
 from ryu_pmipls.mobility.effects import Effects
 from ryu_pmipls.mobility.registration import network
-from ryu_pmipls.mobility.timers import Timers, delays
+from ryu_pmipls.mobility.timer_queue import Timers, delays
 from ryu_pmipls.mobility.update_list import BindingState, BindingUpdateEntry
-from ryu_pmipls.wire import (
-    BindingRevocationAcknowledgement,
-    BindingRevocationIndication,
-    HomeNetworkPrefix,
-    MobileNodeIdentifier,
-    MobileNodeLinkLayerIdentifier,
-    Option,
-    RevocationFlag,
-    RevocationStatus,
-    RevocationTrigger,
-    Timestamp,
-)
+from ryu_pmipls.wire import BindingRevocationAcknowledgement, BindingRevocationIndication, HomeNetworkPrefix, MobileNodeIdentifier, MobileNodeLinkLayerIdentifier, Option, RevocationFlag, RevocationStatus, RevocationTrigger, Timestamp
 
 #: Seconds to wait for the first acknowledgement (InitMINDelayBRIs) and at most for any (MAX_BRACK_TIMEOUT).
 FIRST_TIMEOUT, MAX_TIMEOUT = 1.0, 2.0

@@ -8,16 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from ryu_pmipls.loadsharing import (
-    SLOTS,
-    Decision,
-    Inputs,
-    LoadList,
-    Memory,
-    Placement,
-    Slots,
-    decide,
-)
+from ryu_pmipls.loadsharing import SLOTS, Decision, Inputs, LoadList, Memory, Placement, Slots, decide
 from ryu_pmipls.loadsharing.window import UNKNOWN_COUNTER
 from ryu_pmipls.simulator.scenario import Contender, Scenario
 from ryu_pmipls.simulator.traffic import Floats, Indices, Step, Traffic

@@ -11,7 +11,7 @@ from ipaddress import IPv6Address
 from struct import Struct
 
 from ryu_pmipls.wire.checksum import checksum
-from ryu_pmipls.wire.errors import WireError
+from ryu_pmipls.wire.wire_error import WireError
 
 _HEADER = Struct("!IHBB16s16s")
 _VERSION = 6 << 28

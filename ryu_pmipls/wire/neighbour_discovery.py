@@ -13,7 +13,7 @@ from struct import Struct
 from typing import ClassVar
 
 from ryu_pmipls.wire.checksum import checksum
-from ryu_pmipls.wire.errors import WireError
+from ryu_pmipls.wire.wire_error import WireError
 from ryu_pmipls.wire.layout import Flags, Ipv6, Layout, LinkLayer, Number, Reserved
 from ryu_pmipls.wire.options.option import HasOptions, Option, OptionDescription, parse_fields
 

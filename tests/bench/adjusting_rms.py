@@ -11,10 +11,10 @@ import os
 import time
 from pathlib import Path
 
-from ryu_pmipls.framework import hub
+from ryu_pmipls.controller.ryu import hub
 from ryu_pmipls.loadsharing import whole
-from ryu_pmipls.openflow.reconciler import State
-from ryu_pmipls.openflow.session import Outcome
+from ryu_pmipls.controller.switches.reconciler import State
+from ryu_pmipls.controller.switches.session import Outcome
 from ryu_pmipls.rms import RouteManagementServer
 
 PAUSE = 0.01

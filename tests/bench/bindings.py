@@ -19,8 +19,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TypeVar
 
-from ryu_pmipls.routing import Binding, BindingTable, RouteChange
-from ryu_pmipls.store import SqliteStore
+from ryu_pmipls.controller.bindings import Binding, BindingTable, RouteChange
+from ryu_pmipls.controller.store import SqliteStore
 from tests.bench.arena import RAW_PORT, RMS_PORT, Arena
 from tests.bench.comparison import Comparison, Effort, compare
 from tests.bench.raw_writer import routes

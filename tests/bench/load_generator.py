@@ -19,13 +19,7 @@ from pathlib import Path
 from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.signalling import Endpoint, Role
 from ryu_pmipls.signalling.sockets import MOST
-from ryu_pmipls.wire import (
-    Attachment,
-    MobileNodeIdentifier,
-    MobileNodeLinkLayerIdentifier,
-    RouteAdjust,
-    Timestamp,
-)
+from ryu_pmipls.wire import Attachment, MobileNodeIdentifier, MobileNodeLinkLayerIdentifier, RouteAdjust, Timestamp
 
 #: What was not answered is sent again after this time, in seconds.
 _PATIENCE = 2.0

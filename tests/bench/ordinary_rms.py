@@ -21,8 +21,8 @@ from ryu.lib import hub
 from ryu.ofproto import ofproto_v1_3
 
 from ryu_pmipls.domain.profile import load_profile
-from ryu_pmipls.framework import CONFIGURATION
-from ryu_pmipls.openflow import pipeline
+from ryu_pmipls.controller.ryu import CONFIGURATION
+from ryu_pmipls.controller.switches import pipeline
 from ryu_pmipls.signalling import Endpoint, Role
 from ryu_pmipls.wire import Message, RouteAdjust
 from tests.bench.arena import FIRST_TUNNEL, ORDINARY_STORE

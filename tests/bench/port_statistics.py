@@ -12,13 +12,13 @@ from itertools import count, islice
 from typing import Any, cast
 
 from ryu_pmipls.domain.profile import load_profile
-from ryu_pmipls.framework import ofproto_v1_3_parser as parser
-from ryu_pmipls.framework.connection import Connection
+from ryu_pmipls.controller.ryu import ofproto_v1_3_parser as parser
+from ryu_pmipls.controller.ryu.connection import Connection
 from ryu_pmipls.loadsharing import LoadList
-from ryu_pmipls.openflow.encode import PROTOCOL
-from ryu_pmipls.openflow.rules import tunnel_port
-from ryu_pmipls.openflow.session import Transaction
-from ryu_pmipls.openflow.switch import Switch
+from ryu_pmipls.controller.switches.encoding import PROTOCOL
+from ryu_pmipls.controller.switches.rules import tunnel_port
+from ryu_pmipls.controller.switches.session import Transaction
+from ryu_pmipls.controller.switches.switch import Switch
 from tests.bench.comparison import Comparison, Effort, compare
 
 #: Ours does all of what the yardstick does, keeps the counters by name, and slides a window over those of each port.

@@ -27,28 +27,16 @@ from ryu.controller.ofp_handler import OFPHandler
 from webob import Request
 
 from ryu_pmipls.domain.profile import SHIPPED_PROFILES, Lma, Mag, Profile
-from ryu_pmipls.framework import CONFIGURATION, hub, ofproto_v1_3_parser
-from ryu_pmipls.framework.connection import Connection
-from ryu_pmipls.framework.readable import Readable
-from ryu_pmipls.openflow import decode, pipeline
-from ryu_pmipls.openflow.cookies import MARK, MARK_MASK
-from ryu_pmipls.openflow.flow import Entry
-from ryu_pmipls.openflow.rules import tunnel_port
+from ryu_pmipls.controller.ryu import CONFIGURATION, hub, ofproto_v1_3_parser
+from ryu_pmipls.controller.ryu.connection import Connection
+from ryu_pmipls.controller.ryu.readable import Readable
+from ryu_pmipls.controller.switches import decoding as decode, pipeline
+from ryu_pmipls.controller.switches.cookies import MARK, MARK_MASK
+from ryu_pmipls.controller.switches.flow import Entry
+from ryu_pmipls.controller.switches.rules import tunnel_port
 from ryu_pmipls.signalling import Endpoint, Role
-from ryu_pmipls.store import MemoryStore, Store, StoreError
-from ryu_pmipls.wire import (
-    Attachment,
-    CoreGateway,
-    LoadAdjust,
-    LoadInfo,
-    MagLoad,
-    Message,
-    MobileNodeIdentifier,
-    MobileNodeLinkLayerIdentifier,
-    Option,
-    RouteAdjust,
-    Timestamp,
-)
+from ryu_pmipls.controller.store import MemoryStore, Store, StoreError
+from ryu_pmipls.wire import Attachment, CoreGateway, LoadAdjust, LoadInfo, MagLoad, Message, MobileNodeIdentifier, MobileNodeLinkLayerIdentifier, Option, RouteAdjust, Timestamp
 from tests.conftest import merge
 from tests.fakes.openflow_switch import FLOW, OpenFlowSwitch
 from tests.fakes.underlay import Underlay

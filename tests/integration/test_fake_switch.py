@@ -16,13 +16,13 @@ import pytest
 
 from ovs_setup.vswitch import OpenVSwitch
 from ryu_pmipls.domain.profile import load_profile
-from ryu_pmipls.framework import ofproto_v1_3 as ofp
-from ryu_pmipls.framework import ofproto_v1_3_parser as parser
+from ryu_pmipls.controller.ryu import ofproto_v1_3 as ofp
+from ryu_pmipls.controller.ryu import ofproto_v1_3_parser as parser
 from ryu_pmipls.loadsharing import whole
-from ryu_pmipls.openflow import decode, encode, pipeline, rules
-from ryu_pmipls.openflow.binding_encoder import BindingEncoder, RouteUpdate
-from ryu_pmipls.openflow.flow import Bucket, Entry, Group, GroupKind, Output, ToGroup
-from ryu_pmipls.routing import Binding
+from ryu_pmipls.controller.switches import decoding as decode, encoding as encode, pipeline, rules
+from ryu_pmipls.controller.fast.binding_encoder import BindingEncoder, RouteUpdate
+from ryu_pmipls.controller.switches.flow import Bucket, Entry, Group, GroupKind, Output, ToGroup
+from ryu_pmipls.controller.bindings import Binding
 from tests.fakes.openflow_switch import (
     AGGREGATE,
     BARRIER_REPLY,

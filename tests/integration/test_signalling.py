@@ -22,21 +22,7 @@ from ryu_pmipls.domain.profile import Profile, load_profile
 from ryu_pmipls.signalling import Endpoint, Role
 from ryu_pmipls.signalling.keys import KeyFileError, generate
 from ryu_pmipls.signalling.sockets import MOST, open_udp, socket_address
-from ryu_pmipls.wire import (
-    BindingAcknowledgement,
-    BindingError,
-    BindingErrorStatus,
-    HomeNetworkPrefix,
-    LoadAdjust,
-    LoadInfo,
-    MagLoad,
-    Message,
-    RouteAdjust,
-    Timestamp,
-    TunnelAck,
-    TunnelRequest,
-    build,
-)
+from ryu_pmipls.wire import BindingAcknowledgement, BindingError, BindingErrorStatus, HomeNetworkPrefix, LoadAdjust, LoadInfo, MagLoad, Message, RouteAdjust, Timestamp, TunnelAck, TunnelRequest, build
 from ryu_pmipls.wire.checksum import checksum
 from ryu_pmipls.wire.codepoints import MOBILITY_HEADER
 from tests.waiting import PATIENCE, eventually
@@ -454,7 +440,7 @@ eventlet.monkey_patch()
 from collections import Counter
 from ipaddress import IPv6Address
 from ryu_pmipls.domain.profile import load_profile
-from ryu_pmipls.framework.readable import Readable
+from ryu_pmipls.controller.ryu.readable import Readable
 from ryu_pmipls.signalling import Endpoint, Role
 from ryu_pmipls.wire import TunnelRequest, TunnelAck
 

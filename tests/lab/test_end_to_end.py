@@ -32,10 +32,10 @@ from scapy.utils import rdpcap
 from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.lab import namespaces
 from ryu_pmipls.lab.lab import Lab
-from ryu_pmipls.lab.network import LinkChange
-from ryu_pmipls.lab.plan import UNDERLAY
+from ryu_pmipls.lab.lab_links import LinkChange
+from ryu_pmipls.lab.lab_layout import UNDERLAY
 from ryu_pmipls.lab.probe import Probe
-from ryu_pmipls.lab.traffic import Flow
+from ryu_pmipls.lab.traffic_generator import Flow
 from ryu_pmipls.wire import RouteAdjust, build
 from ryu_pmipls.wire.codepoints import MOBILITY_HEADER
 from tests.waiting import PATIENCE, eventually

@@ -14,12 +14,12 @@ import pytest
 from click.testing import CliRunner
 from domain_helpers import BRIDGE, binding, place, rest
 
-from ryu_pmipls.agents.control import socket_path
-from ryu_pmipls.agents.control_client import request
+from ryu_pmipls.agents.api import socket_path
+from ryu_pmipls.agents.api_client import request
 from ryu_pmipls.cli import main
 from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.lab.lab import Lab
-from ryu_pmipls.lab.plan import UNDERLAY
+from ryu_pmipls.lab.lab_layout import UNDERLAY
 from ryu_pmipls.lab.probe import Probe
 from tests.waiting import eventually
 

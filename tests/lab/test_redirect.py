@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from domain_helpers import await_tunnels, binding, ping, place, rest, routed_to, tunnel_interfaces
 
-from ryu_pmipls.agents.control_client import request
+from ryu_pmipls.agents.api_client import request
 from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.lab.lab import Lab
-from ryu_pmipls.lab.plan import UNDERLAY_PORT
+from ryu_pmipls.lab.lab_layout import UNDERLAY_PORT
 from tests.waiting import eventually
 
 PACKETS = 300  # in a window of 5 s are an overload

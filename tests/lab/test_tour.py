@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ryu_pmipls.lab import remains
+from ryu_pmipls.lab import cleanup as remains
 from tests.lab.tour import Shown, agrees, faults, renewed, run, shown, try_page
 
 ROOT = Path(__file__).resolve().parents[2]

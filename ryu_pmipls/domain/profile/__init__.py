@@ -9,26 +9,17 @@ must agree between them, and ``loading`` finds and reads files: ``yaml_document`
 what is wrong in one, and ``sound_parts`` keeps what is right for the checks of ``consistency``.
 """
 
-from ryu_pmipls.domain.profile.failure import Failure
+from ryu_pmipls.domain.profile.failure_settings import Failure
 from ryu_pmipls.domain.profile.faults import NoProfileError, ProfileError, fault_lines
-from ryu_pmipls.domain.profile.handoff import Handoff
-from ryu_pmipls.domain.profile.lab import Correspondent, LabSettings
-from ryu_pmipls.domain.profile.links import Access, Downlink, Tunnel
-from ryu_pmipls.domain.profile.load_sharing import LoadSharing
-from ryu_pmipls.domain.profile.loading import (
-    HOST_PROFILE,
-    LAB_PROFILE,
-    PROFILE_VARIABLE,
-    SHIPPED_PROFILES,
-    find_file,
-    find_profile,
-    load_document,
-    load_profile,
-)
+from ryu_pmipls.domain.profile.handoff_settings import Handoff
+from ryu_pmipls.domain.profile.lab_settings import Correspondent, LabSettings
+from ryu_pmipls.domain.profile.links_settings import Access, Downlink, Tunnel
+from ryu_pmipls.domain.profile.load_sharing_settings import LoadSharing
+from ryu_pmipls.domain.profile.loading import HOST_PROFILE, LAB_PROFILE, PROFILE_VARIABLE, SHIPPED_PROFILES, find_file, find_profile, load_document, load_profile
 from ryu_pmipls.domain.profile.nodes import REST_DEFAULT, Api, Core, Endpoint, Lma, Mag, MobileNode, Node, Rms, Switch
 from ryu_pmipls.domain.profile.profile import Profile
-from ryu_pmipls.domain.profile.signalling import InnerTypes, Signalling
-from ryu_pmipls.domain.profile.timers import Timers
+from ryu_pmipls.domain.profile.signalling_settings import InnerTypes, Signalling
+from ryu_pmipls.domain.profile.timers_settings import Timers
 from ryu_pmipls.domain.profile.values import ERROR_PORT_PREFIX, Fraction, LinkLayerAddress, Transport, format_link_layer
 
 __all__ = [

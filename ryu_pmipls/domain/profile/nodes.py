@@ -9,17 +9,7 @@ from typing import Protocol, TypeVar
 from pydantic import Field
 
 from ryu_pmipls.domain.profile.section import Section
-from ryu_pmipls.domain.profile.values import (
-    Address,
-    AddressWithLength,
-    DatapathId,
-    LinkLayerAddress,
-    ListenAddress,
-    Name,
-    PortName,
-    Prefix,
-    Transport,
-)
+from ryu_pmipls.domain.profile.values import Address, AddressWithLength, DatapathId, LinkLayerAddress, ListenAddress, Name, PortName, Prefix, Transport
 
 
 class Endpoint(Section):
@@ -46,7 +36,7 @@ class Rms(Node):
     openflow: Endpoint = Endpoint(host="::", port=6653)
     rest: Endpoint = REST_DEFAULT
     state_directory: Path = Path("/var/lib/pmipls")
-    store: str = "sqlite"  # or "memory", which keeps nothing over a restart (:mod:`ryu_pmipls.store`)
+    store: str = "sqlite"  # or "memory", which keeps nothing over a restart (:mod:`ryu_pmipls.controller.store`)
 
 
 class Core(Section):

@@ -8,16 +8,16 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from ryu_pmipls.domain.profile.consistency import inconsistencies
-from ryu_pmipls.domain.profile.failure import Failure, SignsOfDeath
+from ryu_pmipls.domain.profile.failure_settings import Failure, SignsOfDeath
 from ryu_pmipls.domain.profile.faults import Fault
-from ryu_pmipls.domain.profile.handoff import Handoff
-from ryu_pmipls.domain.profile.lab import LabSettings
-from ryu_pmipls.domain.profile.links import Access, Downlink, Tunnel
-from ryu_pmipls.domain.profile.load_sharing import LoadSharing
+from ryu_pmipls.domain.profile.handoff_settings import Handoff
+from ryu_pmipls.domain.profile.lab_settings import LabSettings
+from ryu_pmipls.domain.profile.links_settings import Access, Downlink, Tunnel
+from ryu_pmipls.domain.profile.load_sharing_settings import LoadSharing
 from ryu_pmipls.domain.profile.nodes import Lma, Mag, MobileNode, Node, Rms, named
 from ryu_pmipls.domain.profile.section import WholeDocument
-from ryu_pmipls.domain.profile.signalling import Signalling
-from ryu_pmipls.domain.profile.timers import Timers
+from ryu_pmipls.domain.profile.signalling_settings import Signalling
+from ryu_pmipls.domain.profile.timers_settings import Timers
 from ryu_pmipls.domain.profile.values import Prefix, Transport
 
 

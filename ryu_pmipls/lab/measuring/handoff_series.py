@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
-from ryu_pmipls.lab.errors import LabError
+from ryu_pmipls.lab.lab_error import LabError
 from ryu_pmipls.lab.lab import Lab
-from ryu_pmipls.lab.network import LinkChange
+from ryu_pmipls.lab.lab_links import LinkChange
 from ryu_pmipls.lab.probe import Probe, ProbeResult
-from ryu_pmipls.lab.traffic import Flow, FlowResult
+from ryu_pmipls.lab.traffic_generator import Flow, FlowResult
 from ryu_pmipls.lab.waiting import expect
 
 PROBE_RATE = 1000  # datagrams per second

@@ -24,12 +24,12 @@ from rich.table import Table
 
 from ovs_setup.tunnel import add_tunnel, encapsulation, remove_tunnel
 from ryu_pmipls.domain.profile import Profile, Switch, find_profile, load_profile
-from ryu_pmipls.lab.errors import LabError
+from ryu_pmipls.lab.lab_error import LabError
 from ryu_pmipls.lab.lab import Lab
 from ryu_pmipls.lab.measuring.handoff_series import PROBE_RATE, Handoff, series
 from ryu_pmipls.lab.measuring.options import report_option
 from ryu_pmipls.lab.waiting import expect
-from ryu_pmipls.rest.cli import base_url, fetch
+from ryu_pmipls.cli.rms_views import base_url, fetch
 
 _TUNNELS_TIMEOUT = 30.0  # s
 _LINEAR = 50  # datagrams or ms up to which the picture's scale is linear

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ryu_pmipls.loadsharing.decision import Inputs, Round, Settings
 from ryu_pmipls.loadsharing.evacuation import evacuate
-from ryu_pmipls.loadsharing.plan import Plan
+from ryu_pmipls.loadsharing.round_builder import Plan
 from ryu_pmipls.loadsharing.policies.policy import Policy
 
 #: These come first wherever policies are listed; the others follow by name.

@@ -12,10 +12,10 @@ from pydantic import Field
 from ryu_pmipls.loadsharing.decision import Decision, Outlook
 from ryu_pmipls.loadsharing.levels import water_level
 from ryu_pmipls.loadsharing.load_list import SATURATED
-from ryu_pmipls.loadsharing.plan import Plan
+from ryu_pmipls.loadsharing.round_builder import Plan
 from ryu_pmipls.loadsharing.policies.policy import NewSessions, Policy, PolicySettings, lightest_first
 from ryu_pmipls.loadsharing.snapshot import LmaLoad, LmaState
-from ryu_pmipls.loadsharing.uplinks import whole
+from ryu_pmipls.loadsharing.slots import whole
 from ryu_pmipls.loadsharing.window import Flags, Floats
 
 _PLAYING = (LmaState.OVERLOADED, LmaState.NEUTRAL, LmaState.LIGHT)

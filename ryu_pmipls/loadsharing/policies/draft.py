@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from ryu_pmipls.loadsharing.evacuation import bring_back
-from ryu_pmipls.loadsharing.plan import Plan
+from ryu_pmipls.loadsharing.round_builder import Plan
 from ryu_pmipls.loadsharing.policies.policy import Policy, PolicySettings
 from ryu_pmipls.loadsharing.snapshot import LmaLoad, LmaState
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ryu_pmipls.loadsharing.evacuation import bring_back
-from ryu_pmipls.loadsharing.plan import Plan
+from ryu_pmipls.loadsharing.round_builder import Plan
 from ryu_pmipls.loadsharing.policies.policy import Policy, PolicySettings
 
 

@@ -16,22 +16,11 @@ from ryu_pmipls.agents import cpu
 from ryu_pmipls.agents.attachment_times import AttachmentTimes
 from ryu_pmipls.agents.configuration import anchor_config, gateway_config
 from ryu_pmipls.agents.cpu import GroupCpu, HostCpu
-from ryu_pmipls.agents.links import Link, parse_links
+from ryu_pmipls.agents.link_monitor import Link, parse_links
 from ryu_pmipls.agents.load_report import LoadMeter, tunnel_counters
 from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.mobility import Advertise, Send
-from ryu_pmipls.wire import (
-    BindingAcknowledgement,
-    BindingUpdate,
-    Encapsulation,
-    Handoff,
-    HandoffIndicator,
-    LoadInfoPart,
-    MagLoad,
-    MobileNodeLinkLayerIdentifier,
-    Option,
-    RouteAdjust,
-)
+from ryu_pmipls.wire import BindingAcknowledgement, BindingUpdate, Encapsulation, Handoff, HandoffIndicator, LoadInfoPart, MagLoad, MobileNodeLinkLayerIdentifier, Option, RouteAdjust
 
 MN = bytes.fromhex("020000000101")
 LMA, MAG, RMS = (IPv6Address(f"fd00::{end}") for end in (1, 2, 3))

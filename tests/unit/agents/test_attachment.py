@@ -11,28 +11,7 @@ import pytest
 from ryu_pmipls.agents import attachment
 from ryu_pmipls.agents.attachment import AccessNetwork, AccessPort
 from ryu_pmipls.mobility import Advertise, Probe
-from ryu_pmipls.wire.neighbour_discovery import (
-    ALL_NODES,
-    ROUTER_ADDRESS,
-    ROUTER_LINK_LAYER_ADDRESS,
-    UNSPECIFIED,
-    Frame,
-    Mtu,
-    NeighbourAdvertisement,
-    NeighbourFlag,
-    NeighbourSolicitation,
-    PrefixInformation,
-    RouterAdvertisement,
-    RouterSolicitation,
-    SourceLinkLayerAddress,
-    TargetLinkLayerAddress,
-    build_frame,
-    link_local_address,
-    multicast_link_layer,
-    parse_frame,
-    router_advertisement,
-    router_solicitation,
-)
+from ryu_pmipls.wire.neighbour_discovery import ALL_NODES, ROUTER_ADDRESS, ROUTER_LINK_LAYER_ADDRESS, UNSPECIFIED, Frame, Mtu, NeighbourAdvertisement, NeighbourFlag, NeighbourSolicitation, PrefixInformation, RouterAdvertisement, RouterSolicitation, SourceLinkLayerAddress, TargetLinkLayerAddress, build_frame, link_local_address, multicast_link_layer, parse_frame, router_advertisement, router_solicitation
 
 NODE, STRANGER = bytes.fromhex("020000000101"), bytes.fromhex("0200000001ff")
 NODE_ADDRESS = IPv6Address("fe80::abcd")

@@ -14,20 +14,11 @@ import pytest
 from webob import Request
 
 from ryu_pmipls.agents.configuration import anchor_config, gateway_config
-from ryu_pmipls.agents.control import AnchorControl, Control, GatewayControl
+from ryu_pmipls.agents.api import AnchorControl, Control, GatewayControl
 from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.mobility import LocalMobilityAnchor, MobileAccessGateway, Send
 from ryu_pmipls.mobility.machine import Machine
-from ryu_pmipls.wire import (
-    BindingUpdate,
-    CoreRouting,
-    Encapsulation,
-    Heartbeat,
-    HeartbeatFlag,
-    RestartCounter,
-    TunnelAck,
-    TunnelRequest,
-)
+from ryu_pmipls.wire import BindingUpdate, CoreRouting, Encapsulation, Heartbeat, HeartbeatFlag, RestartCounter, TunnelAck, TunnelRequest
 
 PROFILE = load_profile("two-lma")
 MAG, LMA = PROFILE.mags[0], PROFILE.lmas[0]

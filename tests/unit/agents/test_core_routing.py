@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ryu_pmipls.agents.bird import BirdError, CoreSession, ask, core_session
+from ryu_pmipls.agents.bird_sessions import BirdError, CoreSession, ask, core_session
 from ryu_pmipls.agents.core_routing import CoreRoutingWatch, bird_socket, judge
 from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.wire import CoreRouting
@@ -188,7 +188,7 @@ class TestAsking:
             Bird(*answers).asked(tmp_path / "bird.ctl")
 
     def test_a_bird_that_hangs_is_given_up(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("ryu_pmipls.agents.bird._TIMEOUT", 0.05)
+        monkeypatch.setattr("ryu_pmipls.agents.bird_sessions._TIMEOUT", 0.05)
         with pytest.raises(BirdError, match=r"within 0\.05 s"):
             Bird(GREETING, "").asked(tmp_path / "bird.ctl")
 

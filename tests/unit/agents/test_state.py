@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ryu_pmipls.agents.state import LeaseFile, count_restart, state_directory
+from ryu_pmipls.agents.agent_state import LeaseFile, count_restart, state_directory
 from ryu_pmipls.mobility import Lease
 
 ONE, TWO = IPv6Network("2001:db8:1::/64"), IPv6Network("2001:db8:2::/64")

@@ -5,17 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ryu_pmipls.control.data_path import (
-    LEAST_PACKETS,
-    LEAST_TIME,
-    SETTLING,
-    Fault,
-    NodeFault,
-    NodeFaults,
-    Observation,
-    OneWay,
-    TunnelCounters,
-)
+from ryu_pmipls.controller.data_path import LEAST_PACKETS, LEAST_TIME, SETTLING, Fault, NodeFault, NodeFaults, Observation, OneWay, TunnelCounters
 
 UNKNOWN = 2**64 - 1
 P1, P2 = b"\x20\x01" + bytes(6), b"\x20\x01" + bytes(5) + b"\1"

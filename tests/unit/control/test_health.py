@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from ryu_pmipls.control.data_path import Fault, NodeFault
-from ryu_pmipls.control.health import HealthControl, core_symptoms, load_symptoms, node_symptom
-from ryu_pmipls.control.watched_store import WatchedStore
+from ryu_pmipls.controller.data_path import Fault, NodeFault
+from ryu_pmipls.controller.health import HealthControl, core_symptoms, load_symptoms, node_symptom
+from ryu_pmipls.controller.watched_store import WatchedStore
 from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.loadsharing import Alarm, LmaLoad, LmaState, LoadList, Memory
-from ryu_pmipls.openflow.reconciler import State
-from ryu_pmipls.openflow.switch import Counters
-from ryu_pmipls.routing import Binding
+from ryu_pmipls.controller.switches.reconciler import State
+from ryu_pmipls.controller.switches.switch import Counters
+from ryu_pmipls.controller.bindings import Binding
 from ryu_pmipls.wire import CoreRouting, CoreRoutingStatus, LoadInfo
 
 PROFILE = load_profile("two-lma")
@@ -63,7 +63,7 @@ class Domain:
         self.network = Network()
         self.bindings = {BINDING.prefix: BINDING}
         self.time = 0.0
-        monkeypatch.setattr("ryu_pmipls.control.health.time.monotonic", lambda: self.time)
+        monkeypatch.setattr("ryu_pmipls.controller.health.time.monotonic", lambda: self.time)
         self.loads = LoadList([*self.network.lmas], [*self.network.mags], window=10, report_interval=1)
         self.uplinks: Any = SimpleNamespace(load_list=self.loads, memory=Memory())
         self.store: Any = WatchedStore(SimpleNamespace())  # type: ignore[arg-type]

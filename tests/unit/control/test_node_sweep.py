@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from ryu_pmipls.control import node_sweep
-from ryu_pmipls.control.data_path import Fault, NodeFault
-from ryu_pmipls.control.node_sweep import NodeSweep, group_count, unchanged
-from ryu_pmipls.openflow.reconciler import State
-from ryu_pmipls.routing import Binding, BindingTable, RouteChange
+from ryu_pmipls.controller import node_sweep
+from ryu_pmipls.controller.data_path import Fault, NodeFault
+from ryu_pmipls.controller.node_sweep import NodeSweep, group_count, unchanged
+from ryu_pmipls.controller.switches.reconciler import State
+from ryu_pmipls.controller.bindings import Binding, BindingTable, RouteChange
 
 
 def binding(number: int, mag: str | None = "mag1", port: int | None = 1) -> Binding:

@@ -8,7 +8,7 @@ from ipaddress import IPv6Address
 from itertools import count
 from typing import Any
 
-from ryu_pmipls.control.notifier import SHARE, WINDOW, Notifier
+from ryu_pmipls.controller.lma_notifier import SHARE, WINDOW, Notifier
 from ryu_pmipls.domain.profile import Timers
 from ryu_pmipls.signalling import Peer, Role
 from ryu_pmipls.wire import Message, RouteAdjust, Timestamp, build, parse

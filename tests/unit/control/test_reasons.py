@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ryu_pmipls.control.reasons import MOST, Reason, Reasons, Symptom, shown
+from ryu_pmipls.controller.reasons import MOST, Reason, Reasons, Symptom, shown
 
 DOWN = Symptom("lma1", "lma1 is down")
 

@@ -9,21 +9,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ryu_pmipls.control.reports import Report, Reports
+from ryu_pmipls.controller.route_reports import Report, Reports
 from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.signalling import Peer, Role
-from ryu_pmipls.wire import (
-    Attachment,
-    Message,
-    MobileNodeIdentifier,
-    MobileNodeLinkLayerIdentifier,
-    Option,
-    RouteAdjust,
-    Timestamp,
-    UnknownOption,
-    build,
-    parse,
-)
+from ryu_pmipls.wire import Attachment, Message, MobileNodeIdentifier, MobileNodeLinkLayerIdentifier, Option, RouteAdjust, Timestamp, UnknownOption, build, parse
 from ryu_pmipls.wire.codepoints import CodePoints
 from ryu_pmipls.wire.pattern import Pattern, Place
 

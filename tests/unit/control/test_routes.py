@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from ryu_pmipls.control.context import Context
-from ryu_pmipls.control.reports import Report
-from ryu_pmipls.control.routes import RouteControl
+from ryu_pmipls.controller.context import Context
+from ryu_pmipls.controller.route_reports import Report
+from ryu_pmipls.controller.routes import RouteControl
 from ryu_pmipls.domain.profile import load_profile
-from ryu_pmipls.framework import hub
-from ryu_pmipls.routing import BindingTable, RouteChange
-from ryu_pmipls.routing.binding_table import TICKS_PER_SECOND
+from ryu_pmipls.controller.ryu import hub
+from ryu_pmipls.controller.bindings import BindingTable, RouteChange
+from ryu_pmipls.controller.bindings.binding_table import TICKS_PER_SECOND
 
 PROFILE = load_profile("two-lma")
 PREFIX = PROFILE.home_prefix_pool.network_address.packed[:8]

@@ -6,10 +6,10 @@ from ipaddress import IPv6Address
 
 import pytest
 
-from ryu_pmipls.control.confirmation import Confirmation
-from ryu_pmipls.control.sessions import SessionControl
+from ryu_pmipls.controller.retransmission import Confirmation
+from ryu_pmipls.controller.new_sessions import SessionControl
 from ryu_pmipls.domain.profile import Timers, load_profile
-from ryu_pmipls.framework import hub
+from ryu_pmipls.controller.ryu import hub
 from ryu_pmipls.loadsharing import Inputs, LoadList, LoadSnapshot
 from ryu_pmipls.wire import Drain, LoadAdjust, Message, Option
 

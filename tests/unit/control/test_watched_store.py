@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from ryu_pmipls.control.watched_store import WatchedStore
-from ryu_pmipls.store import StoreError
+from ryu_pmipls.controller.watched_store import WatchedStore
+from ryu_pmipls.controller.store import StoreError
 
 
 class Disk:

@@ -7,18 +7,7 @@ from ryu_pmipls.doctor.host_checks import HOST_CHECKS
 from ryu_pmipls.doctor.host_facts import Clock, Directory, HostFacts, ProfileFacts, Program, Purpose
 from ryu_pmipls.doctor.installation_checks import PROGRAMS
 from ryu_pmipls.doctor.node_checks import NODE_CHECKS
-from ryu_pmipls.doctor.node_facts import (
-    Bridge,
-    Controller,
-    Link,
-    NodeFacts,
-    Remedies,
-    SwitchFacts,
-    SwitchPort,
-    WantedLink,
-    WantedNode,
-    WantedSwitch,
-)
+from ryu_pmipls.doctor.node_facts import Bridge, Controller, Link, NodeFacts, Remedies, SwitchFacts, SwitchPort, WantedLink, WantedNode, WantedSwitch
 
 CONTROLLER = "tcp:[fd00::99]:6653"
 

@@ -10,15 +10,7 @@ import pytest
 
 from ryu_pmipls.doctor.check import HOSTS, Level, Role, examine
 from ryu_pmipls.doctor.host_checks import HOST_CHECKS
-from ryu_pmipls.doctor.host_facts import (
-    Clock,
-    Directory,
-    ListeningPort,
-    ProfileFacts,
-    Program,
-    Purpose,
-    TakenPort,
-)
+from ryu_pmipls.doctor.host_facts import Clock, Directory, ListeningPort, ProfileFacts, Program, Purpose, TakenPort
 from tests.unit.doctor.made_up_facts import HOST, host_verdict
 
 OK, UNKNOWN, WARNING, WRONG = Level.OK, Level.UNKNOWN, Level.WARNING, Level.WRONG

@@ -12,14 +12,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from ryu_pmipls.domain.profile import (
-    SHIPPED_PROFILES,
-    Api,
-    LoadSharing,
-    Profile,
-    ProfileError,
-    load_profile,
-)
+from ryu_pmipls.domain.profile import SHIPPED_PROFILES, Api, LoadSharing, Profile, ProfileError, load_profile
 
 Document = dict[str, Any]
 

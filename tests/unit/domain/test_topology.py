@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from ryu_pmipls.domain.picture import draw
+from ryu_pmipls.domain.domain_picture import draw
 from ryu_pmipls.domain.profile import Profile, load_profile
 from ryu_pmipls.domain.topology import LinkKind, NodeKind, describe, graph
 

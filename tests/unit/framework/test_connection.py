@@ -25,8 +25,8 @@ from ryu.controller import controller
 from ryu.controller.handler import HANDSHAKE_DISPATCHER
 from ryu.controller.ofp_handler import OFPHandler
 
-from ryu_pmipls.framework import CONFIGURATION, DEAD_DISPATCHER, hub, ofp_event, set_ev_cls
-from ryu_pmipls.framework.connection import Connection, PromptApp
+from ryu_pmipls.controller.ryu import CONFIGURATION, DEAD_DISPATCHER, hub, ofp_event, set_ev_cls
+from ryu_pmipls.controller.ryu.connection import Connection, PromptApp
 from tests.waiting import PATIENCE
 
 HEADER = struct.Struct("!BBHI")

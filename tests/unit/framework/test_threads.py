@@ -19,8 +19,8 @@ from eventlet.hubs import get_hub
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ryu_pmipls.framework import hub
-from ryu_pmipls.framework.threads import in_thread
+from ryu_pmipls.controller.ryu import hub
+from ryu_pmipls.controller.ryu.threads import in_thread
 from tests.waiting import PATIENCE
 
 _threading = patcher.original("threading")

@@ -13,9 +13,9 @@ from rich.console import Console
 from ryu_pmipls.lab.lab import LabStatus, SwitchNodeStatus
 from ryu_pmipls.lab.measuring.demo.diagnosis import complaints, stopped
 from ryu_pmipls.lab.measuring.demo.flow_shares import FlowShare, continuity, measure
-from ryu_pmipls.lab.measuring.demo.report import Effect, Report, Sample
+from ryu_pmipls.lab.measuring.demo.demo_report import Effect, Report, Sample
 from ryu_pmipls.lab.measuring.demo.summary import summary
-from ryu_pmipls.lab.traffic import FlowResult, Interval
+from ryu_pmipls.lab.traffic_generator import FlowResult, Interval
 
 REPORT = Report(domain="two-lma", start=100.0, versions={})
 

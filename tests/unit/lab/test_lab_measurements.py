@@ -5,7 +5,7 @@ import math
 import pytest
 
 from ryu_pmipls.lab.probe import Arrival, analyse
-from ryu_pmipls.lab.traffic import FlowResult, Interval, intervals
+from ryu_pmipls.lab.traffic_generator import FlowResult, Interval, intervals
 
 
 def arrivals(*entries: tuple[int, float]) -> list[Arrival]:

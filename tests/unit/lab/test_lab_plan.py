@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from ryu_pmipls.domain.profile import SHIPPED_PROFILES, Profile, load_profile
-from ryu_pmipls.lab.errors import LabError
-from ryu_pmipls.lab.plan import plan
+from ryu_pmipls.lab.lab_error import LabError
+from ryu_pmipls.lab.lab_layout import plan
 
 LABS = sorted(path.stem for path in SHIPPED_PROFILES.glob("*.yaml") if load_profile(path).lab is not None)
 

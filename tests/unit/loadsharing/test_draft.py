@@ -20,11 +20,7 @@ from sharing_helpers import (
     snapshot,
 )
 
-from ryu_pmipls.loadsharing import (
-    SLOTS,
-    OverloadRule,
-    whole,
-)
+from ryu_pmipls.loadsharing import SLOTS, OverloadRule, whole
 
 
 def policy(rule: OverloadRule = RULE, rest: float = 10.0) -> Rounds:

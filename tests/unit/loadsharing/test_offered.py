@@ -7,7 +7,7 @@ import pytest
 from sharing_helpers import LIGHT, LMAS, OVERLOADED, SETTINGS, Domain, Load, Rounds, load, snapshot
 
 from ryu_pmipls.loadsharing import LoadList
-from ryu_pmipls.loadsharing.offered import OfferedRates
+from ryu_pmipls.loadsharing.offered_load import OfferedRates
 from ryu_pmipls.loadsharing.window import UNKNOWN_COUNTER
 
 BALANCE = replace(SETTINGS, policy="balance")

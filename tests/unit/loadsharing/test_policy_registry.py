@@ -107,7 +107,7 @@ USE = """
 from pydantic import ValidationError
 from ryu_pmipls.domain.profile import LoadSharing
 from ryu_pmipls.loadsharing import POLICIES, Inputs, LmaLoad, LmaState, LoadSnapshot, PolicyName, Source, decide
-from ryu_pmipls.rest.resources import ChoosePolicy
+from ryu_pmipls.controller.api.resources import ChoosePolicy
 from ryu_pmipls.simulator.scenario import Contender
 
 assert [*POLICIES] == ["draft", "balance", "static", "patient"]

@@ -5,30 +5,9 @@ from __future__ import annotations
 from ipaddress import IPv6Address, IPv6Network
 from typing import Any, TypeVar
 
-from ryu_pmipls.mobility import (
-    AnchorConfig,
-    Effect,
-    GatewayConfig,
-    LocalMobilityAnchor,
-    MobileAccessGateway,
-    MobileNodePolicy,
-    PrefixPool,
-    Send,
-)
+from ryu_pmipls.mobility import AnchorConfig, Effect, GatewayConfig, LocalMobilityAnchor, MobileAccessGateway, MobileNodePolicy, PrefixPool, Send
 from ryu_pmipls.mobility.machine import Machine
-from ryu_pmipls.wire import (
-    AccessTechnologyType,
-    BindingAcknowledgement,
-    BindingUpdate,
-    HandoffIndicator,
-    HomeNetworkPrefix,
-    LinkLocalAddress,
-    Message,
-    MobileNodeIdentifier,
-    MobileNodeLinkLayerIdentifier,
-    Option,
-    Timestamp,
-)
+from ryu_pmipls.wire import AccessTechnologyType, BindingAcknowledgement, BindingUpdate, HandoffIndicator, HomeNetworkPrefix, LinkLocalAddress, Message, MobileNodeIdentifier, MobileNodeLinkLayerIdentifier, Option, Timestamp
 from ryu_pmipls.wire.codepoints import AccessTechnology, BindingUpdateFlag, Handoff
 
 RMS = IPv6Address("fd00::99")

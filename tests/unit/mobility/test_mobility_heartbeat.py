@@ -25,31 +25,9 @@ from mobility_helpers import (
     until,
 )
 
-from ryu_pmipls.mobility import (
-    BuildTunnel,
-    CheckTunnel,
-    Effect,
-    Lease,
-    LocalMobilityAnchor,
-    MobileAccessGateway,
-    PrefixPool,
-    RemoveTunnel,
-    Report,
-    Send,
-)
+from ryu_pmipls.mobility import BuildTunnel, CheckTunnel, Effect, Lease, LocalMobilityAnchor, MobileAccessGateway, PrefixPool, RemoveTunnel, Report, Send
 from ryu_pmipls.mobility.tunnels import TunnelState
-from ryu_pmipls.wire import (
-    BindingAcknowledgement,
-    BindingError,
-    BindingUpdate,
-    Heartbeat,
-    HeartbeatFlag,
-    HomeNetworkPrefix,
-    MobileNodeIdentifier,
-    RestartCounter,
-    TunnelAck,
-    TunnelRequest,
-)
+from ryu_pmipls.wire import BindingAcknowledgement, BindingError, BindingUpdate, Heartbeat, HeartbeatFlag, HomeNetworkPrefix, MobileNodeIdentifier, RestartCounter, TunnelAck, TunnelRequest
 
 UNSOLICITED = HeartbeatFlag.U | HeartbeatFlag.R
 

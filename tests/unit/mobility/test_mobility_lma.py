@@ -31,34 +31,8 @@ from mobility_helpers import (
     until,
 )
 
-from ryu_pmipls.mobility import (
-    BuildTunnel,
-    Effect,
-    LocalMobilityAnchor,
-    MobileNodePolicy,
-    PrefixPool,
-    RemoveTunnel,
-    Report,
-    Send,
-)
-from ryu_pmipls.wire import (
-    AccessTechnologyType,
-    AlternateCareOfAddress,
-    Attachment,
-    BindingAcknowledgement,
-    BindingUpdate,
-    HandoffIndicator,
-    HomeNetworkPrefix,
-    LinkLocalAddress,
-    LoadInfo,
-    MobileNodeIdentifier,
-    MobileNodeLinkLayerIdentifier,
-    RouteAdjust,
-    Timestamp,
-    TunnelAck,
-    TunnelRequest,
-    TunnelStatus,
-)
+from ryu_pmipls.mobility import BuildTunnel, Effect, LocalMobilityAnchor, MobileNodePolicy, PrefixPool, RemoveTunnel, Report, Send
+from ryu_pmipls.wire import AccessTechnologyType, AlternateCareOfAddress, Attachment, BindingAcknowledgement, BindingUpdate, HandoffIndicator, HomeNetworkPrefix, LinkLocalAddress, LoadInfo, MobileNodeIdentifier, MobileNodeLinkLayerIdentifier, RouteAdjust, Timestamp, TunnelAck, TunnelRequest, TunnelStatus
 from ryu_pmipls.wire.codepoints import AccessTechnology, BindingStatus, BindingUpdateFlag, Encapsulation, Handoff
 
 LMA_PREFIX = only([prefix for prefix in [POOL.choose(NODE1.identifier, set().__contains__, 0)] if prefix])

@@ -27,36 +27,8 @@ from mobility_helpers import (
     until,
 )
 
-from ryu_pmipls.mobility import (
-    Advertise,
-    BindingState,
-    BuildTunnel,
-    Forward,
-    MobileAccessGateway,
-    Probe,
-    RemoveTunnel,
-    Report,
-    Send,
-    SynchroniseClock,
-)
-from ryu_pmipls.wire import (
-    AccessTechnologyType,
-    Attachment,
-    BindingAcknowledgement,
-    BindingUpdate,
-    HandoffIndicator,
-    HomeNetworkPrefix,
-    LoadAdjust,
-    MobileNodeIdentifier,
-    MobileNodeLinkLayerIdentifier,
-    Option,
-    RouteAdjust,
-    Timestamp,
-    TunnelAck,
-    TunnelRequest,
-    TunnelStatus,
-    UplinkShare,
-)
+from ryu_pmipls.mobility import Advertise, BindingState, BuildTunnel, Forward, MobileAccessGateway, Probe, RemoveTunnel, Report, Send, SynchroniseClock
+from ryu_pmipls.wire import AccessTechnologyType, Attachment, BindingAcknowledgement, BindingUpdate, HandoffIndicator, HomeNetworkPrefix, LoadAdjust, MobileNodeIdentifier, MobileNodeLinkLayerIdentifier, Option, RouteAdjust, Timestamp, TunnelAck, TunnelRequest, TunnelStatus, UplinkShare
 from ryu_pmipls.wire.codepoints import BindingAcknowledgementFlag, BindingStatus, Encapsulation, Handoff
 
 PREFIX = IPv6Network("2001:db8:100:1::/64")

@@ -13,22 +13,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from mobility_helpers import ELSEWHERE, FIXED, LMA1, LMA2, MAG1, MAG2, NODE1, NODE2, NODE3, RMS, START, anchor, gateway
 
-from ryu_pmipls.mobility import (
-    BindingCacheEntry,
-    BindingState,
-    BuildTunnel,
-    CheckTunnel,
-    Lease,
-    LocalMobilityAnchor,
-    MobileAccessGateway,
-    MobileNodePolicy,
-    PrefixPool,
-    Probe,
-    Send,
-)
+from ryu_pmipls.mobility import BindingCacheEntry, BindingState, BuildTunnel, CheckTunnel, Lease, LocalMobilityAnchor, MobileAccessGateway, MobileNodePolicy, PrefixPool, Probe, Send
 from ryu_pmipls.mobility.machine import Machine
 from ryu_pmipls.mobility.tunnels import TunnelState
-from ryu_pmipls.routing import Binding, BindingTable, Result, RouteChange
+from ryu_pmipls.controller.bindings import Binding, BindingTable, Result, RouteChange
 from ryu_pmipls.wire import Attachment, Message, RouteAdjust, Timestamp, build, parse
 
 MAGS = (MAG1, MAG2)

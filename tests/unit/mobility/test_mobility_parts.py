@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mobility_helpers import MAG1
 
 from ryu_pmipls.mobility import PrefixPool
-from ryu_pmipls.mobility.timers import Timers, delays
+from ryu_pmipls.mobility.timer_queue import Timers, delays
 from ryu_pmipls.mobility.tunnels import TRANSITIONS, TunnelAction, TunnelEvent, Tunnels, TunnelState
 
 

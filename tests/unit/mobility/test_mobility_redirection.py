@@ -33,24 +33,7 @@ from mobility_helpers import (
 
 from ryu_pmipls.mobility import Advertise, Effect, LocalMobilityAnchor, MobileAccessGateway, Report, Send
 from ryu_pmipls.mobility.machine import Machine
-from ryu_pmipls.wire import (
-    AlternateCareOfAddress,
-    Attachment,
-    BindingAcknowledgement,
-    BindingUpdate,
-    Drain,
-    LoadAdjust,
-    Message,
-    MobileNodeIdentifier,
-    Redirect,
-    RedirectCapability,
-    RedirectFlag,
-    RouteAdjust,
-    Timestamp,
-    TunnelAck,
-    build,
-    parse,
-)
+from ryu_pmipls.wire import AlternateCareOfAddress, Attachment, BindingAcknowledgement, BindingUpdate, Drain, LoadAdjust, Message, MobileNodeIdentifier, Redirect, RedirectCapability, RedirectFlag, RouteAdjust, Timestamp, TunnelAck, build, parse
 from ryu_pmipls.wire.codepoints import BindingStatus
 
 LMA3 = IPv6Address("fd00::13")

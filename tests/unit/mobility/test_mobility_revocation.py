@@ -31,22 +31,7 @@ from mobility_helpers import (
 )
 
 from ryu_pmipls.mobility import Advertise, BindingState, LocalMobilityAnchor, MobileAccessGateway, Report, Send
-from ryu_pmipls.wire import (
-    BindingAcknowledgement,
-    BindingRevocationAcknowledgement,
-    BindingRevocationIndication,
-    BindingUpdate,
-    HandoffIndicator,
-    HomeNetworkPrefix,
-    MobileNodeIdentifier,
-    MobileNodeLinkLayerIdentifier,
-    Option,
-    RevocationFlag,
-    RevocationStatus,
-    RevocationTrigger,
-    RouteAdjust,
-    Timestamp,
-)
+from ryu_pmipls.wire import BindingAcknowledgement, BindingRevocationAcknowledgement, BindingRevocationIndication, BindingUpdate, HandoffIndicator, HomeNetworkPrefix, MobileNodeIdentifier, MobileNodeLinkLayerIdentifier, Option, RevocationFlag, RevocationStatus, RevocationTrigger, RouteAdjust, Timestamp
 from ryu_pmipls.wire.codepoints import BindingStatus, Handoff
 
 PREFIX = IPv6Network("2001:db8:100:1::/64")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterator, Sequence
 
-from ryu_pmipls.openflow.binding_encoder import RouteUpdate
-from ryu_pmipls.openflow.session import Outcome, Transaction
+from ryu_pmipls.controller.fast.binding_encoder import RouteUpdate
+from ryu_pmipls.controller.switches.session import Outcome, Transaction
 
 _BARRIER_REQUEST, _FLOW_MOD = 20, 14
 _ADD, _DELETE_STRICT = 0, 4

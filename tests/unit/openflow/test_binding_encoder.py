@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from openflow_helpers import apply, messages
 
 from ryu_pmipls.domain.profile import load_profile
-from ryu_pmipls.openflow import encode, rules
-from ryu_pmipls.openflow.binding_encoder import BindingEncoder, RouteUpdate
-from ryu_pmipls.openflow.cookies import GENERATION_BITS
-from ryu_pmipls.routing import Binding
+from ryu_pmipls.controller.switches import encoding as encode, rules
+from ryu_pmipls.controller.fast.binding_encoder import BindingEncoder, RouteUpdate
+from ryu_pmipls.controller.switches.cookies import GENERATION_BITS
+from ryu_pmipls.controller.bindings import Binding
 
 PROFILE = load_profile("two-lma")
 MAG = PROFILE.mags[0]

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from openflow_helpers import FakeDatapath, barrier
 
 from ryu_pmipls.domain.profile import load_profile
-from ryu_pmipls.framework import ToldEntry
-from ryu_pmipls.openflow import decode, encode, pipeline, rules
-from ryu_pmipls.openflow.cookies import SLICES, cookie, slice_cookie, slice_of
-from ryu_pmipls.openflow.flow import Entry, Owner
-from ryu_pmipls.openflow.session import Outcome, SwitchSession
-from ryu_pmipls.openflow.switch import Switch
-from ryu_pmipls.routing import Binding
+from ryu_pmipls.controller.ryu import ToldEntry
+from ryu_pmipls.controller.switches import decoding as decode, encoding as encode, pipeline, rules
+from ryu_pmipls.controller.switches.cookies import SLICES, cookie, slice_cookie, slice_of
+from ryu_pmipls.controller.switches.flow import Entry, Owner
+from ryu_pmipls.controller.switches.session import Outcome, SwitchSession
+from ryu_pmipls.controller.switches.switch import Switch
+from ryu_pmipls.controller.bindings import Binding
 
 PROFILE = load_profile("two-lma")
 PORTS = {"core": 1, "t-mag1": 10, "t-mag2": 11, "acc1": 1, "t-lma1": 4, "err1400": 9}
@@ -98,7 +98,7 @@ class Asked:
                 answer(transaction.first_xid)
             return transaction.outcome  # type: ignore[no-any-return]
 
-        monkeypatch.setattr("ryu_pmipls.openflow.session.Transaction.wait", wait)
+        monkeypatch.setattr("ryu_pmipls.controller.switches.session.Transaction.wait", wait)
         return self.switch.downlink_entries(0, 1)
 
     def tell(self, packets: int) -> Any:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from openflow_helpers import FakeSwitch
 
-from ryu_pmipls.openflow.binding_encoder import RouteUpdate
-from ryu_pmipls.openflow.route_batch import RouteBatch
-from ryu_pmipls.openflow.session import Outcome
-from ryu_pmipls.routing import Binding
+from ryu_pmipls.controller.fast.binding_encoder import RouteUpdate
+from ryu_pmipls.controller.switches.route_batch import RouteBatch
+from ryu_pmipls.controller.switches.session import Outcome
+from ryu_pmipls.controller.bindings import Binding
 
 
 def binding(mag, number=1, timestamp=1):

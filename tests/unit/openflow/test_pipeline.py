@@ -7,21 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from ryu_pmipls.openflow import pipeline
-from ryu_pmipls.openflow.flow import (
-    DecrementHopLimit,
-    ForgetInPort,
-    Kind,
-    Match,
-    Output,
-    Owner,
-    Parameter,
-    PipelineError,
-    Rule,
-    Table,
-)
-from ryu_pmipls.openflow.pipeline import LMA, MAG, MAG_FORWARDING, PIPELINES, LmaTable, MagTable
-from ryu_pmipls.openflow.reference import reference
+from ryu_pmipls.controller.switches import pipeline
+from ryu_pmipls.controller.switches.flow import DecrementHopLimit, ForgetInPort, Kind, Match, Output, Owner, Parameter, PipelineError, Rule, Table
+from ryu_pmipls.controller.switches.pipeline import LMA, MAG, MAG_FORWARDING, PIPELINES, LmaTable, MagTable
+from ryu_pmipls.controller.switches.reference import reference
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "pipeline.md"
 LAST = Table(1, "last", "", match=frozenset({"ipv6"}))
@@ -113,7 +102,7 @@ def test_a_kind_takes_its_own_values_only(kind):
 
 def test_the_page_is_current():
     assert PAGE.read_text(encoding="utf-8") == reference(), (
-        "run python -m ryu_pmipls.openflow.reference > docs/pipeline.md"
+        "run python -m ryu_pmipls.controller.switches.reference > docs/pipeline.md"
     )
 
 

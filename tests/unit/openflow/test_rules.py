@@ -5,21 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ryu_pmipls.domain.profile import Handoff, load_profile
-from ryu_pmipls.openflow import encode, rules
-from ryu_pmipls.openflow.cookies import GENERATION_BITS, MARK, MARK_MASK, cookie, slice_of, sweep_cookies
-from ryu_pmipls.openflow.flow import (
-    LOCAL,
-    DecrementHopLimit,
-    ForgetInPort,
-    GroupKind,
-    Match,
-    NoteSize,
-    Output,
-    Owner,
-    ToGroup,
-)
-from ryu_pmipls.openflow.pipeline import FORWARDING_TIME, LMA_FORWARDED, LmaTable, MagTable
-from ryu_pmipls.routing import Binding
+from ryu_pmipls.controller.switches import encoding as encode, rules
+from ryu_pmipls.controller.switches.cookies import GENERATION_BITS, MARK, MARK_MASK, cookie, slice_of, sweep_cookies
+from ryu_pmipls.controller.switches.flow import LOCAL, DecrementHopLimit, ForgetInPort, GroupKind, Match, NoteSize, Output, Owner, ToGroup
+from ryu_pmipls.controller.switches.pipeline import FORWARDING_TIME, LMA_FORWARDED, LmaTable, MagTable
+from ryu_pmipls.controller.bindings import Binding
 
 PROFILE = load_profile("two-lma")
 MAG_PORTS = {"acc1": 1, "acc2": 2, "acc3": 3, "t-lma1": 10, "t-lma2": 11}

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from openflow_helpers import FakeDatapath, barrier, messages
 
-from ryu_pmipls.openflow import session as module
-from ryu_pmipls.openflow.session import CHANGE_TIMEOUT, MAX_PENDING, MAX_WRITE, WINDOW, Outcome, SwitchSession
+from ryu_pmipls.controller.switches import session as module
+from ryu_pmipls.controller.switches.session import CHANGE_TIMEOUT, MAX_PENDING, MAX_WRITE, WINDOW, Outcome, SwitchSession
 
 _NOW = 1000.0
 

@@ -10,11 +10,11 @@ import pytest
 from openflow_helpers import FakeDatapath, messages
 
 from ryu_pmipls.domain.profile import load_profile
-from ryu_pmipls.framework import ToldEntry
-from ryu_pmipls.openflow import encode, pipeline, rules
-from ryu_pmipls.openflow.flow import Entry
-from ryu_pmipls.openflow.session import SwitchSession
-from ryu_pmipls.openflow.switch import Counters, Switch, Traffic
+from ryu_pmipls.controller.ryu import ToldEntry
+from ryu_pmipls.controller.switches import encoding as encode, pipeline, rules
+from ryu_pmipls.controller.switches.flow import Entry
+from ryu_pmipls.controller.switches.session import SwitchSession
+from ryu_pmipls.controller.switches.switch import Counters, Switch, Traffic
 
 PROFILE = load_profile("two-lma")
 PORTS = {"core": 1, "t-mag1": 10, "t-mag2": 11, "icmp-1436": 12}

@@ -3,7 +3,7 @@ import json
 import pytest
 from webob import Request
 
-from ryu_pmipls.rest.application import RestApplication, RestError
+from ryu_pmipls.http.application import RestApplication, RestError
 
 
 def broken():

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from ryu_pmipls.cli import main
-from ryu_pmipls.rest import cli
+from ryu_pmipls.cli import rms_views as cli
 
 REASON = {"subject": "lma1", "since": 1_700_000_000.0, "text": "lma1 gets no downlink: its BGP session is down"}
 WELL: dict[str, Any] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import IPv6Address
 from typing import Any
 
-from ryu_pmipls.store import MemoryStore
+from ryu_pmipls.controller.store import MemoryStore
 from ryu_pmipls.wire import RouteAdjust, Timestamp
 from tests.fakes.rms_domain import GATEWAY, RmsDomain, profile_with, rms_domain, running
 

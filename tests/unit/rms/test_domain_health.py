@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ryu_pmipls.openflow import pipeline
+from ryu_pmipls.controller.switches import pipeline
 from ryu_pmipls.wire import CoreRouting, CoreRoutingStatus
 from tests.fakes.rms_domain import RmsDomain, profile_with, running
 

@@ -15,7 +15,7 @@ import pytest
 from eventlet.hubs import get_hub
 
 from ryu_pmipls import __version__
-from ryu_pmipls.openflow import pipeline
+from ryu_pmipls.controller.switches import pipeline
 from ryu_pmipls.wire import CoreGateway
 from tests.fakes.rms_domain import GATEWAY, RmsDomain
 

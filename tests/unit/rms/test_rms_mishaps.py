@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ryu_pmipls.openflow import pipeline
+from ryu_pmipls.controller.switches import pipeline
 from ryu_pmipls.wire import CoreGateway, RouteAdjust, build
 from ryu_pmipls.wire.mobility_header import sealed
 from tests.fakes.rms_domain import GATEWAY, RmsDomain, profile_with, rms_domain

@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from ryu_pmipls.domain.profile import SHIPPED_PROFILES
-from ryu_pmipls.framework import CONFIGURATION
-from ryu_pmipls.store import MemoryStore, SqliteStore, StoreError, open_store
+from ryu_pmipls.controller.ryu import CONFIGURATION
+from ryu_pmipls.controller.store import MemoryStore, SqliteStore, StoreError, open_store
 from tests.conftest import merge
 from tests.fakes.rms_domain import profile_with, rms, rms_domain, running
 

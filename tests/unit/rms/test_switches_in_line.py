@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from ryu_pmipls.openflow import pipeline
-from ryu_pmipls.openflow.cookies import GENERATION_BITS, MARK
-from ryu_pmipls.openflow.reconciler import PAUSE, TIMEOUT
+from ryu_pmipls.controller.switches import pipeline
+from ryu_pmipls.controller.switches.cookies import GENERATION_BITS, MARK
+from ryu_pmipls.controller.switches.reconciler import PAUSE, TIMEOUT
 from tests.fakes.flow_tables import TABLE_FULL, UNKNOWN_GROUP, FlowEntry
 from tests.fakes.openflow_switch import (
     BARRIER_REQUEST,
@@ -410,7 +410,7 @@ def test_a_fault_in_bringing_a_switch_in_line_is_logged_and_it_is_tried_again(do
 
 
 def test_a_switch_that_does_not_keep_up_is_disconnected(domain: RmsDomain, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ryu_pmipls.openflow import session
+    from ryu_pmipls.controller.switches import session
 
     monkeypatch.setattr(session, "MAX_PENDING", 2000)
     domain.switches["lma1"].hold_barriers = True

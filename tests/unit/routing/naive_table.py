@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from ryu_pmipls.routing import Binding, Result, RouteChange
-from ryu_pmipls.routing.binding_table import TICKS_PER_SECOND
+from ryu_pmipls.controller.bindings import Binding, Result, RouteChange
+from ryu_pmipls.controller.bindings.binding_table import TICKS_PER_SECOND
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from naive_table import NaiveTable
 
-from ryu_pmipls.routing import Binding, BindingTable, Result, RouteChange, Update
-from ryu_pmipls.routing.binding_table import TICKS_PER_SECOND
+from ryu_pmipls.controller.bindings import Binding, BindingTable, Result, RouteChange, Update
+from ryu_pmipls.controller.bindings.binding_table import TICKS_PER_SECOND
 
 PREFIX, OTHER = (IPv6Network(f"2001:db8:100:{number}::/64").network_address.packed[:8] for number in (1, 2))
 NOW = 1_700_000_000.0

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ryu_pmipls.loadsharing import Answer, Decision, Incident, Outcome, Record
-from ryu_pmipls.routing import Binding
-from ryu_pmipls.store import SqliteStore, Store, StoreError, batches
+from ryu_pmipls.controller.bindings import Binding
+from ryu_pmipls.controller.store import SqliteStore, Store, StoreError, batches
 
 
 def prefix(number: int) -> bytes:
@@ -357,8 +357,8 @@ def test_what_waits_is_folded_when_it_is_quiet(store: SqliteStore, monkeypatch: 
 ENDLESS_WRITER = """
 import sys
 from pathlib import Path
-from ryu_pmipls.routing import Binding
-from ryu_pmipls.store import SqliteStore
+from ryu_pmipls.controller.bindings import Binding
+from ryu_pmipls.controller.store import SqliteStore
 
 store = SqliteStore(Path(sys.argv[1]))
 number = len(list(store.load_bindings()))

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from ryu_pmipls.loadsharing import Answer, Decision, Incident, Outcome, Record
-from ryu_pmipls.routing import Binding
-from ryu_pmipls.store import BACK_ENDS, Store, StoreError, open_store
+from ryu_pmipls.controller.bindings import Binding
+from ryu_pmipls.controller.store import BACK_ENDS, Store, StoreError, open_store
 
 #: The last decisions and incidents that the stores under test keep.
 KEPT = 5

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from ryu_pmipls.lab.measuring.demo.capture import Capture
+from ryu_pmipls.lab.measuring.demo.signalling_capture import Capture
 from ryu_pmipls.lab.measuring.demo.stage import Stage
 from ryu_pmipls.lab.waiting import until
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ryu_pmipls.lab.traffic import FlowResult
+from ryu_pmipls.lab.traffic_generator import FlowResult
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ from rich.console import Console
 
 from ryu_pmipls import __version__
 from ryu_pmipls.domain.profile import Profile
-from ryu_pmipls.lab.errors import LabError
+from ryu_pmipls.lab.lab_error import LabError
 from ryu_pmipls.lab.lab import Lab
-from ryu_pmipls.lab.measuring.demo.report import Effect, Event, Report, Sample
-from ryu_pmipls.lab.traffic import Flow, FlowResult
-from ryu_pmipls.rest.cli import base_url, fetch
+from ryu_pmipls.lab.measuring.demo.demo_report import Effect, Event, Report, Sample
+from ryu_pmipls.lab.traffic_generator import Flow, FlowResult
+from ryu_pmipls.cli.rms_views import base_url, fetch
 
 
 @dataclass(frozen=True)

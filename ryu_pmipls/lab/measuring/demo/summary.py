@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.markup import escape
 from rich.table import Table
 
-from ryu_pmipls.lab.measuring.demo.report import Report
+from ryu_pmipls.lab.measuring.demo.demo_report import Report
 
 
 def summary(report: Report) -> Table:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import time
 
-from ryu_pmipls.lab import traffic
+from ryu_pmipls.lab import traffic_generator as traffic
 from ryu_pmipls.lab.measuring.sharing import probes
 from ryu_pmipls.lab.measuring.sharing.testbed import Figures, Testbed
-from ryu_pmipls.lab.traffic import Flow
+from ryu_pmipls.lab.traffic_generator import Flow
 
 _TCP_RATE = 20.0  # Mbit/s
 

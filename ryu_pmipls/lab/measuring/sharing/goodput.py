@@ -6,9 +6,9 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from ryu_pmipls.lab import traffic
+from ryu_pmipls.lab import traffic_generator as traffic
 from ryu_pmipls.lab.measuring.sharing.testbed import Figures, Testbed
-from ryu_pmipls.lab.traffic import Flow, FlowResult
+from ryu_pmipls.lab.traffic_generator import Flow, FlowResult
 
 #: Offered load of each mobile node: UDP in so many flows, and at each MAG one TCP flow, in Mbit/s.
 UDP_RATE, UDP_FLOWS = 20.5, 8

@@ -1,0 +1,344 @@
+"""What the agents of MAGs and LMAs show, and what they can be told: JSON over HTTP.
+
+Always at a Unix socket that only root may use, and at a TCP port if the profile says so. Times are seconds since 1970.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from ipaddress import IPv6Address
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from ryu_pmipls import __version__
+from ryu_pmipls.agents.attachment import AccessNetwork
+from ryu_pmipls.agents.core_routing import CoreRoutingWatch
+from ryu_pmipls.agents.driver import Driver
+from ryu_pmipls.http.server import HttpServer
+from ryu_pmipls.domain.profile import LinkLayerAddress, Lma, Mag, MobileNode, Profile, format_link_layer
+from ryu_pmipls.mobility import BindingCacheEntry, BindingUpdateEntry, LocalMobilityAnchor, MobileAccessGateway
+from ryu_pmipls.http.application import RestApplication, RestError
+from ryu_pmipls.http.requests import Nothing, Request, read
+
+Document = dict[str, Any]
+
+
+def socket_path(name: str, run_directory: Path | None) -> Path:
+    """Where the agent of that name listens."""
+    return Path(f"/run/pmipls-{name}.sock") if run_directory is None else run_directory / "control.sock"
+
+
+# What comes in
+
+
+class NodeRequest(Request):
+    """A mobile node of the profile, by one or both of its names."""
+
+    identifier: str | None = None
+    link_layer_address: LinkLayerAddress | None = None
+
+    @model_validator(mode="after")
+    def _named(self) -> NodeRequest:
+        if self.identifier is None and self.link_layer_address is None:
+            raise ValueError("identifier, link_layer_address or both must be given")
+        return self
+
+
+class Attach(NodeRequest):
+    access_port: str
+
+
+class Detach(NodeRequest):
+    """With ``access_port`` nothing happens unless the node is there: it may have gone to another one since."""
+
+    access_port: str | None = None
+
+
+class Revoke(Request):
+    identifier: str = Field(min_length=1)
+
+
+# What agents have in common
+
+
+class Control:
+    """The resources and commands of an agent; ``driver`` runs the machine behind them."""
+
+    role: str
+
+    def __init__(self, profile: Profile, node: Mag | Lma, driver: Driver) -> None:
+        self._profile = profile
+        self._node = node
+        self._driver = driver
+        self._names = {peer.address: peer.name for peer in (*profile.lmas, *profile.mags)}
+        self._index: dict[str, list[str]] = {"resources": [], "commands": []}
+        self.application = RestApplication()
+        self.application.serve("/v1", self.index)
+        self._show("health", self.health)
+        self._show("tunnels", self.tunnels)
+        self._show("peers", self.peers)
+
+    def listen(self, path: Path) -> None:
+        """Have the driver serve at the Unix socket ``path``, and where the profile says."""
+        server = HttpServer(self.application)
+        self._driver.background(lambda: server.listen_at_path(path))
+        api = self._node.api
+        if api is not None:
+            self._driver.background(lambda: server.listen_at_port(api.host, api.port))
+
+    def _show(self, name: str, resource: Callable[[], Any]) -> None:
+        self._index["resources"].append(f"/v1/{name}")
+        self.application.serve(f"/v1/{name}", resource)
+
+    def _obey(self, name: str, command: Callable[[Document], Any]) -> None:
+        self._index["commands"].append(f"/v1/{name}")
+        self.application.obey(f"/v1/{name}", command)
+
+    def _name(self, address: IPv6Address) -> str:
+        return self._names.get(address, str(address))
+
+    def index(self) -> Document:
+        return self._identity() | self._index
+
+    def health(self) -> Document:
+        """``ok`` when nothing is wrong with the traffic here, else ``degraded``, with the reasons."""
+        reasons = self.reasons()
+        return {
+            "status": "degraded" if reasons else "ok",
+            "reasons": reasons,
+            **self._identity(),
+            "time": self._driver.clock.now(),
+            "bindings": len(self._driver.machine.bindings),
+            "counters": dict(self._driver.counters),
+        }
+
+    def reasons(self) -> list[str]:
+        """The reasons why traffic does not flow as it should, as far as they show here."""
+        down = [tunnel["peer"] for tunnel in self.tunnels() if tunnel["state"] != "up"]
+        return [f"the tunnel to {peer} is not up" for peer in down]
+
+    def _identity(self) -> Document:
+        return {
+            "role": self.role,
+            "name": self._node.name,
+            "domain": self._profile.domain,
+            "version": __version__,
+        }
+
+    def tunnels(self) -> list[Document]:
+        return [
+            {"peer": self._name(address), "address": str(address), "state": state.name.lower()}
+            for address, state in self._driver.machine.tunnels.items()
+        ]
+
+    def peers(self) -> list[Document]:
+        """What heartbeats tell (RFC 5847)."""
+        return [
+            {
+                "peer": self._name(address),
+                "address": str(address),
+                "lost": peer.lost,
+                "last_heard": peer.last_heard,
+                "missed": peer.missed,
+                "restart_counter": peer.restart_counter,
+                "understands_heartbeats": peer.understands,
+            }
+            for address, peer in self._driver.machine.peers.items()
+        ]
+
+
+# The MAG
+
+
+class GatewayControl(Control):
+    """The control of a MAG; ``attached(link-layer address, OpenFlow port)`` as in ``AccessNetwork``."""
+
+    role = "mag"
+
+    def __init__(
+        self,
+        profile: Profile,
+        mag: Mag,
+        driver: Driver,
+        machine: MobileAccessGateway,
+        access: AccessNetwork,
+        attached: Callable[[bytes, int], None],
+    ) -> None:
+        super().__init__(profile, mag, driver)
+        self._mag = mag
+        self._machine = machine
+        self._access = access
+        self._attached = attached
+        self._show("bindings", self.bindings)
+        self._show("uplinks", self.uplinks)
+        self._show("access-ports", self.access_ports)
+        self._obey("attach", self.attach)
+        self._obey("detach", self.detach)
+
+    def bindings(self) -> list[Document]:
+        return [self._binding(entry) for entry in self._machine.bindings]
+
+    def uplinks(self) -> dict[str, float]:
+        """LMA -> the fraction of the uplink that it carries, as the RMS has told."""
+        return {self._name(lma): float(share) for lma, share in self._machine.uplinks.items()}
+
+    def access_ports(self) -> list[Document]:
+        ports = self._access.ports
+        return [
+            {"name": name, "port": port.number, "up": port.up, "mtu": port.mtu}
+            if (port := ports.get(name)) is not None
+            else {"name": name, "port": None, "up": False, "mtu": None}
+            for name in self._mag.access_ports
+        ]
+
+    def attach(self, document: Document) -> Document:
+        """A mobile node is on an access port; registration takes its time, and ``bindings`` tells how it went."""
+        request = read(Attach, document)
+        node = self._mobile_node(request)
+        self._require_own(request.access_port)
+        port = self._access.ports.get(request.access_port)
+        if port is None or not port.up:
+            raise RestError(409, f"access port {request.access_port} is down")
+        self._attached(node.link_layer_address, port.number)
+        entry = self._entry(node)
+        if entry is None:
+            raise RestError(409, f"{node.identifier} gets no service here; the log of {self._mag.name} says why")
+        return self._binding(entry)
+
+    def detach(self, document: Document) -> Document:
+        """A mobile node has left, or has to."""
+        request = read(Detach, document)
+        node = self._mobile_node(request)
+        if request.access_port is not None:
+            self._require_own(request.access_port)
+        entry = self._entry(node)
+        if entry is None:
+            raise RestError(404, f"{node.identifier} is not attached to {self._mag.name}")
+        place = self._port_name(entry.port)
+        if request.access_port not in (None, place):
+            raise RestError(404, f"{node.identifier} is not on access port {request.access_port} but on {place}")
+        self._driver.happen(self._machine.depart, node.link_layer_address)
+        return self._binding(entry)
+
+    def _mobile_node(self, request: NodeRequest) -> MobileNode:
+        found = [
+            node
+            for node in self._profile.mobile_nodes
+            if request.identifier in (None, node.identifier)
+            and request.link_layer_address in (None, node.link_layer_address)
+        ]
+        if not found:
+            given = request.model_dump(mode="json", include={"identifier", "link_layer_address"}, exclude_none=True)
+            place, value = ", ".join(given), " with ".join(map(repr, given.values()))
+            raise RestError(400, f"{place}: no mobile node of the profile is {value}")
+        return found[0]
+
+    def _require_own(self, access_port: str) -> None:
+        if access_port not in self._mag.access_ports:
+            allowed = ", ".join(self._mag.access_ports)
+            raise RestError(
+                400, f"access_port: {self._mag.name} has no access port {access_port!r}; allowed: {allowed}"
+            )
+
+    def _entry(self, node: MobileNode) -> BindingUpdateEntry | None:
+        for entry in self._machine.bindings:
+            if entry.policy.link_layer_address == node.link_layer_address:
+                return entry
+        return None
+
+    def _port_name(self, number: int) -> str | None:
+        return next((name for name, port in self._access.ports.items() if port.number == number), None)
+
+    def _binding(self, entry: BindingUpdateEntry) -> Document:
+        return {
+            "identifier": entry.policy.identifier.decode(errors="replace"),
+            "link_layer_address": format_link_layer(entry.policy.link_layer_address),
+            "access_port": self._port_name(entry.port),
+            "port": entry.port,
+            "state": entry.state.name.lower(),
+            "prefixes": [str(prefix) for prefix in entry.prefixes],
+            "anchor": self._name(entry.anchor),
+            "expires": entry.expires if entry.prefixes else None,
+        }
+
+
+# The LMA
+
+
+class AnchorControl(Control):
+    """The control of an LMA."""
+
+    role = "lma"
+
+    def __init__(
+        self, profile: Profile, lma: Lma, driver: Driver, machine: LocalMobilityAnchor, routing: CoreRoutingWatch
+    ) -> None:
+        super().__init__(profile, lma, driver)
+        self._machine = machine
+        self._routing = routing
+        self._show("bindings", self.bindings)
+        self._show("routes", self.routes)
+        self._show("sessions", self.sessions)
+        self._obey("revoke", self.revoke)
+        self._obey("drain", self.drain)
+        self._obey("undrain", self.undrain)
+
+    def bindings(self) -> list[Document]:
+        return [self._binding(entry) for entry in self._machine.bindings]
+
+    def routes(self) -> dict[str, str]:
+        """Prefix -> MAG, as the RMS has announced it."""
+        return {str(prefix): self._name(mag) for prefix, mag in self._machine.routes.items()}
+
+    def health(self) -> Document:
+        status = self._routing.status
+        return super().health() | {"downlink": "unknown" if status is None else status.word}
+
+    def reasons(self) -> list[str]:
+        status = self._routing.status
+        if status is None or not status.is_fault:
+            return super().reasons()
+        effect = "the core would not notice its death" if status.carries_traffic else "it gets no downlink"
+        return [f"{effect}: {self._routing.cause}", *super().reasons()]
+
+    def sessions(self) -> Document:
+        """Whether this LMA takes new sessions, and which one does while it does not."""
+        other = self._machine.new_sessions_at
+        return {
+            "draining": self._machine.draining,
+            "new_sessions_at": self._node.name if other is None else self._name(other),
+        }
+
+    def revoke(self, document: Document) -> Document:
+        """End the sessions of a mobile node."""
+        identifier = read(Revoke, document).identifier
+        entries = [entry for entry in self._machine.bindings if entry.identifier.identifier == identifier.encode()]
+        if not entries:
+            raise RestError(404, f"there is no session of {identifier}")
+        self._driver.happen(self._machine.revoke, identifier.encode())
+        return {"revoked": [self._binding(entry) for entry in entries]}
+
+    def drain(self, document: Document) -> Document:
+        """Have no sessions: the MAGs take theirs elsewhere."""
+        read(Nothing, document)
+        self._driver.happen(self._machine.drain)
+        return self.sessions()
+
+    def undrain(self, document: Document) -> Document:
+        """Take sessions again."""
+        read(Nothing, document)
+        self._driver.happen(self._machine.undrain)
+        return self.sessions()
+
+    def _binding(self, entry: BindingCacheEntry) -> Document:
+        link_layer = entry.link_layer_identifier
+        return {
+            "identifier": entry.identifier.identifier.decode(errors="replace"),
+            "link_layer_address": format_link_layer(link_layer) if link_layer else None,
+            "prefixes": [str(prefix) for prefix in entry.prefixes],
+            "mag": self._name(entry.care_of_address),
+            "state": "revoked" if entry.revoked else "leaving" if entry.leaving else "bound",
+            "expires": entry.expires,
+        }

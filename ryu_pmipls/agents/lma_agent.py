@@ -1,0 +1,79 @@
+"""The LMA agent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+from ovs_setup import tunnel
+from ovs_setup.node import SERVICE_BRIDGE
+from ovs_setup.vswitch import OpenVSwitch
+from ryu_pmipls.agents.announcement import Announcer
+from ryu_pmipls.agents.configuration import anchor_config
+from ryu_pmipls.agents.api import AnchorControl
+from ryu_pmipls.agents.core_gateway import CoreGatewayResolver
+from ryu_pmipls.agents.core_routing import CoreRoutingWatch
+from ryu_pmipls.agents.cpu import Cpu
+from ryu_pmipls.agents.driver import Driver
+from ryu_pmipls.agents.load_report import LoadMeter, tunnel_counters
+from ryu_pmipls.agents.reconnection import keep_hastened
+from ryu_pmipls.agents.agent_state import LeaseFile, count_restart
+from ryu_pmipls.agents.tunnel_ends import TunnelEnds
+from ryu_pmipls.agents.undeliverable import Undeliverable
+from ryu_pmipls.clock import SteadyClock
+from ryu_pmipls.domain.profile import Lma, Profile
+from ryu_pmipls.mobility import Lease, LocalMobilityAnchor
+from ryu_pmipls.signalling import Endpoint, Role
+from ryu_pmipls.wire import CoreGateway, CoreRoutingStatus, Encapsulation, Option, Timestamp
+
+
+async def serve(
+    profile: Profile, lma: Lma, ovs: OpenVSwitch, cpu: Cpu, control: Path, state: Path, bird: Path | None
+) -> None:
+    """Be ``lma`` until SIGTERM, under the control of the Unix socket ``control``, with a directory for its ``state``.
+
+    ``cpu`` is what its switch runs on, ``bird`` the control socket of the routing daemon, None if that is another one.
+
+    ``OvsSetupError`` when there is no switch set up here, ``OSError`` when sockets cannot be opened.
+    """
+    encapsulation = tunnel.encapsulation(ovs, profile.tunnel.type)
+    counters: Counter[str] = Counter()
+    clock = SteadyClock()
+    leases = LeaseFile(state)
+    config = anchor_config(profile, lma, Encapsulation[encapsulation.upper()], count_restart(state))
+    machine = LocalMobilityAnchor(config, leases.leases)
+    mags = {mag.name: mag.address for mag in profile.mags}
+    peers = {address: name for name, address in mags.items()}
+    endpoint = Endpoint(profile, Role.LMA, lma.address, counters)
+    tunnels = TunnelEnds(ovs, lma.address, peers, encapsulation, tunnel.Bfd.of_lma(profile.tunnel.bfd_interval))
+    driver = Driver(machine, endpoint, tunnels, clock, counters, {Lease: leases.note})
+    gateway = CoreGatewayResolver(SERVICE_BRIDGE, lma.core.gateway)
+    meter = LoadMeter(mags, profile.load_sharing.window)
+    announcer = Announcer(profile.home_prefix_pool, ovs, tunnels, machine)
+    routing = CoreRoutingWatch(lma.core.gateway, bird, announcer, machine)
+
+    async def report_load() -> None:
+        while True:
+            await asyncio.sleep(profile.load_sharing.report_interval)
+            counted = await asyncio.to_thread(tunnel_counters, ovs)
+            now = clock.now()
+            options: tuple[Option, ...] = (Timestamp.of(now),)
+            if gateway.link_layer_address is not None:
+                options += (CoreGateway(gateway.link_layer_address),)
+            if routing.status is not None:
+                options += (CoreRoutingStatus(routing.status),)
+            for info in meter.report(cpu.utilisation(), counted, now):
+                endpoint.send(replace(info, options=options + info.options), profile.rms.address)
+
+    AnchorControl(profile, lma, driver, machine, routing).listen(control)
+    driver.happen(machine.start)
+    driver.background(gateway.watch)
+    driver.background(report_load)
+    mtu = tunnel.inner_mtu(profile.tunnel.underlay_mtu, encapsulation)
+    driver.background(Undeliverable(ovs, mtu, lambda _packet, _from_tunnel: lma.core.address.ip, counters).watch)
+    driver.background(lambda: keep_hastened(ovs))
+    driver.background(announcer.keep)
+    driver.background(routing.watch)
+    await driver.run()

@@ -1,0 +1,72 @@
+"""The MAG agent."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from ovs_setup import tunnel
+from ovs_setup.vswitch import OpenVSwitch
+from ryu_pmipls.agents.attachment import AccessNetwork
+from ryu_pmipls.agents.attachment_times import AttachmentTimes
+from ryu_pmipls.agents.configuration import gateway_config
+from ryu_pmipls.agents.api import GatewayControl
+from ryu_pmipls.agents.driver import Driver
+from ryu_pmipls.agents.handoff_buffer import HandoffBuffer
+from ryu_pmipls.agents.reconnection import keep_hastened
+from ryu_pmipls.agents.agent_state import count_restart
+from ryu_pmipls.agents.tunnel_ends import TunnelEnds
+from ryu_pmipls.agents.undeliverable import Undeliverable, gateway_source
+from ryu_pmipls.clock import SteadyClock
+from ryu_pmipls.domain.profile import Mag, Profile
+from ryu_pmipls.mobility import Advertise, Forward, MobileAccessGateway, Probe
+from ryu_pmipls.signalling import Endpoint, Role
+from ryu_pmipls.wire import Encapsulation
+
+
+async def serve(
+    profile: Profile, mag: Mag, ovs: OpenVSwitch, control: Path, state: Path, events: Path | None = None
+) -> None:
+    """Be ``mag`` until SIGTERM, under the control of the Unix socket ``control``, with a directory for its ``state``.
+
+    Attachments are recorded in the file ``events``.
+
+    ``OvsSetupError`` when there is no switch set up here, ``OSError`` when sockets cannot be opened.
+    """
+    encapsulation = tunnel.encapsulation(ovs, profile.tunnel.type)
+    counters: Counter[str] = Counter()
+    clock = SteadyClock()
+    names = {node.link_layer_address: node.name for node in profile.mobile_nodes}
+    times = AttachmentTimes(mag.name, names, events)
+    config = gateway_config(profile, mag, Encapsulation[encapsulation.upper()], count_restart(state))
+    machine = MobileAccessGateway(config)
+    peers = {lma.address: lma.name for lma in profile.lmas}
+
+    def attached(link_layer_address: bytes, port: int) -> None:
+        times.solicited(link_layer_address, clock.now())
+        driver.happen(machine.attach, link_layer_address, port)
+
+    def detached(port: int) -> None:
+        driver.happen(machine.detach, port)
+
+    def heard(link_layer_address: bytes, port: int) -> None:
+        driver.happen(machine.reachable, link_layer_address, port)
+
+    mtu = tunnel.inner_mtu(profile.tunnel.underlay_mtu, encapsulation)
+    access = AccessNetwork(ovs, mag.access_ports, names, mtu, attached, heard, detached, counters)
+    buffer = HandoffBuffer(profile.handoff.buffer, counters)
+    driver = Driver(
+        machine,
+        Endpoint(profile, Role.MAG, mag.address, counters),
+        TunnelEnds(ovs, mag.address, peers, encapsulation, tunnel.Bfd.of_mag(profile.tunnel.bfd_interval)),
+        clock,
+        counters,
+        {Advertise: access.advertise, Probe: access.probe, Forward: buffer.carry_out},
+        observe=times.observe,
+    )
+    GatewayControl(profile, mag, driver, machine, access, attached).listen(control)
+    driver.happen(machine.start)
+    driver.background(access.watch)
+    driver.background(Undeliverable(ovs, mtu, gateway_source, counters, buffer.serve).watch)
+    driver.background(lambda: keep_hastened(ovs))
+    await driver.run()

@@ -1,0 +1,303 @@
+"""What the RMS shows, as JSON documents, and what it can be told; times are seconds since 1970, ages seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from ipaddress import IPv6Address, IPv6Network
+from typing import Any
+
+from ryu_pmipls import __version__
+from ryu_pmipls.controller.context import Context
+from ryu_pmipls.controller.failure_detection import FailureControl
+from ryu_pmipls.controller.health import HealthControl
+from ryu_pmipls.controller.operator_commands import Operator, RefusedError
+from ryu_pmipls.controller.new_sessions import SessionControl
+from ryu_pmipls.controller.load_sharing import UplinkControl
+from ryu_pmipls.domain.profile import format_link_layer
+from ryu_pmipls.loadsharing import POLICIES, PolicyName, Record, weights
+from ryu_pmipls.controller.switches.rules import tunnel_port
+from ryu_pmipls.controller.switches.switch import Switch
+from ryu_pmipls.http.application import RestApplication, RestError
+from ryu_pmipls.http.requests import Nothing, Request, read
+from ryu_pmipls.controller.bindings import Binding
+from ryu_pmipls.controller.store import StoreError
+from ryu_pmipls.wire import ROUTE_PREFIX_LENGTH
+
+Document = dict[str, Any]
+
+
+class Adjust(Request):
+    """Where all uplinks of a MAG shall go."""
+
+    lma: str
+
+
+class ChoosePolicy(Request):
+    """The policy to decide by from now on; null: that of the profile."""
+
+    policy: PolicyName | None
+
+
+class DryRun(Request):
+    """By another policy, or were these LMAs drained."""
+
+    policy: PolicyName | None = None
+    drain: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Resources:
+    """The resources of one RMS, over the live objects that hold its state."""
+
+    context: Context
+    uplinks: UplinkControl
+    sessions: SessionControl
+    failures: FailureControl
+    operator: Operator
+    health_control: HealthControl
+    refused: Mapping[str, int]  # datagrams and messages that were dropped, by reason
+
+    def register(self, application: RestApplication) -> None:
+        """Put every resource at its path."""
+        application.serve("/v1", self.index)
+        application.serve("/v1/health", self.health)
+        application.serve("/v1/load-list", self.loads)
+        application.serve("/v1/lmas", self.lmas)
+        application.serve("/v1/lmas/{name}", self.lma)
+        application.serve("/v1/mags", self.mags)
+        application.serve("/v1/mags/{name}", self.mag)
+        application.serve("/v1/tunnels", self.tunnels)
+        application.serve("/v1/bindings", self.all_bindings)
+        application.serve("/v1/bindings/{prefix}", self.binding)
+        application.serve("/v1/decisions", self.decisions)
+        application.serve("/v1/decisions/{id}", self.decision)
+        application.serve("/v1/incidents", self.all_incidents)
+        application.serve("/v1/policy", self.policy)
+        application.obey("/v1/policy", self.choose_policy)
+        application.obey("/v1/lmas/{name}/drain", self.drain)
+        application.obey("/v1/lmas/{name}/undrain", self.undrain)
+        application.obey("/v1/mags/{name}/adjust", self.adjust)
+        application.obey("/v1/dry-run", self.dry_run)
+
+    def index(self) -> Document:
+        names = ["health", "load-list", "lmas", "mags", "tunnels", "bindings", "decisions", "incidents", "policy"]
+        commands = ["lmas/{name}/drain", "lmas/{name}/undrain", "mags/{name}/adjust", "dry-run", "policy"]
+        return {
+            "domain": self.context.profile.domain,
+            "version": __version__,
+            "resources": [f"/v1/{name}" for name in names],
+            "commands": [f"/v1/{name}" for name in commands],
+        }
+
+    def health(self) -> Document:
+        """``ok`` when nothing is wrong with the domain's traffic, as far as it shows; else ``degraded``."""
+        network = self.context.network
+        reasons = self.health_control.reasons()
+        return {
+            "status": "degraded" if reasons else "ok",
+            "reasons": [asdict(reason) for reason in reasons],
+            "domain": self.context.profile.domain,
+            "version": __version__,
+            "time": self.context.clock(),
+            "switches": {switch.name: switch.state.value for switch in network},
+            "downlink": {lma: self._downlink(lma) for lma in network.lmas},
+            "switch_errors": {switch.name: dict(switch.errors) for switch in network if switch.errors},
+            "bindings": len(self.context.bindings),
+            "refused": dict(self.refused),
+        }
+
+    def loads(self) -> Document:
+        return self.uplinks.load_list.snapshot(self.context.clock()).to_document()
+
+    def lmas(self) -> list[Document]:
+        return [self._lma(switch) for switch in self.context.network.lmas.values()]
+
+    def lma(self, name: str) -> Document:
+        switch = self.context.network.lmas[self.context.profile.lma(name).name]
+        return self._lma(switch) | {"load": self.uplinks.load_list.snapshot(self.context.clock()).entry_document(name)}
+
+    def mags(self) -> list[Document]:
+        return [
+            self._node(switch) | {"uplinks": self._uplinks(name)} for name, switch in self.context.network.mags.items()
+        ]
+
+    def mag(self, name: str) -> Document:
+        switch = self.context.network.mags[self.context.profile.mag(name).name]
+        bindings = [_binding(binding) for binding in sorted(self.context.bindings.at(name))]
+        return self._node(switch) | {"uplinks": self._uplinks(name), "bindings": bindings}
+
+    def tunnels(self) -> list[Document]:
+        return [
+            {
+                "mag": mag.name,
+                "lma": lma.name,
+                "up": up,
+                "uplink_packets": _counter(lma, mag, "packets"),
+                "uplink_octets": _counter(lma, mag, "octets"),
+                "downlink_packets": _counter(mag, lma, "packets"),
+                "downlink_octets": _counter(mag, lma, "octets"),
+            }
+            for mag, lma, up in self.context.network.tunnels()
+        ]
+
+    def all_bindings(self) -> list[Document]:
+        return [_binding(binding) for binding in sorted(self.context.bindings) if binding.mag is not None]
+
+    def binding(self, prefix: str) -> Document:
+        """The binding of ``prefix``, written without its length, with its traffic as counted now."""
+        try:
+            found = self.context.bindings.get(
+                IPv6Network((IPv6Address(prefix), ROUTE_PREFIX_LENGTH)).network_address.packed[:8]
+            )
+        except ValueError:
+            raise RestError(400, f"{prefix!r} is no home network prefix such as 2001:db8:100:3::") from None
+        if found is None or found.mag is None:
+            raise KeyError(f"no mobile node with the prefix {prefix} is attached")
+        up, down = self.context.network.traffic(found)
+        return _binding(found) | {
+            "uplink_packets": None if up is None else up.packets,
+            "uplink_octets": None if up is None else up.octets,
+            "downlink_packets": None if down is None else down.packets,
+            "downlink_octets": None if down is None else down.octets,
+        }
+
+    def decisions(self) -> list[Document]:
+        return [_decision(record) for record in self.uplinks.journal]
+
+    def decision(self, id: str) -> Document:  # the name of the path's variable part
+        if id not in (record.decision.id for record in self.uplinks.journal):
+            raise KeyError(f"no decision has the id {id}")
+        record = self.uplinks.journal[id]
+        return _decision(record) | {"inputs": self.uplinks.inputs(record.decision)}
+
+    # The operator's commands.
+
+    def drain(self, document: Document, name: str) -> Document:
+        read(Nothing, document)
+        with _refusals():
+            self.operator.drain(name)
+        return self.lma(name)
+
+    def undrain(self, document: Document, name: str) -> Document:
+        read(Nothing, document)
+        with _refusals():
+            self.operator.undrain(name)
+        return self.lma(name)
+
+    def adjust(self, document: Document, name: str) -> list[Document]:
+        lma = read(Adjust, document).lma
+        with _refusals():
+            decisions = self.operator.adjust(name, lma)
+        return [_decision(self.uplinks.journal[decision.id]) for decision in decisions]
+
+    def policy(self) -> Document:
+        return {
+            "policy": self.uplinks.settings.policy,
+            "of_the_profile": self.context.profile.load_sharing.policy,
+            "allowed": list(POLICIES),
+            "settings": self.uplinks.settings.to_document(),
+        }
+
+    def choose_policy(self, document: Document) -> Document:
+        policy = read(ChoosePolicy, document).policy
+        with _refusals():
+            self.operator.choose_policy(policy)
+        return self.policy()
+
+    def dry_run(self, document: Document) -> Document:
+        """What would be decided now, and why; nothing is done."""
+        request = read(DryRun, document)
+        outcome = self.operator.dry_run(request.policy, request.drain)
+        return {
+            "time": outcome.inputs.time,
+            "policy": outcome.inputs.settings.policy,
+            "decisions": [_decision(Record(decision)) for decision in outcome.decisions],
+            "alarms": [asdict(alarm) for alarm in outcome.alarms],
+            "outlook": None if outcome.outlook is None else asdict(outcome.outlook),
+        }
+
+    def all_incidents(self) -> list[Document]:
+        return [asdict(incident) for incident in self.context.incidents]
+
+    def _lma(self, switch: Switch) -> Document:
+        name = switch.name
+        return self._node(switch) | {
+            "new_sessions_at": self.sessions.placement.targets[name],
+            "signs_of_death": self.failures.signs(name),
+            "drain": self._drain(name) if self.operator.is_drained(name) else None,
+        }
+
+    def _downlink(self, lma: str) -> str:
+        status = self.health_control.downlink(lma)
+        return "unknown" if status is None else status.word
+
+    def _drain(self, lma: str) -> Document:
+        waits_for = self.operator.waits_for(lma)
+        return {"safe_to_stop": not waits_for, "waits_for": waits_for}
+
+    def _uplinks(self, mag: str) -> Document:
+        return {anchor: weights(slots) for anchor, slots in self.uplinks.uplinks[mag].items()}
+
+    def _node(self, switch: Switch) -> Document:
+        node = switch.node
+        return {
+            "name": node.name,
+            "address": str(node.address),
+            "datapath_id": f"{node.datapath_id:016x}",
+            "state": switch.state.value,
+            "ports": dict(switch.ports),
+            "errors": dict(switch.errors),
+            "drifted": switch.drifted,
+        }
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """What the operator cannot have now is answered with 409, or with 503 when the store does not keep it."""
+    try:
+        yield
+    except RefusedError as error:
+        raise RestError(409, str(error)) from None
+    except StoreError as error:
+        raise RestError(503, str(error)) from None
+
+
+def _counter(at: Switch, peer: Switch, field: str) -> int | None:
+    traffic = at.received.get(tunnel_port(peer.name))
+    value: int | None = None if traffic is None else getattr(traffic, field)
+    return value
+
+
+def _binding(binding: Binding) -> Document:
+    link_layer = binding.link_layer_address
+    return {
+        "prefix": str(binding.network),
+        "identifier": binding.identifier,
+        "link_layer_address": None if link_layer is None else format_link_layer(link_layer),
+        "mag": binding.mag,
+        "previous_mag": binding.previous_mag,
+        "port": binding.port,
+        "anchor": binding.anchor,
+        "since": binding.timestamp / 65536,
+    }
+
+
+def _decision(record: Record) -> Document:
+    decision = record.decision
+    return {
+        "id": decision.id,
+        "round": decision.round,
+        "time": decision.time,
+        "mag": decision.mag,
+        "old_lma": decision.old_lma,
+        "new_lma": decision.new_lma,
+        "slots": {anchor: list(numbers) for anchor, numbers in decision.slots.items()},
+        "share": decision.share,
+        "rate": decision.rate,
+        "predicted_cpu": decision.predicted_cpu,
+        "reason": decision.reason,
+        "outcome": record.outcome.value,
+        "answers": [asdict(answer) for answer in record.answers],
+    }

@@ -1,0 +1,102 @@
+"""The death of LMAs: signs of it from switches and agents, and what follows from it (``docs/failure.md``)."""
+
+from __future__ import annotations
+
+import logging
+
+from ryu_pmipls.controller.context import Context
+from ryu_pmipls.controller.load_sharing import UplinkControl
+from ryu_pmipls.controller.ryu import hub
+from ryu_pmipls.loadsharing import Incident, Liveness, Sign
+from ryu_pmipls.controller.switches.reconciler import State
+from ryu_pmipls.controller.switches.rules import tunnel_port
+from ryu_pmipls.controller.store import StoreError
+
+LOG = logging.getLogger(__name__)
+
+#: How often the LMAs are judged when there is no news of them, in seconds.
+_INTERVAL = 0.25
+#: What the store calls the names of those that are dead.
+_DEAD = "dead"
+
+
+class FailureControl:
+    """Judges the LMAs of a domain, and has those evacuated that are dead."""
+
+    def __init__(self, context: Context, uplinks: UplinkControl) -> None:
+        profile = context.profile
+        self._store = context.store
+        self._network = context.network
+        self._incidents = context.incidents
+        self._clock = context.clock
+        self._uplinks = uplinks
+        self._missing_allowed = profile.failure.missing_echoes_allowed
+        self._echo_interval = profile.timers.openflow_echo_interval
+        self._news = hub.Event()
+        self._liveness = Liveness(
+            self._network.lmas,
+            [[Sign(sign) for sign in signs] for signs in profile.dead_when],
+            silent_after=profile.agent_silent_after,
+            now=self._clock(),
+            dead=self._store.load_settings().get(_DEAD, ()),
+        )
+        for lma in self._liveness.dead:
+            uplinks.load_list.set_dead(lma, True, "since before the RMS was started")
+
+    # What is heard.
+
+    def tunnels_changed(self, mag: str) -> None:
+        """The ports of a MAG's switch have been told, or have changed; or it is away."""
+        switch, now = self._network.mags[mag], self._clock()
+        connected = switch.state is not State.DISCONNECTED
+        ports = {lma: tunnel_port(lma) for lma in self._network.lmas} if connected else {}
+        alive = {lma: port in switch.live for lma, port in ports.items() if port in switch.ports}
+        self._liveness.tunnels(mag, alive, now)
+        if connected:
+            self._liveness.mag_heard(now)
+        self.look()
+
+    def agent_heard(self, lma: str, now: float) -> None:
+        """An LMA's agent has said something."""
+        self._liveness.agent_heard(lma, now)
+
+    def look(self) -> None:
+        """There is news: have the LMAs judged at once."""
+        self._news.set()
+
+    # What follows.
+
+    def watch(self) -> None:
+        """For ever: judge, and let follow what must."""
+        while True:
+            self._news.wait(_INTERVAL)
+            self._news.clear()
+            try:
+                self._judge()
+            except StoreError as error:
+                LOG.error("%s", error)
+            except Exception:
+                LOG.exception("judging the LMAs failed")
+
+    def signs(self, lma: str) -> dict[str, float]:
+        """The signs of death that an LMA shows, and since when."""
+        return {sign.value: since for sign, since in self._liveness.signs(lma, self._clock()).items()}
+
+    def _judge(self) -> None:
+        now = self._clock()
+        for name, switch in self._network.lmas.items():
+            self._liveness.switch(name, switch.answers(self._missing_allowed), switch.state is State.READY, now)
+        if any(mag.answers(0) for mag in self._network.mags.values()):
+            self._liveness.mag_heard(now - self._echo_interval)
+        verdicts = self._liveness.judge(now)
+        if not verdicts:
+            return
+        for verdict in verdicts:
+            self._uplinks.load_list.set_dead(verdict.lma, verdict.dead, verdict.reason if verdict.dead else None)
+        try:
+            self._uplinks.evaluate()
+        finally:
+            for verdict in verdicts:
+                kind = "died" if verdict.dead else "returned"
+                self._incidents.note(Incident(verdict.time, verdict.lma, kind, verdict.reason))
+            self._store.save_setting(_DEAD, list(self._liveness.dead) or None)

@@ -1,0 +1,185 @@
+"""Flow-mods of one rule as prepared octets with holes: what a handoff costs is to fill them, half a microsecond.
+
+A template is made from what Ryu encodes: the message of the rule is serialised with the lowest and the highest value of
+each parameter, and where the two differ is its hole. So there is no second encoder, and a rule has a template as soon
+as it is declared. The octets are a ``bytes`` format (``%(name)b`` for each hole), which Python fills fastest; if there
+are many to be filled, hole by hole (:class:`ManyFiller`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv6Network
+from operator import itemgetter
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ryu_pmipls.controller.switches import encoding as encode
+from ryu_pmipls.controller.switches.flow import Bound, Entry, Kind, PipelineError, Rule
+from ryu_pmipls.wire import ROUTE_PREFIX_LENGTH
+
+#: Rows of octets.
+Octets = npt.NDArray[np.uint8]
+
+#: Where every template has its holes ``xid`` and ``cookie``.
+_XID = range(4, 8)
+_COOKIE = range(8, 16)
+#: What is not a literal in a format.
+_TOKEN = re.compile(rb"%(?:%|\((\w+)\)b)")
+
+_ENDS: dict[Kind, tuple[Bound, Bound]] = {
+    Kind.PORT: (0, 2**32 - 1),
+    Kind.GROUP: (0, 2**32 - 1),
+    Kind.NUMBER: (0, 2**32 - 1),
+    Kind.LINK_LAYER_ADDRESS: (bytes(6), b"\xff" * 6),
+    Kind.HOME_PREFIX: (
+        IPv6Network((0, ROUTE_PREFIX_LENGTH)),
+        IPv6Network(((2**ROUTE_PREFIX_LENGTH - 1) << 128 - ROUTE_PREFIX_LENGTH, ROUTE_PREFIX_LENGTH)),
+    ),
+}
+
+
+def octets_of(value: Bound) -> bytes:
+    """What goes into the hole of a parameter: four octets of a number, the eight that a home network prefix has."""
+    if isinstance(value, int):
+        return value.to_bytes(4, "big")
+    return value if isinstance(value, bytes) else value.network_address.packed[: ROUTE_PREFIX_LENGTH // 8]
+
+
+@dataclass(frozen=True)
+class Template:
+    """Flow-mods with holes: ``octets % values`` fills them, with a mapping of their names (bytes) to octets.
+
+    The holes are ``xid`` (four octets), ``cookie`` (eight octets; an OFPFC_ADD has it), and the parameters of the rule,
+    whose values :func:`octets_of` gives.
+    """
+
+    octets: bytes
+    holes: frozenset[str]
+
+    def bind(self, **values: Bound) -> Template:
+        """The template that is left when parameters, by name, have got their values."""
+        filled = {name.encode(): _literal(octets_of(value)) for name, value in values.items()}
+        left = self.holes - values.keys()
+        octets = self.octets.replace(b"%%", b"%%%%")  # what is left is a format again
+        return Template(octets % (filled | {name.encode(): _hole(name) for name in left}), left)
+
+
+class Filler:
+    """What fills the holes of a format of templates by place: ``names`` of holes, in the order in which values come.
+
+    That takes a third of the time that a mapping does.
+    """
+
+    def __init__(self, octets: bytes, names: Sequence[str]) -> None:
+        literals: list[bytes] = []
+        order: list[int] = []
+        for literal, name in _parts(octets):
+            order.append(len(names) + len(literals))
+            literals.append(literal)
+            if name is not None:
+                order.append(names.index(name))
+        self._literals = tuple(literals)
+        self._arranged = itemgetter(*order) if len(order) > 1 else itemgetter(slice(len(names), None))
+
+    def __call__(self, values: tuple[bytes, ...]) -> tuple[bytes, ...]:
+        """The octets, in pieces."""
+        pieces: tuple[bytes, ...] = self._arranged(values + self._literals)
+        return pieces
+
+
+class ManyFiller:
+    """What fills the holes of a format many times at once, each of them in all copies before the next.
+
+    ``widths`` are the octets that go into each hole, by its name.
+    """
+
+    def __init__(self, octets: bytes, widths: Mapping[str, int]) -> None:
+        #: The names of the holes that the format has, each with its places.
+        self.holes: dict[str, list[slice]] = {}
+        blank = b""
+        for literal, name in _parts(octets):
+            blank += literal
+            if name is not None:
+                self.holes.setdefault(name, []).append(slice(len(blank), len(blank) + widths[name]))
+                blank += bytes(widths[name])
+        self._blank = np.frombuffer(blank, np.uint8)
+
+    def __call__(self, count: int, columns: Mapping[str, Octets]) -> bytes:
+        """``count`` copies; a column has as many rows, each with the octets for the hole in one of them."""
+        filled = np.empty((count, len(self._blank)), np.uint8)
+        filled[:] = self._blank
+        for name, places in self.holes.items():
+            for place in places:
+                filled[:, place] = columns[name]
+        return filled.tobytes()
+
+
+def add_template(rule: Rule) -> Template:
+    """OFPFC_ADD of a rule."""
+    return _template(rule, lambda entry: encode.add_flow(entry, 0), {_XID: "xid", _COOKIE: "cookie"})
+
+
+def delete_template(rule: Rule) -> Template:
+    """OFPFC_DELETE_STRICT of a rule, if it is ours; the holes are ``xid`` and the parameters of the match."""
+    return _template(rule, encode.delete_flow, {_XID: "xid"})
+
+
+def _template(rule: Rule, message: Callable[[Entry], Any], fixed: dict[range, str]) -> Template:
+    for parameter in rule.parameters:
+        if parameter.kind not in _ENDS:
+            raise PipelineError(f"{parameter.name}: a {parameter.kind.value} has no fixed place in a template")
+    lowest = {parameter.name: _ENDS[parameter.kind][0] for parameter in rule.parameters}
+    base = encode.octets(message(rule.entry(**lowest)), 0)
+    holes = [*fixed.items()]
+    for parameter in rule.parameters:
+        highest = _ENDS[parameter.kind][1]
+        other = encode.octets(message(rule.entry(**(lowest | {parameter.name: highest}))), 0)
+        for place in _differences(base, other):
+            if len(place) != len(octets_of(highest)):
+                raise PipelineError(f"{parameter.name} has no octets to itself in the message")
+            holes.append((place, parameter.name))
+    octets, position = b"", 0
+    for place, name in sorted(holes, key=lambda hole: hole[0].start):
+        octets += _literal(base[position : place.start]) + _hole(name)
+        position = place.stop
+    return Template(octets + _literal(base[position:]), frozenset(name for _, name in holes))
+
+
+def _differences(one: bytes, other: bytes) -> Iterator[range]:
+    """The runs of octets behind the cookie in which two messages of equal length differ."""
+    begin = None
+    for place in range(_COOKIE.stop, len(one) + 1):
+        differs = place < len(one) and one[place] != other[place]
+        if differs and begin is None:
+            begin = place
+        elif not differs and begin is not None:
+            yield range(begin, place)
+            begin = None
+
+
+def _parts(octets: bytes) -> Iterator[tuple[bytes, str | None]]:
+    """The literals of a format, each with the name of the hole behind it; behind the last there is none."""
+    literal, position = b"", 0
+    for token in _TOKEN.finditer(octets):
+        literal += octets[position : token.start()]
+        position = token.end()
+        if token[1] is None:
+            literal += b"%"
+        else:
+            yield literal, token[1].decode()
+            literal = b""
+    yield literal + octets[position:], None
+
+
+def _literal(octets: bytes) -> bytes:
+    """Octets that stay as they are when a format is filled."""
+    return octets.replace(b"%", b"%%")
+
+
+def _hole(name: str) -> bytes:
+    return b"%%(%b)b" % name.encode()

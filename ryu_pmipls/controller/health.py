@@ -1,0 +1,190 @@
+"""The health of a domain: in words, what is wrong with its nodes, tunnels and mobile nodes (``docs/health.md``)."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from itertools import islice
+
+from ryu_pmipls.controller.context import Context
+from ryu_pmipls.controller.data_path import Fault, NodeFault, TunnelCounters
+from ryu_pmipls.controller.node_sweep import NodeSweep
+from ryu_pmipls.controller.reasons import Reason, Reasons, Symptom, shown
+from ryu_pmipls.controller.load_sharing import UplinkControl
+from ryu_pmipls.controller.watched_store import WatchedStore
+from ryu_pmipls.domain.profile import Lma
+from ryu_pmipls.controller.ryu import hub
+from ryu_pmipls.loadsharing import LmaLoad, LmaState
+from ryu_pmipls.controller.switches.reconciler import State
+from ryu_pmipls.controller.switches.rules import tunnel_port
+from ryu_pmipls.controller.switches.switch import Switch
+from ryu_pmipls.controller.bindings import Binding
+from ryu_pmipls.wire import CoreRouting, CoreRoutingStatus, LoadInfo
+
+LOG = logging.getLogger(__name__)
+
+#: Seconds from one look to the next.
+_INTERVAL = 1.0
+#: Seconds for which a tunnel may be dead before anybody is told: an overloaded switch may miss some of BFD's packets.
+_DEAD_TUNNEL = 3.0
+#: Seconds in which a BGP session that has come up announces what it shall, and BFD watches over it.
+_YOUNG_SESSION = 5.0
+#: Mobile nodes that are named; of the others their number.
+_NODES = 20
+#: Reasons that are logged at each look.
+_LOGGED = 10
+
+
+class HealthControl:
+    """Looks what is wrong in a domain."""
+
+    def __init__(self, context: Context, uplinks: UplinkControl, store: WatchedStore) -> None:
+        profile = context.profile
+        self._context = context
+        self._uplinks = uplinks
+        self._store = store
+        self._stale_after = 2 * profile.load_sharing.report_interval
+        self._routing: dict[str, tuple[int, float]] = {}  # LMA -> status, and when that was told
+        self._tunnels = TunnelCounters(context.network.mags, context.network.lmas)
+        self._sweep = NodeSweep(context)
+        self._reasons = Reasons()
+        self._logged: set[str] = set()
+
+    # What is heard.
+
+    def counted(self, switch: Switch) -> None:
+        """The counters of a switch's ports have been read; or it is away."""
+        network = self._context.network
+        peers = network.mags if switch.name in network.lmas else network.lmas
+        counters = {peer: (read.rx_packets, read.tx_packets) for peer, read in switch.tunnel_counters(peers)}
+        self._tunnels.read(switch.name, counters, time.monotonic())
+
+    def reported(self, lma: str, message: LoadInfo) -> None:
+        """An LMA's agent has sent a Load_info."""
+        option = message.option(CoreRoutingStatus)
+        if option is not None:
+            self._routing[lma] = option.status, time.monotonic()
+
+    # What there is.
+
+    def watch(self) -> None:
+        """For ever: look, and log what is new and what is over."""
+        hub.spawn(self._sweep.run)
+        while True:
+            hub.sleep(_INTERVAL)
+            try:
+                self._log(self.reasons())
+            except Exception:
+                LOG.exception("looking after the domain's health failed")
+
+    def reasons(self) -> list[Reason]:
+        """The reasons why the domain is not well now; none when it is."""
+        reasons = self._reasons.update(self._symptoms(), self._context.clock(), time.monotonic())
+        return shown(reasons, self._context.profile.domain)
+
+    def downlink(self, lma: str) -> CoreRouting | None:
+        """Whether the core sends an LMA downlink traffic, as its agent says; None is unknown."""
+        status, told = self._routing.get(lma, (None, 0.0))
+        fresh = time.monotonic() - told <= self._context.profile.agent_silent_after
+        return status if isinstance(status, CoreRouting) and fresh else None
+
+    def _log(self, reasons: list[Reason]) -> None:
+        changing = {alarm.reason for alarm in self._uplinks.memory.alarms}  # with the figures of each round
+        texts = {reason.text for reason in reasons} - changing
+        for text in [reason.text for reason in reasons if reason.text in texts - self._logged][:_LOGGED]:
+            LOG.warning("%s", text)
+        if self._logged and not texts:
+            LOG.info("all is well again")
+        self._logged = texts
+
+    def _symptoms(self) -> Iterator[Symptom]:
+        loads = {load.lma: load for load in self._uplinks.load_list.snapshot(self._context.clock()).lmas}
+        dead = {name for name, load in loads.items() if load.state is LmaState.DEAD}
+        for error in self._store.failures.values():
+            yield Symptom("rms", f"the RMS's store fails: {error}")
+        for switch in self._context.network:
+            if switch.state is not State.READY and switch.name not in dead:
+                yield Symptom(switch.name, f"the switch of {switch.name} is {switch.state.value}")
+        for lma in self._context.profile.lmas:
+            yield from load_symptoms(loads[lma.name], self._stale_after)
+            if lma.name not in dead:
+                yield from core_symptoms(lma, self.downlink(lma.name))
+        yield from self._domain_symptoms()
+        yield from self._tunnel_symptoms(dead)
+        yield from self._node_symptoms()
+        for alarm in self._uplinks.memory.alarms:
+            yield Symptom(alarm.lma, alarm.reason, since=alarm.since)
+
+    def _domain_symptoms(self) -> Iterator[Symptom]:
+        statuses = [self.downlink(lma.name) for lma in self._context.profile.lmas]
+        if CoreRouting.DRAINED in statuses and not any(status is None or status.carries_traffic for status in statuses):
+            yield Symptom(self._context.profile.domain, "no LMA takes downlink traffic: all are drained, or cannot")
+
+    def _tunnel_symptoms(self, dead: set[str]) -> Iterator[Symptom]:
+        for mag, lma, up in self._context.network.tunnels():
+            if State.DISCONNECTED in (mag.state, lma.state) or lma.name in dead:
+                continue
+            ends = (mag, lma), (lma, mag)
+            if not up:
+                missing = " and ".join(end.name for end, peer in ends if tunnel_port(peer.name) not in end.ports)
+                yield Symptom(mag.name, f"{mag.name} and {lma.name} have no tunnel: {missing} lacks the port for it")
+                continue
+            silent = [(end, peer) for end, peer in ends if self._tunnels.silent(end.name, peer.name)]
+            for end, peer in silent:
+                text = f"nothing that {end.name} sends to {peer.name} by their tunnel arrives"
+                yield Symptom(mag.name, text)
+            if not silent and not all(tunnel_port(peer.name) in end.live for end, peer in ends):
+                text = f"the tunnel of {mag.name} and {lma.name} is dead: BFD's packets get lost"
+                yield Symptom(mag.name, text, patience=_DEAD_TUNNEL)
+
+    def _node_symptoms(self) -> Iterator[Symptom]:
+        faults = self._sweep.faults
+        for prefix, fault in islice(faults, _NODES):
+            binding = self._context.bindings.get(prefix)
+            if binding is not None and binding.mag is not None:
+                yield node_symptom(binding, fault)
+        if len(faults) > _NODES:
+            yield Symptom(self._context.profile.domain, f"{len(faults) - _NODES} other mobile nodes get nothing")
+
+
+def load_symptoms(load: LmaLoad, stale_after: float) -> Iterator[Symptom]:
+    """The symptoms that an LMA's entry of the load list shows; ``stale_after`` is in seconds."""
+    if load.state is LmaState.DEAD:
+        yield Symptom(load.lma, f"{load.lma} is dead: {load.cause}")
+    elif load.state is LmaState.STALE:
+        if load.cpu is None or load.cpu_age is None or load.cpu_age > stale_after:
+            why = "nothing is heard of its agent"
+        else:
+            why = "its packets are not counted"
+        yield Symptom(load.lma, f"{load.lma} takes part in no load sharing: {why}")
+
+
+def core_symptoms(lma: Lma, status: CoreRouting | None) -> Iterator[Symptom]:
+    """The symptom that is in an agent's word on its core routing, if it is one."""
+    if status is None or not status.is_fault:
+        return
+    gateway = lma.core.gateway
+    causes = {
+        CoreRouting.WITHDRAWN: "it cannot forward, for its switch does not run or no MAG answers it",
+        CoreRouting.NOT_ANNOUNCED: f"its BGP session with {gateway} announces nothing",
+        CoreRouting.BGP_DOWN: f"its BGP session with {gateway} is down",
+        CoreRouting.BFD_DOWN: f"its BFD session with {gateway} is down",
+        CoreRouting.UNWATCHED: f"its BFD session with {gateway} is down",
+        CoreRouting.NO_ANSWER: "its routing daemon bird does not answer",
+    }
+    unnoticed, nothing = f"the core would not notice the death of {lma.name}", f"{lma.name} gets no downlink"
+    young = status in (CoreRouting.NOT_ANNOUNCED, CoreRouting.UNWATCHED)
+    text = f"{unnoticed if status.carries_traffic else nothing}: {causes[status]}"
+    yield Symptom(lma.name, text, _YOUNG_SESSION if young else 0.0)
+
+
+def node_symptom(binding: Binding, fault: NodeFault) -> Symptom:
+    """The symptom that a mobile node's downlink does not come through."""
+    effects = {
+        Fault.NO_ENTRY: f"gets nothing: the switch of {fault.node} has no flow entry for it",
+        Fault.NO_ROUTE: f"gets nothing by way of {fault.node}, whose switch has no route for it",
+        Fault.LOST: f"gets nothing: what LMAs send to {fault.node} for it does not come to its flow entry there",
+    }
+    who = binding.identifier or "the mobile node"
+    return Symptom(who, f"{who} ({binding.network}, bound at {binding.mag}) {effects[fault.fault]}")

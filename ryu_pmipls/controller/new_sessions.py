@@ -1,0 +1,58 @@
+"""Where new sessions are, and which LMAs shall have none: their agents are told by Load_adjust (RFC 6463)."""
+
+from __future__ import annotations
+
+import logging
+
+from ryu_pmipls.controller.retransmission import Confirmation
+from ryu_pmipls.domain.profile import Profile
+from ryu_pmipls.controller.ryu import hub
+from ryu_pmipls.loadsharing import Inputs, Placement
+from ryu_pmipls.wire import Drain, LoadAdjust, Option, Timestamp
+
+LOG = logging.getLogger(__name__)
+
+
+class SessionControl:
+    """Tells the agents of LMAs in every round what they have to know, for they may have been restarted.
+
+    ``drained`` are the LMAs whose agents have confirmed that they give up their sessions.
+    """
+
+    def __init__(self, profile: Profile, confirmation: Confirmation) -> None:
+        self.placement = Placement(lma.name for lma in profile.lmas)
+        self.drained: set[str] = set()
+        self._profile = profile
+        self._confirmation = confirmation
+        self._drain: dict[str, bool] = {}  # of those that have to be told whether to drain
+
+    def drain(self, lma: str, draining: bool) -> None:
+        """From the next round on the LMA is told to have no sessions, or that it may have them again."""
+        self._drain[lma] = draining
+        self.drained.discard(lma)
+
+    def place(self, inputs: Inputs) -> None:
+        """One round; returns at once."""
+        redirects = self._profile.load_sharing.redirect_new_sessions
+        told = dict(self.placement.decide(inputs)) if redirects else {}
+        for lma in self._drain:
+            told.setdefault(lma, self.placement.targets[lma])
+        for lma, target in told.items():
+            hub.spawn(self._tell, lma, target, self._drain.get(lma), inputs.time)
+
+    def _tell(self, lma: str, target: str, drain: bool | None, now: float) -> None:
+        """Tell an LMA where its new sessions shall be: a Load_adjust about its own."""
+        address, new = self._profile.lma(lma).address, self._profile.lma(target).address
+        options: tuple[Option, ...] = (Timestamp.of(now),)
+        if drain is not None:
+            options += (Drain(int(drain)),)
+        if not self._confirmation.confirmed(LoadAdjust(address, new, options=options), address):
+            return
+        if self.placement.confirmed(lma, target):
+            LOG.info("new sessions of %s are at %s", lma, target)
+        if drain is None or self._drain.get(lma) is not drain:
+            return
+        if drain:
+            self.drained.add(lma)
+        else:
+            del self._drain[lma]

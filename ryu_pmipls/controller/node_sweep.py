@@ -1,0 +1,118 @@
+"""One sweep after the other over all mobile nodes, to find those whose downlink does not come through.
+
+A group of mobile nodes is observed at a time, in one request to each switch, so that its cost has a limit however many
+there are: with up to ``_GROUP`` of them all are observed in every round, with more a part.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+
+from ryu_pmipls.controller.context import Context
+from ryu_pmipls.controller.data_path import LEAST_TIME, SETTLING, NodeFaults, Observation
+from ryu_pmipls.controller.ryu import hub, in_turns
+from ryu_pmipls.controller.switches.written_entries import Contents
+from ryu_pmipls.controller.switches.cookies import SLICES
+from ryu_pmipls.controller.switches.reconciler import State
+from ryu_pmipls.controller.switches.switch import Switch
+from ryu_pmipls.controller.bindings import Binding
+
+LOG = logging.getLogger(__name__)
+
+#: Mobile nodes of a group, if there are no more than ``SLICES`` groups of so many.
+_GROUP = 1000
+#: Flow entries that are read in a second in the long run, at some 4 us each of the RMS's time.
+_RATE = 5000.0
+#: Prefixes that are looked at before others have their turn.
+_TURN = 4096
+#: Seconds that it takes to observe a group.
+_ROUND = LEAST_TIME + 2 * SETTLING
+
+#: Switch -> its entries, and what it shall hold: another object after it was brought in line.
+_Reading = dict[str, tuple[Contents | None, Mapping[bytes, int]]]
+
+
+class NodeSweep:
+    """Observes the mobile nodes of a domain; ``faults`` are those found."""
+
+    def __init__(self, context: Context) -> None:
+        self.faults = NodeFaults()
+        self._bindings = context.bindings
+        self._network = context.network
+        self._groups = 0  # that the faults are of
+        self._read = 0  # entries in this round
+
+    def run(self) -> None:
+        """For ever: observe one group after the other."""
+        group = 0
+        while True:
+            try:
+                groups = group_count(len(self._bindings))
+                if groups != self._groups:
+                    self._groups, self.faults = groups, NodeFaults()
+                group %= groups
+                self._observe(group, groups)
+                group += 1
+                hub.sleep(max(self._read / _RATE - _ROUND, 0))
+            except Exception:
+                LOG.exception("observing the downlink of mobile nodes failed")
+                hub.sleep(_ROUND)
+
+    def _observe(self, group: int, groups: int) -> None:
+        self._read = 0
+        before = self._places(group, groups)
+        mags, lmas = [*self._network.mags.values()], [*self._network.lmas.values()]
+        mags_before = self._entries(mags, group, groups)
+        hub.sleep(SETTLING)
+        lmas_before = self._entries(lmas, group, groups)
+        hub.sleep(LEAST_TIME)
+        lmas_after = self._entries(lmas, group, groups)
+        hub.sleep(SETTLING)
+        mags_after = self._entries(mags, group, groups)
+        places = {
+            prefix: binding.mag
+            for prefix, binding in before.items()
+            if binding.mag is not None and self._bindings.get(prefix) == binding
+        }
+        both_mags, both_lmas = unchanged(mags_before, mags_after), unchanged(lmas_before, lmas_after)
+        observation = Observation(places, both_mags[0], both_lmas[0], both_lmas[1], both_mags[1])
+        self.faults.observed(group, observation.faults())
+
+    def _places(self, group: int, groups: int) -> dict[bytes, Binding]:
+        """The bindings of the group that have all that a MAG's entries need."""
+        places = {}
+        for prefix in in_turns(self._bindings.prefixes(), _TURN, lambda: False):
+            if prefix[-1] % groups == group:
+                binding = self._bindings.get(prefix)
+                if binding is not None and None not in (binding.link_layer_address, binding.port, binding.anchor):
+                    places[prefix] = binding
+        return places
+
+    def _entries(self, switches: Sequence[Switch], group: int, groups: int) -> _Reading:
+        """What the switches that are ready have."""
+        found: _Reading = {}
+        for switch in switches:
+            if switch.state is State.READY:
+                contents = switch.contents
+                entries = switch.downlink_entries(group, groups)
+                if entries is not None:
+                    found[switch.name] = contents, entries
+                    self._read += len(entries)
+        return found
+
+
+def group_count(nodes: int) -> int:
+    """The number of groups of that many mobile nodes: a power of two."""
+    groups = 1
+    while groups < SLICES and nodes > groups * _GROUP:
+        groups *= 2
+    return groups
+
+
+def unchanged(
+    before: _Reading, after: _Reading
+) -> tuple[dict[str, Mapping[bytes, int]], dict[str, Mapping[bytes, int]]]:
+    """The entries before and after of the switches that have not been written anew in between."""
+    same = [name for name in before if name in after and before[name][0] is after[name][0] is not None]
+    return {name: before[name][1] for name in same}, {name: after[name][1] for name in same}

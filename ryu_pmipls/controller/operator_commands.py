@@ -1,0 +1,160 @@
+"""What the operator wants: kept over restarts of the RMS, refused with a reason, and done at once."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+from dataclasses import replace
+
+from ryu_pmipls.controller.context import Context
+from ryu_pmipls.controller.new_sessions import SessionControl
+from ryu_pmipls.controller.load_sharing import UplinkControl
+from ryu_pmipls.controller.ryu import hub
+from ryu_pmipls.loadsharing import POLICIES, Decision, Incident, LmaState, PolicyName, Round, adjust, decide, if_drained
+from ryu_pmipls.controller.switches.rules import tunnel_port
+from ryu_pmipls.controller.store import StoreError
+
+LOG = logging.getLogger(__name__)
+
+#: What the store calls the operator's settings.
+_DRAINED, _POLICY = "drained", "policy"
+#: How often it is looked whether drained LMAs still forward anything, in seconds.
+_INTERVAL = 1.0
+#: For so many seconds an LMA has to have forwarded nothing. A switch counts with a delay of up to a second.
+QUIET = 3.0
+
+
+class RefusedError(Exception):
+    """What the operator wants cannot be done now; its text says why."""
+
+
+class Operator:
+    """Drains and undrains LMAs, moves uplinks, and chooses the policy. Wrong names raise ``KeyError``."""
+
+    def __init__(self, context: Context, uplinks: UplinkControl, sessions: SessionControl) -> None:
+        self._profile = context.profile
+        self._store = context.store
+        self._network = context.network
+        self._bindings = context.bindings
+        self._incidents = context.incidents
+        self._clock = context.clock
+        self._uplinks = uplinks
+        self._sessions = sessions
+        self._forwarded: dict[str, tuple[int, float]] = {}  # packets, and when they became so many
+        settings = self._store.load_settings()
+        self._drained = [lma.name for lma in self._profile.lmas if lma.name in settings.get(_DRAINED, ())]
+        for lma in self._drained:
+            uplinks.load_list.set_draining(lma, True)
+            sessions.drain(lma, True)
+        if settings.get(_POLICY) in POLICIES:
+            uplinks.settings = replace(uplinks.settings, policy=settings[_POLICY])
+
+    # Draining.
+
+    def drain(self, lma: str) -> None:
+        """New sessions go elsewhere, uplinks and sessions are moved, downlink is withdrawn; no packet is lost."""
+        name = self._profile.lma(lma).name
+        if name in self._drained:
+            return
+        states = {load.lma: load.state for load in self._uplinks.load_list.snapshot(self._clock()).lmas}
+        if all(state.to_be_left for other, state in states.items() if other != name):
+            others = ", ".join(f"{other} is {state.value}" for other, state in states.items() if other != name)
+            raise RefusedError(f"{name} cannot be drained: no other LMA could take over ({others or 'there is none'})")
+        self._set_drained([*self._drained, name])
+        self._tell(name, True, "drained")
+
+    def undrain(self, lma: str) -> None:
+        """The LMA takes part again: new sessions at once, uplinks as the load wants it."""
+        name = self._profile.lma(lma).name
+        if name not in self._drained:
+            raise RefusedError(f"{name} is not drained; drained are: {', '.join(self._drained) or 'none'}")
+        self._set_drained([other for other in self._drained if other != name])
+        self._tell(name, False, "undrained")
+
+    def is_drained(self, lma: str) -> bool:
+        return lma in self._drained
+
+    def waits_for(self, lma: str) -> list[str]:
+        """What a drained LMA still has, in words; it can be stopped when that is nothing."""
+        if self._uplinks.load_list.snapshot(self._clock()).lma(lma).state is LmaState.DEAD:
+            return []
+        waits = []
+        if lma not in self._sessions.drained:
+            waits.append("its agent, which has not confirmed yet")
+        mags = sum(lma in slots for anchors in self._uplinks.uplinks.values() for slots in anchors.values())
+        if mags:
+            waits.append(f"{mags} uplinks that it carries")
+        anchored = sum(binding.anchor == lma and binding.mag is not None for binding in self._bindings)
+        if anchored:
+            waits.append(f"{anchored} sessions that it anchors")
+        quiet = self.quiet_for(lma)
+        if quiet is None or quiet < QUIET:
+            last = "unknown" if quiet is None else f"{quiet:.1f} s ago"
+            waits.append(f"{QUIET:g} s without a packet to forward (the last: {last})")
+        return waits
+
+    def quiet_for(self, lma: str) -> float | None:
+        """Seconds for which a drained LMA has forwarded nothing; None as long as that is not known."""
+        known = self._forwarded.get(lma)
+        return None if known is None else self._clock() - known[1]
+
+    def watch(self) -> None:
+        """For ever: look what drained LMAs forward."""
+        while True:
+            hub.sleep(_INTERVAL)
+            for lma in list(self._drained):
+                try:
+                    self._look(lma)
+                except Exception:
+                    LOG.exception("looking at what %s forwards failed", lma)
+
+    def _look(self, lma: str) -> None:
+        packets = self._network.forwarded(lma)
+        if packets is None:
+            self._forwarded.pop(lma, None)
+        elif lma not in self._forwarded or self._forwarded[lma][0] != packets:
+            self._forwarded[lma] = packets, self._clock()
+
+    def _set_drained(self, drained: list[str]) -> None:
+        self._store.save_setting(_DRAINED, drained or None)
+        self._drained = drained
+
+    def _tell(self, lma: str, draining: bool, kind: str) -> None:
+        self._forwarded.pop(lma, None)
+        self._uplinks.load_list.set_draining(lma, draining)
+        self._sessions.drain(lma, draining)
+        self._incidents.note(Incident(self._clock(), lma, kind, "by the operator"))
+        try:
+            self._uplinks.evaluate()
+        except StoreError as error:
+            LOG.error("%s", error)  # the wish itself is stored; the next round does the rest
+
+    # Uplinks.
+
+    def adjust(self, mag: str, lma: str) -> tuple[Decision, ...]:
+        """Move all uplinks of a MAG to an LMA; the decisions that do so."""
+        mag, lma = self._profile.mag(mag).name, self._profile.lma(lma).name
+        state = self._uplinks.load_list.snapshot(self._clock()).lma(lma).state
+        if state.to_be_left:
+            raise RefusedError(f"{lma} is {state.value}: nothing can be moved there")
+        if tunnel_port(lma) not in self._network.mags[mag].live:
+            raise RefusedError(f"{mag} has no live tunnel to {lma}")
+        decisions = self._uplinks.carry_out(lambda inputs: adjust(inputs, mag, lma)).decisions
+        if not decisions:
+            raise RefusedError(f"all uplinks of {mag} go to {lma} already")
+        return decisions
+
+    def dry_run(self, policy: PolicyName | None = None, drained: Collection[str] = ()) -> Round:
+        """The round of decisions that would be made now, by another policy, or were those LMAs drained, if given."""
+        names = frozenset(self._profile.lma(lma).name for lma in drained)
+        inputs = self._uplinks.present()
+        if policy is not None:
+            inputs = replace(inputs, settings=replace(inputs.settings, policy=policy))
+        return decide(if_drained(inputs, names))
+
+    def choose_policy(self, policy: PolicyName | None) -> None:
+        """Decide by another policy from now on; None: by that of the profile."""
+        self._store.save_setting(_POLICY, policy)
+        chosen = self._profile.load_sharing.policy if policy is None else policy
+        self._uplinks.settings = replace(self._uplinks.settings, policy=chosen)
+        LOG.warning("policy %s, by the operator", chosen)

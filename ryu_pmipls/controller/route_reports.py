@@ -1,0 +1,131 @@
+"""Reading what MAGs, and LMAs about the end of sessions, report by Route_adjust (draft section 3.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from ipaddress import IPv6Address
+from typing import Any, NamedTuple
+
+from ryu_pmipls.domain.profile import Profile
+from ryu_pmipls.controller.bindings import RouteChange
+from ryu_pmipls.controller.bindings.binding_table import TICKS_PER_SECOND
+from ryu_pmipls.signalling import Endpoint, Peer, Role
+from ryu_pmipls.wire import Attachment, MobileNodeIdentifier, MobileNodeLinkLayerIdentifier, RouteAdjust, Timestamp
+from ryu_pmipls.wire.pattern import Pattern, Place
+
+_PLACES: tuple[Place, ...] = (
+    (None, "prefix"),
+    (None, "old_mag"),
+    (None, "new_mag"),
+    (Timestamp, "ticks"),
+    (MobileNodeIdentifier, "identifier"),
+    (MobileNodeLinkLayerIdentifier, "identifier"),
+    (Attachment, "port"),
+    (Attachment, "anchor"),
+)
+_HOME_PREFIX, _NEW_MAG = 0, 2  # places
+_PREFIX_OCTETS = 8
+_NOWHERE = bytes(16)
+#: Type and Length of the first option, behind the three addresses: reports that differ in the identifier's length do so
+#: here, if the identifier comes first.
+_FIRST_OPTION = slice(56, 58)
+_PATTERNS_KEPT = 1024
+_MAG = Role.MAG  # to look it up takes its time in Python 3.11
+#: Makes a named tuple in half the time that its class takes.
+_new = tuple.__new__
+#: Values at ``_PLACES``, the octets of the message, those of its announcement, and its sender.
+_Found = tuple[tuple[Any, ...], bytes, bytes, Peer]
+
+
+class Report(NamedTuple):
+    """A change, the octets of the message that tells it, and those by which LMAs are told, in canonical form.
+
+    Only a message with a Timestamp is answered, for by that its sender knows the answer (erratum E37).
+    """
+
+    change: RouteChange
+    octets: bytes
+    announcement: bytes
+    peer: Peer
+    answerable: bool
+
+
+class Reports:
+    """Reads reports; most of those of MAGs by the pattern of one that was like it."""
+
+    def __init__(self, profile: Profile, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._mags = {mag.address.packed: mag.name for mag in profile.mags}
+        self._lmas = {lma.address.packed: lma.name for lma in profile.lmas}
+        self._patterns: dict[tuple[int, bytes], Pattern | None] = {}
+
+    def read(
+        self, datagrams: Iterable[tuple[bytes, Peer]], now: float
+    ) -> tuple[list[Report], list[tuple[bytes, Peer]]]:
+        """Attachments at their senders, MAGs, that are like one which was :meth:`decoded`; and the other datagrams."""
+        found: list[_Found] = []
+        rest: list[tuple[bytes, Peer]] = []
+        patterns = self._patterns
+        for data, peer in datagrams:
+            pattern = patterns.get((len(data), data[_FIRST_OPTION])) if peer.role is _MAG else None
+            values = None if pattern is None else pattern.read(data)
+            # An attachment at the sender, which is what most are.
+            if values is not None and values[_NEW_MAG] == peer.octets and values[_HOME_PREFIX] != _NOWHERE:
+                found.append((values, data, data, peer))
+            else:
+                rest.append((data, peer))
+        return self._reports(found, now), rest
+
+    def decoded(self, message: RouteAdjust, data: bytes, peer: Peer, now: float) -> Report | None:
+        """The report that a message is, which was decoded from ``data``.
+
+        None if it has no canonical form: with aligned options it would be too long.
+        """
+        told = message
+        if message.new_mag.is_unspecified:
+            # Without what makes it a report by an LMA (:meth:`ended`), so that no answer to it is taken for one.
+            kept = (option for option in message.options if not isinstance(option, Attachment))
+            told = replace(message, options=tuple(kept))
+        try:
+            announcement = self._endpoint.encode(told, peer.address)
+        except ValueError:
+            return None
+        shape = len(data), data[_FIRST_OPTION]
+        if told is message and shape not in self._patterns and len(self._patterns) < _PATTERNS_KEPT:
+            self._patterns[shape] = self._endpoint.pattern(data, peer, _PLACES)
+        (report,) = self._reports([(_values(message), data, announcement, peer)], now)
+        return report
+
+    def ended(self, message: RouteAdjust, data: bytes, peer: Peer, now: float) -> Report | None:
+        """What an LMA reports of the end of a session that it anchors, for want of a MAG that does.
+
+        None for any other message, as its late acknowledgements: they name no LMA or no detachment.
+        """
+        attachment = message.option(Attachment)
+        if not message.new_mag.is_unspecified or attachment is None or attachment.anchor != peer.address:
+            return None
+        return self.decoded(message, data, peer, now)
+
+    def _reports(self, found: Iterable[_Found], now: float) -> list[Report]:
+        reports = []
+        arrival = int(now * TICKS_PER_SECOND)
+        mags, lmas = self._mags.get, self._lmas.get
+        for (prefix, old, new, ticks, identifier, address, port, anchor), octets, announcement, peer in found:
+            who = None if identifier is None else identifier.decode("utf-8", "replace")
+            when = arrival if ticks is None else ticks
+            change = _new(
+                RouteChange, (prefix[:_PREFIX_OCTETS], mags(old), mags(new), when, who, address, port, lmas(anchor))
+            )
+            reports.append(_new(Report, (change, octets, announcement, peer, ticks is not None)))
+        return reports
+
+
+def _values(message: RouteAdjust) -> tuple[Any, ...]:
+    """The same as a pattern reads at ``_PLACES``."""
+    values = []
+    for kind, name in _PLACES:
+        part = message if kind is None else message.option(kind)
+        value = None if part is None else getattr(part, name)
+        values.append(value.packed if isinstance(value, IPv6Address) else value)
+    return tuple(values)

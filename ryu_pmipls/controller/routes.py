@@ -1,0 +1,193 @@
+"""Route_adjust: from what MAGs report to routes in force on all LMAs (draft section 3.3).
+
+What has come in is handled together: one write to each switch, one transaction of the store. The two go on side by
+side, and what comes meanwhile makes up the next; a report is answered when its binding is stored and in force.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from ryu_pmipls.controller.context import Context
+from ryu_pmipls.controller.lma_notifier import Notifier
+from ryu_pmipls.controller.route_reports import Report
+from ryu_pmipls.controller.ryu import hub
+from ryu_pmipls.controller.fast.binding_encoder import RouteUpdate
+from ryu_pmipls.controller.switches.route_batch import RouteBatch
+from ryu_pmipls.rate_limiter import RateLimiter
+from ryu_pmipls.controller.bindings import Binding, Result
+from ryu_pmipls.signalling import Endpoint
+from ryu_pmipls.controller.store import StoreError
+
+LOG = logging.getLogger(__name__)
+
+#: How long after a failure the store is tried again, in seconds.
+_STORE_PAUSE = 1.0
+#: What comes of nearly all reports. To look a member of an enumeration up takes its time in Python 3.11.
+_CHANGED = Result.CHANGED
+#: After how long without anything to store there is time for what the store has put off, in seconds.
+_IDLE = 1.0
+
+
+@dataclass(eq=False, slots=True, kw_only=True)
+class _Handoff(RouteUpdate):
+    """An update with the report that made it: answered when it is both stored and in force."""
+
+    report: Report
+    awaited: int = 2  # of the two, each of which comes once
+
+
+class RouteControl:
+    """Keeps bindings by what MAGs report, and has them stored and put into force; ``refused`` counts the rest."""
+
+    def __init__(self, context: Context, endpoint: Endpoint, notifier: Notifier, refused: Counter[str]) -> None:
+        profile = context.profile
+        pool = profile.home_prefix_pool
+        self._first, self._last = pool.network_address.packed[:8], pool.broadcast_address.packed[:8]
+        self._bindings = context.bindings
+        self._store = context.store
+        self._network = context.network
+        self._endpoint = endpoint
+        self._notifier = notifier
+        self._refused = refused
+        self._forwards = profile.handoff.forwarding
+        self._mags = {mag.name: endpoint.peer(mag.address) for mag in profile.mags}
+        self._under_way: dict[bytes, _Handoff] = {}  # the latest of each prefix
+        #: Set while all that was reported is stored and in force.
+        self.settled = hub.Event()
+        self.settled.set()
+        self._unstored: list[_Handoff] = []
+        self._to_store = hub.Event()
+        self._limiter = RateLimiter(burst=20)
+
+    def reported(self, reports: Sequence[Report], now: float) -> None:
+        """MAGs report where mobile nodes are: have it stored and put into force, all together."""
+        acceptable = self._acceptable(reports)
+        updates = self._bindings.update([report.change for report in acceptable], now)
+        under_way, handoffs = self._under_way, []
+        for report, (result, binding, previous) in zip(acceptable, updates, strict=True):
+            prefix = report.change.prefix
+            before = under_way.get(prefix)
+            if result is _CHANGED or (result is Result.UNCHANGED and before is None):
+                assert binding is not None
+                leftovers: tuple[Binding, ...] = () if previous is None or previous.mag is None else (previous,)
+                if before is not None:
+                    before.superseded, leftovers = True, before.leftovers + leftovers
+                handoff = under_way[prefix] = _Handoff(binding, leftovers, report=report)
+                handoffs.append(handoff)
+            elif result is Result.TOO_NEW:
+                self._refused["route_adjust: timestamp in the future"] += 1
+            elif before is None:
+                # What is in force is newer: there is nothing to repeat the message for. While it is still under way
+                # it could get lost, and with it what this message has told.
+                self._answer(report)
+        if handoffs:
+            self.settled.clear()
+            self._unstored += handoffs
+            self._to_store.set()
+            self._network.route(handoffs, self._in_force, self._forwarding)
+
+    def _acceptable(self, reports: Iterable[Report]) -> list[Report]:
+        first, last, acceptable = self._first, self._last, []
+        for report in reports:
+            prefix, _, _, _, _, address, _, _ = report.change
+            if not first <= prefix <= last:
+                self._refused["route_adjust: prefix is not of the domain"] += 1
+            elif address is not None and len(address) != 6:
+                self._refused["route_adjust: link-layer address is not one of Ethernet"] += 1
+            else:
+                acceptable.append(report)
+        return acceptable
+
+    def ended(self, report: Report, now: float) -> None:
+        """An LMA reports the end of a session."""
+        binding = self._bindings.get(report.change.prefix)
+        if binding is not None and binding.mag is not None and binding.anchor != report.peer.name:
+            self._refused["route_adjust: from an LMA that does not anchor the prefix"] += 1
+        else:
+            self.reported([report], now)
+
+    def keep_stored(self) -> None:
+        """Store what is to be stored, for ever: all that has come while the store was busy in one transaction."""
+        while True:
+            self._to_store.wait(_IDLE)
+            self._to_store.clear()
+            handoffs, self._unstored = self._unstored, []
+            try:
+                if handoffs:
+                    self._store.save_bindings([handoff.binding for handoff in handoffs])
+                else:
+                    self._store.tidy()
+            except StoreError as error:
+                # Nothing of it is answered. MAGs repeat it, and so do we.
+                LOG.error("%d bindings are not stored, tried again: %s", len(handoffs), error)
+                self._unstored = handoffs + self._unstored
+                hub.sleep(_STORE_PAUSE)
+                self._to_store.set()
+                continue
+            self._confirm(handoffs)
+
+    def expire(self, now: float) -> None:
+        """Forget what was detached long ago."""
+        while expired := self._bindings.expire(now):
+            self._store.delete_bindings(expired)
+
+    def _in_force(self, batch: RouteBatch) -> None:
+        """The switches have answered, or have failed to."""
+        handoffs = [update for update in batch.updates if isinstance(update, _Handoff)]
+        if batch.failures or not batch.acknowledged:
+            failed = [handoff for handoff in handoffs if handoff in batch.failures or not batch.acknowledged]
+            self._forget(failed)  # so that a repetition of the report is another try
+            handoffs = [handoff for handoff in handoffs if handoff not in batch.failures and batch.acknowledged]
+        self._confirm(handoffs)
+        self._log(batch)
+
+    def _forwarding(self, mag: str, updates: Sequence[RouteUpdate]) -> None:
+        """The switch of a MAG sends on what comes for mobile nodes that have left: its agent may what it has kept.
+
+        It is told once: if that gets lost, so do some packets.
+        """
+        if self._forwards:
+            handoffs = [update for update in updates if isinstance(update, _Handoff) and update.binding.mag is not None]
+            self._endpoint.forward((handoff.report.announcement for handoff in handoffs), self._mags[mag])
+
+    def _confirm(self, handoffs: Sequence[_Handoff]) -> None:
+        """These are stored, or in force. Those that are both: answer, and have the LMAs told unless there is newer."""
+        done = []
+        for handoff in handoffs:
+            handoff.awaited -= 1
+            if not handoff.awaited:
+                done.append(handoff)
+        reports = [handoff.report for handoff in done]
+        self._endpoint.send_all([(report.octets, report.peer) for report in reports if report.answerable])
+        latest = self._forget(done)
+        self._notifier.tell({handoff.binding.prefix: handoff.report.announcement for handoff in latest})
+
+    def _answer(self, report: Report) -> None:
+        """Acknowledge: the same message (erratum E37)."""
+        if report.answerable:
+            self._endpoint.send_octets(report.octets, report.peer)
+
+    def _forget(self, handoffs: Iterable[_Handoff]) -> list[_Handoff]:
+        """These are under way no longer; tells which of them were the latest of their prefixes."""
+        latest = [handoff for handoff in handoffs if not handoff.superseded]
+        for handoff in latest:
+            del self._under_way[handoff.binding.prefix]
+        if not self._under_way:
+            self.settled.set()
+        return latest
+
+    def _log(self, batch: RouteBatch) -> None:
+        # A switch that is away gets the route when it returns, before it gets traffic (erratum E39).
+        failures = batch.failures or {update: {} for update in batch.updates if not batch.acknowledged}
+        for update, by in failures.items():
+            if self._limiter.passes("failure"):
+                reason = ", ".join(f"{name}: {what}" for name, what in by.items()) or "no switch is connected"
+                LOG.error("route of %s to %s is not in force: %s", update.binding.network, update.binding.mag, reason)
+        if batch.acknowledged and self._limiter.passes("in force"):
+            routes = [f"{update.binding.network} to {update.binding.mag}" for update in batch.updates[:3]]
+            more = f" and {len(batch.updates) - 3} more" if len(batch.updates) > 3 else ""
+            LOG.info("in force on %s: route of %s%s", ", ".join(batch.acknowledged), ", ".join(routes), more)

@@ -1,0 +1,87 @@
+"""Whether a switch holds what it shall, and nothing else of ours: somebody may have changed it by hand.
+
+A slice of the entries is compared at a time. Changes are under way all the time, so that a difference is a suspicion
+until it shows again, after all that was under way has come through, and for a binding that has not changed meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from ryu_pmipls.controller.ryu import in_turns
+from ryu_pmipls.controller.switches.cookies import SLICES, slice_of
+from ryu_pmipls.controller.switches.flow import Entry, Group
+from ryu_pmipls.controller.bindings import Binding
+
+if TYPE_CHECKING:
+    from ryu_pmipls.controller.switches.switch import Switch
+
+#: Entries that are compared, and prefixes that are put into slices, before others have their turn.
+_COMPARED, _SORTED = 64, 4096
+#: A group or an entry that is not as it shall be, with the binding that it shall be for, if any; None is a stray.
+_Difference = tuple[Group | Entry, Binding | None] | None
+
+
+class Audit:
+    """One pass after the other over what ``switch`` holds; :attr:`slice` is the next one to be compared.
+
+    It takes its time, but in turns, and gives up (``InterruptionError``) as soon as ``unless()`` is true.
+    """
+
+    def __init__(self, switch: Switch, unless: Callable[[], bool] = lambda: False) -> None:
+        self.slice = 0
+        self.suspects: Counter[_Difference] = Counter()
+        self._switch = switch
+        self._unless = unless
+        self._prefixes: list[list[bytes]] = []
+
+    def compare(self, groups: Mapping[int, Group | None], decoded: Callable[[], tuple[Iterable[Entry], int]]) -> int:
+        """How many differences are proved by what the switch has just told: its groups, and the entries of the slice.
+
+        ``decoded()`` gives the latter, and how many more bear our mark and are of no rule; it may take its time, for
+        groups and the node's own entries are compared with what they shall be now. (A binding has its timestamp.) With
+        :attr:`suspects` the slice is to be compared once more, else the next one.
+        """
+        switch, desired = self._switch, self._switch.desired
+        different = [(group, None) for group in desired.groups(switch) if groups.get(group.group) != group]
+        base = {*desired.base(switch)} if self.slice == 0 else set()
+        entries, strays = decoded()
+        differences: Counter[_Difference] = Counter((*different, *self._entries(entries, base), *[None] * strays))
+        proved = differences & self.suspects
+        # What was suspected before is settled either way; what is new has to show twice.
+        self.suspects = Counter() if self.suspects else differences
+        if not self.suspects:
+            self.slice = (self.slice + 1) % SLICES
+        return sum(proved.values())
+
+    def _entries(self, entries: Iterable[Entry], different: set[Entry]) -> Iterable[_Difference]:
+        """``different`` begins with what the switch shall hold besides the entries of bindings."""
+        switch, desired = self._switch, self._switch.desired
+        found, prefixes = set(), {*self._prefixes_of_slice()}
+        for entry in in_turns(entries, _COMPARED, self._unless):
+            found.add(entry)
+            if (home := entry.home_prefix) is not None:
+                prefixes.add(home.network_address.packed[:8])
+        bindings: dict[bytes, Binding] = {}
+        for prefix in in_turns(prefixes, _COMPARED, self._unless):
+            binding = desired.binding(prefix)
+            if binding is not None:
+                bindings[prefix] = binding
+                different.update(desired.entries(switch, binding))
+        for entry in in_turns(found, _COMPARED, self._unless):
+            different ^= {entry}
+        for entry in different:
+            if entry.rule.hard_timeout:
+                continue  # it is there or not, as time goes by
+            home = entry.home_prefix
+            yield entry, None if home is None else bindings.get(home.network_address.packed[:8])
+
+    def _prefixes_of_slice(self) -> list[bytes]:
+        """Of the bindings that the switch had entries of when the pass began."""
+        if self.slice == 0 or not self._prefixes:
+            self._prefixes = [[] for _ in range(SLICES)]
+            for prefix in in_turns(self._switch.desired.prefixes(self._switch), _SORTED, self._unless):
+                self._prefixes[slice_of(prefix)].append(prefix)
+        return self._prefixes[self.slice]

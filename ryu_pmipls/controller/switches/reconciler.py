@@ -1,0 +1,227 @@
+"""Brings a switch in line with what it shall hold, and keeps it there; one per connection.
+
+Nothing is deleted before what replaces it is in force: the desired entries go in under a new cookie generation, and
+only when the barriers behind them have answered is every older generation swept.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from ryu_pmipls.controller.ryu import InterruptionError, hub
+from ryu_pmipls.controller.ryu import ofproto_v1_3_parser as parser
+from ryu_pmipls.controller.switches import decoding as decode, encoding as encode
+from ryu_pmipls.controller.switches.audit import Audit
+from ryu_pmipls.controller.fast.binding_encoder import RouteUpdate
+from ryu_pmipls.controller.switches.written_entries import Contents
+from ryu_pmipls.controller.switches.cookies import GENERATION_BITS, SLICES
+from ryu_pmipls.controller.switches.flow import Entry
+from ryu_pmipls.controller.switches.session import CHANGE_TIMEOUT, WINDOW, Outcome, SwitchSession, Transaction
+
+if TYPE_CHECKING:
+    from ryu_pmipls.controller.switches.switch import Switch
+
+LOG = logging.getLogger(__name__)
+
+#: How long each step of a reconciliation may take, in seconds.
+TIMEOUT = 30.0
+#: How long after a failure it is tried again, in seconds; doubled with every failure, up to the longest.
+PAUSE = 2.0
+LONGEST_PAUSE = 64.0
+#: Bindings that are written in one go, in some 0.6 ms. Between two others have their turn, and changes pass the rest.
+CHUNK = 128
+#: What a switch says of a message that it can never do: to repeat it is of no use.
+FINAL_ERRORS = frozenset({"BAC_BAD_OUT_PORT", "BMC_BAD_VALUE"})
+#: Entries of a switch that are compared in a second, at some 0.15 ms of the RMS's time each, however many there are.
+AUDIT_RATE = 100.0
+
+_NEVER = float("inf")
+
+
+class State(str, Enum):
+    """How far the RMS knows what is on a switch."""
+
+    DISCONNECTED = "disconnected"
+    RECONCILING = "reconciling"  # connected, but what is there is not known to be right
+    READY = "ready"
+
+
+class Reconciler:
+    """The green thread that writes to one switch on its own account: what is due, one thing after the other."""
+
+    def __init__(self, switch: Switch, session: SwitchSession) -> None:
+        self._switch = switch
+        self._session = session
+        self._wake = hub.Event()
+        self._due = False
+        self._not_before = 0.0  # monotonic clock
+        self._pause = PAUSE
+        self._came: dict[str, None] = {}  # ports whose routes are to be written
+        self._audit = Audit(switch, self._urgent)
+        self._audit_at = _NEVER  # monotonic clock
+        hub.spawn(self._run)
+
+    def reconcile(self) -> None:
+        """Have everything written anew."""
+        self._due = True
+        self._wake.set()
+
+    def close(self) -> None:
+        """The connection has ended."""
+        self._wake.set()
+
+    def refused(self) -> None:
+        """Something was not done: have everything written anew, after a pause that grows until that succeeds."""
+        if not self._due:
+            self._not_before = time.monotonic() + self._pause
+            self._pause = min(2 * self._pause, LONGEST_PAUSE)
+            self.reconcile()
+
+    def port_changed(self, name: str, there: bool) -> None:
+        """A port came, went or has another number: the routes that lead there follow."""
+        if there:
+            self._came[name] = None
+            self._wake.set()
+        elif self._switch.desired.behind(self._switch, name):
+            self.reconcile()
+
+    def _run(self) -> None:
+        while not self._session.closed:
+            try:
+                self._do_next()
+            except Exception:
+                LOG.exception("%s: what it holds cannot be brought in line", self._switch.name)
+                self._audit_after(0)
+                self.refused()
+
+    def _do_next(self) -> None:
+        pause = self._not_before - time.monotonic()
+        if self._due and pause <= 0:
+            self._due = False
+            self._reconcile()
+        elif self._came:
+            self._write(self._switch.desired.behind(self._switch, self._came.popitem()[0]))
+        elif self._audit_at <= time.monotonic():
+            self._look()
+        else:
+            self._wake.clear()
+            until = min(self._not_before if self._due else _NEVER, self._audit_at)
+            self._wake.wait(None if until == _NEVER else max(until - time.monotonic(), 0))
+
+    def _urgent(self) -> bool:
+        """Whether there is more urgent work than an audit, or none any more."""
+        return self._due or bool(self._came) or self._session.closed
+
+    def _reconcile(self) -> None:
+        switch = self._switch
+        switch.state = State.RECONCILING
+        done = (
+            self._ask()
+            and self._read()
+            and self._write_groups()
+            and self._write(switch.desired.prefixes(switch))
+            and _done(switch.refresh())
+            and self._sweep()
+        )
+        if self._session.closed:
+            return
+        if not done:
+            LOG.error("%s: reconciliation failed, tried again", switch.name)
+            self.refused()
+            return
+        switch.state = State.READY
+        if not self._due:
+            self._pause = PAUSE
+        self._audit = Audit(switch, self._urgent)
+        self._audit_after(0)
+        assert switch.contents is not None
+        groups, entries, bindings = switch.contents.groups, switch.contents.base, len(switch.desired.prefixes(switch))
+        LOG.info("%s: %d groups, %d entries and %d bindings in force", switch.name, groups, entries, bindings)
+
+    def _look(self) -> None:
+        """Compare some of what the switch holds with what it shall, and write everything anew if it does not."""
+        switch = self._switch
+        switch.groups, switch.told = {}, []
+        requests = parser.OFPGroupDescStatsRequest(encode.PROTOCOL), decode.request(self._audit.slice)
+        drifted = 0
+        if self._session.request(*requests, timeout=TIMEOUT).wait() is Outcome.ACKED and not self._urgent():
+            with suppress(InterruptionError):
+                drifted = self._audit.compare(switch.groups, lambda: switch.entries(self._urgent))
+        if drifted:
+            switch.drifted += drifted
+            LOG.error("%s: %d entries or groups are not as the RMS has left them: repaired", switch.name, drifted)
+            self.reconcile()
+        self._audit_after(len(switch.told))
+
+    def _audit_after(self, compared: int) -> None:
+        """Have some more compared, after a pause by how many entries were compared now."""
+        if self._switch.audit_interval is not None:
+            pause = max(self._switch.audit_interval / SLICES, compared / AUDIT_RATE)
+            self._audit_at = time.monotonic() + (CHANGE_TIMEOUT if self._audit.suspects else pause)
+
+    def _ask(self) -> bool:
+        """Ask for ports, groups, and how many entries are ours; the answers have come when the barrier has answered."""
+        self._switch.groups, self._switch.held = {}, None
+        requests = parser.OFPPortDescStatsRequest(encode.PROTOCOL), parser.OFPGroupDescStatsRequest(encode.PROTOCOL)
+        transaction = self._session.request(*requests, decode.census(), timeout=TIMEOUT)
+        self._switch.census = transaction.first_xid + len(requests)
+        return _done(transaction)
+
+    def _read(self) -> bool:
+        """Have read what is there, as far as somebody wants to know."""
+        try:
+            return self._switch.desired.read(self._switch, self._slices())
+        except ConnectionError:
+            return False
+
+    def _slices(self) -> Iterator[list[Entry]]:
+        """The entries that are ours, a slice at a time; ``ConnectionError`` when the switch does not tell."""
+        for slice_ in range(SLICES):
+            if self._session.closed:  # what the switch tells is for the next connection's reconciler
+                raise ConnectionError(f"{self._switch.name} is gone")
+            self._switch.told = []
+            if not _done(self._session.request(decode.request(slice_), timeout=TIMEOUT)):
+                raise ConnectionError(f"{self._switch.name} does not tell its flow entries")
+            entries, _ = self._switch.entries(lambda: False)
+            yield entries
+
+    def _write_groups(self) -> bool:
+        """The groups, which bindings lead to; from here on changes go to the switch as they come.
+
+        The node's own entries come last: by them an empty switch takes traffic in, and BGP, which calls that here.
+        """
+        switch = self._switch
+        generation = 0 if switch.contents is None else switch.contents.generation
+        generation = (generation + 1 + secrets.randbelow(2**GENERATION_BITS - 1)) % 2**GENERATION_BITS
+        switch.contents = Contents(generation, switch.groups, switch.desired.encoder(switch, generation))
+        return _done(switch.refresh_groups())
+
+    def _write(self, prefixes: Sequence[bytes]) -> bool:
+        """The entries of bindings, as they are by then; those that the switch refuses do not hold the others up."""
+        under_way: deque[Transaction | None] = deque()
+        for start in range(0, len(prefixes), CHUNK):
+            bindings = map(self._switch.desired.binding, prefixes[start : start + CHUNK])
+            under_way.append(self._switch.route([RouteUpdate(binding) for binding in bindings if binding is not None]))
+            if len(under_way) == WINDOW and not _done(under_way.popleft(), Outcome.ERROR):
+                return False
+            hub.sleep(0)
+        return all(_done(transaction, Outcome.ERROR) for transaction in under_way)
+
+    def _sweep(self) -> bool:
+        """Delete what is of older generations, if there was any: the switch has to look at all of its entries."""
+        assert self._switch.contents is not None
+        if self._switch.held == 0:
+            return True
+        return _done(self._session.request(*encode.sweep(self._switch.contents.generation), timeout=TIMEOUT))
+
+
+def _done(transaction: Transaction | None, *others: Outcome) -> bool:
+    """Whether the switch has acknowledged it, or one of the other outcomes has come."""
+    return transaction is not None and transaction.wait() in (Outcome.ACKED, *others)

@@ -1,0 +1,194 @@
+"""One connection to a switch: writes are coalesced, and a change is done when its barrier has answered.
+
+Whoever submits never waits for the switch. Up to ``WINDOW`` writes, each with one barrier behind it, are on their way
+at a time; what is submitted meanwhile gathers and goes out as the next write. So a switch that is not busy is told at
+once, a busy one in large pieces, and a stuck one delays nobody: it is given up when ``MAX_PENDING`` octets wait for it.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from ryu_pmipls.controller.ryu import hub, ofproto_v1_3
+from ryu_pmipls.controller.ryu.connection import Connection
+from ryu_pmipls.controller.switches import encoding as encode
+
+LOG = logging.getLogger(__name__)
+
+#: How long a switch may take to acknowledge a change, in seconds.
+CHANGE_TIMEOUT = 5.0
+#: Writes that may be unacknowledged. With two the switch has the next one before it has done the first. (More than a
+#: few would not do: Ryu's queue holds 16, and blocks.)
+WINDOW = 2
+#: Octets of one write, some 600 flow-mods: what has to wait for a write in front of it waits for a few milliseconds.
+MAX_WRITE = 64 * 2**10
+#: Octets that may wait for a switch. One that is so far behind is disconnected, and reconciled when it is back.
+MAX_PENDING = 8 * 2**20
+
+_LAST_XID = ofproto_v1_3.MAX_XID
+#: A barrier request up to its transaction id.
+_BARRIER = encode.octets(encode.barrier(), 0)[:4]
+
+
+class Outcome(str, Enum):
+    """What became of a transaction; only ``ACKED`` means that the switch does it now."""
+
+    ACKED = "acked"
+    ERROR = "error"
+    TIMEOUT = "timeout"
+    DISCONNECTED = "disconnected"
+
+
+@dataclass(eq=False, slots=True)
+class Transaction:
+    """Messages that belong together, with the transaction ids from ``first_xid`` on.
+
+    ``errors`` holds what the switch said against one of them, by the distance of its transaction id from the first.
+    """
+
+    octets: bytes
+    first_xid: int
+    xids: int
+    deadline: float  # monotonic clock, seconds
+    outcome: Outcome | None = None
+    errors: dict[int, str] = field(default_factory=dict)
+    _then: list[Callable[[Transaction], None]] = field(default_factory=list)
+
+    def then(self, callback: Callable[[Transaction], None]) -> None:
+        """Have ``callback`` called when the outcome is known, which may be at once. It must not wait."""
+        if self.outcome is None:
+            self._then.append(callback)
+        else:
+            callback(self)
+
+    def finish(self, outcome: Outcome) -> None:
+        """The first outcome stands."""
+        if self.outcome is not None:
+            return
+        self.outcome = Outcome.ERROR if outcome is Outcome.ACKED and self.errors else outcome
+        callbacks, self._then = self._then, []
+        for callback in callbacks:
+            try:
+                callback(self)
+            except Exception:
+                LOG.exception("acting upon a switch's answer failed")
+
+    def wait(self) -> Outcome:
+        """Wait for the outcome; not to be called in a handler of Ryu's events."""
+        if self.outcome is None:
+            done = hub.Event()
+            self._then.append(lambda transaction: done.set())
+            done.wait()
+        assert self.outcome is not None
+        return self.outcome
+
+
+@dataclass(eq=False, slots=True)
+class _Write:
+    """What is on its way to the switch, with the transaction id of the barrier behind it."""
+
+    barrier: int
+    transactions: list[Transaction]
+
+
+class SwitchSession:
+    """The session that goes with one OpenFlow connection, and ends with it."""
+
+    def __init__(self, datapath: Connection) -> None:
+        self.datapath = datapath
+        datapath.barrier_replied = self.barrier_reply
+        self._pending: deque[Transaction] = deque()
+        self._pending_octets = 0
+        self._under_way: deque[_Write] = deque()
+        self.closed = False
+
+    def reserve(self, count: int) -> int:
+        """The first of ``count`` consecutive transaction ids, which are the caller's."""
+        # Ryu counts on from here for the messages of its own.
+        first: int = self.datapath.xid + 1
+        if first + count > _LAST_XID:
+            first = 1
+        self.datapath.xid = first + count - 1
+        return first
+
+    def submit(self, octets: bytes, first_xid: int, xids: int, timeout: float = CHANGE_TIMEOUT) -> Transaction:
+        """Send messages, with transaction ids that were reserved, as soon as the switch has room; returns at once.
+
+        ``timeout`` is how long the switch may take to acknowledge them, in seconds from now on.
+        """
+        transaction = Transaction(octets, first_xid, xids, time.monotonic() + timeout)
+        if self.closed:
+            transaction.finish(Outcome.DISCONNECTED)
+            return transaction
+        self._pending.append(transaction)
+        self._pending_octets += len(octets)
+        self._write()
+        if self._pending_octets > MAX_PENDING:
+            LOG.error("switch %016x does not keep up: disconnected", self.datapath.id or 0)
+            hub.spawn(self.datapath.close)  # which tells Ryu's event queue, and so may wait
+            self.close()
+        return transaction
+
+    def request(self, *messages: Any, timeout: float = CHANGE_TIMEOUT) -> Transaction:
+        """The same for messages of Ryu."""
+        first = self.reserve(len(messages))
+        octets = b"".join(encode.octets(message, xid) for xid, message in enumerate(messages, first))
+        return self.submit(octets, first, len(messages), timeout)
+
+    def barrier_reply(self, xid: int) -> None:
+        """All that was sent before the barrier has been done."""
+        if not any(write.barrier == xid for write in self._under_way):
+            return
+        while True:
+            # Barriers are answered in the order of their requests; one that was left out tells of nothing.
+            write = self._under_way.popleft()
+            for transaction in write.transactions:
+                transaction.finish(Outcome.ACKED if write.barrier == xid else Outcome.TIMEOUT)
+            if write.barrier == xid:
+                break
+        self._write()
+
+    def error(self, xid: int, text: str) -> None:
+        """The switch refused the message with that xid."""
+        for write in self._under_way:
+            for transaction in write.transactions:
+                if 0 <= xid - transaction.first_xid < transaction.xids:
+                    transaction.errors.setdefault(xid - transaction.first_xid, text)
+                    return
+
+    def expire(self, now: float) -> None:
+        """End what has been waiting for too long at ``now`` (monotonic clock); what was not sent yet is sent still."""
+        for transaction in (*(t for write in self._under_way for t in write.transactions), *self._pending):
+            if transaction.deadline <= now:
+                transaction.finish(Outcome.TIMEOUT)
+
+    def close(self) -> None:
+        """The connection is gone: nothing that was not acknowledged counts as done."""
+        self.closed = True
+        waiting = [transaction for write in self._under_way for transaction in write.transactions]
+        waiting += self._pending
+        self._under_way.clear()
+        self._pending.clear()
+        self._pending_octets = 0
+        for transaction in waiting:
+            transaction.finish(Outcome.DISCONNECTED)
+
+    def _write(self) -> None:
+        while self._pending and len(self._under_way) < WINDOW:
+            transactions: list[Transaction] = []
+            size = 0
+            while self._pending and (not transactions or size + len(self._pending[0].octets) <= MAX_WRITE):
+                transaction = self._pending.popleft()
+                transactions.append(transaction)
+                size += len(transaction.octets)
+            self._pending_octets -= size
+            barrier = self.reserve(1)
+            self._under_way.append(_Write(barrier, transactions))
+            octets = [transaction.octets for transaction in transactions]
+            self.datapath.send(b"".join((*octets, _BARRIER, barrier.to_bytes(4, "big"))))

@@ -1,0 +1,51 @@
+"""What a switch holds, as far as it was written in one generation of cookies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from ryu_pmipls.controller.switches import encoding as encode
+from ryu_pmipls.controller.fast.binding_encoder import BindingEncoder
+from ryu_pmipls.controller.switches.flow import Entry, Group
+
+
+class Contents:
+    """The groups, and the entries that belong to the node itself; and how those of bindings are encoded.
+
+    What was written for bindings is not remembered, however many there are: it follows from the bindings. ``groups``
+    are those that the switch had beforehand, with whatever in them.
+    """
+
+    def __init__(self, generation: int, groups: Iterable[int], encoder: BindingEncoder) -> None:
+        self.generation = generation
+        self.encoder = encoder
+        self._groups: dict[int, Group | None] = dict.fromkeys(groups)
+        self._base: dict[Any, Entry] = {}
+
+    @property
+    def groups(self) -> int:
+        """How many groups are ours."""
+        return sum(group is not None for group in self._groups.values())
+
+    @property
+    def base(self) -> int:
+        """How many entries belong to the node itself."""
+        return len(self._base)
+
+    def set_groups(self, wanted: Iterable[Group]) -> Iterator[Any]:
+        """Messages that bring the groups in line."""
+        for group in wanted:
+            if self._groups.get(group.group) != group:
+                yield encode.set_group(group, exists=group.group in self._groups)
+                self._groups[group.group] = group
+
+    def set_base(self, wanted: Iterable[Entry]) -> Iterator[Any]:
+        """Messages that bring the node's own entries in line: what replaces others first."""
+        before, self._base = self._base, {entry.key: entry for entry in wanted}
+        for key, entry in self._base.items():
+            if before.get(key) != entry:
+                yield encode.add_flow(entry, self.generation)
+        for key, entry in before.items():
+            if key not in self._base:
+                yield encode.delete_flow(entry)

@@ -1,0 +1,143 @@
+"""A round in the making: the decisions so far, and what they will do to the LMAs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ryu_pmipls.loadsharing.decision import Alarm, Decision, Inputs, Memory, Outlook, Round
+from ryu_pmipls.loadsharing.snapshot import LmaState
+from ryu_pmipls.loadsharing.slots import Slots, carried
+from ryu_pmipls.loadsharing.window import UNKNOWN, Flags, Floats
+
+#: The states in which an LMA may get anything at all.
+TAKING = (LmaState.LIGHT, LmaState.NEUTRAL)
+
+
+class Plan:
+    """What a policy reads and adds to. LMAs and MAGs go by their place in the profile (``row`` and ``column``).
+
+    ``cpu`` is the predicted CPU fraction of each LMA (NaN unknown), ``packets`` the predicted packets in a window; both
+    follow the decisions that are added. Work is CPU fraction times capacity, so that it is the same at every LMA.
+    """
+
+    def __init__(self, inputs: Inputs) -> None:
+        self.inputs = inputs
+        self.settings = inputs.settings
+        self.snapshot = snapshot = inputs.snapshot
+        self.now = snapshot.time
+        self.names = [load.lma for load in snapshot.lmas]
+        self.row = {lma: row for row, lma in enumerate(self.names)}
+        self.column = {mag: column for column, mag in enumerate(snapshot.mags)}
+        self.rates = snapshot.rates()
+        self.cpu: Floats = np.array([np.nan if load.cpu is None else load.cpu for load in snapshot.lmas])
+        self.packets: Floats = np.array([load.packets or 0 for load in snapshot.lmas], dtype=np.float64)
+        self.capacity: Floats = np.array([load.capacity for load in snapshot.lmas])
+        self.may_take: Flags = np.array([load.state in TAKING for load in snapshot.lmas], dtype=np.bool_)
+        self.decisions: list[Decision] = []
+        self.outlook: Outlook | None = None
+        self.evacuated = dict.fromkeys(inputs.memory.evacuated)
+        self._alarms: dict[str, Alarm] = {}
+        self._changed: dict[str, dict[str, Slots]] = {}
+
+    def recent(self, seconds: float) -> list[Decision]:
+        """The decisions of earlier rounds that are younger than that, oldest first."""
+        return [move for move in self.inputs.memory.moves if self.now - move.time < seconds]
+
+    def uplinks(self, mag: str) -> Mapping[str, Slots]:
+        """Anchor -> slots of a MAG, as they are after the decisions so far."""
+        return {**self.inputs.uplinks.get(mag, {}), **self._changed.get(mag, {})}
+
+    def carried(self, mag: str, lma: str) -> dict[str, tuple[int, ...]]:
+        """Anchor -> slots of a MAG that an LMA carries after the decisions so far, in the order of the snapshot.
+
+        That of the uplinks may be another one in a record: it leaves out anchors that carry all of their own.
+        """
+        found = carried({mag: self.uplinks(mag)}, mag, lma)
+        order = sorted(found, key=lambda anchor: self.row.get(anchor, len(self.row)))
+        return {anchor: found[anchor] for anchor in order}
+
+    def weights(self, mag: str, slots: Mapping[str, tuple[int, ...]]) -> dict[str, float]:
+        """Anchor -> weight of one of its slots: its sessions at the MAG; all alike where none is known of."""
+        if self.inputs.sessions is not None:
+            sessions = self.inputs.sessions.get(mag, {})
+            found = {anchor: float(sessions.get(anchor, 0)) for anchor in slots}
+            if any(found.values()):
+                return found
+        return dict.fromkeys(slots, 1.0)
+
+    def part(self, mag: str, slots: Mapping[str, tuple[int, ...]], whole: Mapping[str, tuple[int, ...]]) -> float:
+        """The fraction of the traffic of ``whole`` that is that of ``slots``, some of them."""
+        weights = self.weights(mag, whole)
+        total = sum(weights[anchor] * len(numbers) for anchor, numbers in whole.items())
+        return (
+            sum(weights.get(anchor, 0.0) * len(numbers) for anchor, numbers in slots.items()) / total if total else 0.0
+        )
+
+    def share(self, mag: str, row: int, slots: Mapping[str, tuple[int, ...]]) -> float:
+        """The fraction of what an LMA carried for a MAG before the round that is that of ``slots``."""
+        return min(1.0, self.part(mag, slots, carried(self.inputs.uplinks, mag, self.names[row])))
+
+    def move(
+        self,
+        mag: str,
+        old: int,
+        new: int,
+        slots: Mapping[str, tuple[int, ...]],
+        *,
+        work: float,
+        rate: float,
+        reason: str,
+        evacuation: bool = False,
+    ) -> None:
+        """Decide a move from LMA ``old`` to LMA ``new`` (rows) that takes so much work and packets per second along."""
+        self.cpu[old] = max(0.0, self.cpu[old] - work / self.capacity[old])
+        self.cpu[new] += work / self.capacity[new]
+        self.packets[old] -= rate * self.snapshot.window
+        self.packets[new] += rate * self.snapshot.window
+        before = sum(decision.mag == mag for decision in self.decisions)
+        decision = Decision(
+            id=f"{self.inputs.id}-{mag}" + (f"-{before + 1}" if before else ""),
+            round=self.inputs.id,
+            time=self.now,
+            mag=mag,
+            old_lma=self.names[old],
+            new_lma=self.names[new],
+            slots=slots,
+            share=self.share(mag, old, slots),
+            predicted_cpu=float(self.cpu[new]),
+            rate=float(rate),
+            reason=reason,
+            evacuation=evacuation,
+        )
+        self.decisions.append(decision)
+        self._changed.setdefault(mag, {}).update(decision.apply({mag: self.uplinks(mag)}))
+
+    def alarm(self, lma: str, reason: str) -> None:
+        """An LMA should be relieved and cannot."""
+        since = next((alarm.since for alarm in self.inputs.memory.alarms if alarm.lma == lma), self.now)
+        self._alarms[lma] = Alarm(lma, since, reason)
+
+    def traffic(self, row: int) -> list[tuple[int, int]]:
+        """(column, packets in the window) of the MAGs that are known to send through an LMA, the biggest first."""
+        counts = self.snapshot.packets[row]
+        columns = np.flatnonzero((counts != UNKNOWN) & (counts != 0))
+        order = columns[np.argsort(-counts[columns], kind="stable")]
+        return [(int(column), int(counts[column])) for column in order]
+
+    def work_per_rate(self) -> float:
+        """Work that a packet per second makes, as of all LMAs together; 0 while none has any traffic."""
+        rate = np.nansum(self.rates, axis=1)
+        known = (rate > 0) & np.isfinite(self.cpu)
+        return float((self.cpu * self.capacity)[known].sum() / rate[known].sum()) if known.any() else 0.0
+
+    def result(self) -> Round:
+        """The round as it came out; what happened too long ago to matter is forgotten."""
+        remembered = self.recent(max(self.settings.cool_down, self.snapshot.window))
+        memory = Memory(
+            moves=(*remembered, *self.decisions),
+            alarms=tuple(self._alarms.values()),
+            evacuated=tuple(self.evacuated),
+        )
+        return Round(self.inputs, tuple(self.decisions), memory, self.outlook)

@@ -1,0 +1,497 @@
+"""The Mobile Access Gateway (RFC 5213, section 6)."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from enum import Enum, auto
+from fractions import Fraction
+from ipaddress import IPv6Address, IPv6Network
+
+from ryu_pmipls.mobility.advertising import Advertising
+from ryu_pmipls.mobility.config import GatewayConfig
+from ryu_pmipls.mobility.effects import Forward, SynchroniseClock
+from ryu_pmipls.mobility.machine import Machine
+from ryu_pmipls.mobility.reachability import Reachability
+from ryu_pmipls.mobility.registration import LIFETIME_UNIT, UNSPECIFIED, network
+from ryu_pmipls.mobility.revocation import judge
+from ryu_pmipls.mobility.route_adjusts import RouteReports
+from ryu_pmipls.mobility.timer_queue import delays
+from ryu_pmipls.mobility.tunnels import TunnelEvent
+from ryu_pmipls.mobility.update_list import REFRESH_AFTER, BindingState, BindingUpdateEntry, Request
+from ryu_pmipls.mobility.uplink_shares import Uplinks
+from ryu_pmipls.wire import AccessTechnologyType, BindingAcknowledgement, BindingError, BindingRevocationAcknowledgement, BindingRevocationIndication, BindingUpdate, HandoffIndicator, Heartbeat, HomeNetworkPrefix, LoadAdjust, Message, MobileNodeIdentifier, MobileNodeLinkLayerIdentifier, Option, Redirect, RedirectCapability, RevocationFlag, RevocationTrigger, RouteAdjust, Timestamp, TunnelAck, TunnelRequest, TunnelStatus
+from ryu_pmipls.wire.codepoints import BindingAcknowledgementFlag, BindingStatus, Handoff, TunnelStatusCode
+
+#: The longest wait between two Tnl_request, in seconds.
+MAX_TUNNEL_REQUEST_TIMEOUT = 32.0
+#: The most PBUs about one mobile node within a second (RFC 6275, section 12).
+MAX_UPDATE_RATE = 3
+
+
+class Reaction(Enum):
+    """What a MAG does when a registration is refused."""
+
+    GIVE_UP = auto()  # until the mobile node attaches again
+    BAR = auto()  # until an administrator acts, which is a restart
+    ASK_FOR_ANY = auto()  # register again, once, with whatever prefix the LMA assigns
+    ASK_ANOTHER = auto()  # register with an LMA that was not asked yet, if redirection is allowed
+    TRY_AGAIN = auto()  # the next retransmission, with its new timestamp, may do better
+    SYNCHRONISE = auto()  # the same, when the clock was set by the time source of the domain
+
+
+#: RFC 5213, section 6.9.1.2; what is not here makes the MAG give up.
+REACTIONS: dict[int, Reaction] = {
+    BindingStatus.INSUFFICIENT_RESOURCES: Reaction.ASK_ANOTHER,
+    BindingStatus.PROXY_REG_NOT_ENABLED: Reaction.BAR,
+    BindingStatus.NOT_LMA_FOR_THIS_MOBILE_NODE: Reaction.ASK_ANOTHER,
+    BindingStatus.NOT_AUTHORIZED_FOR_HOME_NETWORK_PREFIX: Reaction.ASK_FOR_ANY,
+    BindingStatus.BCE_PBU_PREFIX_SET_DO_NOT_MATCH: Reaction.ASK_FOR_ANY,
+    BindingStatus.TIMESTAMP_MISMATCH: Reaction.SYNCHRONISE,
+    BindingStatus.TIMESTAMP_LOWER_THAN_PREV_ACCEPTED: Reaction.TRY_AGAIN,
+}
+
+
+class MobileAccessGateway(Machine):
+    """A MAG: attachment, registration and the binding update list, and its end of the tunnels."""
+
+    def __init__(self, config: GatewayConfig) -> None:
+        super().__init__(config, config.lmas)
+        self._uplinks = Uplinks(config, self._tunnels, self._effects)
+        self._routes = RouteReports(config, self._effects, self._timers)
+        self._advertising = Advertising(config.advertisement_interval, self._effects, self._timers)
+        self._reachability = Reachability(config.probes, self._effects, self._timers, self._unreachable)
+        self._receivers = {
+            BindingAcknowledgement: self._binding_acknowledgement,
+            BindingRevocationIndication: self._revocation,
+            Heartbeat: self._heartbeats.heartbeat,
+            BindingError: self._heartbeats.binding_error,
+            TunnelAck: self._tunnel_ack,
+            LoadAdjust: self._uplinks.load_adjust,
+            RouteAdjust: self._route_adjust,
+        }
+        self.config = config
+        self._policies = {node.link_layer_address: node for node in config.mobile_nodes}
+        self._entries: dict[bytes, BindingUpdateEntry] = {}
+        self._barred: set[bytes] = set()
+        self._pending: dict[int, BindingUpdateEntry] = {}  # by the sequence number of the last PBU
+        self._last_revocations: dict[IPv6Address, tuple[BindingRevocationIndication, Message]] = {}
+        self._last_sent: dict[bytes, deque[float]] = {}  # times of the last PBUs, by link-layer address
+        # Answers to what was sent before a restart may still be under way.
+        self._sequence = (config.restart_counter << 12) % 2**16
+        self._last_ticks = 0
+        self._tunnel_delays: dict[IPv6Address, Iterator[float]] = {}
+
+    @property
+    def bindings(self) -> tuple[BindingUpdateEntry, ...]:
+        """The binding update list, to be read only."""
+        return tuple(self._entries.values())
+
+    @property
+    def uplinks(self) -> dict[IPv6Address, Fraction]:
+        """LMA -> the part of the uplink that it carries, of those that carry any; together they make 1."""
+        return self._uplinks.shares
+
+    # Tunnels (draft section 3.1)
+
+    def start(self, now: float) -> None:
+        """The MAG starts: it asks every LMA for a tunnel, until each has answered (erratum E40)."""
+        super().start(now)
+        for lma in self.config.lmas:
+            self._want_tunnel(lma, now)
+
+    def _want_tunnel(self, lma: IPv6Address, now: float) -> None:
+        self._restart_requests(lma)
+        self._request_tunnel(lma, now)
+
+    def _restart_requests(self, lma: IPv6Address) -> None:
+        self._tunnel_delays[lma] = delays(self.config.tunnel_request_timeout, MAX_TUNNEL_REQUEST_TIMEOUT)
+
+    def _request_tunnel(self, lma: IPv6Address, now: float) -> None:
+        self._send(TunnelRequest(self.config.address), lma)
+        self._timers.set(self._request_tunnel, lma, now + next(self._tunnel_delays[lma]))
+
+    def _tunnel_ack(self, message: TunnelAck, source: IPv6Address, now: float) -> None:
+        status = message.option(TunnelStatus)
+        if source not in self._tunnels or message.lma != source:
+            # The acknowledgement names the LMA, whatever the draft calls the field (erratum E10).
+            self._report("unknown-lma", f"Tnl_ack of {message.lma} from {source} refused", lma=message.lma)
+        elif status is not None and status.encapsulation != self.config.encapsulation:
+            self._report("encapsulation-mismatch", f"{source} encapsulates in another way", lma=source)
+        elif status is not None and status.status != TunnelStatusCode.ACCEPTED:
+            self._report("tunnel-refused", f"{source} refuses a tunnel: status {status.status}", lma=source)
+        else:
+            self._timers.cancel(self._request_tunnel, source)
+            self._tunnel(source, TunnelEvent.WANTED, now)
+
+    def _tunnel_up(self, peer: IPv6Address, now: float) -> None:
+        """Nothing to do: the LMA built its end first."""
+
+    def _tunnel_lost(self, peer: IPv6Address, now: float) -> None:
+        self._restart_requests(peer)
+        self._timers.set(self._request_tunnel, peer, now + next(self._tunnel_delays[peer]))
+
+    # Peers (RFC 5847)
+
+    def peer_restarted(self, peer: IPv6Address, since: float, now: float) -> None:
+        """An LMA has lost its sessions: its tunnel and the sessions that it anchors are asked for again.
+
+        Mobile nodes keep what they have meanwhile: the LMA will give them the same prefixes.
+        """
+        self._last_revocations.pop(peer, None)  # its sequence numbers begin again
+        self._want_tunnel(peer, now)
+        for entry in self.bindings:
+            if entry.anchor == peer and entry.state is not BindingState.DEREGISTERING:
+                self._register_if_there(entry, now)
+
+    # Attachment
+
+    def attach(self, link_layer_address: bytes, port: int, now: float) -> None:
+        """A node is on the link of OpenFlow port ``port``: it has solicited a router, or an access point says so."""
+        self.handle_timer(now)
+        policy = self._policies.get(link_layer_address)
+        if policy is None:
+            self._report("unknown-mobile-node", f"{link_layer_address.hex(':')} on port {port} gets nothing", port=port)
+            return
+        if not policy.enabled or link_layer_address in self._barred:
+            self._report("barred-mobile-node", f"{policy.identifier!r} on port {port} gets nothing", port=port)
+            return
+        entry = self._entries.get(link_layer_address)
+        if entry is None or entry.state is BindingState.DEREGISTERING:
+            if entry is not None:
+                self._forget(entry)
+            entry = self._entries[link_layer_address] = BindingUpdateEntry(policy, port)
+            self._register(entry, policy.prefixes, now)
+        elif entry.port != port or self._advertising.solicited(entry, now):
+            # Nothing tells whether the node was elsewhere in between, for a link may stay up when its node leaves: an
+            # attachment like any other.
+            entry.port = port
+            self._register_again(entry, now)
+        self._reachability.heard(entry, now)
+
+    def reachable(self, link_layer_address: bytes, port: int, now: float) -> None:
+        """A node has spoken on the link of OpenFlow port ``port``; it need not be one that is attached."""
+        # Timers that are due have to wait: one may be about to take the node for gone.
+        entry = self._entries.get(link_layer_address)
+        if entry is not None and entry.port == port:
+            self._reachability.heard(entry, now)
+
+    def detach(self, port: int, now: float) -> None:
+        """The link of OpenFlow port ``port`` is down."""
+        # Timers that are due have to wait: a refresh for a node that has gone would take it back from where it is.
+        for entry in [entry for entry in self._entries.values() if entry.port == port]:
+            self._deregister(entry, now, link_is_up=False)
+
+    def depart(self, link_layer_address: bytes, now: float) -> None:
+        """The node has gone though its link is up: it is unreachable, or an administrator wants it so."""
+        entry = self._entries.get(link_layer_address)
+        if entry is not None:
+            self._deregister(entry, now, link_is_up=True)
+
+    def _unreachable(self, entry: BindingUpdateEntry, now: float) -> None:
+        identifier = entry.policy.identifier
+        self._report("unreachable", f"{identifier!r} on port {entry.port} does not answer", identifier=identifier)
+        self._deregister(entry, now, link_is_up=True)
+
+    def _deregister(self, entry: BindingUpdateEntry, now: float, link_is_up: bool) -> None:
+        if entry.state is not BindingState.DEREGISTERING:
+            held = entry.prefixes
+            self._withdraw(entry, now, link_is_up)
+            # Should the LMA have accepted what was not answered yet, it knows the session without a prefix.
+            self._ask(entry, Handoff.UNKNOWN, 0, held, now)
+
+    # Registration
+
+    def _register(self, entry: BindingUpdateEntry, prefixes: tuple[IPv6Network, ...], now: float) -> None:
+        # Handoff unknown: only a context transfer, which there is none, could tell this MAG whether the interface
+        # is new or comes from another MAG (RFC 5213, section 6.9.1.1). The LMA finds out, and creates at once
+        # what does not exist.
+        self._ask(entry, Handoff.UNKNOWN, self._lifetime, prefixes, now)
+
+    def _register_again(self, entry: BindingUpdateEntry, now: float) -> None:
+        self._register(entry, entry.prefixes or entry.policy.prefixes, now)
+
+    def _register_if_there(self, entry: BindingUpdateEntry, now: float) -> None:
+        """Register a node, with what it holds, as if it had just come; first make sure that it has not gone."""
+        self._drop_request(entry)
+        self._timers.cancel(self._refresh, entry)
+        self._reachability.ensure(entry, self._register_again, now)
+
+    @property
+    def _lifetime(self) -> int:
+        return int(self.config.binding_lifetime // LIFETIME_UNIT)
+
+    def _refresh(self, entry: BindingUpdateEntry, now: float) -> None:
+        self._reachability.ensure(entry, self._extend, now)
+
+    def _extend(self, entry: BindingUpdateEntry, now: float) -> None:
+        self._ask(entry, Handoff.RE_REGISTRATION, self._lifetime, entry.prefixes, now)
+
+    def _ask(
+        self, entry: BindingUpdateEntry, handoff: int, lifetime: int, prefixes: tuple[IPv6Network, ...], now: float
+    ) -> None:
+        self._drop_request(entry)
+        self._reachability.drop(entry)
+        self._timers.cancel(self._refresh, entry)
+        schedule = delays(self.config.initial_bindack_timeout, self.config.max_bindack_timeout)
+        # A refresh is about a session that the LMA has; any other registration may be the first (RFC 6463,
+        # section 5.2, speaks of the indicator for a new interface, which this MAG cannot know).
+        redirectable = self.config.redirection and lifetime > 0 and handoff != Handoff.RE_REGISTRATION
+        entry.request = Request(handoff, lifetime, prefixes, schedule, redirectable)
+        self._transmit(entry, now)
+
+    def _transmit(self, entry: BindingUpdateEntry, now: float) -> None:
+        """Send the PBU, each time with a new sequence number and a new timestamp (RFC 5213, section 6.9.4)."""
+        policy, request = entry.policy, entry.request
+        assert request is not None
+        last_sent = self._last_sent.setdefault(policy.link_layer_address, deque(maxlen=MAX_UPDATE_RATE))
+        if len(last_sent) == MAX_UPDATE_RATE and now < last_sent[0] + 1:
+            self._timers.set(self._deferred, entry, last_sent[0] + 1)
+            return
+        last_sent.append(now)
+        self._no_longer_pending(request)
+        self._sequence = (self._sequence + 1) % 2**16
+        request.sequence, request.timestamp, request.sent = self._sequence, self._new_ticks(now), now
+        self._pending[request.sequence] = entry
+        prefixes = request.prefixes or (IPv6Network("::/0"),)
+        options: tuple[Option, ...] = (
+            MobileNodeIdentifier(policy.identifier),
+            *(HomeNetworkPrefix(prefix.network_address, prefix.prefixlen) for prefix in prefixes),
+            HandoffIndicator(request.handoff),
+            AccessTechnologyType(policy.access_technology),
+            Timestamp(request.timestamp),
+            MobileNodeLinkLayerIdentifier(policy.link_layer_address),
+            *((RedirectCapability(),) if request.redirectable else ()),
+        )
+        self._send(BindingUpdate(request.sequence, request.lifetime, options=options), entry.anchor)
+        self._timers.set(self._unanswered, entry, now + next(request.delays))
+
+    def _new_ticks(self, now: float) -> int:
+        self._last_ticks = max(self._last_ticks + 1, Timestamp.of(now).ticks)
+        return self._last_ticks
+
+    def _deferred(self, entry: BindingUpdateEntry, now: float) -> None:
+        """What had to wait for the rate limit; the node may have gone meanwhile."""
+        if entry.state is BindingState.DEREGISTERING:
+            self._transmit(entry, now)
+        else:
+            self._reachability.ensure(entry, self._transmit, now)
+
+    def _unanswered(self, entry: BindingUpdateEntry, now: float) -> None:
+        if entry.state is BindingState.DEREGISTERING:
+            self._forget(entry)
+        else:
+            self._reachability.ensure(entry, self._transmit, now)
+
+    def _drop_request(self, entry: BindingUpdateEntry) -> None:
+        if entry.request is not None:
+            self._no_longer_pending(entry.request)
+            self._timers.cancel(self._deferred, entry)
+            self._timers.cancel(self._unanswered, entry)
+            entry.request = None
+
+    def _no_longer_pending(self, request: Request) -> None:
+        if request.sequence is not None:
+            self._pending.pop(request.sequence, None)
+
+    def _binding_acknowledgement(self, message: BindingAcknowledgement, source: IPv6Address, now: float) -> None:
+        entry = self._pending.get(message.sequence)
+        if (
+            entry is None
+            or entry.request is None
+            or source != entry.anchor
+            or not message.flags & BindingAcknowledgementFlag.P
+            or not _is_about(message, entry.policy.identifier)
+            or _is_of_another(message, entry.request)
+        ):
+            self._report("unmatched-acknowledgement", f"PBA {message.sequence} from {source} ignored")
+        elif entry.request.lifetime == 0:
+            self._forget(entry)
+        elif not self._fits(entry, message):
+            self._report("wrong-acknowledgement", f"PBA {message.sequence} from {source} is not what was asked for")
+            self._barred.add(entry.policy.link_layer_address)
+            self._give_up(entry, now)
+        elif message.status < BindingStatus.REASON_UNSPECIFIED:
+            self._accepted(entry, entry.request, message, now)
+        else:
+            self._refused(entry, entry.request, message, now)
+
+    def _fits(self, entry: BindingUpdateEntry, message: BindingAcknowledgement) -> bool:
+        """Whether nothing that an acknowledgement repeats differs from the request (RFC 5213, section 6.9.1.2)."""
+        policy, request = entry.policy, entry.request
+        expected = (
+            HandoffIndicator(request.handoff if request else 0),
+            AccessTechnologyType(policy.access_technology),
+            MobileNodeLinkLayerIdentifier(policy.link_layer_address),
+        )
+        return all(message.option(type(option)) in (None, option) for option in expected)
+
+    def _accepted(
+        self, entry: BindingUpdateEntry, request: Request, message: BindingAcknowledgement, now: float
+    ) -> None:
+        granted = tuple(
+            dict.fromkeys(network(option) for option in message.all(HomeNetworkPrefix) if option.prefix != UNSPECIFIED)
+        )
+        expires = request.sent + message.lifetime * LIFETIME_UNIT
+        if not granted or expires <= now:
+            self._report("empty-acceptance", f"{entry.policy.identifier!r}: accepted without a prefix or lifetime")
+            self._give_up(entry, now)
+            return
+        lost = tuple(prefix for prefix in entry.prefixes if prefix not in granted)
+        new = tuple(
+            prefix for prefix in granted if prefix not in entry.prefixes or request.handoff != Handoff.RE_REGISTRATION
+        )
+        self._drop_request(entry)
+        self._reachability.drop(entry)
+        self._follow(entry, request, message)
+        for prefix in lost:
+            self._routes.detached(entry, prefix, now)
+        entry.prefixes, entry.expires, entry.registered = granted, expires, request.timestamp
+        self._timers.set(self._expire, entry, expires)
+        self._timers.set(self._refresh, entry, request.sent + message.lifetime * LIFETIME_UNIT * REFRESH_AFTER)
+        self._advertising.announce(entry, now, withdrawn=lost)
+        for prefix in new:
+            self._routes.attached(entry, prefix, now)
+            self._report("attached", f"{entry.policy.identifier!r} on port {entry.port}: {prefix}", prefix=prefix)
+
+    def _route_adjust(self, message: RouteAdjust, source: IPv6Address, now: float) -> None:
+        """The RMS answers a report, or tells where a node is now; or it asks for all reports, by the prefix ``::``.
+
+        It asks when it has lost its bindings.
+        """
+        if source != self.config.rms or message.prefix != UNSPECIFIED:
+            self._routes.route_adjust(message, source, now)
+            if source == self.config.rms and message.new_mag != UNSPECIFIED:
+                self._routed(message)
+            return
+        if message.option(Timestamp) is not None:
+            self._send(message, source)
+        for entry in self.bindings:
+            for prefix in entry.prefixes:
+                self._routes.attached(entry, prefix, now)
+
+    def _routed(self, message: RouteAdjust) -> None:
+        """The routes of a prefix are in force. A node that is elsewhere by now need not be reported to have left."""
+        here = message.new_mag == self.config.address
+        timestamp = message.option(Timestamp)
+        if not here and timestamp is not None:
+            self._routes.heard(message.prefix, timestamp.ticks - 1)
+        self._effects.append(Forward(message.prefix, here))
+
+    def _follow(self, entry: BindingUpdateEntry, request: Request, message: BindingAcknowledgement) -> None:
+        """Note to which LMA the session was redirected; it has it already (RFC 6463, section 5.2)."""
+        entry.unwilling.clear()
+        redirect = message.option(Redirect)
+        if redirect is None:
+            return
+        if request.redirectable and isinstance(redirect.address, IPv6Address) and self._tunnels.is_up(redirect.address):
+            entry.anchor = redirect.address
+            self._report("redirected", f"{entry.policy.identifier!r} to {entry.anchor}", lma=entry.anchor)
+        else:
+            text = f"{entry.policy.identifier!r}: redirection to {redirect.address} ignored"
+            self._report("redirection-ignored", text, lma=redirect.address)
+
+    def _refused(
+        self, entry: BindingUpdateEntry, request: Request, message: BindingAcknowledgement, now: float
+    ) -> None:
+        identifier, status = entry.policy.identifier, message.status
+        self._report("registration-refused", f"{identifier!r}: status {status}", status=status, identifier=identifier)
+        reaction = REACTIONS.get(status, Reaction.GIVE_UP)
+        if reaction is Reaction.SYNCHRONISE:
+            self._synchronise(entry.anchor, message.option(Timestamp), now)
+            return
+        if reaction is Reaction.TRY_AGAIN:
+            return
+        if reaction is Reaction.ASK_FOR_ANY and request.prefixes:
+            self._withdraw(entry, now)
+            self._register(entry, (), now)
+            return
+        other = self._other_anchor(entry) if reaction is Reaction.ASK_ANOTHER else None
+        if other is not None:
+            entry.anchor = other
+            self._register_again(entry, now)
+            return
+        if reaction is Reaction.BAR:
+            self._barred.add(entry.policy.link_layer_address)
+        self._give_up(entry, now)
+
+    def _synchronise(self, lma: IPv6Address, timestamp: Timestamp | None, now: float) -> None:
+        """Have the clock set, though not by the LMA's, whose deviation is only told to the administrator."""
+        self._effects.append(SynchroniseClock())
+        if timestamp is not None:
+            ahead = timestamp.seconds - now
+            self._report("clock-skew", f"the clock of {lma} is {ahead:+.3f} s off this one", lma=lma, seconds=ahead)
+
+    def _other_anchor(self, entry: BindingUpdateEntry) -> IPv6Address | None:
+        """The next LMA to ask when one will not have the session: the profile's, then the others in their order."""
+        entry.unwilling.add(entry.anchor)
+        lmas = (entry.policy.anchor, *self.config.lmas) if self.config.redirection else ()
+        return next((lma for lma in lmas if lma not in entry.unwilling and self._tunnels.is_up(lma)), None)
+
+    def _revocation(self, message: BindingRevocationIndication, source: IPv6Address, now: float) -> None:
+        """The LMA ends sessions (RFC 5846, section 9.1)."""
+        if source not in self._tunnels:
+            self._report("unknown-lma", f"revocation by {source} refused", lma=source)
+            return
+        known = self._last_revocations.get(source)
+        if known is not None and known[0] == message:
+            self._send(known[1], source)
+            return
+        judgement = judge(message, source, self._entries.values())
+        flags = message.flags & (RevocationFlag.P | RevocationFlag.G)
+        answer = BindingRevocationAcknowledgement(judgement.status, message.sequence, flags, judgement.options)
+        self._last_revocations[source] = message, answer
+        self._send(answer, source)
+        for entry in judgement.entries:
+            self._report("revoked", f"{entry.policy.identifier!r} by {source}", identifier=entry.policy.identifier)
+            if message.trigger == RevocationTrigger.PER_PEER_POLICY and entry.state is not BindingState.DEREGISTERING:
+                # The LMA gives up all its sessions; the mobile node is still here.
+                self._move_on(entry, now)
+            else:
+                self._give_up(entry, now)
+
+    def _expire(self, entry: BindingUpdateEntry, now: float) -> None:
+        """No answer came in time: the LMA has forgotten the session, and may give the prefixes away."""
+        self._report("binding-expired", f"{entry.policy.identifier!r}", identifier=entry.policy.identifier)
+        self._start_over(entry, now)
+
+    def _start_over(self, entry: BindingUpdateEntry, now: float) -> None:
+        """The session has ended, the node may still be here: register it as if it had just come."""
+        self._withdraw(entry, now)
+        entry.anchor = entry.policy.anchor
+        self._register_if_there(entry, now)
+
+    def _move_on(self, entry: BindingUpdateEntry, now: float) -> None:
+        """Another LMA shall have the session; the node keeps what it holds, if that one agrees."""
+        entry.anchor = entry.policy.anchor
+        self._register_if_there(entry, now)
+
+    def _give_up(self, entry: BindingUpdateEntry, now: float) -> None:
+        self._withdraw(entry, now)
+        self._forget(entry)
+
+    def _forget(self, entry: BindingUpdateEntry) -> None:
+        self._drop_request(entry)
+        self._reachability.drop(entry)
+        del self._entries[entry.policy.link_layer_address]
+
+    def _withdraw(self, entry: BindingUpdateEntry, now: float, link_is_up: bool = True) -> None:
+        """The node holds nothing any more."""
+        self._timers.cancel(self._refresh, entry)
+        self._timers.cancel(self._expire, entry)
+        self._advertising.withdraw(entry, link_is_up)
+        for prefix in entry.prefixes:
+            self._routes.detached(entry, prefix, now)
+        entry.prefixes = ()
+
+
+def _is_about(message: BindingAcknowledgement, identifier: bytes) -> bool:
+    """Whether an acknowledgement is about a mobile node, or names none: the sequence number may be another MAG's."""
+    return message.option(MobileNodeIdentifier) in (None, MobileNodeIdentifier(identifier))
+
+
+def _is_of_another(message: BindingAcknowledgement, request: Request) -> bool:
+    """Whether an acceptance echoes another timestamp than the request's: that of a MAG before its restart, say."""
+    timestamp = message.option(Timestamp)
+    accepted = message.status < BindingStatus.REASON_UNSPECIFIED
+    return accepted and timestamp is not None and timestamp.ticks != request.timestamp

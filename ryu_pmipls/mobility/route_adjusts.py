@@ -1,0 +1,105 @@
+"""What a MAG, or an LMA in its place, tells the RMS about routes of mobile nodes: Route_adjust (draft section 3.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import IPv6Address, IPv6Network
+
+from ryu_pmipls.mobility.binding_cache import BindingCacheEntry
+from ryu_pmipls.mobility.config import AnchorConfig, GatewayConfig
+from ryu_pmipls.mobility.effects import Effects
+from ryu_pmipls.mobility.registration import UNSPECIFIED
+from ryu_pmipls.mobility.timer_queue import Timers, delays
+from ryu_pmipls.mobility.update_list import REFRESH_AFTER, BindingUpdateEntry
+from ryu_pmipls.wire import Attachment, MobileNodeIdentifier, MobileNodeLinkLayerIdentifier, Option, RouteAdjust, Timestamp
+
+
+@dataclass(eq=False)
+class Adjustment:
+    """A Route_adjust that the RMS has not acknowledged yet."""
+
+    message: RouteAdjust
+    delays: Iterator[float]
+    sent: int = 0
+
+
+class RouteReports:
+    """The Route_adjust that are under way, at most one for each prefix."""
+
+    def __init__(self, config: GatewayConfig | AnchorConfig, effects: Effects, timers: Timers) -> None:
+        self.config = config
+        self._effects = effects
+        self._timers = timers
+        self._adjustments: dict[IPv6Address, Adjustment] = {}
+
+    def attached(self, entry: BindingUpdateEntry, prefix: IPv6Network, now: float) -> None:
+        """A mobile node holds ``prefix`` at this MAG."""
+        # The old MAG is not known here; the RMS knows it (erratum E35).
+        attachment = Attachment(entry.port, entry.anchor)
+        options = (Timestamp(entry.registered), *_naming(entry), attachment)
+        self._tell(RouteAdjust(prefix.network_address, UNSPECIFIED, self.config.address, options=options), now)
+
+    def detached(self, entry: BindingUpdateEntry, prefix: IPv6Network, now: float) -> None:
+        """A mobile node holds ``prefix`` here no longer; the RMS is told when the LMA lets the session go."""
+        # One tick after the registration that ends: it replaces that one, and loses to any later one
+        # of another MAG, however late this MAG notices that the node has gone.
+        options = (Timestamp(entry.registered + 1), *_naming(entry))
+        message = RouteAdjust(prefix.network_address, self.config.address, UNSPECIFIED, options=options)
+        self._tell(message, now, self.config.min_delay_before_bce_delete)
+
+    def ended(self, session: BindingCacheEntry, prefix: IPv6Network, now: float) -> None:
+        """A session has ended at this LMA; the RMS is told unless it is heard in time that the MAG has done so.
+
+        A MAG that has died or was restarted does not. ``Attachment`` tells this from an acknowledgement by the LMA.
+        """
+        options = (Timestamp(session.registered + 1), session.identifier, Attachment(0, self.config.address))
+        message = RouteAdjust(prefix.network_address, session.care_of_address, UNSPECIFIED, options=options)
+        self._tell(message, now, self.config.min_delay_before_bce_delete)
+
+    def heard(self, prefix: IPv6Address, ticks: int) -> None:
+        """The RMS knows what happened to a prefix at ``ticks`` (1/65536 s) and need not be told of what was before."""
+        adjustment = self._adjustments.get(prefix)
+        told = adjustment.message.option(Timestamp) if adjustment is not None else None
+        if told is not None and told.ticks <= ticks:
+            self._end(prefix)
+
+    def route_adjust(self, message: RouteAdjust, source: IPv6Address, now: float) -> None:
+        """The RMS answers a Route_adjust with the same message when the routes are in force (erratum E37)."""
+        adjustment = self._adjustments.get(message.prefix)
+        if source != self.config.rms:
+            self._effects.report("not-from-rms", f"Route_adjust from {source} refused")
+        elif adjustment is not None and _same_change(adjustment.message, message):
+            self._end(message.prefix)
+
+    def _end(self, prefix: IPv6Address) -> None:
+        del self._adjustments[prefix]
+        self._timers.cancel(self._transmit, prefix)
+
+    def _tell(self, message: RouteAdjust, now: float, delay: float = 0.0) -> None:
+        """Tell the RMS, after ``delay``, until it answers; what was told of the prefix before is void."""
+        # Without end: an RMS that is away will come back, and messages get lost.
+        schedule = delays(self.config.adjust_timeout, self.config.binding_lifetime * REFRESH_AFTER)
+        self._adjustments[message.prefix] = Adjustment(message, schedule)
+        if delay > 0:
+            self._timers.set(self._transmit, message.prefix, now + delay)
+        else:
+            self._transmit(message.prefix, now)
+
+    def _transmit(self, prefix: IPv6Address, now: float) -> None:
+        adjustment = self._adjustments[prefix]
+        if adjustment.sent == self.config.adjust_tries:
+            text = f"the RMS does not confirm the route of {prefix}"
+            self._effects.report("route-adjust-unanswered", text, prefix=prefix)
+        adjustment.sent += 1
+        self._effects.send(adjustment.message, self.config.rms)
+        self._timers.set(self._transmit, prefix, now + next(adjustment.delays))
+
+
+def _naming(entry: BindingUpdateEntry) -> tuple[Option, ...]:
+    policy = entry.policy
+    return MobileNodeIdentifier(policy.identifier), MobileNodeLinkLayerIdentifier(policy.link_layer_address)
+
+
+def _same_change(one: RouteAdjust, other: RouteAdjust) -> bool:
+    return one.new_mag == other.new_mag and one.option(Timestamp) == other.option(Timestamp)
