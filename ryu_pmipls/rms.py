@@ -17,31 +17,41 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, cast
 
 from ryu_pmipls.clock import SteadyClock
-from ryu_pmipls.controller.retransmission import Confirmation
+from ryu_pmipls.controller.api.resources import Resources
+from ryu_pmipls.controller.bindings import BindingTable
 from ryu_pmipls.controller.context import Context
-from ryu_pmipls.controller.failure_detection import FailureControl
+from ryu_pmipls.controller.failure_detection import FailureDetection
 from ryu_pmipls.controller.health import HealthControl
 from ryu_pmipls.controller.incidents import Incidents
-from ryu_pmipls.controller.lma_notifier import Notifier
-from ryu_pmipls.controller.operator_commands import Operator
+from ryu_pmipls.controller.lma_notifier import LmaNotifier
+from ryu_pmipls.controller.load_sharing import LoadSharing, stored_uplinks
+from ryu_pmipls.controller.new_sessions import NewSessions
+from ryu_pmipls.controller.operator_commands import OperatorCommands
 from ryu_pmipls.controller.recovery import Recovery
-from ryu_pmipls.controller.route_reports import Report, Reports
-from ryu_pmipls.controller.routes import RouteControl
-from ryu_pmipls.controller.new_sessions import SessionControl
-from ryu_pmipls.controller.load_sharing import UplinkControl, stored_uplinks
-from ryu_pmipls.controller.watched_store import WatchedStore
-from ryu_pmipls.domain.profile import Profile, ProfileError, load_profile
-from ryu_pmipls.controller.ryu import CONFIGURATION, DEAD_DISPATCHER, MAIN_DISPATCHER, WSGIServer, error_name, hub, ofp_event, ofproto_v1_3, set_ev_cls
+from ryu_pmipls.controller.retransmission import Retransmission
+from ryu_pmipls.controller.route_reports import RouteReport, RouteReportReader
+from ryu_pmipls.controller.routes import Routes
+from ryu_pmipls.controller.ryu import (
+    CONFIGURATION,
+    DEAD_DISPATCHER,
+    MAIN_DISPATCHER,
+    WSGIServer,
+    error_name,
+    hub,
+    ofp_event,
+    ofproto_v1_3,
+    set_ev_cls,
+)
 from ryu_pmipls.controller.ryu.connection import Connection, PromptApp
 from ryu_pmipls.controller.ryu.readable import Readable
 from ryu_pmipls.controller.ryu.threads import in_thread
-from ryu_pmipls.controller.switches.domain_switches import Network
-from ryu_pmipls.controller.switches.switch import Switch
-from ryu_pmipls.http.application import RestApplication
-from ryu_pmipls.controller.api.resources import Resources
-from ryu_pmipls.controller.bindings import BindingTable
-from ryu_pmipls.signalling import Endpoint, Peer, Role
 from ryu_pmipls.controller.store import Store, StoreError, open_store
+from ryu_pmipls.controller.switches.domain_switches import Switches
+from ryu_pmipls.controller.switches.switch import Switch
+from ryu_pmipls.controller.watched_store import WatchedStore
+from ryu_pmipls.domain.profile import Profile, ProfileError, load_profile
+from ryu_pmipls.http.application import RestApplication
+from ryu_pmipls.signalling import Endpoint, Peer, Role
 from ryu_pmipls.wire import CoreGateway, LoadInfo, RouteAdjust
 
 LOG = logging.getLogger(__name__)
@@ -99,22 +109,22 @@ class RouteManagementServer(PromptApp):
             self.gateways = self.store.load_core_gateways()
             self.recovery = Recovery(profile, self.bindings, self.gateways, self.store)
             uplinks = stored_uplinks(profile, self.store.load_uplinks())
-            self.network = Network(profile, self.bindings, uplinks, self.gateways, self.recovery.read)
+            self.network = Switches(profile, self.bindings, uplinks, self.gateways, self.recovery.read)
             self.endpoint = self._open_endpoint()
-            self.confirmation = Confirmation(self.endpoint.send, profile.timers)
-            self.sessions = SessionControl(profile, self.confirmation)
+            self.confirmation = Retransmission(self.endpoint.send, profile.timers)
+            self.sessions = NewSessions(profile, self.confirmation)
             incidents = Incidents(self.store)
             context = Context(profile, self.bindings, self.network, self.store, incidents, self.clock.now)
-            self.uplinks = UplinkControl(context, uplinks, self.confirmation, self.sessions)
-            self.failures = FailureControl(context, self.uplinks)
+            self.uplinks = LoadSharing(context, uplinks, self.confirmation, self.sessions)
+            self.failures = FailureDetection(context, self.uplinks)
             self.health = HealthControl(context, self.uplinks, watched)
-            self.operator = Operator(context, self.uplinks, self.sessions)
+            self.operator = OperatorCommands(context, self.uplinks, self.sessions)
         except StoreError as error:
             sys.exit(f"ryu_pmipls.rms: {error}")
-        self.reports = Reports(profile, self.endpoint)
+        self.reports = RouteReportReader(profile, self.endpoint)
         lmas = [self.endpoint.peer(lma.address) for lma in profile.lmas]
-        self.notifier = Notifier(self.endpoint, lmas, profile.timers)
-        self.routes = RouteControl(context, self.endpoint, self.notifier, self.refused)
+        self.notifier = LmaNotifier(self.endpoint, lmas, profile.timers)
+        self.routes = Routes(context, self.endpoint, self.notifier, self.refused)
         self.rest = RestApplication()
         resources = Resources(
             context, self.uplinks, self.sessions, self.failures, self.operator, self.health, self.refused
@@ -271,7 +281,7 @@ class RouteManagementServer(PromptApp):
     def _take(self, datagrams: Sequence[tuple[bytes, Peer]], now: float) -> None:
         """What MAGs report of routes is handled together, after the rest; the ends that LMAs report come last."""
         reports, rest = self.reports.read(datagrams, now)
-        ends: list[Report] = []
+        ends: list[RouteReport] = []
         for octets, peer in rest:
             try:
                 report = self._handle(octets, peer, now)
@@ -287,7 +297,7 @@ class RouteManagementServer(PromptApp):
             self.routes.ended(report, now)
         self.notifier.send(now, busy=not self.routes.settled.is_set())
 
-    def _handle(self, octets: bytes, peer: Peer, now: float) -> Report | None:
+    def _handle(self, octets: bytes, peer: Peer, now: float) -> RouteReport | None:
         """Do what a message asks for, or return what it reports of routes."""
         if peer.role is Role.LMA and self.notifier.take(octets, peer):
             return None

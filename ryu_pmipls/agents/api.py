@@ -16,11 +16,11 @@ from ryu_pmipls import __version__
 from ryu_pmipls.agents.attachment import AccessNetwork
 from ryu_pmipls.agents.core_routing import CoreRoutingWatch
 from ryu_pmipls.agents.driver import Driver
-from ryu_pmipls.http.server import HttpServer
 from ryu_pmipls.domain.profile import LinkLayerAddress, Lma, Mag, MobileNode, Profile, format_link_layer
-from ryu_pmipls.mobility import BindingCacheEntry, BindingUpdateEntry, LocalMobilityAnchor, MobileAccessGateway
 from ryu_pmipls.http.application import RestApplication, RestError
-from ryu_pmipls.http.requests import Nothing, Request, read
+from ryu_pmipls.http.requests import Nothing, RequestModel, read
+from ryu_pmipls.http.server import HttpServer
+from ryu_pmipls.mobility import BindingCacheEntry, BindingUpdateEntry, LocalMobilityAnchor, MobileAccessGateway
 
 Document = dict[str, Any]
 
@@ -33,7 +33,7 @@ def socket_path(name: str, run_directory: Path | None) -> Path:
 # What comes in
 
 
-class NodeRequest(Request):
+class NodeRequest(RequestModel):
     """A mobile node of the profile, by one or both of its names."""
 
     identifier: str | None = None
@@ -56,14 +56,14 @@ class Detach(NodeRequest):
     access_port: str | None = None
 
 
-class Revoke(Request):
+class Revoke(RequestModel):
     identifier: str = Field(min_length=1)
 
 
 # What agents have in common
 
 
-class Control:
+class AgentApi:
     """The resources and commands of an agent; ``driver`` runs the machine behind them."""
 
     role: str
@@ -152,7 +152,7 @@ class Control:
 # The MAG
 
 
-class GatewayControl(Control):
+class GatewayControl(AgentApi):
     """The control of a MAG; ``attached(link-layer address, OpenFlow port)`` as in ``AccessNetwork``."""
 
     role = "mag"
@@ -267,7 +267,7 @@ class GatewayControl(Control):
 # The LMA
 
 
-class AnchorControl(Control):
+class AnchorControl(AgentApi):
     """The control of an LMA."""
 
     role = "lma"

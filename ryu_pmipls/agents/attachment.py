@@ -17,13 +17,26 @@ from dataclasses import dataclass
 from ipaddress import IPv6Address
 
 from ovs_setup.vswitch import OpenVSwitch
-from ryu_pmipls.agents.link_monitor import Link, LinkMonitor
+from ryu_pmipls.agents.link_monitor import LinkMonitor, LinkState
 from ryu_pmipls.agents.packet_socket import LARGEST_FRAME, open_packet_socket
 from ryu_pmipls.domain.profile import format_link_layer
-from ryu_pmipls.mobility import Advertise, Probe
+from ryu_pmipls.mobility import Advertise, ProbeNode
 from ryu_pmipls.signalling import RateLimiter
 from ryu_pmipls.wire import WireError
-from ryu_pmipls.wire.neighbour_discovery import ROUTER_ADDRESS, UNSPECIFIED, Frame, NeighbourSolicitation, RouterAdvertisement, RouterSolicitation, build_frame, link_local_address, neighbour_advertisement, neighbour_solicitation, parse_frame, router_advertisement
+from ryu_pmipls.wire.neighbour_discovery import (
+    ROUTER_ADDRESS,
+    UNSPECIFIED,
+    Frame,
+    NeighbourSolicitation,
+    RouterAdvertisement,
+    RouterSolicitation,
+    build_frame,
+    link_local_address,
+    neighbour_advertisement,
+    neighbour_solicitation,
+    parse_frame,
+    router_advertisement,
+)
 
 LOG = logging.getLogger(__name__)
 
@@ -35,7 +48,7 @@ _SOURCE = slice(6, 12)  # in an Ethernet frame
 
 
 @dataclass
-class AccessPort:
+class OpenAccessPort:
     """An access port that is there. Its socket is open while the link is down: a solicitation may be the first word."""
 
     index: int
@@ -74,11 +87,11 @@ class AccessNetwork:
         self._counters = counters
         self._limiter = RateLimiter()
         self._pace = RateLimiter(_PACE, interval=1.0)
-        self._present: dict[str, AccessPort] = {}
+        self._present: dict[str, OpenAccessPort] = {}
         self._addresses: dict[bytes, IPv6Address] = {}  # link-local ones, which nodes have been seen to use
 
     @property
-    def ports(self) -> Mapping[str, AccessPort]:
+    def ports(self) -> Mapping[str, OpenAccessPort]:
         """The access ports that are there, by name."""
         return self._present
 
@@ -88,7 +101,7 @@ class AccessNetwork:
         monitor = LinkMonitor()
         changed = asyncio.Event()
         loop.add_reader(monitor, changed.set)
-        unsettled: dict[str, Link] = {}
+        unsettled: dict[str, LinkState] = {}
         try:
             while True:
                 with suppress(asyncio.TimeoutError):
@@ -115,7 +128,7 @@ class AccessNetwork:
             )
             self._send(name, build_frame(frame))
 
-    def probe(self, effect: Probe) -> None:
+    def probe(self, effect: ProbeNode) -> None:
         """Ask a mobile node whether it is there."""
         name, node = self._named(effect.port), effect.link_layer_address
         if name is not None:
@@ -129,7 +142,7 @@ class AccessNetwork:
         self._refuse("no such port", f"OpenFlow port {number} is no access port")
         return None
 
-    async def _follow(self, link: Link) -> bool:
+    async def _follow(self, link: LinkState) -> bool:
         """Take note of a link's state; false when it has to be tried again."""
         port = self._present.get(link.name)
         if port is not None and port.up and not link.up:
@@ -160,8 +173,8 @@ class AccessNetwork:
                 return row["ofport"]
         return None
 
-    def _open(self, link: Link, number: int) -> AccessPort:
-        port = self._present[link.name] = AccessPort(
+    def _open(self, link: LinkState, number: int) -> OpenAccessPort:
+        port = self._present[link.name] = OpenAccessPort(
             link.index, number, link.mtu, open_packet_socket(link.name, link.index)
         )
         asyncio.get_running_loop().add_reader(port.socket, self._receive, link.name)

@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from ryu_pmipls.mobility import Advertise, Effect, Send
-from ryu_pmipls.wire import BindingAcknowledgement, BindingUpdate, Handoff, HandoffIndicator, Message, MobileNodeLinkLayerIdentifier, RouteAdjust
+from ryu_pmipls.wire import (
+    BindingAcknowledgement,
+    BindingUpdate,
+    HandoffIndicator,
+    HandoffType,
+    Message,
+    MobileNodeLinkLayerIdentifier,
+    RouteAdjust,
+)
 
 LOG = logging.getLogger(__name__)
 
@@ -65,7 +73,7 @@ class AttachmentTimes:
             if message.lifetime == 0:
                 self._steps.pop(node, None)
                 self._attached.pop(node, None)
-            elif message.option(HandoffIndicator) != HandoffIndicator(Handoff.RE_REGISTRATION):
+            elif message.option(HandoffIndicator) != HandoffIndicator(HandoffType.RE_REGISTRATION):
                 if "pba_received" in self._steps.get(node, ()):
                     del self._steps[node]  # attached once more before the RMS had answered
                 self._steps.setdefault(node, {}).setdefault("pbu_sent", now)

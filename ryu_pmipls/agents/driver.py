@@ -13,7 +13,17 @@ from typing import Any
 from ovs_setup import OvsSetupError
 from ryu_pmipls.agents.tunnel_ends import TunnelEnds
 from ryu_pmipls.clock import SteadyClock
-from ryu_pmipls.mobility import BuildTunnel, CheckTunnel, Effect, LocalMobilityAnchor, MobileAccessGateway, RemoveTunnel, Report, Send, SynchroniseClock
+from ryu_pmipls.mobility import (
+    BuildTunnel,
+    CheckTunnel,
+    Effect,
+    LocalMobilityAnchor,
+    MobileAccessGateway,
+    Notice,
+    RemoveTunnel,
+    Send,
+    SynchroniseClock,
+)
 from ryu_pmipls.signalling import Endpoint, RateLimiter
 from ryu_pmipls.wire import Message
 
@@ -116,7 +126,7 @@ class Driver:
             self._spawn(self._remove(effect.peer))
         elif isinstance(effect, CheckTunnel):
             self._spawn(self._check(effect.peer))
-        elif isinstance(effect, Report):
+        elif isinstance(effect, Notice):
             self._log(effect)
         elif isinstance(effect, SynchroniseClock):
             self.clock.synchronise()
@@ -125,7 +135,7 @@ class Driver:
         if self._observe is not None:
             self._observe(effect, self.clock.now())
 
-    def _log(self, report: Report) -> None:
+    def _log(self, report: Notice) -> None:
         self.counters[report.kind] += 1
         if self._limiter.passes(report.kind):
             LOG.info("%s: %s", report.kind, report.text)

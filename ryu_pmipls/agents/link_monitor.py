@@ -22,7 +22,7 @@ _ATTRIBUTE = struct.Struct("=HH")  # length, type
 
 
 @dataclass(frozen=True)
-class Link:
+class LinkState:
     """An interface; ``up`` says that it is switched on and has a carrier, ``gone`` that it was removed.
 
     ``mtu`` is in octets.
@@ -49,7 +49,7 @@ class LinkMonitor:
     def close(self) -> None:
         self._socket.close()
 
-    def links(self) -> Iterator[Link]:
+    def links(self) -> Iterator[LinkState]:
         """What the kernel has told since the last call; the last word on a link counts."""
         while True:
             try:
@@ -69,7 +69,7 @@ class LinkMonitor:
         self._socket.send(request + _LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0))
 
 
-def parse_links(data: bytes) -> Iterator[Link]:
+def parse_links(data: bytes) -> Iterator[LinkState]:
     """The links that a datagram of rtnetlink is about."""
     while len(data) >= _HEADER.size:
         length, kind, *_ = _HEADER.unpack_from(data)
@@ -83,7 +83,7 @@ def parse_links(data: bytes) -> Iterator[Link]:
                 mtu = int.from_bytes(attributes[_IFLA_MTU], sys.byteorder)
                 gone = kind == _RTM_DELLINK
                 up = not gone and flags & _IFF_UP != 0 and flags & _IFF_LOWER_UP != 0
-                yield Link(name, index, up, mtu, gone)
+                yield LinkState(name, index, up, mtu, gone)
         data = data[_aligned(length) :]
 
 

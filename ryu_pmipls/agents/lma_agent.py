@@ -10,16 +10,16 @@ from pathlib import Path
 from ovs_setup import tunnel
 from ovs_setup.node import SERVICE_BRIDGE
 from ovs_setup.vswitch import OpenVSwitch
+from ryu_pmipls.agents.agent_state import LeaseFile, count_restart
 from ryu_pmipls.agents.announcement import Announcer
-from ryu_pmipls.agents.configuration import anchor_config
 from ryu_pmipls.agents.api import AnchorControl
+from ryu_pmipls.agents.configuration import anchor_config
 from ryu_pmipls.agents.core_gateway import CoreGatewayResolver
 from ryu_pmipls.agents.core_routing import CoreRoutingWatch
 from ryu_pmipls.agents.cpu import Cpu
 from ryu_pmipls.agents.driver import Driver
 from ryu_pmipls.agents.load_report import LoadMeter, tunnel_counters
 from ryu_pmipls.agents.reconnection import keep_hastened
-from ryu_pmipls.agents.agent_state import LeaseFile, count_restart
 from ryu_pmipls.agents.tunnel_ends import TunnelEnds
 from ryu_pmipls.agents.undeliverable import Undeliverable
 from ryu_pmipls.clock import SteadyClock

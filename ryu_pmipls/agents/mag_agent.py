@@ -7,19 +7,19 @@ from pathlib import Path
 
 from ovs_setup import tunnel
 from ovs_setup.vswitch import OpenVSwitch
+from ryu_pmipls.agents.agent_state import count_restart
+from ryu_pmipls.agents.api import GatewayControl
 from ryu_pmipls.agents.attachment import AccessNetwork
 from ryu_pmipls.agents.attachment_times import AttachmentTimes
 from ryu_pmipls.agents.configuration import gateway_config
-from ryu_pmipls.agents.api import GatewayControl
 from ryu_pmipls.agents.driver import Driver
 from ryu_pmipls.agents.handoff_buffer import HandoffBuffer
 from ryu_pmipls.agents.reconnection import keep_hastened
-from ryu_pmipls.agents.agent_state import count_restart
 from ryu_pmipls.agents.tunnel_ends import TunnelEnds
 from ryu_pmipls.agents.undeliverable import Undeliverable, gateway_source
 from ryu_pmipls.clock import SteadyClock
 from ryu_pmipls.domain.profile import Mag, Profile
-from ryu_pmipls.mobility import Advertise, Forward, MobileAccessGateway, Probe
+from ryu_pmipls.mobility import Advertise, Forward, MobileAccessGateway, ProbeNode
 from ryu_pmipls.signalling import Endpoint, Role
 from ryu_pmipls.wire import Encapsulation
 
@@ -61,7 +61,7 @@ async def serve(
         TunnelEnds(ovs, mag.address, peers, encapsulation, tunnel.Bfd.of_mag(profile.tunnel.bfd_interval)),
         clock,
         counters,
-        {Advertise: access.advertise, Probe: access.probe, Forward: buffer.carry_out},
+        {Advertise: access.advertise, ProbeNode: access.probe, Forward: buffer.carry_out},
         observe=times.observe,
     )
     GatewayControl(profile, mag, driver, machine, access, attached).listen(control)

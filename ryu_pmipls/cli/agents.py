@@ -15,13 +15,12 @@ import click
 from ovs_setup import OvsSetupError
 from ovs_setup.cgroup import CpuGroup
 from ovs_setup.vswitch import OpenVSwitch
-from ryu_pmipls.agents import lma_agent
-from ryu_pmipls.agents import mag_agent
+from ryu_pmipls.agents import lma_agent, mag_agent
+from ryu_pmipls.agents.agent_state import state_directory
 from ryu_pmipls.agents.api import socket_path
 from ryu_pmipls.agents.api_client import request
 from ryu_pmipls.agents.core_routing import bird_socket
 from ryu_pmipls.agents.cpu import GroupCpu, HostCpu
-from ryu_pmipls.agents.agent_state import state_directory
 from ryu_pmipls.domain.profile import load_profile
 
 Node = TypeVar("Node")

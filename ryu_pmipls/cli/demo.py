@@ -10,26 +10,26 @@ from rich.console import Console
 from rich.markup import escape
 
 from ryu_pmipls.domain.profile import find_profile, load_profile
-from ryu_pmipls.lab.lab_error import LabError
 from ryu_pmipls.lab.lab import Lab
+from ryu_pmipls.lab.lab_error import LabError
 from ryu_pmipls.lab.measuring.demo import beginning
-from ryu_pmipls.lab.measuring.demo.signalling_capture import Capture
 from ryu_pmipls.lab.measuring.demo.diagnosis import diagnose
-from ryu_pmipls.lab.measuring.demo.tcp_handoff import hand_off
 from ryu_pmipls.lab.measuring.demo.overload import overload
-from ryu_pmipls.lab.measuring.demo.stage import Stage, Step
+from ryu_pmipls.lab.measuring.demo.signalling_capture import Capture
+from ryu_pmipls.lab.measuring.demo.stage import DemoStep, Stage
 from ryu_pmipls.lab.measuring.demo.summary import summary
+from ryu_pmipls.lab.measuring.demo.tcp_handoff import hand_off
 from ryu_pmipls.lab.measuring.options import report_option
 
 
-def _steps(capture: Capture) -> tuple[Step, ...]:
+def _steps(capture: Capture) -> tuple[DemoStep, ...]:
     return (
-        Step("The lab: namespaces, Open vSwitch, RMS", 6, lambda stage: beginning.bring_up(stage, capture)),
-        Step("Tunnels between MAGs and LMAs (Tnl_request, Tnl_ack)", 4, beginning.tunnels),
-        Step("Mobile nodes attach (RS, PBU, PBA, RA)", 5, beginning.attach),
-        Step("An overloaded LMA (Load_info, Load_adjust)", 26, overload),
-        Step("A handoff during a TCP transfer (Route_adjust)", 9, hand_off),
-        Step("The capture of the signalling, read by tshark", 1, capture.judge),
+        DemoStep("The lab: namespaces, Open vSwitch, RMS", 6, lambda stage: beginning.bring_up(stage, capture)),
+        DemoStep("Tunnels between MAGs and LMAs (Tnl_request, Tnl_ack)", 4, beginning.tunnels),
+        DemoStep("Mobile nodes attach (RS, PBU, PBA, RA)", 5, beginning.attach),
+        DemoStep("An overloaded LMA (Load_info, Load_adjust)", 26, overload),
+        DemoStep("A handoff during a TCP transfer (Route_adjust)", 9, hand_off),
+        DemoStep("The capture of the signalling, read by tshark", 1, capture.judge),
     )
 
 

@@ -9,7 +9,7 @@ import click
 from ovs_setup import OvsSetupError
 from ovs_setup.node import Node
 from ovs_setup.vswitch import OpenVSwitch
-from ryu_pmipls.doctor.check import Finding, Role, examine
+from ryu_pmipls.doctor.check import Finding, HostRole, examine
 from ryu_pmipls.doctor.host_checks import HOST_CHECKS
 from ryu_pmipls.doctor.host_facts import ProfileFacts, Purpose
 from ryu_pmipls.doctor.host_gathering import host_facts
@@ -19,9 +19,9 @@ from ryu_pmipls.doctor.node_gathering import node_facts, underlay_ports
 from ryu_pmipls.doctor.printing import document, exit_status, print_findings, summary
 from ryu_pmipls.doctor.purposes import RMS, find_node, host_purpose, role_of, wanted_switch_node
 from ryu_pmipls.domain.profile import HOST_PROFILE, PROFILE_VARIABLE, Profile, ProfileError, find_profile, load_profile
-from ryu_pmipls.lab.lab_error import LabError
 from ryu_pmipls.lab.examination import examine_lab, lab_purpose
 from ryu_pmipls.lab.lab import Lab
+from ryu_pmipls.lab.lab_error import LabError
 from ryu_pmipls.lab.lab_layout import plan
 
 _HOST = "this host"
@@ -73,7 +73,7 @@ def _host_findings(name: str | None, node: str | None) -> list[Finding]:
             raise
         # What the environment says is part of what is examined.
         facts = ProfileFacts(named or str(HOST_PROFILE), origin, str(error).splitlines()[0])
-        return examine(_HOST, HOST_CHECKS, Role.LAB, host_facts(Purpose(), facts))
+        return examine(_HOST, HOST_CHECKS, HostRole.LAB, host_facts(Purpose(), facts))
     facts = ProfileFacts(name or named or path.stem, origin)
     if node is not None:
         return _node_findings(profile, node, facts)
@@ -81,7 +81,7 @@ def _host_findings(name: str | None, node: str | None) -> list[Finding]:
         raise click.UsageError(
             f"the profile of domain {profile.domain!r} describes real hosts: name this one, --node NODE."
         )
-    return examine(_HOST, HOST_CHECKS, Role.LAB, host_facts(lab_purpose(profile, plan(profile)), facts))
+    return examine(_HOST, HOST_CHECKS, HostRole.LAB, host_facts(lab_purpose(profile, plan(profile)), facts))
 
 
 def _node_findings(profile: Profile, name: str, facts: ProfileFacts) -> list[Finding]:

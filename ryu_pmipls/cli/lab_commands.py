@@ -12,9 +12,10 @@ from rich.table import Table
 
 from ovs_setup import OvsSetupError
 from ryu_pmipls.domain.profile import find_profile, load_profile
-from ryu_pmipls.lab import cleanup as remains, traffic_generator as traffic
-from ryu_pmipls.lab.lab_error import LabError
+from ryu_pmipls.lab import cleanup as remains
+from ryu_pmipls.lab import traffic_generator as traffic
 from ryu_pmipls.lab.lab import Lab
+from ryu_pmipls.lab.lab_error import LabError
 from ryu_pmipls.lab.lab_layout import AccessPort
 from ryu_pmipls.lab.traffic_generator import Direction, FlowResult, Protocol
 

@@ -11,10 +11,11 @@ import click
 from rich.console import Console
 
 from ryu_pmipls.domain.profile import find_profile, load_profile
-from ryu_pmipls.lab.lab_error import LabError
 from ryu_pmipls.lab.lab import Lab
+from ryu_pmipls.lab.lab_error import LabError
 from ryu_pmipls.lab.measuring.options import report_option
-from ryu_pmipls.lab.measuring.sharing import drain, lma_failure as failure, goodput, moves
+from ryu_pmipls.lab.measuring.sharing import drain, goodput, moves
+from ryu_pmipls.lab.measuring.sharing import lma_failure as failure
 from ryu_pmipls.lab.measuring.sharing.testbed import Figures, Testbed
 
 MEASUREMENTS: dict[str, Callable[[Testbed], Figures]] = {

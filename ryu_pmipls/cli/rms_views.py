@@ -16,7 +16,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from ryu_pmipls.domain.profile import REST_DEFAULT, Endpoint, NoProfileError, Profile, load_profile
+from ryu_pmipls.domain.profile import REST_DEFAULT, ListenEndpoint, NoProfileError, Profile, load_profile
 from ryu_pmipls.loadsharing import explain
 
 TIMEOUT = 5.0  # s
@@ -67,7 +67,7 @@ def base_url(profile: Profile) -> str:
     return _url(profile.rms.rest)
 
 
-def _url(rest: Endpoint) -> str:
+def _url(rest: ListenEndpoint) -> str:
     host = f"[{rest.host}]" if ":" in rest.host else rest.host
     return f"http://{host}:{rest.port}"
 

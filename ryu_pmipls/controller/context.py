@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ryu_pmipls.controller.incidents import Incidents
-from ryu_pmipls.domain.profile import Profile
-from ryu_pmipls.controller.switches.domain_switches import Network
 from ryu_pmipls.controller.bindings import BindingTable
+from ryu_pmipls.controller.incidents import Incidents
 from ryu_pmipls.controller.store import Store
+from ryu_pmipls.controller.switches.domain_switches import Switches
+from ryu_pmipls.domain.profile import Profile
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Context:
 
     profile: Profile
     bindings: BindingTable
-    network: Network
+    network: Switches
     store: Store
     incidents: Incidents
     clock: Callable[[], float]

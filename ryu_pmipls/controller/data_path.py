@@ -99,7 +99,7 @@ class TunnelCounters:
         return self._ways[node, peer].silent
 
 
-class Fault(str, Enum):
+class DataPathFault(str, Enum):
     """What keeps a mobile node's downlink from it."""
 
     NO_ROUTE = "no route"  # an LMA has no flow entry for it
@@ -110,7 +110,7 @@ class Fault(str, Enum):
 class NodeFault(NamedTuple):
     """A fault, and at which node (name)."""
 
-    fault: Fault
+    fault: DataPathFault
     node: str
 
 
@@ -141,13 +141,13 @@ class Observation:
                 continue
             before, after = self.mags_before[mag].get(prefix), self.mags_after[mag].get(prefix)
             if before is None and after is None:
-                found[prefix] = NodeFault(Fault.NO_ENTRY, mag)
+                found[prefix] = NodeFault(DataPathFault.NO_ENTRY, mag)
             elif before is not None and before == after and self._forwarded(prefix, lmas) >= LEAST_PACKETS:
-                found[prefix] = NodeFault(Fault.LOST, mag)
+                found[prefix] = NodeFault(DataPathFault.LOST, mag)
             else:
                 for lma in sorted(lmas):
                     if prefix not in self.lmas_before[lma] and prefix not in self.lmas_after[lma]:
-                        found[prefix] = NodeFault(Fault.NO_ROUTE, lma)
+                        found[prefix] = NodeFault(DataPathFault.NO_ROUTE, lma)
                         break
         return found
 

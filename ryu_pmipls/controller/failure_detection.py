@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 
 from ryu_pmipls.controller.context import Context
-from ryu_pmipls.controller.load_sharing import UplinkControl
+from ryu_pmipls.controller.load_sharing import LoadSharing
 from ryu_pmipls.controller.ryu import hub
-from ryu_pmipls.loadsharing import Incident, Liveness, Sign
+from ryu_pmipls.controller.store import StoreError
 from ryu_pmipls.controller.switches.reconciler import State
 from ryu_pmipls.controller.switches.rules import tunnel_port
-from ryu_pmipls.controller.store import StoreError
+from ryu_pmipls.loadsharing import Incident, Liveness, Sign
 
 LOG = logging.getLogger(__name__)
 
@@ -20,10 +20,10 @@ _INTERVAL = 0.25
 _DEAD = "dead"
 
 
-class FailureControl:
+class FailureDetection:
     """Judges the LMAs of a domain, and has those evacuated that are dead."""
 
-    def __init__(self, context: Context, uplinks: UplinkControl) -> None:
+    def __init__(self, context: Context, uplinks: LoadSharing) -> None:
         profile = context.profile
         self._store = context.store
         self._network = context.network

@@ -7,19 +7,19 @@ import time
 from collections.abc import Iterator
 from itertools import islice
 
+from ryu_pmipls.controller.bindings import Binding
 from ryu_pmipls.controller.context import Context
-from ryu_pmipls.controller.data_path import Fault, NodeFault, TunnelCounters
+from ryu_pmipls.controller.data_path import DataPathFault, NodeFault, TunnelCounters
+from ryu_pmipls.controller.load_sharing import LoadSharing
 from ryu_pmipls.controller.node_sweep import NodeSweep
 from ryu_pmipls.controller.reasons import Reason, Reasons, Symptom, shown
-from ryu_pmipls.controller.load_sharing import UplinkControl
-from ryu_pmipls.controller.watched_store import WatchedStore
-from ryu_pmipls.domain.profile import Lma
 from ryu_pmipls.controller.ryu import hub
-from ryu_pmipls.loadsharing import LmaLoad, LmaState
 from ryu_pmipls.controller.switches.reconciler import State
 from ryu_pmipls.controller.switches.rules import tunnel_port
 from ryu_pmipls.controller.switches.switch import Switch
-from ryu_pmipls.controller.bindings import Binding
+from ryu_pmipls.controller.watched_store import WatchedStore
+from ryu_pmipls.domain.profile import Lma
+from ryu_pmipls.loadsharing import LmaLoad, LmaState
 from ryu_pmipls.wire import CoreRouting, CoreRoutingStatus, LoadInfo
 
 LOG = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ _LOGGED = 10
 class HealthControl:
     """Looks what is wrong in a domain."""
 
-    def __init__(self, context: Context, uplinks: UplinkControl, store: WatchedStore) -> None:
+    def __init__(self, context: Context, uplinks: LoadSharing, store: WatchedStore) -> None:
         profile = context.profile
         self._context = context
         self._uplinks = uplinks
@@ -182,9 +182,9 @@ def core_symptoms(lma: Lma, status: CoreRouting | None) -> Iterator[Symptom]:
 def node_symptom(binding: Binding, fault: NodeFault) -> Symptom:
     """The symptom that a mobile node's downlink does not come through."""
     effects = {
-        Fault.NO_ENTRY: f"gets nothing: the switch of {fault.node} has no flow entry for it",
-        Fault.NO_ROUTE: f"gets nothing by way of {fault.node}, whose switch has no route for it",
-        Fault.LOST: f"gets nothing: what LMAs send to {fault.node} for it does not come to its flow entry there",
+        DataPathFault.NO_ENTRY: f"gets nothing: the switch of {fault.node} has no flow entry for it",
+        DataPathFault.NO_ROUTE: f"gets nothing by way of {fault.node}, whose switch has no route for it",
+        DataPathFault.LOST: f"gets nothing: what LMAs send to {fault.node} for it does not come to its flow entry there",
     }
     who = binding.identifier or "the mobile node"
     return Symptom(who, f"{who} ({binding.network}, bound at {binding.mag}) {effects[fault.fault]}")

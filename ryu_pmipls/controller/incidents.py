@@ -6,8 +6,8 @@ import logging
 from collections import deque
 from collections.abc import Iterator
 
-from ryu_pmipls.loadsharing import Incident
 from ryu_pmipls.controller.store import Store, StoreError
+from ryu_pmipls.loadsharing import Incident
 
 LOG = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
-from ryu_pmipls.domain.profile import Timers
+from ryu_pmipls.domain.profile import TimerSettings
 from ryu_pmipls.signalling import Endpoint, Peer
 from ryu_pmipls.wire import Message
 
@@ -39,7 +39,7 @@ class _Listener:
     One that answers nothing, as the draft has it, is told everything once; nothing is repeated to it.
     """
 
-    def __init__(self, endpoint: Endpoint, peer: Peer, timers: Timers) -> None:
+    def __init__(self, endpoint: Endpoint, peer: Peer, timers: TimerSettings) -> None:
         self.silent = False
         self._endpoint = endpoint
         self._peer = peer
@@ -102,11 +102,15 @@ class _Listener:
             del self._last_told[prefix]
 
 
-class Notifier:
+class LmaNotifier:
     """Tells all of ``lmas``; ``clock`` (s) measures what that takes."""
 
     def __init__(
-        self, endpoint: Endpoint, lmas: Iterable[Peer], timers: Timers, clock: Callable[[], float] = time.perf_counter
+        self,
+        endpoint: Endpoint,
+        lmas: Iterable[Peer],
+        timers: TimerSettings,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._endpoint = endpoint
         self._listeners = {peer: _Listener(endpoint, peer, timers) for peer in lmas}

@@ -7,14 +7,28 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from ryu_pmipls.controller.retransmission import Confirmation
 from ryu_pmipls.controller.context import Context
-from ryu_pmipls.controller.new_sessions import SessionControl
-from ryu_pmipls.domain.profile import Profile
+from ryu_pmipls.controller.new_sessions import NewSessions
+from ryu_pmipls.controller.retransmission import Retransmission
 from ryu_pmipls.controller.ryu import hub
-from ryu_pmipls.loadsharing import SLOTS, Answer, Decision, Inputs, Journal, LoadList, Memory, Outcome, Round, Slots, decide, totals, whole
 from ryu_pmipls.controller.switches.rules import tunnel_group, tunnel_port
-from ryu_pmipls.controller.switches.session import Outcome as SwitchOutcome
+from ryu_pmipls.controller.switches.session import WriteOutcome as SwitchOutcome
+from ryu_pmipls.domain.profile import Profile
+from ryu_pmipls.loadsharing import (
+    SLOTS,
+    Answer,
+    Decision,
+    DecisionOutcome,
+    Inputs,
+    Journal,
+    LoadList,
+    Memory,
+    Round,
+    Slots,
+    decide,
+    totals,
+    whole,
+)
 from ryu_pmipls.wire import LoadAdjust, LoadInfo, LoadInfoMerger, Timestamp, UplinkShare
 
 LOG = logging.getLogger(__name__)
@@ -23,15 +37,15 @@ LOG = logging.getLogger(__name__)
 _EVACUATED = "evacuated"
 
 
-class UplinkControl:
+class LoadSharing:
     """Load list, settings and decisions of a domain; ``uplinks`` (MAG -> anchor -> slots) is what they change."""
 
     def __init__(
         self,
         context: Context,
         uplinks: dict[str, dict[str, Slots]],
-        confirmation: Confirmation,
-        sessions: SessionControl,
+        confirmation: Retransmission,
+        sessions: NewSessions,
     ) -> None:
         profile, store = context.profile, context.store
         self.settings = profile.load_sharing.settings
@@ -153,10 +167,10 @@ class UplinkControl:
                 )
                 message = LoadAdjust(old, new, options=(Timestamp.of(self._clock()), *shares))
                 told = self._confirmation.confirmed(message, profile.mag(mag).address)
-            outcome = Outcome.ACKNOWLEDGED if told else Outcome.TIMED_OUT
+            outcome = DecisionOutcome.ACKNOWLEDGED if told else DecisionOutcome.TIMED_OUT
             self._note([decision], f"agent of {mag}", outcome, "")
 
-    def _note(self, decisions: Sequence[Decision], by: str, outcome: Outcome, detail: str) -> None:
+    def _note(self, decisions: Sequence[Decision], by: str, outcome: DecisionOutcome, detail: str) -> None:
         answer = Answer(by, outcome, self._clock(), detail)
         kept = [decision.id for decision in decisions if decision.id in self.journal]
         self._store.save_decisions([self.journal.answer(id, answer) for id in kept])
@@ -165,10 +179,10 @@ class UplinkControl:
 
 
 _OUTCOMES = {
-    SwitchOutcome.ACKED: Outcome.ACKNOWLEDGED,
-    SwitchOutcome.ERROR: Outcome.REFUSED,
-    SwitchOutcome.TIMEOUT: Outcome.TIMED_OUT,
-    SwitchOutcome.DISCONNECTED: Outcome.TIMED_OUT,
+    SwitchOutcome.ACKED: DecisionOutcome.ACKNOWLEDGED,
+    SwitchOutcome.ERROR: DecisionOutcome.REFUSED,
+    SwitchOutcome.TIMEOUT: DecisionOutcome.TIMED_OUT,
+    SwitchOutcome.DISCONNECTED: DecisionOutcome.TIMED_OUT,
 }
 
 

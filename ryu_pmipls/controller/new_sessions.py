@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import logging
 
-from ryu_pmipls.controller.retransmission import Confirmation
-from ryu_pmipls.domain.profile import Profile
+from ryu_pmipls.controller.retransmission import Retransmission
 from ryu_pmipls.controller.ryu import hub
-from ryu_pmipls.loadsharing import Inputs, Placement
+from ryu_pmipls.domain.profile import Profile
+from ryu_pmipls.loadsharing import Inputs, NewSessionTargets
 from ryu_pmipls.wire import Drain, LoadAdjust, Option, Timestamp
 
 LOG = logging.getLogger(__name__)
 
 
-class SessionControl:
+class NewSessions:
     """Tells the agents of LMAs in every round what they have to know, for they may have been restarted.
 
     ``drained`` are the LMAs whose agents have confirmed that they give up their sessions.
     """
 
-    def __init__(self, profile: Profile, confirmation: Confirmation) -> None:
-        self.placement = Placement(lma.name for lma in profile.lmas)
+    def __init__(self, profile: Profile, confirmation: Retransmission) -> None:
+        self.placement = NewSessionTargets(lma.name for lma in profile.lmas)
         self.drained: set[str] = set()
         self._profile = profile
         self._confirmation = confirmation

@@ -9,14 +9,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 
+from ryu_pmipls.controller.bindings import Binding
 from ryu_pmipls.controller.context import Context
 from ryu_pmipls.controller.data_path import LEAST_TIME, SETTLING, NodeFaults, Observation
 from ryu_pmipls.controller.ryu import hub, in_turns
-from ryu_pmipls.controller.switches.written_entries import Contents
 from ryu_pmipls.controller.switches.cookies import SLICES
 from ryu_pmipls.controller.switches.reconciler import State
 from ryu_pmipls.controller.switches.switch import Switch
-from ryu_pmipls.controller.bindings import Binding
+from ryu_pmipls.controller.switches.written_entries import WrittenEntries
 
 LOG = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ _TURN = 4096
 _ROUND = LEAST_TIME + 2 * SETTLING
 
 #: Switch -> its entries, and what it shall hold: another object after it was brought in line.
-_Reading = dict[str, tuple[Contents | None, Mapping[bytes, int]]]
+_Reading = dict[str, tuple[WrittenEntries | None, Mapping[bytes, int]]]
 
 
 class NodeSweep:

@@ -7,12 +7,12 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from ryu_pmipls.controller.context import Context
-from ryu_pmipls.controller.new_sessions import SessionControl
-from ryu_pmipls.controller.load_sharing import UplinkControl
+from ryu_pmipls.controller.load_sharing import LoadSharing
+from ryu_pmipls.controller.new_sessions import NewSessions
 from ryu_pmipls.controller.ryu import hub
-from ryu_pmipls.loadsharing import POLICIES, Decision, Incident, LmaState, PolicyName, Round, adjust, decide, if_drained
-from ryu_pmipls.controller.switches.rules import tunnel_port
 from ryu_pmipls.controller.store import StoreError
+from ryu_pmipls.controller.switches.rules import tunnel_port
+from ryu_pmipls.loadsharing import POLICIES, Decision, Incident, LmaState, PolicyName, Round, adjust, decide, if_drained
 
 LOG = logging.getLogger(__name__)
 
@@ -28,10 +28,10 @@ class RefusedError(Exception):
     """What the operator wants cannot be done now; its text says why."""
 
 
-class Operator:
+class OperatorCommands:
     """Drains and undrains LMAs, moves uplinks, and chooses the policy. Wrong names raise ``KeyError``."""
 
-    def __init__(self, context: Context, uplinks: UplinkControl, sessions: SessionControl) -> None:
+    def __init__(self, context: Context, uplinks: LoadSharing, sessions: NewSessions) -> None:
         self._profile = context.profile
         self._store = context.store
         self._network = context.network

@@ -10,14 +10,14 @@ import logging
 from collections.abc import Iterable
 from ipaddress import IPv6Address
 
-from ryu_pmipls.controller.retransmission import Confirmation
-from ryu_pmipls.domain.profile import Mag, Profile
-from ryu_pmipls.controller.ryu import hub
-from ryu_pmipls.controller.switches import recovered_bindings as remains
-from ryu_pmipls.controller.switches.flow import Entry
-from ryu_pmipls.controller.switches.switch import Switch
 from ryu_pmipls.controller.bindings import Binding, BindingTable, Result
+from ryu_pmipls.controller.retransmission import Retransmission
+from ryu_pmipls.controller.ryu import hub
 from ryu_pmipls.controller.store import Store, StoreError
+from ryu_pmipls.controller.switches import recovered_bindings as remains
+from ryu_pmipls.controller.switches.flow import FlowEntry
+from ryu_pmipls.controller.switches.switch import Switch
+from ryu_pmipls.domain.profile import Mag, Profile
 from ryu_pmipls.wire import RouteAdjust, Timestamp
 
 LOG = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ class Recovery:
         self._store = store
         self._met = store.load_met_switches()
 
-    def read(self, switch: Switch, entries: Iterable[list[Entry]]) -> int | None:
+    def read(self, switch: Switch, entries: Iterable[list[FlowEntry]]) -> int | None:
         """Take over the flow entries of a switch, which come in pieces, unless the store has met it.
 
         All entries of a prefix are in one piece. Returns for how many prefixes other switches have to follow, or None
@@ -49,7 +49,7 @@ class Recovery:
             LOG.error("%s: its flow entries are not taken over, tried again: %s", switch.name, error)
             return None
 
-    def _read(self, switch: Switch, entries: Iterable[list[Entry]]) -> int:
+    def _read(self, switch: Switch, entries: Iterable[list[FlowEntry]]) -> int:
         recovered = moved = 0
         for piece in entries:
             updates = [self._bindings.recover(binding) for binding in self._found(switch, piece)]
@@ -63,7 +63,7 @@ class Recovery:
             LOG.warning("%s: %d bindings recovered from its flow entries", switch.name, recovered)
         return moved
 
-    def _found(self, switch: Switch, entries: list[Entry]) -> Iterable[Binding]:
+    def _found(self, switch: Switch, entries: list[FlowEntry]) -> Iterable[Binding]:
         node = switch.node
         if isinstance(node, Mag):
             return remains.bindings_at_mag(self._profile, node, entries)
@@ -73,14 +73,14 @@ class Recovery:
             self._store.save_core_gateway(switch.name, gateway)
         return remains.routes_at_lma(self._profile, switch.ports, entries)
 
-    def ask_mags(self, confirmation: Confirmation, now: float) -> None:
+    def ask_mags(self, confirmation: Retransmission, now: float) -> None:
         """Have all MAGs repeat their reports if the store has met no switch yet."""
         if self._met:
             return
         for mag in self._profile.mags:
             hub.spawn(self._ask, mag, confirmation, now)
 
-    def _ask(self, mag: Mag, confirmation: Confirmation, now: float) -> None:
+    def _ask(self, mag: Mag, confirmation: Retransmission, now: float) -> None:
         everything = RouteAdjust(_UNSPECIFIED, _UNSPECIFIED, mag.address, options=(Timestamp.of(now),))
         if not confirmation.confirmed(everything, mag.address):
             LOG.warning("%s: does not repeat its reports of mobile nodes", mag.name)

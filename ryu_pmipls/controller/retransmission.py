@@ -6,17 +6,17 @@ from collections.abc import Callable
 from ipaddress import IPv6Address
 from typing import Any
 
-from ryu_pmipls.domain.profile import Timers
 from ryu_pmipls.controller.ryu import hub
+from ryu_pmipls.domain.profile import TimerSettings
 from ryu_pmipls.wire import Message
 
 Send = Callable[[Message, IPv6Address], None]
 
 
-class Confirmation:
+class Retransmission:
     """Sends by ``send`` what has to be acknowledged."""
 
-    def __init__(self, send: Send, timers: Timers) -> None:
+    def __init__(self, send: Send, timers: TimerSettings) -> None:
         self._send = send
         self._timers = timers
         self._awaited: dict[tuple[IPv6Address, Message], Any] = {}

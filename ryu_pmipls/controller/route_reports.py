@@ -7,9 +7,9 @@ from dataclasses import replace
 from ipaddress import IPv6Address
 from typing import Any, NamedTuple
 
-from ryu_pmipls.domain.profile import Profile
 from ryu_pmipls.controller.bindings import RouteChange
 from ryu_pmipls.controller.bindings.binding_table import TICKS_PER_SECOND
+from ryu_pmipls.domain.profile import Profile
 from ryu_pmipls.signalling import Endpoint, Peer, Role
 from ryu_pmipls.wire import Attachment, MobileNodeIdentifier, MobileNodeLinkLayerIdentifier, RouteAdjust, Timestamp
 from ryu_pmipls.wire.pattern import Pattern, Place
@@ -38,7 +38,7 @@ _new = tuple.__new__
 _Found = tuple[tuple[Any, ...], bytes, bytes, Peer]
 
 
-class Report(NamedTuple):
+class RouteReport(NamedTuple):
     """A change, the octets of the message that tells it, and those by which LMAs are told, in canonical form.
 
     Only a message with a Timestamp is answered, for by that its sender knows the answer (erratum E37).
@@ -51,7 +51,7 @@ class Report(NamedTuple):
     answerable: bool
 
 
-class Reports:
+class RouteReportReader:
     """Reads reports; most of those of MAGs by the pattern of one that was like it."""
 
     def __init__(self, profile: Profile, endpoint: Endpoint) -> None:
@@ -62,7 +62,7 @@ class Reports:
 
     def read(
         self, datagrams: Iterable[tuple[bytes, Peer]], now: float
-    ) -> tuple[list[Report], list[tuple[bytes, Peer]]]:
+    ) -> tuple[list[RouteReport], list[tuple[bytes, Peer]]]:
         """Attachments at their senders, MAGs, that are like one which was :meth:`decoded`; and the other datagrams."""
         found: list[_Found] = []
         rest: list[tuple[bytes, Peer]] = []
@@ -77,7 +77,7 @@ class Reports:
                 rest.append((data, peer))
         return self._reports(found, now), rest
 
-    def decoded(self, message: RouteAdjust, data: bytes, peer: Peer, now: float) -> Report | None:
+    def decoded(self, message: RouteAdjust, data: bytes, peer: Peer, now: float) -> RouteReport | None:
         """The report that a message is, which was decoded from ``data``.
 
         None if it has no canonical form: with aligned options it would be too long.
@@ -97,7 +97,7 @@ class Reports:
         (report,) = self._reports([(_values(message), data, announcement, peer)], now)
         return report
 
-    def ended(self, message: RouteAdjust, data: bytes, peer: Peer, now: float) -> Report | None:
+    def ended(self, message: RouteAdjust, data: bytes, peer: Peer, now: float) -> RouteReport | None:
         """What an LMA reports of the end of a session that it anchors, for want of a MAG that does.
 
         None for any other message, as its late acknowledgements: they name no LMA or no detachment.
@@ -107,7 +107,7 @@ class Reports:
             return None
         return self.decoded(message, data, peer, now)
 
-    def _reports(self, found: Iterable[_Found], now: float) -> list[Report]:
+    def _reports(self, found: Iterable[_Found], now: float) -> list[RouteReport]:
         reports = []
         arrival = int(now * TICKS_PER_SECOND)
         mags, lmas = self._mags.get, self._lmas.get
@@ -117,7 +117,7 @@ class Reports:
             change = _new(
                 RouteChange, (prefix[:_PREFIX_OCTETS], mags(old), mags(new), when, who, address, port, lmas(anchor))
             )
-            reports.append(_new(Report, (change, octets, announcement, peer, ticks is not None)))
+            reports.append(_new(RouteReport, (change, octets, announcement, peer, ticks is not None)))
         return reports
 
 

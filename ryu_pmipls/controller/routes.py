@@ -11,16 +11,16 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from ryu_pmipls.controller.bindings import Binding, Result
 from ryu_pmipls.controller.context import Context
-from ryu_pmipls.controller.lma_notifier import Notifier
-from ryu_pmipls.controller.route_reports import Report
-from ryu_pmipls.controller.ryu import hub
 from ryu_pmipls.controller.fast.binding_encoder import RouteUpdate
+from ryu_pmipls.controller.lma_notifier import LmaNotifier
+from ryu_pmipls.controller.route_reports import RouteReport
+from ryu_pmipls.controller.ryu import hub
+from ryu_pmipls.controller.store import StoreError
 from ryu_pmipls.controller.switches.route_batch import RouteBatch
 from ryu_pmipls.rate_limiter import RateLimiter
-from ryu_pmipls.controller.bindings import Binding, Result
 from ryu_pmipls.signalling import Endpoint
-from ryu_pmipls.controller.store import StoreError
 
 LOG = logging.getLogger(__name__)
 
@@ -33,17 +33,17 @@ _IDLE = 1.0
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
-class _Handoff(RouteUpdate):
+class _PendingRoute(RouteUpdate):
     """An update with the report that made it: answered when it is both stored and in force."""
 
-    report: Report
+    report: RouteReport
     awaited: int = 2  # of the two, each of which comes once
 
 
-class RouteControl:
+class Routes:
     """Keeps bindings by what MAGs report, and has them stored and put into force; ``refused`` counts the rest."""
 
-    def __init__(self, context: Context, endpoint: Endpoint, notifier: Notifier, refused: Counter[str]) -> None:
+    def __init__(self, context: Context, endpoint: Endpoint, notifier: LmaNotifier, refused: Counter[str]) -> None:
         profile = context.profile
         pool = profile.home_prefix_pool
         self._first, self._last = pool.network_address.packed[:8], pool.broadcast_address.packed[:8]
@@ -55,15 +55,15 @@ class RouteControl:
         self._refused = refused
         self._forwards = profile.handoff.forwarding
         self._mags = {mag.name: endpoint.peer(mag.address) for mag in profile.mags}
-        self._under_way: dict[bytes, _Handoff] = {}  # the latest of each prefix
+        self._under_way: dict[bytes, _PendingRoute] = {}  # the latest of each prefix
         #: Set while all that was reported is stored and in force.
         self.settled = hub.Event()
         self.settled.set()
-        self._unstored: list[_Handoff] = []
+        self._unstored: list[_PendingRoute] = []
         self._to_store = hub.Event()
         self._limiter = RateLimiter(burst=20)
 
-    def reported(self, reports: Sequence[Report], now: float) -> None:
+    def reported(self, reports: Sequence[RouteReport], now: float) -> None:
         """MAGs report where mobile nodes are: have it stored and put into force, all together."""
         acceptable = self._acceptable(reports)
         updates = self._bindings.update([report.change for report in acceptable], now)
@@ -76,7 +76,7 @@ class RouteControl:
                 leftovers: tuple[Binding, ...] = () if previous is None or previous.mag is None else (previous,)
                 if before is not None:
                     before.superseded, leftovers = True, before.leftovers + leftovers
-                handoff = under_way[prefix] = _Handoff(binding, leftovers, report=report)
+                handoff = under_way[prefix] = _PendingRoute(binding, leftovers, report=report)
                 handoffs.append(handoff)
             elif result is Result.TOO_NEW:
                 self._refused["route_adjust: timestamp in the future"] += 1
@@ -90,7 +90,7 @@ class RouteControl:
             self._to_store.set()
             self._network.route(handoffs, self._in_force, self._forwarding)
 
-    def _acceptable(self, reports: Iterable[Report]) -> list[Report]:
+    def _acceptable(self, reports: Iterable[RouteReport]) -> list[RouteReport]:
         first, last, acceptable = self._first, self._last, []
         for report in reports:
             prefix, _, _, _, _, address, _, _ = report.change
@@ -102,7 +102,7 @@ class RouteControl:
                 acceptable.append(report)
         return acceptable
 
-    def ended(self, report: Report, now: float) -> None:
+    def ended(self, report: RouteReport, now: float) -> None:
         """An LMA reports the end of a session."""
         binding = self._bindings.get(report.change.prefix)
         if binding is not None and binding.mag is not None and binding.anchor != report.peer.name:
@@ -137,7 +137,7 @@ class RouteControl:
 
     def _in_force(self, batch: RouteBatch) -> None:
         """The switches have answered, or have failed to."""
-        handoffs = [update for update in batch.updates if isinstance(update, _Handoff)]
+        handoffs = [update for update in batch.updates if isinstance(update, _PendingRoute)]
         if batch.failures or not batch.acknowledged:
             failed = [handoff for handoff in handoffs if handoff in batch.failures or not batch.acknowledged]
             self._forget(failed)  # so that a repetition of the report is another try
@@ -151,10 +151,12 @@ class RouteControl:
         It is told once: if that gets lost, so do some packets.
         """
         if self._forwards:
-            handoffs = [update for update in updates if isinstance(update, _Handoff) and update.binding.mag is not None]
+            handoffs = [
+                update for update in updates if isinstance(update, _PendingRoute) and update.binding.mag is not None
+            ]
             self._endpoint.forward((handoff.report.announcement for handoff in handoffs), self._mags[mag])
 
-    def _confirm(self, handoffs: Sequence[_Handoff]) -> None:
+    def _confirm(self, handoffs: Sequence[_PendingRoute]) -> None:
         """These are stored, or in force. Those that are both: answer, and have the LMAs told unless there is newer."""
         done = []
         for handoff in handoffs:
@@ -166,12 +168,12 @@ class RouteControl:
         latest = self._forget(done)
         self._notifier.tell({handoff.binding.prefix: handoff.report.announcement for handoff in latest})
 
-    def _answer(self, report: Report) -> None:
+    def _answer(self, report: RouteReport) -> None:
         """Acknowledge: the same message (erratum E37)."""
         if report.answerable:
             self._endpoint.send_octets(report.octets, report.peer)
 
-    def _forget(self, handoffs: Iterable[_Handoff]) -> list[_Handoff]:
+    def _forget(self, handoffs: Iterable[_PendingRoute]) -> list[_PendingRoute]:
         """These are under way no longer; tells which of them were the latest of their prefixes."""
         latest = [handoff for handoff in handoffs if not handoff.superseded]
         for handoff in latest:

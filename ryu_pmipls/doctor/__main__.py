@@ -9,7 +9,7 @@ import argparse
 import sys
 
 from ovs_setup.programs import search_sbin
-from ryu_pmipls.doctor.check import Role, examine
+from ryu_pmipls.doctor.check import HostRole, examine
 from ryu_pmipls.doctor.host_checks import HOST_CHECKS
 from ryu_pmipls.doctor.host_facts import Purpose
 from ryu_pmipls.doctor.host_gathering import host_facts
@@ -23,7 +23,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args()
     search_sbin()
-    findings = examine("this host", HOST_CHECKS, Role.LAB, host_facts(Purpose()))
+    findings = examine("this host", HOST_CHECKS, HostRole.LAB, host_facts(Purpose()))
     shown = [finding for finding in findings if finding.fault] if options.faults else findings
     if options.json:
         print(document(shown))

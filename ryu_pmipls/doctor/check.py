@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 FactsT = TypeVar("FactsT")
 
 
-class Role(str, Enum):
+class HostRole(str, Enum):
     """What a host, or a network namespace of a lab, is in a domain."""
 
     LAB = "lab"  # the machine in which a lab is, or is to be
@@ -23,10 +23,10 @@ class Role(str, Enum):
 
 
 #: Roles of hosts with a switch.
-SWITCHES = frozenset({Role.MAG, Role.LMA})
+SWITCHES = frozenset({HostRole.MAG, HostRole.LMA})
 #: Roles of machines that were set up by a person.
-HOSTS = frozenset({Role.LAB, Role.RMS}) | SWITCHES
-EVERY_ROLE = frozenset(Role)
+HOSTS = frozenset({HostRole.LAB, HostRole.RMS}) | SWITCHES
+EVERY_ROLE = frozenset(HostRole)
 
 #: What to do when only root may look: with PATH, for sudo has another one.
 AS_ROOT = "sudo env PATH=$PATH pmipls doctor"
@@ -74,7 +74,7 @@ class Check(Generic[FactsT]):
     """
 
     title: str
-    roles: frozenset[Role]
+    roles: frozenset[HostRole]
     looks_at: str
     why: str
     remedy: str
@@ -99,6 +99,6 @@ class Finding:
         return self.verdict.level is Level.WRONG
 
 
-def examine(subject: str, checks: Iterable[Check[FactsT]], role: Role, facts: FactsT) -> list[Finding]:
+def examine(subject: str, checks: Iterable[Check[FactsT]], role: HostRole, facts: FactsT) -> list[Finding]:
     """The findings of all checks that are for a role, in their order."""
     return [Finding(subject, check.title, check.verdict(facts)) for check in checks if role in check.roles]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ryu_pmipls.doctor.check import AS_ROOT, HOSTS, SWITCHES, Check, Role, Verdict, ok, unknown, warning, wrong
+from ryu_pmipls.doctor.check import AS_ROOT, HOSTS, SWITCHES, Check, HostRole, Verdict, ok, unknown, warning, wrong
 from ryu_pmipls.doctor.host_facts import HostFacts
 from ryu_pmipls.doctor.installation_checks import INSTALLATION_CHECKS, install
 
@@ -12,7 +12,7 @@ _LEAST_FREE = 50 * 2**20  # octets for state, logs and captures
 _FILES = 256  # of a process by itself; and for each node:
 _FILES_PER_NODE = 4
 
-_LAB, _SWITCH_OR_LAB, _DAEMONS = frozenset({Role.LAB}), SWITCHES | {Role.LAB}, HOSTS - {Role.LAB}
+_LAB, _SWITCH_OR_LAB, _DAEMONS = frozenset({HostRole.LAB}), SWITCHES | {HostRole.LAB}, HOSTS - {HostRole.LAB}
 
 
 def _ipv6(facts: HostFacts) -> Verdict:
@@ -186,7 +186,7 @@ HOST_CHECKS: tuple[Check[HostFacts], ...] = (
     ),
     Check(
         "TCP ports",
-        frozenset({Role.RMS, Role.LAB}),
+        frozenset({HostRole.RMS, HostRole.LAB}),
         "whether the RMS can listen for switches and REST; the process that has the port, if not",
         "Two RMS on a host, or another server on 8080, keep each other out.",
         "end the process that is named; or `rms.openflow` and `rms.rest` in the profile",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ryu_pmipls.doctor.check import Role
+from ryu_pmipls.doctor.check import HostRole
 
 Version = tuple[int, ...]
 
@@ -26,7 +26,7 @@ class ListeningPort:
 class Purpose:
     """What a host is to be, and what it needs for that; without a profile that of the default lab."""
 
-    role: Role = Role.LAB
+    role: HostRole = HostRole.LAB
     listening_ports: tuple[ListeningPort, ...] = (
         ListeningPort("rms.openflow", "::", 6653),
         ListeningPort("rms.rest", "127.0.0.1", 8080),

@@ -23,8 +23,18 @@ from pathlib import Path
 
 from ovs_setup import OvsSetupError
 from ovs_setup.cgroup import CpuGroup
-from ryu_pmipls.doctor.check import SWITCHES, Role
-from ryu_pmipls.doctor.host_facts import Clock, Directory, HostFacts, ListeningPort, ProfileFacts, Program, Purpose, TakenPort, Version
+from ryu_pmipls.doctor.check import SWITCHES, HostRole
+from ryu_pmipls.doctor.host_facts import (
+    Clock,
+    Directory,
+    HostFacts,
+    ListeningPort,
+    ProfileFacts,
+    Program,
+    Purpose,
+    TakenPort,
+    Version,
+)
 from ryu_pmipls.doctor.installation_checks import PROGRAMS
 
 _TIMEOUT = 30  # seconds for one command
@@ -64,7 +74,7 @@ def host_facts(purpose: Purpose, profile: ProfileFacts | None = None) -> HostFac
         openvswitch=_program_version("ovs-vswitchd"),
         bird=_program_version("bird"),
         ipv6=_ipv6(),
-        kernel_faults=_kernel_faults() if root and purpose.role in SWITCHES | {Role.LAB} else None,
+        kernel_faults=_kernel_faults() if root and purpose.role in SWITCHES | {HostRole.LAB} else None,
         cpu_groups=_cpu_groups() if root else None,
         raw_socket=_raw_socket(),
         clock=_clock(),

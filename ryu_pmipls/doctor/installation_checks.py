@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from ovs_setup.vswitch import SRV6_SINCE
-from ryu_pmipls.doctor.check import HOSTS, SWITCHES, Check, Role, Verdict, ok, unknown, warning, wrong
+from ryu_pmipls.doctor.check import HOSTS, SWITCHES, Check, HostRole, Verdict, ok, unknown, warning, wrong
 from ryu_pmipls.doctor.host_facts import HostFacts, Version
 
 _SUPPORTED_PYTHON = ((3, 10), (3, 13))
@@ -16,10 +16,10 @@ _RYU = "4.34"
 #: The first kernel that lets set-up enlarge the buffers of Open vSwitch (pidfd_getfd).
 _KERNEL = (5, 6)
 
-_LAB, _SWITCH_OR_LAB = frozenset({Role.LAB}), SWITCHES | {Role.LAB}
+_LAB, _SWITCH_OR_LAB = frozenset({HostRole.LAB}), SWITCHES | {HostRole.LAB}
 
 #: Programs that are run: Debian's package, and for which roles.
-PROGRAMS: Mapping[str, tuple[str, frozenset[Role]]] = {
+PROGRAMS: Mapping[str, tuple[str, frozenset[HostRole]]] = {
     "ip": ("iproute2", _SWITCH_OR_LAB),
     "sysctl": ("procps", _SWITCH_OR_LAB),
     "ethtool": ("ethtool", _SWITCH_OR_LAB),
@@ -29,7 +29,7 @@ PROGRAMS: Mapping[str, tuple[str, frozenset[Role]]] = {
     "ovs-vswitchd": ("openvswitch-switch", _SWITCH_OR_LAB),
     "ovs-vsctl": ("openvswitch-switch", _SWITCH_OR_LAB),
     "ovs-ofctl": ("openvswitch-switch", _SWITCH_OR_LAB),
-    "bird": ("bird2", frozenset({Role.LAB, Role.LMA})),
+    "bird": ("bird2", frozenset({HostRole.LAB, HostRole.LMA})),
     "iperf3": ("iperf3", _LAB),
     "tcpdump": ("tcpdump", _LAB),
     "tshark": ("tshark", _LAB),
@@ -101,7 +101,7 @@ def _ryu(facts: HostFacts) -> Verdict:
 def _privileges(facts: HostFacts) -> Verdict:
     if facts.root:
         return ok("root")
-    if facts.purpose.role is Role.RMS:
+    if facts.purpose.role is HostRole.RMS:
         return ok("an ordinary user; the RMS needs no more, but for raw sockets")
     return wrong("not root: cannot make network namespaces, bridges and CPU groups", "sudo -s")
 
@@ -184,7 +184,7 @@ INSTALLATION_CHECKS: tuple[Check[HostFacts], ...] = (
     ),
     Check(
         "Ryu",
-        frozenset({Role.RMS, Role.LAB}),
+        frozenset({HostRole.RMS, HostRole.LAB}),
         "whether Ryu and eventlet are installed beside the project",
         "The RMS is a Ryu application; Ryu 4.34 builds only with an old setuptools, which `./run setup` sees to.",
         "`./run setup`",
@@ -224,7 +224,7 @@ INSTALLATION_CHECKS: tuple[Check[HostFacts], ...] = (
     ),
     Check(
         "bird",
-        frozenset({Role.LAB, Role.LMA}),
+        frozenset({HostRole.LAB, HostRole.LMA}),
         "the version of the routing daemon",
         "LMAs tell the core network by BGP which prefixes they take; the configuration is one of bird 2.",
         "the distribution's `bird2`",

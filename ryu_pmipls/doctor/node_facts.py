@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ryu_pmipls.doctor.check import Role
+from ryu_pmipls.doctor.check import HostRole
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class WantedNode:
     """A node as it should be; ``settings``: paths below /proc/sys -> values."""
 
     name: str
-    role: Role
+    role: HostRole
     links: tuple[WantedLink, ...]
     settings: Mapping[str, str]
     remedies: Remedies

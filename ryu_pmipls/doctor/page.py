@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from ryu_pmipls.doctor.check import EVERY_ROLE, HOSTS, Check, Role
+from ryu_pmipls.doctor.check import EVERY_ROLE, HOSTS, Check, HostRole
 from ryu_pmipls.doctor.host_checks import HOST_CHECKS
 from ryu_pmipls.doctor.node_checks import NODE_CHECKS
 
@@ -63,11 +63,13 @@ def page() -> str:
     return _PAGE.format(host=_table(HOST_CHECKS, HOSTS), node=_table(NODE_CHECKS, EVERY_ROLE))
 
 
-def _table(checks: Iterable[Check[Any]], all_roles: frozenset[Role]) -> str:
+def _table(checks: Iterable[Check[Any]], all_roles: frozenset[HostRole]) -> str:
     rows = [
         _ROW.format(
             title=check.title,
-            roles="all" if check.roles == all_roles else ", ".join(role.value for role in Role if role in check.roles),
+            roles="all"
+            if check.roles == all_roles
+            else ", ".join(role.value for role in HostRole if role in check.roles),
             looks_at=check.looks_at,
             why=check.why,
             remedy=check.remedy,

@@ -9,7 +9,7 @@ from ovs_setup import offloads
 from ovs_setup.node import SERVICE_BRIDGE, UNDERLAY_BRIDGE, Node, controller, kernel_settings, service_ports
 from ovs_setup.tunnel import inner_mtu
 from ryu_pmipls.agents.agent_state import STATE_DIRECTORY
-from ryu_pmipls.doctor.check import Role
+from ryu_pmipls.doctor.check import HostRole
 from ryu_pmipls.doctor.host_facts import ListeningPort, Purpose
 from ryu_pmipls.doctor.node_facts import Remedies, WantedLink, WantedNode, WantedSwitch
 from ryu_pmipls.domain.profile import Lma, Mag, Profile
@@ -38,7 +38,7 @@ def host_purpose(profile: Profile, node: Node | None) -> Purpose:
         else (node.address, profile.transport_of(node))
     )
     return Purpose(
-        role=Role.RMS if node is None else role_of(node),
+        role=HostRole.RMS if node is None else role_of(node),
         listening_ports=rms_ports(profile) if node is None else (),
         rms_may_run=True,
         state_directory=str(profile.rms.state_directory if node is None else STATE_DIRECTORY),
@@ -50,8 +50,8 @@ def host_purpose(profile: Profile, node: Node | None) -> Purpose:
     )
 
 
-def role_of(node: Node) -> Role:
-    return Role.MAG if isinstance(node, Mag) else Role.LMA
+def role_of(node: Node) -> HostRole:
+    return HostRole.MAG if isinstance(node, Mag) else HostRole.LMA
 
 
 def rms_ports(profile: Profile) -> tuple[ListeningPort, ...]:

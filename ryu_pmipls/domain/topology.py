@@ -7,7 +7,7 @@ from enum import Enum
 import networkx as nx
 from rich.table import Table
 
-from ryu_pmipls.domain.profile import Endpoint, Profile, format_link_layer
+from ryu_pmipls.domain.profile import ListenEndpoint, Profile, format_link_layer
 
 
 class NodeKind(str, Enum):
@@ -114,5 +114,5 @@ def _table(title: str, *columns: str) -> Table:
     return table
 
 
-def _endpoint(endpoint: Endpoint) -> str:
+def _endpoint(endpoint: ListenEndpoint) -> str:
     return f"[{endpoint.host}]:{endpoint.port}" if ":" in endpoint.host else f"{endpoint.host}:{endpoint.port}"

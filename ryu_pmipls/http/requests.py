@@ -10,17 +10,17 @@ from ryu_pmipls.domain.profile import fault_lines
 from ryu_pmipls.http.application import RestError
 
 
-class Request(BaseModel):
+class RequestModel(BaseModel):
     """What a command needs to know."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Nothing(Request):
+class Nothing(RequestModel):
     """A command that needs no more words."""
 
 
-RequestT = TypeVar("RequestT", bound=Request)
+RequestT = TypeVar("RequestT", bound=RequestModel)
 
 
 def read(model: type[RequestT], document: dict[str, Any]) -> RequestT:

@@ -16,7 +16,7 @@ from ovs_setup.vswitch import OpenVSwitch
 from ryu_pmipls.domain.profile import PROFILE_VARIABLE, Lma, Mag, Profile
 from ryu_pmipls.lab import processes
 from ryu_pmipls.lab.lab_error import LabError
-from ryu_pmipls.lab.lab_layout import RMS, Plan, cpu_group, settings
+from ryu_pmipls.lab.lab_layout import RMS, LabLayout, cpu_group, settings
 
 _RMS_TIMEOUT = 60.0  # seconds until the RMS listens, and then until all switches are connected
 _SETTLING = 0.5  # seconds for which a process must live to count as started
@@ -25,7 +25,7 @@ _SETTLING = 0.5  # seconds for which a process must live to count as started
 class Daemons:
     """Starts, finds and ends them, by name. ``LabError`` with its last words when one does not live on."""
 
-    def __init__(self, profile: Profile, plan: Plan, directory: Path, profile_path: Path) -> None:
+    def __init__(self, profile: Profile, plan: LabLayout, directory: Path, profile_path: Path) -> None:
         self._profile = profile
         self._plan = plan
         self._directory = directory

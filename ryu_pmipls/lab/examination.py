@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ovs_setup import offloads
 from ovs_setup.node import Node
 from ovs_setup.vswitch import OpenVSwitch
-from ryu_pmipls.doctor.check import Finding, Role, examine
+from ryu_pmipls.doctor.check import Finding, HostRole, examine
 from ryu_pmipls.doctor.host_checks import HOST_CHECKS
 from ryu_pmipls.doctor.host_facts import ProfileFacts, Purpose
 from ryu_pmipls.doctor.host_gathering import host_facts
@@ -20,8 +20,8 @@ from ryu_pmipls.doctor.purposes import rms_ports, wanted_switch_node
 from ryu_pmipls.domain.profile import Profile
 from ryu_pmipls.lab import cleanup as remains
 from ryu_pmipls.lab.lab_error import LabError
+from ryu_pmipls.lab.lab_layout import CORE, RADIO, RMS, UNDERLAY, UNDERLAY_PORT, LabLayout, settings
 from ryu_pmipls.lab.lab_links import kernel_settings
-from ryu_pmipls.lab.lab_layout import CORE, RADIO, RMS, UNDERLAY, UNDERLAY_PORT, Plan, settings
 
 if TYPE_CHECKING:
     from ryu_pmipls.lab.lab import Lab
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 _HOST = "this host"
 
 
-def lab_purpose(profile: Profile, plan: Plan, rms: bool = True) -> Purpose:
+def lab_purpose(profile: Profile, plan: LabLayout, rms: bool = True) -> Purpose:
     """What the host of a lab is to be, with an RMS or without; if the lab is up, what is there is its own."""
     up = remains.recorded(plan.prefix)
     return Purpose(
-        role=Role.LAB,
+        role=HostRole.LAB,
         listening_ports=rms_ports(profile) if rms else (),
         rms_may_run=up,
         state_directory=str(remains.STATE),
@@ -45,7 +45,7 @@ def lab_purpose(profile: Profile, plan: Plan, rms: bool = True) -> Purpose:
     )
 
 
-def require_fit_host(profile: Profile, plan: Plan, rms: bool) -> None:
+def require_fit_host(profile: Profile, plan: LabLayout, rms: bool) -> None:
     """``LabError`` with all that is wrong with this host for a lab, and what to do, before it or its RMS is started."""
     purpose = replace(lab_purpose(profile, plan, rms), rms_may_run=False)
     faults = [finding for finding in _examine_host(profile, purpose) if finding.wrong]
@@ -55,13 +55,13 @@ def require_fit_host(profile: Profile, plan: Plan, rms: bool) -> None:
         )
 
 
-def examine_host(profile: Profile, plan: Plan) -> list[Finding]:
+def examine_host(profile: Profile, plan: LabLayout) -> list[Finding]:
     """The findings about this host by itself."""
     return _examine_host(profile, lab_purpose(profile, plan))
 
 
 def _examine_host(profile: Profile, purpose: Purpose) -> list[Finding]:
-    return examine(_HOST, HOST_CHECKS, Role.LAB, host_facts(purpose, ProfileFacts(profile.domain, "the lab's")))
+    return examine(_HOST, HOST_CHECKS, HostRole.LAB, host_facts(purpose, ProfileFacts(profile.domain, "the lab's")))
 
 
 def examine_lab(lab: Lab, nodes: Iterable[str] = ()) -> list[Finding]:
@@ -77,12 +77,12 @@ def examine_lab(lab: Lab, nodes: Iterable[str] = ()) -> list[Finding]:
     return findings
 
 
-def _examine_host_end(plan: Plan) -> list[Finding]:
+def _examine_host_end(plan: LabLayout) -> list[Finding]:
     """The findings about this host's link to the lab."""
-    return examine(_HOST, NODE_CHECKS, Role.LAB, node_facts(OpenVSwitch(), _wanted_host(plan)))
+    return examine(_HOST, NODE_CHECKS, HostRole.LAB, node_facts(OpenVSwitch(), _wanted_host(plan)))
 
 
-def wanted_nodes(profile: Profile, plan: Plan) -> list[WantedNode]:
+def wanted_nodes(profile: Profile, plan: LabLayout) -> list[WantedNode]:
     """The nodes of a lab as setting up makes them."""
     of_the_profile: tuple[Node, ...] = (*profile.mags, *profile.lmas)
     switches = {node.name: node for node in of_the_profile}
@@ -98,23 +98,23 @@ def wanted_nodes(profile: Profile, plan: Plan) -> list[WantedNode]:
     return found
 
 
-def _wanted_host(plan: Plan) -> WantedNode:
+def _wanted_host(plan: LabLayout) -> WantedNode:
     (link,) = [link for link in plan.links if link.a.namespace is None]
     port = WantedLink(plan.host_port, link.mtu, offloads.SENDING, str(plan.host_address))
-    return WantedNode(_HOST, Role.LAB, (port,), {}, Remedies(_again(plan)))
+    return WantedNode(_HOST, HostRole.LAB, (port,), {}, Remedies(_again(plan)))
 
 
-def _role(plan: Plan, name: str) -> Role:
+def _role(plan: LabLayout, name: str) -> HostRole:
     if name in (UNDERLAY, RADIO):
-        return Role.LINK
-    return Role.CORE if name == plan.correspondent else Role.MOBILE_NODE
+        return HostRole.LINK
+    return HostRole.CORE if name == plan.correspondent else HostRole.MOBILE_NODE
 
 
-def _again(plan: Plan) -> str:
+def _again(plan: LabLayout) -> str:
     return f"pmipls lab down --prefix {plan.prefix} && pmipls lab up"
 
 
-def _remedies(plan: Plan, name: str) -> Remedies:
+def _remedies(plan: LabLayout, name: str) -> Remedies:
     which = f"--prefix {plan.prefix}"
     return Remedies(
         set_up=f"pmipls lab switch start {which} {name}" if name in plan.switches else _again(plan),
@@ -125,7 +125,7 @@ def _remedies(plan: Plan, name: str) -> Remedies:
     )
 
 
-def _links(plan: Plan, name: str) -> tuple[WantedLink, ...]:
+def _links(plan: LabLayout, name: str) -> tuple[WantedLink, ...]:
     """The interfaces that the plan gives to a node; no end of a veth pair may leave checksums to the other."""
     space = plan.namespace(name)
     found = [

@@ -18,12 +18,13 @@ from ovs_setup.node import set_up
 from ovs_setup.vswitch import OpenVSwitch
 from ryu_pmipls.doctor.printing import lines
 from ryu_pmipls.domain.profile import Lma, Mag, Profile, load_profile
-from ryu_pmipls.lab import examination, namespaces, processes, cleanup as remains
+from ryu_pmipls.lab import cleanup as remains
+from ryu_pmipls.lab import examination, namespaces, processes
+from ryu_pmipls.lab.cleanup import Progress, Remains, say_nothing
 from ryu_pmipls.lab.daemons import Daemons
 from ryu_pmipls.lab.lab_error import LabError
-from ryu_pmipls.lab.lab_links import LinkChange, Network
 from ryu_pmipls.lab.lab_layout import RMS, UNDERLAY_PORT, AccessPort, cpu_group, plan, settings
-from ryu_pmipls.lab.cleanup import Progress, Remains, say_nothing
+from ryu_pmipls.lab.lab_links import LabLinks, LinkChange
 from ryu_pmipls.lab.waiting import expect
 
 #: The profile of a lab, in its directory.
@@ -66,7 +67,7 @@ class Lab:
     def __init__(self, profile: Profile, profile_path: Path) -> None:
         self.profile = profile
         self.plan = plan(profile)
-        self.network = Network(self.plan)
+        self.network = LabLinks(self.plan)
         self.directory = remains.directory(self.plan.prefix)
         self._profile_path = profile_path
         self._copy = self.directory / _PROFILE_COPY

@@ -40,7 +40,7 @@ class End:
 
 
 @dataclass(frozen=True)
-class Link:
+class VethPair:
     """A veth pair of ``mtu`` octets."""
 
     a: End
@@ -58,14 +58,14 @@ class AccessPort:
 
 
 @dataclass(frozen=True)
-class Plan:
+class LabLayout:
     """All that ``Network.build`` creates and ``down`` removes."""
 
     prefix: str
     nodes: tuple[str, ...]
     switches: tuple[str, ...]
     bridges: tuple[tuple[str, str, int], ...]  # namespace, name, MTU
-    links: tuple[Link, ...]
+    links: tuple[VethPair, ...]
     access_ports: tuple[AccessPort, ...]
     host_port: str
     host_address: IPv6Interface
@@ -102,7 +102,7 @@ def settings(profile: Profile) -> LabSettings:
     return profile.lab
 
 
-def plan(profile: Profile) -> Plan:
+def plan(profile: Profile) -> LabLayout:
     """The lab of a profile; ``LabError`` when the profile has no lab section or a name is taken by the lab itself."""
     lab = settings(profile)
     switches = (*(mag.name for mag in profile.mags), *(lma.name for lma in profile.lmas))
@@ -123,27 +123,27 @@ def plan(profile: Profile) -> Plan:
     host_port = f"{lab.prefix}-{RMS}"
     mtu = profile.tunnel.underlay_mtu
     access_mtu = 1500
-    links = [Link(End(None, host_port, ipv6=True), End(space(UNDERLAY), RMS, bridge=UNDERLAY), mtu)]
+    links = [VethPair(End(None, host_port, ipv6=True), End(space(UNDERLAY), RMS, bridge=UNDERLAY), mtu)]
     links += [
-        Link(End(space(name), UNDERLAY_PORT), End(space(UNDERLAY), name, bridge=UNDERLAY), mtu) for name in switches
+        VethPair(End(space(name), UNDERLAY_PORT), End(space(UNDERLAY), name, bridge=UNDERLAY), mtu) for name in switches
     ]
     links += [
-        Link(End(space(lma.name), lma.core.port), End(space(correspondent), lma.name, bridge=CORE), access_mtu)
+        VethPair(End(space(lma.name), lma.core.port), End(space(correspondent), lma.name, bridge=CORE), access_mtu)
         for lma in profile.lmas
     ]
     links += [
-        Link(End(space(access.mag), access.port), End(space(RADIO), access.far_end, up=False), access_mtu)
+        VethPair(End(space(access.mag), access.port), End(space(RADIO), access.far_end, up=False), access_mtu)
         for access in access_ports
     ]
     links += [
-        Link(
+        VethPair(
             End(space(node.name), MOBILE_PORT, link_layer_address=node.link_layer_address, ipv6=True),
             End(space(RADIO), node.name, bridge=radio_bridge(node.name), up=False),
             access_mtu,
         )
         for node in profile.mobile_nodes
     ]
-    return Plan(
+    return LabLayout(
         prefix=lab.prefix,
         nodes=(UNDERLAY, *switches, correspondent, RADIO, *mobile_nodes),
         switches=switches,

@@ -17,7 +17,7 @@ from ovs_setup.node import CORE_SOLICITATIONS
 from ryu_pmipls.domain.profile import format_link_layer
 from ryu_pmipls.lab import namespaces
 from ryu_pmipls.lab.lab_error import LabError
-from ryu_pmipls.lab.lab_layout import CORE, MOBILE_PORT, RADIO, UNDERLAY, AccessPort, End, Plan, radio_bridge
+from ryu_pmipls.lab.lab_layout import CORE, MOBILE_PORT, RADIO, UNDERLAY, AccessPort, End, LabLayout, radio_bridge
 
 _NO_DAD = 0x02  # IFA_F_NODAD
 _TENTATIVE = 0x40  # IFA_F_TENTATIVE
@@ -40,7 +40,7 @@ _SILENT = (("conf/all/disable_ipv6", 1), ("conf/default/disable_ipv6", 1))
 _CORRESPONDENT = (("conf/default/accept_ra", 0), ("fib_multipath_hash_policy", 1))
 
 
-def kernel_settings(plan: Plan, node: str) -> tuple[tuple[str, int], ...]:
+def kernel_settings(plan: LabLayout, node: str) -> tuple[tuple[str, int], ...]:
     """Paths below /proc/sys/net/ipv6, and values, of a node; those of MAGs and LMAs are ``ovs_setup``'s business."""
     if node in (UNDERLAY, RADIO):
         return _SILENT
@@ -66,10 +66,10 @@ class LinkChange:
     solicited: bool  # whether a router solicitation was sent at once; at its first attachment the node does so later
 
 
-class Network:
+class LabLinks:
     """The namespaces and links of one lab."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: LabLayout) -> None:
         self.plan = plan
 
     def build(self) -> None:

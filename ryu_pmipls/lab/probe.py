@@ -13,8 +13,8 @@ from itertools import count, pairwise
 from pathlib import Path
 
 from ryu_pmipls.lab import processes
-from ryu_pmipls.lab.lab_error import LabError
 from ryu_pmipls.lab.lab import Lab
+from ryu_pmipls.lab.lab_error import LabError
 from ryu_pmipls.lab.probe_ends import RECORD
 
 _SETTLING = 0.5  # seconds in which the last datagrams may still arrive

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ryu_pmipls.lab import namespaces, processes
-from ryu_pmipls.lab.lab_error import LabError
 from ryu_pmipls.lab.lab import Lab
+from ryu_pmipls.lab.lab_error import LabError
 
 Protocol = Literal["tcp", "udp"]
 Direction = Literal["up", "down"]  # as the mobile node sees it

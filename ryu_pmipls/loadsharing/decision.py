@@ -10,8 +10,8 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from ryu_pmipls.loadsharing.load_list import OverloadRule
-from ryu_pmipls.loadsharing.snapshot import LoadSnapshot
 from ryu_pmipls.loadsharing.slots import SLOTS, Slots, Uplinks, reassigned, slots_of, whole
+from ryu_pmipls.loadsharing.snapshot import LoadSnapshot
 
 
 @dataclass(frozen=True, slots=True)

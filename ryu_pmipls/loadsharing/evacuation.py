@@ -7,15 +7,15 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from ryu_pmipls.loadsharing.levels import water_level
-from ryu_pmipls.loadsharing.round_builder import Plan
-from ryu_pmipls.loadsharing.snapshot import LmaLoad, LmaState
+from ryu_pmipls.loadsharing.round_builder import RoundBuilder
 from ryu_pmipls.loadsharing.slots import count
+from ryu_pmipls.loadsharing.snapshot import LmaLoad, LmaState
 
 #: So far above the mean a target may get, for the sake of a MAG that need not be divided.
 _SLACK = 1.05
 
 
-def evacuate(plan: Plan) -> None:
+def evacuate(plan: RoundBuilder) -> None:
     """Move every uplink away from LMAs that are dead or draining, at once and all of it, resting or not.
 
     The biggest MAG goes first, to the LMA that is the lightest then; it is divided only where it would bring its
@@ -32,7 +32,7 @@ def evacuate(plan: Plan) -> None:
             plan.alarm(load.lma, reason)
 
 
-def bring_back(plan: Plan) -> None:
+def bring_back(plan: RoundBuilder) -> None:
     """Uplinks that had to leave their anchor go back while it is light, ``max_moves`` of them in a round."""
     settings, unit = plan.settings, plan.work_per_rate()
     resting = {move.mag for move in (*plan.recent(settings.cool_down), *plan.decisions)}
@@ -65,7 +65,7 @@ def bring_back(plan: Plan) -> None:
             budget -= 1
 
 
-def _spread(plan: Plan, source: int, mags: Iterable[str]) -> None:
+def _spread(plan: RoundBuilder, source: int, mags: Iterable[str]) -> None:
     """Deal out what MAGs send through an LMA over those that may take it."""
     load, unit = plan.snapshot.lmas[source], plan.work_per_rate()
     rates = _estimated_rates(plan, source)
@@ -111,7 +111,7 @@ def _what(load: LmaLoad) -> str:
     return f"{load.lma} is {load.state.value}{cause}"
 
 
-def _estimated_rates(plan: Plan, row: int) -> dict[str, float]:
+def _estimated_rates(plan: RoundBuilder, row: int) -> dict[str, float]:
     """Packets per second from each MAG; what is not known is taken to be as much as the others send on average."""
     rates = plan.rates[row]
     mean = float(np.nanmean(rates)) if np.isfinite(rates).any() else 0.0

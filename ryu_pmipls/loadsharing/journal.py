@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from ryu_pmipls.loadsharing.decision import Decision
 
 
-class Outcome(str, Enum):
+class DecisionOutcome(str, Enum):
     PENDING = "pending"
     ACKNOWLEDGED = "acknowledged"  # in force
     REFUSED = "refused"
@@ -24,7 +24,7 @@ class Answer:
     """What a switch or an agent (``by``) made of a decision, at ``time`` (seconds since 1970)."""
 
     by: str
-    outcome: Outcome
+    outcome: DecisionOutcome
     time: float
     detail: str = ""
 
@@ -37,12 +37,12 @@ class Record:
     answers: tuple[Answer, ...] = ()
 
     @property
-    def outcome(self) -> Outcome:
+    def outcome(self) -> DecisionOutcome:
         """Acknowledged once anyone who enforces it has done so (an agent that knows only the draft never answers)."""
         outcomes = [answer.outcome for answer in self.answers]
-        if Outcome.ACKNOWLEDGED in outcomes:
-            return Outcome.ACKNOWLEDGED
-        return outcomes[-1] if outcomes else Outcome.PENDING
+        if DecisionOutcome.ACKNOWLEDGED in outcomes:
+            return DecisionOutcome.ACKNOWLEDGED
+        return outcomes[-1] if outcomes else DecisionOutcome.PENDING
 
     def to_json(self) -> str:
         return _RECORD.dump_json(self).decode()

@@ -28,7 +28,7 @@ WORDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class LivenessVerdict:
     """An LMA has died, or is back, and why; ``time`` is seconds since 1970."""
 
     lma: str
@@ -41,7 +41,7 @@ class Verdict:
 _CUT_OFF = 5.0
 
 
-class _Lma:
+class _LmaSigns:
     """What is known of an LMA. ``silent_since`` (its switch) and ``down_since`` are None while that is not so."""
 
     def __init__(self, now: float) -> None:
@@ -73,7 +73,7 @@ class Liveness:
         dead: Iterable[str] = (),
         patience: float = 10.0,
     ) -> None:
-        self._lmas = {lma: _Lma(now) for lma in lmas}
+        self._lmas = {lma: _LmaSigns(now) for lma in lmas}
         self._dead_when = [tuple(combination) for combination in dead_when]
         self._silent_after = silent_after
         self._patience = patience
@@ -130,7 +130,7 @@ class Liveness:
         since = {Sign.SWITCH: switch, Sign.TUNNELS: entry.down_since, Sign.AGENT: agent}
         return {sign: time for sign, time in since.items() if time is not None and time <= now}
 
-    def judge(self, now: float) -> list[Verdict]:
+    def judge(self, now: float) -> list[LivenessVerdict]:
         """Who has died and who is back since the last time."""
         verdicts = []
         for lma, entry in self._lmas.items():
@@ -138,10 +138,14 @@ class Liveness:
             if lma in self._dead:
                 if entry.ready and not signs:
                     del self._dead[lma]
-                    verdicts.append(Verdict(lma, False, now, "its switch holds all that it shall, and no sign is left"))
+                    verdicts.append(
+                        LivenessVerdict(lma, False, now, "its switch holds all that it shall, and no sign is left")
+                    )
             elif any(self._proves(combination, signs) for combination in self._dead_when):
                 self._dead[lma] = None
-                verdicts.append(Verdict(lma, True, now, " and ".join(WORDS[sign] for sign in Sign if sign in signs)))
+                verdicts.append(
+                    LivenessVerdict(lma, True, now, " and ".join(WORDS[sign] for sign in Sign if sign in signs))
+                )
         return verdicts
 
     def _proves(self, combination: Collection[Sign], signs: Mapping[Sign, float]) -> bool:

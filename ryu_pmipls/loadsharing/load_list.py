@@ -55,7 +55,7 @@ class OverloadRule:
 
 
 @dataclass(frozen=True, slots=True)
-class _Counts:
+class _SourceCounts:
     """Counts of one LMA from one source, as of ``time``; the arrays have one element for each MAG."""
 
     source: Source
@@ -75,7 +75,7 @@ class _Counts:
         return max(float(self.total), watched)
 
 
-class _Entry:
+class _LmaRecord:
     """What is remembered of one LMA."""
 
     def __init__(self, mags: int, window: float) -> None:
@@ -89,14 +89,14 @@ class _Entry:
         self.present: Flags = np.zeros(mags, dtype=np.bool_)
         self.ports = PortWindows(mags, window)
         self.ports.set_present(self.present)
-        self.signalled: _Counts | None = None
+        self.signalled: _SourceCounts | None = None
 
     @property
     def full(self) -> bool:
         """Whether the LMA may be offered more than it forwards."""
         return self.cpu is not None and self.cpu >= SATURATED
 
-    def from_ports(self) -> _Counts | None:
+    def from_ports(self) -> _SourceCounts | None:
         """Counts of the tunnel ports, as of the one that was read longest ago; None while one of them is unknown."""
         counts = self.ports.counts()
         if counts is None:
@@ -108,7 +108,7 @@ class _Entry:
             # Where there is no tunnel nothing arrives.
             counts.packets[unknown] = counts.octets[unknown] = counts.newest[unknown] = 0
             counts.spans[unknown] = np.nanmin(counts.spans)
-        return _Counts(
+        return _SourceCounts(
             source=Source.OPENFLOW,
             time=counts.time,
             span=float(counts.spans.min()),
@@ -140,7 +140,7 @@ class LoadList:
         stale_after: float | None = None,
         capacities: Mapping[str, float] | None = None,
     ) -> None:
-        self._entries = {lma: _Entry(len(mags), window) for lma in lmas}
+        self._entries = {lma: _LmaRecord(len(mags), window) for lma in lmas}
         self._lmas = {lma: index for index, lma in enumerate(lmas)}
         self._mags = {mag: index for index, mag in enumerate(mags)}
         self._names = tuple(mags)
@@ -204,7 +204,7 @@ class LoadList:
             return
         entry.cpu, entry.cpu_time = cpu, now
         entry.hot = self._rule.is_hot(cpu, entry.hot)
-        entry.signalled = _Counts(
+        entry.signalled = _SourceCounts(
             source=Source.SIGNALLING,
             time=now,
             span=self._window,
@@ -271,7 +271,7 @@ class LoadList:
     def _fresh(self, time: float, now: float) -> bool:
         return now - time <= self._stale_after
 
-    def _counts(self, entry: _Entry, now: float) -> tuple[_Counts | None, bool]:
+    def _counts(self, entry: _LmaRecord, now: float) -> tuple[_SourceCounts | None, bool]:
         """The counts to show, and whether they may be acted upon.
 
         Port statistics of a connected switch win over a Load_info (erratum E30) while they are fresh; when there is
@@ -285,7 +285,7 @@ class LoadList:
         known = [counts for counts in (ports, signalled) if counts is not None]
         return max(known, key=lambda counts: counts.time, default=None), False
 
-    def _load(self, lma: str, counts: _Counts | None, usable: bool, now: float, offered: Floats) -> LmaLoad:
+    def _load(self, lma: str, counts: _SourceCounts | None, usable: bool, now: float, offered: Floats) -> LmaLoad:
         entry, capacity = self._entries[lma], self._capacities.get(lma, 1.0)
         return LmaLoad(
             lma=lma,
@@ -303,7 +303,7 @@ class LoadList:
             loss=_loss(offered, counts.newest) if counts is not None and usable and entry.full else None,
         )
 
-    def _state(self, entry: _Entry, counts: _Counts | None, capacity: float, now: float) -> LmaState:
+    def _state(self, entry: _LmaRecord, counts: _SourceCounts | None, capacity: float, now: float) -> LmaState:
         if entry.dead:
             return LmaState.DEAD
         if entry.draining:

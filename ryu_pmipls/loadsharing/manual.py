@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from ryu_pmipls.loadsharing.decision import Inputs, Round
-from ryu_pmipls.loadsharing.round_builder import Plan
+from ryu_pmipls.loadsharing.round_builder import RoundBuilder
 from ryu_pmipls.loadsharing.snapshot import LmaState
 
 
@@ -16,7 +16,7 @@ def adjust(inputs: Inputs, mag: str, lma: str) -> Round:
 
     Like any MAG that was moved it rests then, for the cool-down; after that the policy may move it again.
     """
-    plan = Plan(inputs)
+    plan = RoundBuilder(inputs)
     target, column, unit = plan.row[lma], plan.column[mag], plan.work_per_rate()
     for carrier in dict.fromkeys(carrier for slots in plan.uplinks(mag).values() for carrier in slots):
         if carrier == lma:

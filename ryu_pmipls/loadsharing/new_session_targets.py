@@ -9,7 +9,7 @@ from ryu_pmipls.loadsharing.policies import policy_of
 from ryu_pmipls.loadsharing.snapshot import LmaLoad, LmaState
 
 
-class Placement:
+class NewSessionTargets:
     """Tells for each LMA (by name) at which one its new sessions shall be.
 
     ``targets`` holds every LMA of the domain, in the profile's order; most have their own name there.

@@ -11,7 +11,7 @@ from ryu_pmipls.loadsharing.policies import decide
 
 
 @dataclass(frozen=True, slots=True)
-class Explanation:
+class Replay:
     """A decision as it was recorded (a document of REST), and the round that its recorded inputs give now."""
 
     document: Mapping[str, Any]
@@ -60,7 +60,7 @@ class Explanation:
             yield f"Decided again from the same inputs it is not the same, but: {others}."
 
 
-def explain(document: Mapping[str, Any]) -> Explanation:
+def explain(document: Mapping[str, Any]) -> Replay:
     """Explain a decision from its REST document with ``inputs``; ``ValueError`` tells what is wrong with it."""
     missing = {"id", "time", "mag", "old_lma", "new_lma", "slots", "share", "reason", "outcome", "answers"} - {
         *document
@@ -69,4 +69,4 @@ def explain(document: Mapping[str, Any]) -> Explanation:
         raise ValueError(f"not the document of a decision: {', '.join(sorted(missing))} is missing")
     if document.get("inputs") is None:
         raise ValueError(f"what decision {document['id']} was made from is not kept any more")
-    return Explanation(document, decide(Inputs.from_document(document["inputs"])))
+    return Replay(document, decide(Inputs.from_document(document["inputs"])))

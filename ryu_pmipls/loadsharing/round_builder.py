@@ -7,15 +7,15 @@ from collections.abc import Mapping
 import numpy as np
 
 from ryu_pmipls.loadsharing.decision import Alarm, Decision, Inputs, Memory, Outlook, Round
-from ryu_pmipls.loadsharing.snapshot import LmaState
 from ryu_pmipls.loadsharing.slots import Slots, carried
+from ryu_pmipls.loadsharing.snapshot import LmaState
 from ryu_pmipls.loadsharing.window import UNKNOWN, Flags, Floats
 
 #: The states in which an LMA may get anything at all.
 TAKING = (LmaState.LIGHT, LmaState.NEUTRAL)
 
 
-class Plan:
+class RoundBuilder:
     """What a policy reads and adds to. LMAs and MAGs go by their place in the profile (``row`` and ``column``).
 
     ``cpu`` is the predicted CPU fraction of each LMA (NaN unknown), ``packets`` the predicted packets in a window; both

@@ -27,7 +27,7 @@ Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class WindowCounts:
     """What ports gained in the window that ended at ``time``, one element a port; all arrays have the shape (ports,).
 
     ``packets`` and ``octets`` came in the last ``spans`` seconds before ``time``: a window, or what was watched of it.
@@ -99,7 +99,7 @@ class PortWindows:
             while len(self._rows) > 1 and self._rows[1][0] <= oldest:
                 del self._rows[0]
 
-    def counts(self) -> Counts | None:
+    def counts(self) -> WindowCounts | None:
         """What was gained in the window that ends when all ports that there are were read; None before that."""
         known = self._heard_of() & (self._last > self._first)
         if not known.any():
@@ -113,7 +113,7 @@ class PortWindows:
         if not known.all():
             packets[~known] = octets[~known] = UNKNOWN
             spans[~known] = newest[~known] = np.nan
-        return Counts(time, packets, octets, spans, newest)
+        return WindowCounts(time, packets, octets, spans, newest)
 
     def _heard_of(self) -> Flags:
         """The ports whose history counts; those that are not there have none."""

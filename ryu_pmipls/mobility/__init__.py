@@ -2,7 +2,19 @@
 
 from ryu_pmipls.mobility.binding_cache import BindingCacheEntry
 from ryu_pmipls.mobility.config import AnchorConfig, GatewayConfig, MobileNodePolicy
-from ryu_pmipls.mobility.effects import Advertise, BuildTunnel, CheckTunnel, Effect, Forward, Lease, Probe, RemoveTunnel, Report, Send, SynchroniseClock
+from ryu_pmipls.mobility.effects import (
+    Advertise,
+    BuildTunnel,
+    CheckTunnel,
+    Effect,
+    Forward,
+    Lease,
+    Notice,
+    ProbeNode,
+    RemoveTunnel,
+    Send,
+    SynchroniseClock,
+)
 from ryu_pmipls.mobility.local_mobility_anchor import LocalMobilityAnchor
 from ryu_pmipls.mobility.mobile_access_gateway import MobileAccessGateway
 from ryu_pmipls.mobility.prefix_pool import PrefixPool
@@ -23,10 +35,10 @@ __all__ = [
     "LocalMobilityAnchor",
     "MobileAccessGateway",
     "MobileNodePolicy",
+    "Notice",
     "PrefixPool",
-    "Probe",
+    "ProbeNode",
     "RemoveTunnel",
-    "Report",
     "Send",
     "SynchroniseClock",
 ]

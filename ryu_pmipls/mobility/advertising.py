@@ -7,7 +7,7 @@ from ipaddress import IPv6Network
 from itertools import chain, repeat
 
 from ryu_pmipls.mobility.effects import Advertise, Effects
-from ryu_pmipls.mobility.timer_queue import Timers
+from ryu_pmipls.mobility.timer_queue import TimerQueue
 from ryu_pmipls.mobility.update_list import BindingUpdateEntry
 
 #: The first advertisements of all, and the seconds between them: one may be lost, or the node not be ready for it.
@@ -23,7 +23,7 @@ class Advertising:
     none. It is not random, as it has to be where routers share a link: a MAG has its links to itself.
     """
 
-    def __init__(self, interval: float | None, effects: Effects, timers: Timers) -> None:
+    def __init__(self, interval: float | None, effects: Effects, timers: TimerQueue) -> None:
         self._interval = interval
         self._effects = effects
         self._timers = timers

@@ -9,7 +9,7 @@ from ipaddress import IPv6Address, IPv6Network
 
 from ryu_pmipls.mobility.registration import Registration
 from ryu_pmipls.wire import MobileNodeIdentifier
-from ryu_pmipls.wire.codepoints import BindingStatus, Handoff
+from ryu_pmipls.wire.codepoints import BindingStatus, HandoffType
 
 
 @dataclass(eq=False)
@@ -40,7 +40,7 @@ class BindingCacheEntry:
     revoked: bool = False
 
 
-class Verdict(Enum):
+class SessionLookup(Enum):
     """What the lookup found."""
 
     UPDATE = auto()
@@ -50,16 +50,16 @@ class Verdict(Enum):
 
 
 @dataclass(frozen=True)
-class Match:
+class LookupResult:
     """``entry`` with UPDATE, ``status`` with REFUSE."""
 
-    verdict: Verdict
+    verdict: SessionLookup
     entry: BindingCacheEntry | None = None
     status: BindingStatus | None = None
 
 
-CREATE = Match(Verdict.CREATE)
-WAIT = Match(Verdict.WAIT)
+CREATE = LookupResult(SessionLookup.CREATE)
+WAIT = LookupResult(SessionLookup.WAIT)
 
 
 class BindingCache:
@@ -109,50 +109,50 @@ class BindingCache:
     def _count(self, care_of_address: IPv6Address, change: int) -> None:
         self._load[care_of_address] = self._load.get(care_of_address, 0) + change
 
-    def lookup(self, request: Registration) -> Match:
+    def lookup(self, request: Registration) -> LookupResult:
         """Find the session that a request is about (RFC 5213, sections 5.4.1.1 to 5.4.1.3)."""
         if request.prefixes:
             return self._by_prefixes(request)
         if request.link_layer_identifier:
             return self._by_link_layer_identifier(request)
-        return self._by_only_session(request, (Handoff.BETWEEN_INTERFACES, Handoff.BETWEEN_MAGS))
+        return self._by_only_session(request, (HandoffType.BETWEEN_INTERFACES, HandoffType.BETWEEN_MAGS))
 
-    def _by_prefixes(self, request: Registration) -> Match:
+    def _by_prefixes(self, request: Registration) -> LookupResult:
         holders = [self._by_prefix[prefix] for prefix in request.prefixes if prefix in self._by_prefix]
         if not holders:
             return CREATE
         if any(entry.identifier != request.identifier for entry in holders):
-            return Match(Verdict.REFUSE, status=BindingStatus.NOT_AUTHORIZED_FOR_HOME_NETWORK_PREFIX)
+            return LookupResult(SessionLookup.REFUSE, status=BindingStatus.NOT_AUTHORIZED_FOR_HOME_NETWORK_PREFIX)
         entry = holders[0]
         if set(entry.prefixes) != set(request.prefixes):
-            return Match(Verdict.REFUSE, status=BindingStatus.BCE_PBU_PREFIX_SET_DO_NOT_MATCH)
+            return LookupResult(SessionLookup.REFUSE, status=BindingStatus.BCE_PBU_PREFIX_SET_DO_NOT_MATCH)
         same_technology = entry.access_technology == request.access_technology
         same_link_layer = entry.link_layer_identifier == request.link_layer_identifier
         if (
             (request.link_layer_identifier and same_link_layer and same_technology)
-            or request.handoff == Handoff.BETWEEN_INTERFACES
+            or request.handoff == HandoffType.BETWEEN_INTERFACES
             or (
                 not request.link_layer_identifier
                 and same_link_layer
                 and same_technology
-                and request.handoff == Handoff.BETWEEN_MAGS
+                and request.handoff == HandoffType.BETWEEN_MAGS
             )
             or (entry.care_of_address == request.care_of_address and same_technology)
         ):
-            return Match(Verdict.UPDATE, entry)
+            return LookupResult(SessionLookup.UPDATE, entry)
         return CREATE
 
-    def _by_link_layer_identifier(self, request: Registration) -> Match:
+    def _by_link_layer_identifier(self, request: Registration) -> LookupResult:
         for entry in self.of(request.identifier):
             if (entry.identifier, entry.access_technology, entry.link_layer_identifier) == request.session:
-                return Match(Verdict.UPDATE, entry)
-        return self._by_only_session(request, (Handoff.BETWEEN_INTERFACES,))
+                return LookupResult(SessionLookup.UPDATE, entry)
+        return self._by_only_session(request, (HandoffType.BETWEEN_INTERFACES,))
 
-    def _by_only_session(self, request: Registration, handoffs: tuple[Handoff, ...]) -> Match:
+    def _by_only_session(self, request: Registration, handoffs: tuple[HandoffType, ...]) -> LookupResult:
         entries = self.of(request.identifier)
         if len(entries) == 1:
             if request.handoff in handoffs:
-                return Match(Verdict.UPDATE, entries[0])
-            if request.handoff == Handoff.UNKNOWN:
-                return Match(Verdict.UPDATE, entries[0]) if entries[0].leaving else WAIT
+                return LookupResult(SessionLookup.UPDATE, entries[0])
+            if request.handoff == HandoffType.UNKNOWN:
+                return LookupResult(SessionLookup.UPDATE, entries[0]) if entries[0].leaving else WAIT
         return CREATE

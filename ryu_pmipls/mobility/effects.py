@@ -55,7 +55,7 @@ class Advertise:
 
 
 @dataclass(frozen=True)
-class Probe:
+class ProbeNode:
     """Ask a mobile node on OpenFlow port ``port`` whether it is there; when it answers, call ``reachable``."""
 
     port: int
@@ -90,7 +90,7 @@ class SynchroniseClock:
 
 
 @dataclass(frozen=True)
-class Report:
+class Notice:
     """Something for the log. ``kind`` is a short slug, fit for a counter's label."""
 
     kind: str
@@ -100,7 +100,7 @@ class Report:
 
 # An alias that is evaluated, so it has to be spelled for Python 3.10 and mypy alike.
 Effect = Union[  # noqa: UP007
-    Send, BuildTunnel, RemoveTunnel, CheckTunnel, Advertise, Probe, Forward, Lease, SynchroniseClock, Report
+    Send, BuildTunnel, RemoveTunnel, CheckTunnel, Advertise, ProbeNode, Forward, Lease, SynchroniseClock, Notice
 ]
 
 
@@ -111,4 +111,4 @@ class Effects(list[Effect]):
         self.append(Send(message, destination))
 
     def report(self, kind: str, text: str, **details: Any) -> None:
-        self.append(Report(kind, text, details))
+        self.append(Notice(kind, text, details))

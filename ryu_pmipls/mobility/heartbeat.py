@@ -9,14 +9,14 @@ from ipaddress import IPv6Address
 
 from ryu_pmipls.mobility.config import AnchorConfig, GatewayConfig
 from ryu_pmipls.mobility.effects import Effects
-from ryu_pmipls.mobility.timer_queue import Timers
+from ryu_pmipls.mobility.timer_queue import TimerQueue
 from ryu_pmipls.wire import BindingError, BindingErrorStatus, Heartbeat, HeartbeatFlag, RestartCounter
 
 _RESPONSE = HeartbeatFlag.R
 
 
 @dataclass
-class Peer:
+class HeartbeatPeer:
     """What is known of a peer.
 
     ``last_heard`` is in seconds since 1970, and so is ``counted``, when the restart counter came last. ``missed``
@@ -56,9 +56,9 @@ class Heartbeats:
     def __init__(
         self,
         config: GatewayConfig | AnchorConfig,
-        peers: Mapping[IPv6Address, Peer],
+        peers: Mapping[IPv6Address, HeartbeatPeer],
         effects: Effects,
-        timers: Timers,
+        timers: TimerQueue,
         watcher: Watcher,
     ) -> None:
         self.peers = peers
@@ -127,13 +127,13 @@ class Heartbeats:
         options = (RestartCounter(self._config.restart_counter),)
         self._effects.send(Heartbeat(sequence, flags, options=options), peer)
 
-    def _heard(self, peer: Peer, address: IPv6Address, now: float) -> None:
+    def _heard(self, peer: HeartbeatPeer, address: IPv6Address, now: float) -> None:
         peer.last_heard = now
         if peer.lost:
             peer.lost = False
             self._effects.report("peer-returned", f"{address} is heard again", peer=address)
 
-    def _compare(self, peer: Peer, address: IPv6Address, message: Heartbeat, now: float) -> None:
+    def _compare(self, peer: HeartbeatPeer, address: IPv6Address, message: Heartbeat, now: float) -> None:
         option = message.option(RestartCounter)
         if option is None:
             return

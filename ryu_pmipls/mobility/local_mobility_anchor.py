@@ -7,16 +7,34 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv6Address, IPv6Network
 
-from ryu_pmipls.mobility.binding_cache import BindingCache, BindingCacheEntry, Verdict
+from ryu_pmipls.mobility.binding_cache import BindingCache, BindingCacheEntry, SessionLookup
 from ryu_pmipls.mobility.config import AnchorConfig
 from ryu_pmipls.mobility.machine import Machine
 from ryu_pmipls.mobility.prefix_leases import PrefixLeases
 from ryu_pmipls.mobility.redirection import Redirection
 from ryu_pmipls.mobility.registration import LIFETIME_UNIT, UNSPECIFIED, Registration
 from ryu_pmipls.mobility.revocation import Revocations
-from ryu_pmipls.mobility.route_adjusts import RouteReports
+from ryu_pmipls.mobility.route_adjusts import RouteAdjusts
 from ryu_pmipls.mobility.tunnels import TunnelEvent, TunnelState
-from ryu_pmipls.wire import AccessTechnologyType, Attachment, BindingAcknowledgement, BindingError, BindingRevocationAcknowledgement, BindingUpdate, HandoffIndicator, Heartbeat, HeartbeatFlag, HomeNetworkPrefix, LoadAdjust, MobileNodeIdentifier, RouteAdjust, Timestamp, TunnelAck, TunnelRequest, TunnelStatus
+from ryu_pmipls.wire import (
+    AccessTechnologyType,
+    Attachment,
+    BindingAcknowledgement,
+    BindingError,
+    BindingRevocationAcknowledgement,
+    BindingUpdate,
+    HandoffIndicator,
+    Heartbeat,
+    HeartbeatFlag,
+    HomeNetworkPrefix,
+    LoadAdjust,
+    MobileNodeIdentifier,
+    RouteAdjust,
+    Timestamp,
+    TunnelAck,
+    TunnelRequest,
+    TunnelStatus,
+)
 from ryu_pmipls.wire.codepoints import BindingStatus, BindingUpdateFlag, TunnelStatusCode
 
 
@@ -43,7 +61,7 @@ class LocalMobilityAnchor(Machine):
         super().__init__(config, config.mags)
         self._revocations = Revocations(self._effects, self._timers, self._revoked)
         self._redirection = Redirection(config, self._effects, self._timers, self._settle_here, self._drained)
-        self._reports = RouteReports(config, self._effects, self._timers)
+        self._reports = RouteAdjusts(config, self._effects, self._timers)
         self._receivers = {
             BindingUpdate: self._binding_update,
             BindingAcknowledgement: self._redirection.binding_acknowledgement,
@@ -258,7 +276,7 @@ class LocalMobilityAnchor(Machine):
     def _settle(self, request: Registration, now: float, may_wait: bool = True) -> None:
         match = self._cache.lookup(request)
         leaves = request.message.lifetime == 0
-        if match.verdict is Verdict.WAIT and may_wait and not leaves:
+        if match.verdict is SessionLookup.WAIT and may_wait and not leaves:
             self._wait(request, now)
             return
         self._stop_waiting(request)

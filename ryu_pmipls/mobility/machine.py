@@ -9,8 +9,8 @@ from typing import Any
 
 from ryu_pmipls.mobility.config import AnchorConfig, GatewayConfig
 from ryu_pmipls.mobility.effects import BuildTunnel, CheckTunnel, Effect, Effects, RemoveTunnel
-from ryu_pmipls.mobility.heartbeat import Heartbeats, Peer, Watcher
-from ryu_pmipls.mobility.timer_queue import Timers
+from ryu_pmipls.mobility.heartbeat import HeartbeatPeer, Heartbeats, Watcher
+from ryu_pmipls.mobility.timer_queue import TimerQueue
 from ryu_pmipls.mobility.tunnels import TunnelAction, TunnelEvent, Tunnels, TunnelState
 from ryu_pmipls.wire import Message
 
@@ -27,9 +27,9 @@ class Machine(Watcher):
 
     def __init__(self, config: GatewayConfig | AnchorConfig, peers: Iterable[IPv6Address]) -> None:
         self._effects = Effects()
-        self._timers = Timers()
+        self._timers = TimerQueue()
         self._tunnels = Tunnels(peers)
-        self._peers = {peer: Peer() for peer in self._tunnels.states}
+        self._peers = {peer: HeartbeatPeer() for peer in self._tunnels.states}
         self._heartbeats = Heartbeats(config, self._peers, self._effects, self._timers, self)
 
     def effects(self) -> list[Effect]:
@@ -61,7 +61,7 @@ class Machine(Watcher):
         return self._tunnels.states
 
     @property
-    def peers(self) -> Mapping[IPv6Address, Peer]:
+    def peers(self) -> Mapping[IPv6Address, HeartbeatPeer]:
         """What heartbeats tell of every peer, for display."""
         return self._peers
 

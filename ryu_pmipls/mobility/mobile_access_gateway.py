@@ -15,13 +15,37 @@ from ryu_pmipls.mobility.machine import Machine
 from ryu_pmipls.mobility.reachability import Reachability
 from ryu_pmipls.mobility.registration import LIFETIME_UNIT, UNSPECIFIED, network
 from ryu_pmipls.mobility.revocation import judge
-from ryu_pmipls.mobility.route_adjusts import RouteReports
+from ryu_pmipls.mobility.route_adjusts import RouteAdjusts
 from ryu_pmipls.mobility.timer_queue import delays
 from ryu_pmipls.mobility.tunnels import TunnelEvent
-from ryu_pmipls.mobility.update_list import REFRESH_AFTER, BindingState, BindingUpdateEntry, Request
+from ryu_pmipls.mobility.update_list import REFRESH_AFTER, BindingState, BindingUpdateEntry, PendingRegistration
 from ryu_pmipls.mobility.uplink_shares import Uplinks
-from ryu_pmipls.wire import AccessTechnologyType, BindingAcknowledgement, BindingError, BindingRevocationAcknowledgement, BindingRevocationIndication, BindingUpdate, HandoffIndicator, Heartbeat, HomeNetworkPrefix, LoadAdjust, Message, MobileNodeIdentifier, MobileNodeLinkLayerIdentifier, Option, Redirect, RedirectCapability, RevocationFlag, RevocationTrigger, RouteAdjust, Timestamp, TunnelAck, TunnelRequest, TunnelStatus
-from ryu_pmipls.wire.codepoints import BindingAcknowledgementFlag, BindingStatus, Handoff, TunnelStatusCode
+from ryu_pmipls.wire import (
+    AccessTechnologyType,
+    BindingAcknowledgement,
+    BindingError,
+    BindingRevocationAcknowledgement,
+    BindingRevocationIndication,
+    BindingUpdate,
+    HandoffIndicator,
+    Heartbeat,
+    HomeNetworkPrefix,
+    LoadAdjust,
+    Message,
+    MobileNodeIdentifier,
+    MobileNodeLinkLayerIdentifier,
+    Option,
+    Redirect,
+    RedirectCapability,
+    RevocationFlag,
+    RevocationTrigger,
+    RouteAdjust,
+    Timestamp,
+    TunnelAck,
+    TunnelRequest,
+    TunnelStatus,
+)
+from ryu_pmipls.wire.codepoints import BindingAcknowledgementFlag, BindingStatus, HandoffType, TunnelStatusCode
 
 #: The longest wait between two Tnl_request, in seconds.
 MAX_TUNNEL_REQUEST_TIMEOUT = 32.0
@@ -58,7 +82,7 @@ class MobileAccessGateway(Machine):
     def __init__(self, config: GatewayConfig) -> None:
         super().__init__(config, config.lmas)
         self._uplinks = Uplinks(config, self._tunnels, self._effects)
-        self._routes = RouteReports(config, self._effects, self._timers)
+        self._routes = RouteAdjusts(config, self._effects, self._timers)
         self._advertising = Advertising(config.advertisement_interval, self._effects, self._timers)
         self._reachability = Reachability(config.probes, self._effects, self._timers, self._unreachable)
         self._receivers = {
@@ -198,7 +222,7 @@ class MobileAccessGateway(Machine):
             held = entry.prefixes
             self._withdraw(entry, now, link_is_up)
             # Should the LMA have accepted what was not answered yet, it knows the session without a prefix.
-            self._ask(entry, Handoff.UNKNOWN, 0, held, now)
+            self._ask(entry, HandoffType.UNKNOWN, 0, held, now)
 
     # Registration
 
@@ -206,7 +230,7 @@ class MobileAccessGateway(Machine):
         # Handoff unknown: only a context transfer, which there is none, could tell this MAG whether the interface
         # is new or comes from another MAG (RFC 5213, section 6.9.1.1). The LMA finds out, and creates at once
         # what does not exist.
-        self._ask(entry, Handoff.UNKNOWN, self._lifetime, prefixes, now)
+        self._ask(entry, HandoffType.UNKNOWN, self._lifetime, prefixes, now)
 
     def _register_again(self, entry: BindingUpdateEntry, now: float) -> None:
         self._register(entry, entry.prefixes or entry.policy.prefixes, now)
@@ -225,7 +249,7 @@ class MobileAccessGateway(Machine):
         self._reachability.ensure(entry, self._extend, now)
 
     def _extend(self, entry: BindingUpdateEntry, now: float) -> None:
-        self._ask(entry, Handoff.RE_REGISTRATION, self._lifetime, entry.prefixes, now)
+        self._ask(entry, HandoffType.RE_REGISTRATION, self._lifetime, entry.prefixes, now)
 
     def _ask(
         self, entry: BindingUpdateEntry, handoff: int, lifetime: int, prefixes: tuple[IPv6Network, ...], now: float
@@ -236,8 +260,8 @@ class MobileAccessGateway(Machine):
         schedule = delays(self.config.initial_bindack_timeout, self.config.max_bindack_timeout)
         # A refresh is about a session that the LMA has; any other registration may be the first (RFC 6463,
         # section 5.2, speaks of the indicator for a new interface, which this MAG cannot know).
-        redirectable = self.config.redirection and lifetime > 0 and handoff != Handoff.RE_REGISTRATION
-        entry.request = Request(handoff, lifetime, prefixes, schedule, redirectable)
+        redirectable = self.config.redirection and lifetime > 0 and handoff != HandoffType.RE_REGISTRATION
+        entry.request = PendingRegistration(handoff, lifetime, prefixes, schedule, redirectable)
         self._transmit(entry, now)
 
     def _transmit(self, entry: BindingUpdateEntry, now: float) -> None:
@@ -290,7 +314,7 @@ class MobileAccessGateway(Machine):
             self._timers.cancel(self._unanswered, entry)
             entry.request = None
 
-    def _no_longer_pending(self, request: Request) -> None:
+    def _no_longer_pending(self, request: PendingRegistration) -> None:
         if request.sequence is not None:
             self._pending.pop(request.sequence, None)
 
@@ -327,7 +351,7 @@ class MobileAccessGateway(Machine):
         return all(message.option(type(option)) in (None, option) for option in expected)
 
     def _accepted(
-        self, entry: BindingUpdateEntry, request: Request, message: BindingAcknowledgement, now: float
+        self, entry: BindingUpdateEntry, request: PendingRegistration, message: BindingAcknowledgement, now: float
     ) -> None:
         granted = tuple(
             dict.fromkeys(network(option) for option in message.all(HomeNetworkPrefix) if option.prefix != UNSPECIFIED)
@@ -339,7 +363,9 @@ class MobileAccessGateway(Machine):
             return
         lost = tuple(prefix for prefix in entry.prefixes if prefix not in granted)
         new = tuple(
-            prefix for prefix in granted if prefix not in entry.prefixes or request.handoff != Handoff.RE_REGISTRATION
+            prefix
+            for prefix in granted
+            if prefix not in entry.prefixes or request.handoff != HandoffType.RE_REGISTRATION
         )
         self._drop_request(entry)
         self._reachability.drop(entry)
@@ -378,7 +404,7 @@ class MobileAccessGateway(Machine):
             self._routes.heard(message.prefix, timestamp.ticks - 1)
         self._effects.append(Forward(message.prefix, here))
 
-    def _follow(self, entry: BindingUpdateEntry, request: Request, message: BindingAcknowledgement) -> None:
+    def _follow(self, entry: BindingUpdateEntry, request: PendingRegistration, message: BindingAcknowledgement) -> None:
         """Note to which LMA the session was redirected; it has it already (RFC 6463, section 5.2)."""
         entry.unwilling.clear()
         redirect = message.option(Redirect)
@@ -392,7 +418,7 @@ class MobileAccessGateway(Machine):
             self._report("redirection-ignored", text, lma=redirect.address)
 
     def _refused(
-        self, entry: BindingUpdateEntry, request: Request, message: BindingAcknowledgement, now: float
+        self, entry: BindingUpdateEntry, request: PendingRegistration, message: BindingAcknowledgement, now: float
     ) -> None:
         identifier, status = entry.policy.identifier, message.status
         self._report("registration-refused", f"{identifier!r}: status {status}", status=status, identifier=identifier)
@@ -490,7 +516,7 @@ def _is_about(message: BindingAcknowledgement, identifier: bytes) -> bool:
     return message.option(MobileNodeIdentifier) in (None, MobileNodeIdentifier(identifier))
 
 
-def _is_of_another(message: BindingAcknowledgement, request: Request) -> bool:
+def _is_of_another(message: BindingAcknowledgement, request: PendingRegistration) -> bool:
     """Whether an acceptance echoes another timestamp than the request's: that of a MAG before its restart, say."""
     timestamp = message.option(Timestamp)
     accepted = message.status < BindingStatus.REASON_UNSPECIFIED

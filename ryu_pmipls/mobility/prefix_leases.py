@@ -7,7 +7,7 @@ from ipaddress import IPv6Network
 
 from ryu_pmipls.mobility.effects import Effects, Lease
 from ryu_pmipls.mobility.prefix_pool import PrefixPool
-from ryu_pmipls.mobility.timer_queue import Timers
+from ryu_pmipls.mobility.timer_queue import TimerQueue
 
 NOBODY = b""
 
@@ -25,7 +25,7 @@ class PrefixLeases:
         lifetime: float,
         inherited: Mapping[IPv6Network, bytes],
         effects: Effects,
-        timers: Timers,
+        timers: TimerQueue,
     ) -> None:
         self._pool = pool
         self._lifetime = lifetime

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ryu_pmipls.mobility.effects import Effects, Probe
-from ryu_pmipls.mobility.timer_queue import Timers
+from ryu_pmipls.mobility.effects import Effects, ProbeNode
+from ryu_pmipls.mobility.timer_queue import TimerQueue
 from ryu_pmipls.mobility.update_list import BindingUpdateEntry
 
 #: Seconds from one probe to the next, and from the last one to the verdict.
@@ -34,7 +34,7 @@ class Reachability:
     With no probes all are taken for present.
     """
 
-    def __init__(self, probes: int, effects: Effects, timers: Timers, gone: Step) -> None:
+    def __init__(self, probes: int, effects: Effects, timers: TimerQueue, gone: Step) -> None:
         self._probes = probes
         self._effects = effects
         self._timers = timers
@@ -70,5 +70,5 @@ class Reachability:
             self._gone(entry, now)
         else:
             inquiry.left -= 1
-            self._effects.append(Probe(entry.port, entry.policy.link_layer_address))
+            self._effects.append(ProbeNode(entry.port, entry.policy.link_layer_address))
             self._timers.set(self._probe, entry, now + RETRANS_TIMER)

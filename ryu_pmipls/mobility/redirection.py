@@ -14,8 +14,21 @@ from ryu_pmipls.mobility.config import AnchorConfig
 from ryu_pmipls.mobility.effects import Effects
 from ryu_pmipls.mobility.load_adjusts import LoadAdjusts
 from ryu_pmipls.mobility.registration import Registration
-from ryu_pmipls.mobility.timer_queue import Timers
-from ryu_pmipls.wire import AlternateCareOfAddress, Attachment, Authentication, BindingAcknowledgement, Drain, LoadAdjust, MobileNodeIdentifier, Option, Redirect, RedirectCapability, RedirectFlag, RouteAdjust
+from ryu_pmipls.mobility.timer_queue import TimerQueue
+from ryu_pmipls.wire import (
+    AlternateCareOfAddress,
+    Attachment,
+    Authentication,
+    BindingAcknowledgement,
+    Drain,
+    LoadAdjust,
+    MobileNodeIdentifier,
+    Option,
+    Redirect,
+    RedirectCapability,
+    RedirectFlag,
+    RouteAdjust,
+)
 from ryu_pmipls.wire.codepoints import BindingAcknowledgementFlag, BindingStatus
 
 #: Seconds beyond MaxDelayBeforeNewBCEAssign, for which an r2LMA may wait itself, until it counts as silent.
@@ -50,7 +63,7 @@ class Redirection:
         self,
         config: AnchorConfig,
         effects: Effects,
-        timers: Timers,
+        timers: TimerQueue,
         refused: Callable[[Registration, BindingStatus, float], None],
         drain: Callable[[bool, float], None],
     ) -> None:

@@ -5,7 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from ipaddress import IPv6Address, IPv6Network
 
-from ryu_pmipls.wire import AccessTechnologyType, AlternateCareOfAddress, BindingAcknowledgement, BindingUpdate, HandoffIndicator, HomeNetworkPrefix, LinkLocalAddress, MobileNodeIdentifier, MobileNodeLinkLayerIdentifier, Option, Timestamp
+from ryu_pmipls.wire import (
+    AccessTechnologyType,
+    AlternateCareOfAddress,
+    BindingAcknowledgement,
+    BindingUpdate,
+    HandoffIndicator,
+    HomeNetworkPrefix,
+    LinkLocalAddress,
+    MobileNodeIdentifier,
+    MobileNodeLinkLayerIdentifier,
+    Option,
+    Timestamp,
+)
 from ryu_pmipls.wire.codepoints import BindingStatus
 
 UNSPECIFIED = IPv6Address("::")

@@ -9,9 +9,20 @@ from ipaddress import IPv6Address
 from ryu_pmipls.mobility.binding_cache import BindingCacheEntry
 from ryu_pmipls.mobility.effects import Effects
 from ryu_pmipls.mobility.registration import network
-from ryu_pmipls.mobility.timer_queue import Timers, delays
+from ryu_pmipls.mobility.timer_queue import TimerQueue, delays
 from ryu_pmipls.mobility.update_list import BindingState, BindingUpdateEntry
-from ryu_pmipls.wire import BindingRevocationAcknowledgement, BindingRevocationIndication, HomeNetworkPrefix, MobileNodeIdentifier, MobileNodeLinkLayerIdentifier, Option, RevocationFlag, RevocationStatus, RevocationTrigger, Timestamp
+from ryu_pmipls.wire import (
+    BindingRevocationAcknowledgement,
+    BindingRevocationIndication,
+    HomeNetworkPrefix,
+    MobileNodeIdentifier,
+    MobileNodeLinkLayerIdentifier,
+    Option,
+    RevocationFlag,
+    RevocationStatus,
+    RevocationTrigger,
+    Timestamp,
+)
 
 #: Seconds to wait for the first acknowledgement (InitMINDelayBRIs) and at most for any (MAX_BRACK_TIMEOUT).
 FIRST_TIMEOUT, MAX_TIMEOUT = 1.0, 2.0
@@ -49,7 +60,9 @@ class Revocations:
     unanswered. Whoever anchors a session decides on it, whatever the MAG says.
     """
 
-    def __init__(self, effects: Effects, timers: Timers, delete: Callable[[BindingCacheEntry, float], None]) -> None:
+    def __init__(
+        self, effects: Effects, timers: TimerQueue, delete: Callable[[BindingCacheEntry, float], None]
+    ) -> None:
         self._effects = effects
         self._timers = timers
         self._delete = delete

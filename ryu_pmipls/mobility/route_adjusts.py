@@ -10,9 +10,16 @@ from ryu_pmipls.mobility.binding_cache import BindingCacheEntry
 from ryu_pmipls.mobility.config import AnchorConfig, GatewayConfig
 from ryu_pmipls.mobility.effects import Effects
 from ryu_pmipls.mobility.registration import UNSPECIFIED
-from ryu_pmipls.mobility.timer_queue import Timers, delays
+from ryu_pmipls.mobility.timer_queue import TimerQueue, delays
 from ryu_pmipls.mobility.update_list import REFRESH_AFTER, BindingUpdateEntry
-from ryu_pmipls.wire import Attachment, MobileNodeIdentifier, MobileNodeLinkLayerIdentifier, Option, RouteAdjust, Timestamp
+from ryu_pmipls.wire import (
+    Attachment,
+    MobileNodeIdentifier,
+    MobileNodeLinkLayerIdentifier,
+    Option,
+    RouteAdjust,
+    Timestamp,
+)
 
 
 @dataclass(eq=False)
@@ -24,10 +31,10 @@ class Adjustment:
     sent: int = 0
 
 
-class RouteReports:
+class RouteAdjusts:
     """The Route_adjust that are under way, at most one for each prefix."""
 
-    def __init__(self, config: GatewayConfig | AnchorConfig, effects: Effects, timers: Timers) -> None:
+    def __init__(self, config: GatewayConfig | AnchorConfig, effects: Effects, timers: TimerQueue) -> None:
         self.config = config
         self._effects = effects
         self._timers = timers

@@ -19,7 +19,7 @@ def delays(first: float, ceiling: float = float("inf"), tries: int | None = None
     return islice((min(first * 2 ** min(power, 32), ceiling) for power in count()), tries)
 
 
-class Timers:
+class TimerQueue:
     """Timers, each known by the handler that it calls and the subject that the handler is about."""
 
     def __init__(self) -> None:

@@ -23,7 +23,7 @@ class BindingState(Enum):
 
 
 @dataclass(eq=False)
-class Request:
+class PendingRegistration:
     """A PBU that is not answered yet, and how to send it again.
 
     No ``prefixes``: the LMA shall assign one. ``lifetime`` is in units of 4 s, ``timestamp`` in 1/65536 s;
@@ -55,7 +55,7 @@ class BindingUpdateEntry:
     prefixes: tuple[IPv6Network, ...] = ()
     expires: float = 0.0
     registered: int = 0
-    request: Request | None = None
+    request: PendingRegistration | None = None
     anchor: IPv6Address = field(init=False)
     unwilling: set[IPv6Address] = field(default_factory=set)
 

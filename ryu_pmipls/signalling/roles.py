@@ -6,7 +6,20 @@ from enum import Enum
 from ipaddress import IPv6Address
 
 from ryu_pmipls.domain.profile import Profile
-from ryu_pmipls.wire import BindingAcknowledgement, BindingError, BindingRevocationAcknowledgement, BindingRevocationIndication, BindingUpdate, Heartbeat, LoadAdjust, LoadInfo, Message, RouteAdjust, TunnelAck, TunnelRequest
+from ryu_pmipls.wire import (
+    BindingAcknowledgement,
+    BindingError,
+    BindingRevocationAcknowledgement,
+    BindingRevocationIndication,
+    BindingUpdate,
+    Heartbeat,
+    LoadAdjust,
+    LoadInfo,
+    Message,
+    RouteAdjust,
+    TunnelAck,
+    TunnelRequest,
+)
 
 _UNSPECIFIED = IPv6Address("::")
 

@@ -32,7 +32,7 @@ _SO_MEMINFO = 55
 _MEMINFO = struct.Struct("=9I")  # the last one counts datagrams that the kernel dropped
 
 
-class _Message(ctypes.Structure):
+class _MessageHeader(ctypes.Structure):
     """``struct msghdr``; places are numbers here, so that many can be filled in at once."""
 
     _fields_ = (
@@ -49,7 +49,7 @@ class _Message(ctypes.Structure):
 class _Header(ctypes.Structure):
     """``struct mmsghdr``; ``length`` is that of the datagram, when it is done."""
 
-    _fields_ = (("message", _Message), ("length", ctypes.c_uint))
+    _fields_ = (("message", _MessageHeader), ("length", ctypes.c_uint))
 
 
 _HEADER = ctypes.sizeof(_Header)

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from ryu_pmipls.loadsharing import SLOTS, Decision, Inputs, LoadList, Memory, Placement, Slots, decide
+from ryu_pmipls.loadsharing import SLOTS, Decision, Inputs, LoadList, Memory, NewSessionTargets, Slots, decide
 from ryu_pmipls.loadsharing.window import UNKNOWN_COUNTER
 from ryu_pmipls.simulator.scenario import Contender, Scenario
-from ryu_pmipls.simulator.traffic import Floats, Indices, Step, Traffic
+from ryu_pmipls.simulator.traffic import Floats, Indices, Step, TrafficSource
 
 OCTETS_PER_PACKET = 800
 
@@ -93,7 +93,7 @@ class Sessions(Mapping[str, Mapping[str, int]]):
 
 
 def simulate(
-    scenario: Scenario, contender: Contender, traffic: Traffic, progress: Callable[[], object] = lambda: None
+    scenario: Scenario, contender: Contender, traffic: TrafficSource, progress: Callable[[], object] = lambda: None
 ) -> Run:
     """Let a contender have the traffic; ``progress`` is called after every step.
 
@@ -112,7 +112,7 @@ def simulate(
     )
     for lma in domain.lmas:
         loads.ports(lma, domain.mags)
-    placement, memory = Placement(domain.lmas), Memory()
+    placement, memory = NewSessionTargets(domain.lmas), Memory()
     run = _empty_run(contender, scenario.steps, count)
     counters, sent = np.zeros((2, count, len(domain.mags)))
     anchor: Indices = np.zeros(0, dtype=np.int64)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from ryu_pmipls.domain.profile import SHIPPED_PROFILES, Fraction, LoadSharing, find_file, load_document
+from ryu_pmipls.domain.profile import SHIPPED_PROFILES, Fraction, LoadSharingSettings, find_file, load_document
 from ryu_pmipls.domain.profile.faults import Fault, Place
 from ryu_pmipls.domain.profile.section import Section, WholeDocument
 from ryu_pmipls.domain.profile.sound_parts import values
@@ -92,7 +92,7 @@ class Recorded(Section):
     anchors: Literal["hash", "region"] = "hash"
 
 
-class Event(Section):
+class ScenarioEvent(Section):
     """What happens to an LMA (numbered from 1) at an hour."""
 
     at: Hours
@@ -105,7 +105,7 @@ class Contender(Section):
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
     uplinks: Literal["anchor", "hash"] = "anchor"
-    load_sharing: LoadSharing
+    load_sharing: LoadSharingSettings
 
 
 class Scenario(WholeDocument):
@@ -122,7 +122,7 @@ class Scenario(WholeDocument):
     mags: Mags | None = None
     nodes: Nodes | None = None
     recorded: Recorded | None = None
-    events: tuple[Event, ...] = ()
+    events: tuple[ScenarioEvent, ...] = ()
     contenders: tuple[Contender, ...] = Field(min_length=1)
 
     @classmethod

@@ -36,7 +36,7 @@ class Step:
     rate: Floats
 
 
-class Traffic(Protocol):
+class TrafficSource(Protocol):
     """What happens at the MAGs."""
 
     @property
@@ -47,7 +47,7 @@ class Traffic(Protocol):
         """From the beginning; always the same."""
 
 
-def traffic_of(scenario: Scenario, path: Path) -> Traffic:
+def traffic_of(scenario: Scenario, path: Path) -> TrafficSource:
     """The traffic of a scenario that was read from ``path``; ``ProfileError`` if it names a file that is faulty."""
     if scenario.recorded is not None:
         return RecordedTraffic(scenario, scenario.recorded, path.parent)

@@ -246,7 +246,7 @@ class UpdateNotificationStatus(IntEnum):
     MN_NOT_ATTACHED = 132
 
 
-class Handoff(IntEnum):
+class HandoffType(IntEnum):
     """Values of the Handoff Indicator (RFC 5213, section 8.4; RFC 7864)."""
 
     RESERVED = 0

@@ -10,14 +10,30 @@ from dataclasses import dataclass
 from ipaddress import IPv6Address
 
 from ryu_pmipls.wire.codepoints import CodePoints
-from ryu_pmipls.wire.wire_error import WireError
 from ryu_pmipls.wire.layout import Field, Layout, Number, Repeated, Tail
 from ryu_pmipls.wire.messages import Message
-from ryu_pmipls.wire.mobility_header import DEFAULT_CODE_POINTS, check_checksum, check_sender, check_size, parse_message, parse_option
+from ryu_pmipls.wire.mobility_header import (
+    DEFAULT_CODE_POINTS,
+    check_checksum,
+    check_sender,
+    check_size,
+    parse_message,
+    parse_option,
+)
 from ryu_pmipls.wire.options import OPTIONS
 from ryu_pmipls.wire.options.mobile_ipv6 import VendorSpecific
 from ryu_pmipls.wire.options.option import PAD_1, PAD_N
-from ryu_pmipls.wire.structure import HEADER, INNER_TYPE, TYPE_LENGTH, check_header, extent, message_class, option_extents, own_option
+from ryu_pmipls.wire.structure import (
+    HEADER,
+    INNER_TYPE,
+    TYPE_LENGTH,
+    check_header,
+    extent,
+    message_class,
+    option_extents,
+    own_option,
+)
+from ryu_pmipls.wire.wire_error import WireError
 
 
 @dataclass(frozen=True)

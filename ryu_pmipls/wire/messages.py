@@ -6,7 +6,20 @@ from dataclasses import dataclass, field
 from ipaddress import IPv6Address, IPv6Network
 from typing import ClassVar
 
-from ryu_pmipls.wire.codepoints import BindingAcknowledgementFlag, BindingErrorStatus, BindingStatus, BindingUpdateFlag, HeartbeatFlag, MobilityHeaderType, RevocationFlag, RevocationStatus, RevocationTrigger, UpdateNotificationFlag, UpdateNotificationReason, UpdateNotificationStatus
+from ryu_pmipls.wire.codepoints import (
+    BindingAcknowledgementFlag,
+    BindingErrorStatus,
+    BindingStatus,
+    BindingUpdateFlag,
+    HeartbeatFlag,
+    MobilityHeaderType,
+    RevocationFlag,
+    RevocationStatus,
+    RevocationTrigger,
+    UpdateNotificationFlag,
+    UpdateNotificationReason,
+    UpdateNotificationStatus,
+)
 from ryu_pmipls.wire.layout import Counter, Flags, Fraction, Ipv6, Layout, Number, Repeated, Reserved
 from ryu_pmipls.wire.options.option import HasOptions, Option
 

@@ -8,12 +8,12 @@ from ipaddress import IPv6Address
 
 from ryu_pmipls.wire.checksum import checksum
 from ryu_pmipls.wire.codepoints import MOBILITY_HEADER, NO_NEXT_HEADER, CodePoints
-from ryu_pmipls.wire.wire_error import WireError
 from ryu_pmipls.wire.messages import Message, RouteAdjust
 from ryu_pmipls.wire.options import OPTIONS
 from ryu_pmipls.wire.options.mobile_ipv6 import VendorSpecific
 from ryu_pmipls.wire.options.option import PAD_1, PAD_N, Option, UnknownOption, parse_fields
 from ryu_pmipls.wire.structure import HEADER, check_header, extent, message_class, numbers, option_extents, own_option
+from ryu_pmipls.wire.wire_error import WireError
 
 _SHORTEST = 8
 #: Padding of 0 to 7 octets: none, Pad1, or PadN.

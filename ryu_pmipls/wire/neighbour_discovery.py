@@ -13,9 +13,9 @@ from struct import Struct
 from typing import ClassVar
 
 from ryu_pmipls.wire.checksum import checksum
-from ryu_pmipls.wire.wire_error import WireError
 from ryu_pmipls.wire.layout import Flags, Ipv6, Layout, LinkLayer, Number, Reserved
 from ryu_pmipls.wire.options.option import HasOptions, Option, OptionDescription, parse_fields
+from ryu_pmipls.wire.wire_error import WireError
 
 #: The MAG's address on every link to a mobile node (RFC 6543, section 5).
 ROUTER_ADDRESS = IPv6Address("fe80::200:5eff:fe00:5213")

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from ryu_pmipls.wire.codepoints import NO_NEXT_HEADER, CodePoints, MobilityHeaderType
-from ryu_pmipls.wire.wire_error import WireError
 from ryu_pmipls.wire.layout import Layout, Number, Reserved
 from ryu_pmipls.wire.messages import MESSAGES, Message
 from ryu_pmipls.wire.options import OWN_OPTIONS
 from ryu_pmipls.wire.options.mobile_ipv6 import VendorSpecific
 from ryu_pmipls.wire.options.option import PAD_1, Option
+from ryu_pmipls.wire.wire_error import WireError
 
 #: The Mobility Header before the message data.
 HEADER = Layout(

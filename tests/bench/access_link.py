@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 from ryu_pmipls.agents import attachment
-from ryu_pmipls.agents.attachment import AccessNetwork, AccessPort
+from ryu_pmipls.agents.attachment import AccessNetwork, OpenAccessPort
 from ryu_pmipls.agents.configuration import gateway_config
 from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.mobility import MobileAccessGateway
@@ -38,7 +38,7 @@ def measure(effort: Effort) -> list[Comparison]:
     counters: Counter[str] = Counter()
     network = AccessNetwork(unused, ["acc1"], [node], 1452, attached, lambda *_: None, lambda _: None, counters)
     wire: Any = _Wire()
-    network._present["acc1"] = AccessPort(1, 1, 1500, wire, up=True)
+    network._present["acc1"] = OpenAccessPort(1, 1, 1500, wire, up=True)
     network._pace = attachment.RateLimiter(burst=2**62)  # all of what the known node sends is read
 
     def flood(link_layer_address: bytes) -> int:

@@ -12,9 +12,9 @@ import time
 from pathlib import Path
 
 from ryu_pmipls.controller.ryu import hub
-from ryu_pmipls.loadsharing import whole
 from ryu_pmipls.controller.switches.reconciler import State
-from ryu_pmipls.controller.switches.session import Outcome
+from ryu_pmipls.controller.switches.session import WriteOutcome
+from ryu_pmipls.loadsharing import whole
 from ryu_pmipls.rms import RouteManagementServer
 
 PAUSE = 0.01
@@ -55,7 +55,7 @@ class AdjustingServer(RouteManagementServer):
             outcome = transaction.wait()
             seconds.append(time.perf_counter() - begin)
             del session.datapath.send
-            assert outcome is Outcome.ACKED
+            assert outcome is WriteOutcome.ACKED
             hub.sleep(PAUSE)
         messages = sum(map(_messages, sent)) / len(seconds)
         Path(result).write_text(json.dumps({"seconds": seconds, "messages": messages}))

@@ -27,13 +27,13 @@ from typing import Any, TypeVar
 import yaml
 
 from ovs_setup.vswitch import OpenVSwitch
-from ryu_pmipls.domain.profile import PROFILE_VARIABLE, Lma, Mag, Profile, load_profile
-from ryu_pmipls.lab import namespaces
-from ryu_pmipls.lab.processes import last_lines
-from ryu_pmipls.controller.switches.rules import tunnel_port
 from ryu_pmipls.controller.bindings import Binding
 from ryu_pmipls.controller.bindings.binding_table import TICKS_PER_SECOND
 from ryu_pmipls.controller.store import SqliteStore
+from ryu_pmipls.controller.switches.rules import tunnel_port
+from ryu_pmipls.domain.profile import PROFILE_VARIABLE, Lma, Mag, Profile, load_profile
+from ryu_pmipls.lab import namespaces
+from ryu_pmipls.lab.processes import last_lines
 from tests.bench.load_generator import Job, Outcome
 from tests.bench.raw_writer import RawWriter
 from tests.waiting import PATIENCE, eventually

@@ -20,9 +20,9 @@ from ryu.controller.handler import MAIN_DISPATCHER, set_ev_cls
 from ryu.lib import hub
 from ryu.ofproto import ofproto_v1_3
 
-from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.controller.ryu import CONFIGURATION
 from ryu_pmipls.controller.switches import pipeline
+from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.signalling import Endpoint, Role
 from ryu_pmipls.wire import Message, RouteAdjust
 from tests.bench.arena import FIRST_TUNNEL, ORDINARY_STORE

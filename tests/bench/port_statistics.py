@@ -11,14 +11,14 @@ import struct
 from itertools import count, islice
 from typing import Any, cast
 
-from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.controller.ryu import ofproto_v1_3_parser as parser
 from ryu_pmipls.controller.ryu.connection import Connection
-from ryu_pmipls.loadsharing import LoadList
 from ryu_pmipls.controller.switches.encoding import PROTOCOL
 from ryu_pmipls.controller.switches.rules import tunnel_port
 from ryu_pmipls.controller.switches.session import Transaction
 from ryu_pmipls.controller.switches.switch import Switch
+from ryu_pmipls.domain.profile import load_profile
+from ryu_pmipls.loadsharing import LoadList
 from tests.bench.comparison import Comparison, Effort, compare
 
 #: Ours does all of what the yardstick does, keeps the counters by name, and slides a window over those of each port.

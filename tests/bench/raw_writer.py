@@ -13,8 +13,8 @@ import struct
 import time
 from dataclasses import dataclass, field
 
-from ryu_pmipls.controller.switches import pipeline
 from ryu_pmipls.controller.fast.flow_mod_template import add_template, octets_of
+from ryu_pmipls.controller.switches import pipeline
 
 _HEADER = struct.Struct("!BBHI")
 _HELLO, _ECHO_REQUEST, _ECHO_REPLY, _FEATURES_REQUEST, _FEATURES_REPLY, _BARRIER_REPLY = 0, 2, 3, 5, 6, 21

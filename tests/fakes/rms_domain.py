@@ -26,17 +26,30 @@ from ryu.base import app_manager
 from ryu.controller.ofp_handler import OFPHandler
 from webob import Request
 
-from ryu_pmipls.domain.profile import SHIPPED_PROFILES, Lma, Mag, Profile
 from ryu_pmipls.controller.ryu import CONFIGURATION, hub, ofproto_v1_3_parser
 from ryu_pmipls.controller.ryu.connection import Connection
 from ryu_pmipls.controller.ryu.readable import Readable
-from ryu_pmipls.controller.switches import decoding as decode, pipeline
-from ryu_pmipls.controller.switches.cookies import MARK, MARK_MASK
-from ryu_pmipls.controller.switches.flow import Entry
-from ryu_pmipls.controller.switches.rules import tunnel_port
-from ryu_pmipls.signalling import Endpoint, Role
 from ryu_pmipls.controller.store import MemoryStore, Store, StoreError
-from ryu_pmipls.wire import Attachment, CoreGateway, LoadAdjust, LoadInfo, MagLoad, Message, MobileNodeIdentifier, MobileNodeLinkLayerIdentifier, Option, RouteAdjust, Timestamp
+from ryu_pmipls.controller.switches import decoding as decode
+from ryu_pmipls.controller.switches import pipeline
+from ryu_pmipls.controller.switches.cookies import MARK, MARK_MASK
+from ryu_pmipls.controller.switches.flow import FlowEntry
+from ryu_pmipls.controller.switches.rules import tunnel_port
+from ryu_pmipls.domain.profile import SHIPPED_PROFILES, Lma, Mag, Profile
+from ryu_pmipls.signalling import Endpoint, Role
+from ryu_pmipls.wire import (
+    Attachment,
+    CoreGateway,
+    LoadAdjust,
+    LoadInfo,
+    MagLoad,
+    Message,
+    MobileNodeIdentifier,
+    MobileNodeLinkLayerIdentifier,
+    Option,
+    RouteAdjust,
+    Timestamp,
+)
 from tests.conftest import merge
 from tests.fakes.openflow_switch import FLOW, OpenFlowSwitch
 from tests.fakes.underlay import Underlay
@@ -260,7 +273,7 @@ class RmsDomain:
 
     # What is on its switches.
 
-    def entries(self, node: str) -> set[Entry]:
+    def entries(self, node: str) -> set[FlowEntry]:
         """The flow entries of a switch that are ours, decoded; all of them have to be of a rule of ours."""
         rules = (pipeline.MAG if node in self.mags else pipeline.LMA).rules
         told = [decode.entry(stats, rules) for stats in flow_statistics(self.switches[node])]

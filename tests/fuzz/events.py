@@ -14,7 +14,41 @@ from typing import TypeVar
 
 from ryu_pmipls.mobility import Effect, PrefixPool, Send
 from ryu_pmipls.mobility.machine import Machine
-from ryu_pmipls.wire import AccessTechnologyType, AlternateCareOfAddress, Attachment, Authentication, BindingError, BindingRevocationAcknowledgement, BindingRevocationIndication, BindingUpdate, HandoffIndicator, Heartbeat, HeartbeatFlag, HomeNetworkPrefix, LinkLocalAddress, LoadAdjust, Message, MobileNodeIdentifier, MobileNodeLinkLayerIdentifier, Option, Redirect, RedirectCapability, RedirectFlag, RestartCounter, RevocationFlag, RouteAdjust, Timestamp, TunnelAck, TunnelRequest, TunnelStatus, UnknownOption, UplinkShare, WireError, build, parse
+from ryu_pmipls.wire import (
+    AccessTechnologyType,
+    AlternateCareOfAddress,
+    Attachment,
+    Authentication,
+    BindingError,
+    BindingRevocationAcknowledgement,
+    BindingRevocationIndication,
+    BindingUpdate,
+    HandoffIndicator,
+    Heartbeat,
+    HeartbeatFlag,
+    HomeNetworkPrefix,
+    LinkLocalAddress,
+    LoadAdjust,
+    Message,
+    MobileNodeIdentifier,
+    MobileNodeLinkLayerIdentifier,
+    Option,
+    Redirect,
+    RedirectCapability,
+    RedirectFlag,
+    RestartCounter,
+    RevocationFlag,
+    RouteAdjust,
+    Timestamp,
+    TunnelAck,
+    TunnelRequest,
+    TunnelStatus,
+    UnknownOption,
+    UplinkShare,
+    WireError,
+    build,
+    parse,
+)
 from ryu_pmipls.wire.codepoints import BindingUpdateFlag
 from tests.unit.mobility.mobility_helpers import (
     DISABLED,

@@ -7,7 +7,15 @@ from dataclasses import replace
 from ipaddress import IPv6Address
 
 from ryu_pmipls.mobility import Advertise, BindingState, GatewayConfig, MobileAccessGateway
-from ryu_pmipls.wire import BindingAcknowledgement, BindingUpdate, HomeNetworkPrefix, Redirect, RedirectFlag, RouteAdjust, TunnelAck
+from ryu_pmipls.wire import (
+    BindingAcknowledgement,
+    BindingUpdate,
+    HomeNetworkPrefix,
+    Redirect,
+    RedirectFlag,
+    RouteAdjust,
+    TunnelAck,
+)
 from ryu_pmipls.wire.codepoints import BindingAcknowledgementFlag
 from tests.fuzz.events import ADDRESSES, LIFETIMES, NODES, Input, carried_out, play, timers
 from tests.unit.mobility.mobility_helpers import LMA1, LMA2, MAG1, RMS, START

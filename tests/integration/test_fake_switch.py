@@ -15,14 +15,16 @@ from typing import Any
 import pytest
 
 from ovs_setup.vswitch import OpenVSwitch
-from ryu_pmipls.domain.profile import load_profile
+from ryu_pmipls.controller.bindings import Binding
+from ryu_pmipls.controller.fast.binding_encoder import BindingEncoder, RouteUpdate
 from ryu_pmipls.controller.ryu import ofproto_v1_3 as ofp
 from ryu_pmipls.controller.ryu import ofproto_v1_3_parser as parser
+from ryu_pmipls.controller.switches import decoding as decode
+from ryu_pmipls.controller.switches import encoding as encode
+from ryu_pmipls.controller.switches import pipeline, rules
+from ryu_pmipls.controller.switches.flow import Bucket, FlowEntry, Group, GroupKind, Output, ToGroup
+from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.loadsharing import whole
-from ryu_pmipls.controller.switches import decoding as decode, encoding as encode, pipeline, rules
-from ryu_pmipls.controller.fast.binding_encoder import BindingEncoder, RouteUpdate
-from ryu_pmipls.controller.switches.flow import Bucket, Entry, Group, GroupKind, Output, ToGroup
-from ryu_pmipls.controller.bindings import Binding
 from tests.fakes.openflow_switch import (
     AGGREGATE,
     BARRIER_REPLY,
@@ -124,7 +126,7 @@ def _items(body: bytes) -> Iterator[bytes]:
         body = body[length:]
 
 
-def _entry(octets: bytes) -> tuple[Entry | None, int, int, int]:
+def _entry(octets: bytes) -> tuple[FlowEntry | None, int, int, int]:
     stats = parser.OFPFlowStats.parser(octets, 0)
     return decode.entry(stats, RULES), stats.cookie, stats.hard_timeout, stats.packet_count
 

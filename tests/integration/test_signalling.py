@@ -22,7 +22,21 @@ from ryu_pmipls.domain.profile import Profile, load_profile
 from ryu_pmipls.signalling import Endpoint, Role
 from ryu_pmipls.signalling.keys import KeyFileError, generate
 from ryu_pmipls.signalling.sockets import MOST, open_udp, socket_address
-from ryu_pmipls.wire import BindingAcknowledgement, BindingError, BindingErrorStatus, HomeNetworkPrefix, LoadAdjust, LoadInfo, MagLoad, Message, RouteAdjust, Timestamp, TunnelAck, TunnelRequest, build
+from ryu_pmipls.wire import (
+    BindingAcknowledgement,
+    BindingError,
+    BindingErrorStatus,
+    HomeNetworkPrefix,
+    LoadAdjust,
+    LoadInfo,
+    MagLoad,
+    Message,
+    RouteAdjust,
+    Timestamp,
+    TunnelAck,
+    TunnelRequest,
+    build,
+)
 from ryu_pmipls.wire.checksum import checksum
 from ryu_pmipls.wire.codepoints import MOBILITY_HEADER
 from tests.waiting import PATIENCE, eventually

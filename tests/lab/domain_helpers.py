@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from ovs_setup.tunnel import encapsulation, inner_mtu
-from ryu_pmipls.lab.lab import Lab
 from ryu_pmipls.cli.rms_views import base_url, fetch
+from ryu_pmipls.lab.lab import Lab
 from tests.waiting import PATIENCE, eventually
 
 BRIDGE = "br-pm"

@@ -23,7 +23,14 @@ from pathlib import Path
 from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.lab import namespaces
 from ryu_pmipls.lab.lab_layout import plan
-from ryu_pmipls.wire import Attachment, MobileNodeIdentifier, MobileNodeLinkLayerIdentifier, RouteAdjust, Timestamp, build
+from ryu_pmipls.wire import (
+    Attachment,
+    MobileNodeIdentifier,
+    MobileNodeLinkLayerIdentifier,
+    RouteAdjust,
+    Timestamp,
+    build,
+)
 from ryu_pmipls.wire.codepoints import MOBILITY_HEADER
 
 #: A handoff that is not answered is repeated after this time, in seconds.

@@ -26,7 +26,15 @@ from ryu_pmipls.agents.api_client import request
 from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.lab import namespaces
 from ryu_pmipls.lab.lab import Lab
-from ryu_pmipls.wire.neighbour_discovery import ROUTER_ADDRESS, ROUTER_LINK_LAYER_ADDRESS, PrefixInformation, RouterAdvertisement, build_frame, parse_frame, router_solicitation
+from ryu_pmipls.wire.neighbour_discovery import (
+    ROUTER_ADDRESS,
+    ROUTER_LINK_LAYER_ADDRESS,
+    PrefixInformation,
+    RouterAdvertisement,
+    build_frame,
+    parse_frame,
+    router_solicitation,
+)
 from tests.waiting import PATIENCE, eventually
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -24,11 +24,11 @@ import pytest
 from domain_helpers import await_tunnels, kill, place, rest
 
 from ovs_setup.node import set_up
+from ryu_pmipls.controller.store import SqliteStore
 from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.lab.lab import Lab
 from ryu_pmipls.lab.lab_layout import UNDERLAY_PORT
 from ryu_pmipls.lab.probe import Probe
-from ryu_pmipls.controller.store import SqliteStore
 from tests.waiting import PATIENCE, eventually
 
 BRIDGE = "br-pm"

@@ -27,13 +27,13 @@ from scapy.packet import Packet
 
 from ryu_pmipls.agents.api import socket_path
 from ryu_pmipls.agents.api_client import request
+from ryu_pmipls.cli.rms_views import base_url
 from ryu_pmipls.domain.profile import format_link_layer, load_profile
 from ryu_pmipls.lab import namespaces
 from ryu_pmipls.lab.lab import Lab
 from ryu_pmipls.lab.measuring.handoff_series import losses
 from ryu_pmipls.lab.probe import Probe
 from ryu_pmipls.lab.traffic_generator import Flow, run
-from ryu_pmipls.cli.rms_views import base_url
 from ryu_pmipls.wire.neighbour_discovery import ROUTER_ADDRESS, ROUTER_LINK_LAYER_ADDRESS
 from tests.waiting import PATIENCE, eventually
 

@@ -18,9 +18,9 @@ from ryu_pmipls.doctor.check import Finding, Level
 from ryu_pmipls.doctor.host_facts import HostFacts
 from ryu_pmipls.domain.profile import SHIPPED_PROFILES, load_profile
 from ryu_pmipls.lab import examination
-from ryu_pmipls.lab.lab_error import LabError
 from ryu_pmipls.lab.examination import examine_lab
 from ryu_pmipls.lab.lab import Lab
+from ryu_pmipls.lab.lab_error import LabError
 from ryu_pmipls.lab.lab_links import kernel_settings
 from tests.conftest import DeriveProfile
 from tests.waiting import eventually

@@ -18,9 +18,9 @@ from domain_helpers import BRIDGE, await_tunnels, in_the_core, place, routing_se
 from ovs_setup.cgroup import CpuGroup
 from ovs_setup.node import ANNOUNCEMENT_TABLE
 from ryu_pmipls.cli.agents import tell
+from ryu_pmipls.cli.lab_commands import lab as command_line
 from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.lab import traffic_generator as traffic
-from ryu_pmipls.cli.lab_commands import lab as command_line
 from ryu_pmipls.lab.lab import Lab
 from ryu_pmipls.lab.lab_layout import cpu_group
 from ryu_pmipls.lab.probe import Probe, ProbeResult

@@ -32,8 +32,8 @@ from scapy.utils import rdpcap
 from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.lab import namespaces
 from ryu_pmipls.lab.lab import Lab
-from ryu_pmipls.lab.lab_links import LinkChange
 from ryu_pmipls.lab.lab_layout import UNDERLAY
+from ryu_pmipls.lab.lab_links import LinkChange
 from ryu_pmipls.lab.probe import Probe
 from ryu_pmipls.lab.traffic_generator import Flow
 from ryu_pmipls.wire import RouteAdjust, build

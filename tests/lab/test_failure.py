@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from domain_helpers import await_tunnels, place, rest
 
+from ryu_pmipls.cli.rms_views import base_url
 from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.lab.lab import Lab
 from ryu_pmipls.lab.probe import Probe
-from ryu_pmipls.cli.rms_views import base_url
 from tests.waiting import PATIENCE, eventually
 
 RATE = 200  # packets per second

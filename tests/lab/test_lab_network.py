@@ -18,11 +18,11 @@ from domain_helpers import octets_received
 
 from ovs_setup.cgroup import CpuGroup
 from ovs_setup.tunnel import add_tunnel, encapsulation, warm_up
+from ryu_pmipls.cli.lab_commands import lab as command_line
 from ryu_pmipls.domain.profile import SHIPPED_PROFILES, load_profile
 from ryu_pmipls.lab import namespaces, processes
-from ryu_pmipls.cli.lab_commands import lab as command_line
-from ryu_pmipls.lab.lab_error import LabError
 from ryu_pmipls.lab.lab import Lab
+from ryu_pmipls.lab.lab_error import LabError
 from ryu_pmipls.lab.probe import Probe
 from ryu_pmipls.lab.traffic_generator import Flow, run
 from tests.conftest import lab_ports

@@ -9,38 +9,38 @@ from ipaddress import IPv6Address, IPv6Network
 from typing import Any
 
 from ryu_pmipls import __version__
+from ryu_pmipls.controller.bindings import Binding
 from ryu_pmipls.controller.context import Context
-from ryu_pmipls.controller.failure_detection import FailureControl
+from ryu_pmipls.controller.failure_detection import FailureDetection
 from ryu_pmipls.controller.health import HealthControl
-from ryu_pmipls.controller.operator_commands import Operator, RefusedError
-from ryu_pmipls.controller.new_sessions import SessionControl
-from ryu_pmipls.controller.load_sharing import UplinkControl
-from ryu_pmipls.domain.profile import format_link_layer
-from ryu_pmipls.loadsharing import POLICIES, PolicyName, Record, weights
+from ryu_pmipls.controller.load_sharing import LoadSharing
+from ryu_pmipls.controller.new_sessions import NewSessions
+from ryu_pmipls.controller.operator_commands import OperatorCommands, RefusedError
+from ryu_pmipls.controller.store import StoreError
 from ryu_pmipls.controller.switches.rules import tunnel_port
 from ryu_pmipls.controller.switches.switch import Switch
+from ryu_pmipls.domain.profile import format_link_layer
 from ryu_pmipls.http.application import RestApplication, RestError
-from ryu_pmipls.http.requests import Nothing, Request, read
-from ryu_pmipls.controller.bindings import Binding
-from ryu_pmipls.controller.store import StoreError
+from ryu_pmipls.http.requests import Nothing, RequestModel, read
+from ryu_pmipls.loadsharing import POLICIES, PolicyName, Record, weights
 from ryu_pmipls.wire import ROUTE_PREFIX_LENGTH
 
 Document = dict[str, Any]
 
 
-class Adjust(Request):
+class Adjust(RequestModel):
     """Where all uplinks of a MAG shall go."""
 
     lma: str
 
 
-class ChoosePolicy(Request):
+class ChoosePolicy(RequestModel):
     """The policy to decide by from now on; null: that of the profile."""
 
     policy: PolicyName | None
 
 
-class DryRun(Request):
+class DryRun(RequestModel):
     """By another policy, or were these LMAs drained."""
 
     policy: PolicyName | None = None
@@ -52,10 +52,10 @@ class Resources:
     """The resources of one RMS, over the live objects that hold its state."""
 
     context: Context
-    uplinks: UplinkControl
-    sessions: SessionControl
-    failures: FailureControl
-    operator: Operator
+    uplinks: LoadSharing
+    sessions: NewSessions
+    failures: FailureDetection
+    operator: OperatorCommands
     health_control: HealthControl
     refused: Mapping[str, int]  # datagrams and messages that were dropped, by reason
 

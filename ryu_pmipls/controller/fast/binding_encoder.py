@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ryu_pmipls.controller.switches.cookies import SLICES, cookie, slice_of
-from ryu_pmipls.controller.switches.flow import Entry, Owner
-from ryu_pmipls.controller.fast.flow_mod_template import Filler, ManyFiller, add_template, delete_template
 from ryu_pmipls.controller.bindings import Binding
+from ryu_pmipls.controller.fast.flow_mod_template import Filler, ManyFiller, add_template, delete_template
+from ryu_pmipls.controller.switches.cookies import SLICES, cookie, slice_of
+from ryu_pmipls.controller.switches.flow import FlowEntry, Owner
 
 #: The parameters of rules that are named as the attributes of a binding which give their values.
 _PREFIX, _ADDRESS = "prefix", "link_layer_address"
@@ -61,7 +61,7 @@ class BindingEncoder:
     """
 
     def __init__(
-        self, entries: Callable[[Binding], Iterable[Entry]], shape: Callable[[Binding], Hashable], generation: int
+        self, entries: Callable[[Binding], Iterable[FlowEntry]], shape: Callable[[Binding], Hashable], generation: int
     ) -> None:
         self._entries = entries
         self._shape = shape

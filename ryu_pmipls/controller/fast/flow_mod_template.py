@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ryu_pmipls.controller.switches import encoding as encode
-from ryu_pmipls.controller.switches.flow import Bound, Entry, Kind, PipelineError, Rule
+from ryu_pmipls.controller.switches.flow import Bound, FlowEntry, Kind, PipelineError, Rule
 from ryu_pmipls.wire import ROUTE_PREFIX_LENGTH
 
 #: Rows of octets.
@@ -129,7 +129,7 @@ def delete_template(rule: Rule) -> Template:
     return _template(rule, encode.delete_flow, {_XID: "xid"})
 
 
-def _template(rule: Rule, message: Callable[[Entry], Any], fixed: dict[range, str]) -> Template:
+def _template(rule: Rule, message: Callable[[FlowEntry], Any], fixed: dict[range, str]) -> Template:
     for parameter in rule.parameters:
         if parameter.kind not in _ENDS:
             raise PipelineError(f"{parameter.name}: a {parameter.kind.value} has no fixed place in a template")

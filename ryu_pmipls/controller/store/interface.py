@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from ryu_pmipls.loadsharing import Incident, Record
 from ryu_pmipls.controller.bindings import Binding
+from ryu_pmipls.loadsharing import Incident, Record
 
 
 class StoreError(Exception):

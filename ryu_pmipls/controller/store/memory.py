@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ryu_pmipls.loadsharing import Incident, Record
 from ryu_pmipls.controller.bindings import Binding
+from ryu_pmipls.loadsharing import Incident, Record
 
 
 class MemoryStore:

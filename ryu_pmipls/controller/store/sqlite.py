@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ryu_pmipls.loadsharing import Incident, Record
 from ryu_pmipls.controller.bindings import Binding
 from ryu_pmipls.controller.store.batches import Batches
 from ryu_pmipls.controller.store.database import MIGRATIONS, transaction
 from ryu_pmipls.controller.store.interface import StoreError
+from ryu_pmipls.loadsharing import Incident, Record
 
 FILE_NAME = "rms.sqlite"
 

@@ -10,10 +10,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from ryu_pmipls.controller.bindings import Binding
 from ryu_pmipls.controller.ryu import in_turns
 from ryu_pmipls.controller.switches.cookies import SLICES, slice_of
-from ryu_pmipls.controller.switches.flow import Entry, Group
-from ryu_pmipls.controller.bindings import Binding
+from ryu_pmipls.controller.switches.flow import FlowEntry, Group
 
 if TYPE_CHECKING:
     from ryu_pmipls.controller.switches.switch import Switch
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 #: Entries that are compared, and prefixes that are put into slices, before others have their turn.
 _COMPARED, _SORTED = 64, 4096
 #: A group or an entry that is not as it shall be, with the binding that it shall be for, if any; None is a stray.
-_Difference = tuple[Group | Entry, Binding | None] | None
+_Difference = tuple[Group | FlowEntry, Binding | None] | None
 
 
 class Audit:
@@ -37,7 +37,9 @@ class Audit:
         self._unless = unless
         self._prefixes: list[list[bytes]] = []
 
-    def compare(self, groups: Mapping[int, Group | None], decoded: Callable[[], tuple[Iterable[Entry], int]]) -> int:
+    def compare(
+        self, groups: Mapping[int, Group | None], decoded: Callable[[], tuple[Iterable[FlowEntry], int]]
+    ) -> int:
         """How many differences are proved by what the switch has just told: its groups, and the entries of the slice.
 
         ``decoded()`` gives the latter, and how many more bear our mark and are of no rule; it may take its time, for
@@ -56,7 +58,7 @@ class Audit:
             self.slice = (self.slice + 1) % SLICES
         return sum(proved.values())
 
-    def _entries(self, entries: Iterable[Entry], different: set[Entry]) -> Iterable[_Difference]:
+    def _entries(self, entries: Iterable[FlowEntry], different: set[FlowEntry]) -> Iterable[_Difference]:
         """``different`` begins with what the switch shall hold besides the entries of bindings."""
         switch, desired = self._switch, self._switch.desired
         found, prefixes = set(), {*self._prefixes_of_slice()}

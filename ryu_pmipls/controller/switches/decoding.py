@@ -10,7 +10,20 @@ from ryu_pmipls.controller.ryu import ofproto_v1_3 as ofp
 from ryu_pmipls.controller.ryu import ofproto_v1_3_parser as parser
 from ryu_pmipls.controller.switches import encoding as encode
 from ryu_pmipls.controller.switches.cookies import MARK, MARK_MASK, SLICES, slice_cookie
-from ryu_pmipls.controller.switches.flow import Action, Bucket, DecrementHopLimit, Entry, ForgetInPort, Group, Match, NoteSize, Output, Rule, SetLinkLayer, ToGroup
+from ryu_pmipls.controller.switches.flow import (
+    Action,
+    Bucket,
+    DecrementHopLimit,
+    FlowEntry,
+    ForgetInPort,
+    Group,
+    Match,
+    NoteSize,
+    Output,
+    Rule,
+    SetLinkLayer,
+    ToGroup,
+)
 
 
 def request(slice_: int, slices: int = SLICES, table: int = ofp.OFPTT_ALL) -> Any:
@@ -34,7 +47,7 @@ def census() -> Any:
     )
 
 
-def entry(told: Any, rules: Iterable[Rule]) -> Entry | None:
+def entry(told: Any, rules: Iterable[Rule]) -> FlowEntry | None:
     """The entry that an ``OFPFlowStats`` is of one of ``rules``; None when it is of no rule."""
     candidates = [rule for rule in rules if (rule.table.number, rule.priority) == (told.table_id, told.priority)]
     if not candidates:

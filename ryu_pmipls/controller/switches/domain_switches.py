@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
-from ryu_pmipls.domain.profile import Lma, Mag, Profile
-from ryu_pmipls.loadsharing import Slots
-from ryu_pmipls.controller.switches import pipeline, rules
+from ryu_pmipls.controller.bindings import Binding, BindingTable
 from ryu_pmipls.controller.fast.binding_encoder import BindingEncoder, RouteUpdate
-from ryu_pmipls.controller.switches.flow import Entry, Group
+from ryu_pmipls.controller.switches import pipeline, rules
+from ryu_pmipls.controller.switches.flow import FlowEntry, Group
 from ryu_pmipls.controller.switches.reconciler import State
 from ryu_pmipls.controller.switches.route_batch import RouteBatch
 from ryu_pmipls.controller.switches.session import Transaction
-from ryu_pmipls.controller.switches.switch import Desired, Switch, Traffic
-from ryu_pmipls.controller.bindings import Binding, BindingTable
+from ryu_pmipls.controller.switches.switch import Desired, FlowCounters, Switch
+from ryu_pmipls.domain.profile import Lma, Mag, Profile
+from ryu_pmipls.loadsharing import Slots
 
 
-class Network:
+class Switches:
     """The switches by name and by datapath id.
 
     ``uplinks`` (MAG -> anchor -> slots), ``gateways`` (LMA -> link-layer address of its core
@@ -33,7 +33,7 @@ class Network:
         bindings: BindingTable,
         uplinks: Mapping[str, Mapping[str, Slots]],
         gateways: Mapping[str, bytes],
-        recover: Callable[[Switch, Iterator[list[Entry]]], int | None],
+        recover: Callable[[Switch, Iterator[list[FlowEntry]]], int | None],
     ) -> None:
         self._profile = profile
         self._bindings = bindings
@@ -112,7 +112,7 @@ class Network:
                 up = rules.tunnel_port(lma.name) in mag.ports and rules.tunnel_port(mag.name) in lma.ports
                 yield mag, lma, up
 
-    def traffic(self, binding: Binding) -> tuple[Traffic | None, Traffic | None]:
+    def traffic(self, binding: Binding) -> tuple[FlowCounters | None, FlowCounters | None]:
         """What a mobile node has sent and got since it is attached, as its MAG's switch counts; waits for the switch.
 
         None is unknown.
@@ -140,7 +140,7 @@ class Network:
 
     # What a switch shall hold (:class:`~ryu_pmipls.controller.switches.switch.Desired`).
 
-    def _base(self, switch: Switch) -> Iterator[Entry]:
+    def _base(self, switch: Switch) -> Iterator[FlowEntry]:
         if isinstance(switch.node, Mag):
             return rules.mag_base(self._profile, switch.node, switch.ports)
         gateway = self._gateways.get(switch.name)
@@ -158,7 +158,7 @@ class Network:
             return BindingEncoder(entries, partial(rules.mag_shape, node), generation)
         return BindingEncoder(partial(rules.lma_binding, ports), rules.lma_shape, generation)
 
-    def _entries(self, switch: Switch, binding: Binding) -> Iterator[Entry]:
+    def _entries(self, switch: Switch, binding: Binding) -> Iterator[FlowEntry]:
         if isinstance(switch.node, Mag):
             return rules.mag_binding(self._profile, switch.node, switch.ports, binding)
         return rules.lma_binding(switch.ports, binding)
@@ -178,7 +178,7 @@ class Network:
             prefix for mag in self.mags if rules.tunnel_port(mag) == port for prefix in self._bindings.prefixes(mag)
         ]
 
-    def _read(self, switch: Switch, entries: Iterator[list[Entry]]) -> bool:
+    def _read(self, switch: Switch, entries: Iterator[list[FlowEntry]]) -> bool:
         moved = self._recover(switch, entries)
         if moved:
             for other in self:

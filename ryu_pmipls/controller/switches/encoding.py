@@ -14,7 +14,19 @@ from ryu_pmipls.controller.ryu import ProtocolDesc, nicira_ext
 from ryu_pmipls.controller.ryu import ofproto_v1_3 as ofp
 from ryu_pmipls.controller.ryu import ofproto_v1_3_parser as parser
 from ryu_pmipls.controller.switches.cookies import MARK, MARK_MASK, cookie, slice_of, sweep_cookies
-from ryu_pmipls.controller.switches.flow import Action, DecrementHopLimit, Entry, ForgetInPort, Group, GroupKind, Match, NoteSize, Output, SetLinkLayer, ToGroup
+from ryu_pmipls.controller.switches.flow import (
+    Action,
+    DecrementHopLimit,
+    FlowEntry,
+    ForgetInPort,
+    Group,
+    GroupKind,
+    Match,
+    NoteSize,
+    Output,
+    SetLinkLayer,
+    ToGroup,
+)
 
 IPV6 = 0x86DD
 ICMPV6 = 58
@@ -33,7 +45,7 @@ ETHERNET_HEADER = 14  # octets, which it counts
 PROTOCOL = ProtocolDesc(ofp.OFP_VERSION)
 
 
-def add_flow(entry: Entry, generation: int) -> Any:
+def add_flow(entry: FlowEntry, generation: int) -> Any:
     """OFPFC_ADD of an entry: replaces the one with the same table, priority and match."""
     rule = entry.rule
     instructions = []
@@ -54,7 +66,7 @@ def add_flow(entry: Entry, generation: int) -> Any:
     )
 
 
-def delete_flow(entry: Entry) -> Any:
+def delete_flow(entry: FlowEntry) -> Any:
     """OFPFC_DELETE_STRICT of an entry, if it is ours."""
     return parser.OFPFlowMod(
         PROTOCOL,
@@ -69,7 +81,7 @@ def delete_flow(entry: Entry) -> Any:
     )
 
 
-def ask_counters(entry: Entry) -> Any:
+def ask_counters(entry: FlowEntry) -> Any:
     """The request for what an entry has counted, if it is there and ours."""
     return parser.OFPAggregateStatsRequest(
         PROTOCOL,
@@ -131,7 +143,7 @@ def octets(message: Any, xid: int) -> bytes:
     return bytes(message.buf)
 
 
-def _cookie(entry: Entry, generation: int) -> int:
+def _cookie(entry: FlowEntry, generation: int) -> int:
     prefix = entry.home_prefix
     return cookie(entry.rule.owner, generation, 0 if prefix is None else slice_of(prefix.network_address.packed[:8]))
 

@@ -184,7 +184,7 @@ class Rule:
         """What is open, in the order of match and actions."""
         return tuple(dict.fromkeys(_parameters((self.match, *self.actions))))
 
-    def entry(self, **values: Bound) -> Entry:
+    def entry(self, **values: Bound) -> FlowEntry:
         """The flow entry with these values, by the names of the parameters; ``PipelineError`` when they do not fit."""
         if values.keys() != {parameter.name for parameter in self.parameters}:
             wanted = _listed(parameter.name for parameter in self.parameters)
@@ -192,9 +192,9 @@ class Rule:
         for parameter in self.parameters:
             if not parameter.kind.takes(values[parameter.name]):
                 raise PipelineError(f"{parameter.name} must be: {parameter.kind.value}; not {values[parameter.name]!r}")
-        return Entry(self, tuple(values[parameter.name] for parameter in self.parameters))
+        return FlowEntry(self, tuple(values[parameter.name] for parameter in self.parameters))
 
-    def recognise(self, match: Match, actions: tuple[Action | None, ...], next_table: int | None) -> Entry | None:
+    def recognise(self, match: Match, actions: tuple[Action | None, ...], next_table: int | None) -> FlowEntry | None:
         """The flow entry of this rule with such a match, actions, and number of the next table; None if it has none."""
         if len(actions) != len(self.actions) or next_table != (None if self.goto is None else self.goto.number):
             return None
@@ -208,10 +208,10 @@ class Rule:
                         return None
                 elif not value.kind.takes(found) or values.setdefault(value, found) != found:
                     return None
-        return Entry(self, tuple(values[parameter] for parameter in self.parameters))
+        return FlowEntry(self, tuple(values[parameter] for parameter in self.parameters))
 
 
-class Entry(NamedTuple):
+class FlowEntry(NamedTuple):
     """A flow entry: a rule, and values in the order of its parameters."""
 
     rule: Rule

@@ -9,7 +9,21 @@ from __future__ import annotations
 
 from ipaddress import IPv6Network
 
-from ryu_pmipls.controller.switches.flow import LOCAL, DecrementHopLimit, ForgetInPort, Kind, Match, NoteSize, Output, Owner, Parameter, Pipeline, SetLinkLayer, Table, ToGroup
+from ryu_pmipls.controller.switches.flow import (
+    LOCAL,
+    DecrementHopLimit,
+    ForgetInPort,
+    Kind,
+    Match,
+    NoteSize,
+    Output,
+    Owner,
+    Parameter,
+    Pipeline,
+    SetLinkLayer,
+    Table,
+    ToGroup,
+)
 
 #: Types 133 to 137: router and neighbour solicitation and advertisement, redirect (RFC 4861).
 NEIGHBOUR_DISCOVERY = (133, 134, 135, 136, 137)

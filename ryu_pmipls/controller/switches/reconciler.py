@@ -15,15 +15,16 @@ from contextlib import suppress
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from ryu_pmipls.controller.fast.binding_encoder import RouteUpdate
 from ryu_pmipls.controller.ryu import InterruptionError, hub
 from ryu_pmipls.controller.ryu import ofproto_v1_3_parser as parser
-from ryu_pmipls.controller.switches import decoding as decode, encoding as encode
+from ryu_pmipls.controller.switches import decoding as decode
+from ryu_pmipls.controller.switches import encoding as encode
 from ryu_pmipls.controller.switches.audit import Audit
-from ryu_pmipls.controller.fast.binding_encoder import RouteUpdate
-from ryu_pmipls.controller.switches.written_entries import Contents
 from ryu_pmipls.controller.switches.cookies import GENERATION_BITS, SLICES
-from ryu_pmipls.controller.switches.flow import Entry
-from ryu_pmipls.controller.switches.session import CHANGE_TIMEOUT, WINDOW, Outcome, SwitchSession, Transaction
+from ryu_pmipls.controller.switches.flow import FlowEntry
+from ryu_pmipls.controller.switches.session import CHANGE_TIMEOUT, WINDOW, SwitchSession, Transaction, WriteOutcome
+from ryu_pmipls.controller.switches.written_entries import WrittenEntries
 
 if TYPE_CHECKING:
     from ryu_pmipls.controller.switches.switch import Switch
@@ -151,7 +152,7 @@ class Reconciler:
         switch.groups, switch.told = {}, []
         requests = parser.OFPGroupDescStatsRequest(encode.PROTOCOL), decode.request(self._audit.slice)
         drifted = 0
-        if self._session.request(*requests, timeout=TIMEOUT).wait() is Outcome.ACKED and not self._urgent():
+        if self._session.request(*requests, timeout=TIMEOUT).wait() is WriteOutcome.ACKED and not self._urgent():
             with suppress(InterruptionError):
                 drifted = self._audit.compare(switch.groups, lambda: switch.entries(self._urgent))
         if drifted:
@@ -181,7 +182,7 @@ class Reconciler:
         except ConnectionError:
             return False
 
-    def _slices(self) -> Iterator[list[Entry]]:
+    def _slices(self) -> Iterator[list[FlowEntry]]:
         """The entries that are ours, a slice at a time; ``ConnectionError`` when the switch does not tell."""
         for slice_ in range(SLICES):
             if self._session.closed:  # what the switch tells is for the next connection's reconciler
@@ -200,7 +201,7 @@ class Reconciler:
         switch = self._switch
         generation = 0 if switch.contents is None else switch.contents.generation
         generation = (generation + 1 + secrets.randbelow(2**GENERATION_BITS - 1)) % 2**GENERATION_BITS
-        switch.contents = Contents(generation, switch.groups, switch.desired.encoder(switch, generation))
+        switch.contents = WrittenEntries(generation, switch.groups, switch.desired.encoder(switch, generation))
         return _done(switch.refresh_groups())
 
     def _write(self, prefixes: Sequence[bytes]) -> bool:
@@ -209,10 +210,10 @@ class Reconciler:
         for start in range(0, len(prefixes), CHUNK):
             bindings = map(self._switch.desired.binding, prefixes[start : start + CHUNK])
             under_way.append(self._switch.route([RouteUpdate(binding) for binding in bindings if binding is not None]))
-            if len(under_way) == WINDOW and not _done(under_way.popleft(), Outcome.ERROR):
+            if len(under_way) == WINDOW and not _done(under_way.popleft(), WriteOutcome.ERROR):
                 return False
             hub.sleep(0)
-        return all(_done(transaction, Outcome.ERROR) for transaction in under_way)
+        return all(_done(transaction, WriteOutcome.ERROR) for transaction in under_way)
 
     def _sweep(self) -> bool:
         """Delete what is of older generations, if there was any: the switch has to look at all of its entries."""
@@ -222,6 +223,6 @@ class Reconciler:
         return _done(self._session.request(*encode.sweep(self._switch.contents.generation), timeout=TIMEOUT))
 
 
-def _done(transaction: Transaction | None, *others: Outcome) -> bool:
+def _done(transaction: Transaction | None, *others: WriteOutcome) -> bool:
     """Whether the switch has acknowledged it, or one of the other outcomes has come."""
-    return transaction is not None and transaction.wait() in (Outcome.ACKED, *others)
+    return transaction is not None and transaction.wait() in (WriteOutcome.ACKED, *others)

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from ipaddress import IPv6Network
 
-from ryu_pmipls.domain.profile import Mag, Profile
-from ryu_pmipls.controller.switches import pipeline
-from ryu_pmipls.controller.switches.flow import Bound, Entry
-from ryu_pmipls.controller.switches.rules import Ports, group_id, tunnel_port
 from ryu_pmipls.controller.bindings import Binding
+from ryu_pmipls.controller.switches import pipeline
+from ryu_pmipls.controller.switches.flow import Bound, FlowEntry
+from ryu_pmipls.controller.switches.rules import Ports, group_id, tunnel_port
+from ryu_pmipls.domain.profile import Mag, Profile
 
 
-def bindings_at_mag(profile: Profile, mag: Mag, entries: Iterable[Entry]) -> Iterator[Binding]:
+def bindings_at_mag(profile: Profile, mag: Mag, entries: Iterable[FlowEntry]) -> Iterator[Binding]:
     """The bindings of the mobile nodes at a MAG. Who a node is, the profile knows by its link-layer address."""
     anchors = {group_id(profile, lma.name): lma.name for lma in profile.lmas}
     identifiers = {node.link_layer_address: node.identifier for node in profile.mobile_nodes}
@@ -40,7 +40,7 @@ def bindings_at_mag(profile: Profile, mag: Mag, entries: Iterable[Entry]) -> Ite
             )
 
 
-def routes_at_lma(profile: Profile, ports: Ports, entries: Iterable[Entry]) -> Iterator[Binding]:
+def routes_at_lma(profile: Profile, ports: Ports, entries: Iterable[FlowEntry]) -> Iterator[Binding]:
     """The bindings whose routes an LMA has: where the mobile nodes are, and nothing else."""
     mags = {ports.get(tunnel_port(mag.name)): mag.name for mag in profile.mags}
     for entry in entries:
@@ -51,7 +51,7 @@ def routes_at_lma(profile: Profile, ports: Ports, entries: Iterable[Entry]) -> I
             yield Binding(prefix.network_address.packed[:8], mags[tunnel], None, None, None, None, None, 0)
 
 
-def gateway_at_lma(entries: Iterable[Entry]) -> bytes | None:
+def gateway_at_lma(entries: Iterable[FlowEntry]) -> bytes | None:
     """The link-layer address of the core gateway to which an LMA sends."""
     gateways = (entry.named_values["gateway"] for entry in entries if entry.rule is pipeline.LMA_TO_CORE)
     gateway = next(gateways, None)

@@ -8,7 +8,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import fields
 
-from ryu_pmipls.controller.switches.flow import LOCAL, Action, DecrementHopLimit, ForgetInPort, Match, NoteSize, Output, Parameter, Pipeline, Rule, SetLinkLayer, Table, ToGroup
+from ryu_pmipls.controller.switches.flow import (
+    LOCAL,
+    Action,
+    DecrementHopLimit,
+    ForgetInPort,
+    Match,
+    NoteSize,
+    Output,
+    Parameter,
+    Pipeline,
+    Rule,
+    SetLinkLayer,
+    Table,
+    ToGroup,
+)
 from ryu_pmipls.controller.switches.pipeline import PIPELINES
 
 _INTRODUCTION = """\

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 
 from ryu_pmipls.controller.fast.binding_encoder import RouteUpdate
-from ryu_pmipls.controller.switches.session import Outcome, Transaction
+from ryu_pmipls.controller.switches.session import Transaction, WriteOutcome
 from ryu_pmipls.controller.switches.switch import Switch
 
 
@@ -86,7 +86,7 @@ class RouteBatch:
         self._done(self)
 
     def _left(self, mag: str, updates: Sequence[RouteUpdate], transaction: Transaction) -> None:
-        if transaction.outcome is Outcome.ACKED:
+        if transaction.outcome is WriteOutcome.ACKED:
             self._forwarding(mag, updates)
 
     def _await(self, transactions: list[tuple[str, Transaction]], step: Callable[[RouteBatch], None]) -> None:
@@ -108,10 +108,10 @@ class RouteBatch:
             self._next(self)
 
     def _note(self, name: str, transaction: Transaction) -> None:
-        if transaction.outcome in (Outcome.ACKED, Outcome.ERROR):
+        if transaction.outcome in (WriteOutcome.ACKED, WriteOutcome.ERROR):
             self.acknowledged.append(name)
             for place, error in transaction.errors.items():
                 self.failures.setdefault(self.updates[place], {})[name] = error
-        elif transaction.outcome is Outcome.TIMEOUT:
+        elif transaction.outcome is WriteOutcome.TIMEOUT:
             for update in self.updates:
-                self.failures.setdefault(update, {})[name] = Outcome.TIMEOUT.value
+                self.failures.setdefault(update, {})[name] = WriteOutcome.TIMEOUT.value

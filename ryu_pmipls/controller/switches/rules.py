@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from ipaddress import IPv6Network
 from operator import attrgetter
 
-from ryu_pmipls.domain.profile import ERROR_PORT_PREFIX, Lma, Mag, Profile
-from ryu_pmipls.controller.switches import pipeline
-from ryu_pmipls.controller.switches.flow import Bucket, Entry, Group, GroupKind, Output, ToGroup
 from ryu_pmipls.controller.bindings import Binding
+from ryu_pmipls.controller.switches import pipeline
+from ryu_pmipls.controller.switches.flow import Bucket, FlowEntry, Group, GroupKind, Output, ToGroup
+from ryu_pmipls.domain.profile import ERROR_PORT_PREFIX, Lma, Mag, Profile
 
 Ports = Mapping[str, int]
 
@@ -41,7 +41,7 @@ def group_id(profile: Profile, anchor: str) -> int:
     return 1 + next(index for index, lma in enumerate(profile.lmas) if lma.name == anchor)
 
 
-def mag_base(profile: Profile, mag: Mag, ports: Ports) -> Iterator[Entry]:
+def mag_base(profile: Profile, mag: Mag, ports: Ports) -> Iterator[FlowEntry]:
     """The entries of a MAG that are there before any mobile node."""
     for rule in (*pipeline.MAG_MISS, *pipeline.MAG_LINK_LOCAL, pipeline.MAG_ANY_SIZE):
         yield rule.entry()
@@ -57,7 +57,7 @@ def mag_base(profile: Profile, mag: Mag, ports: Ports) -> Iterator[Entry]:
     yield from _mag_errors(profile, ports)
 
 
-def _mag_errors(profile: Profile, ports: Ports) -> Iterator[Entry]:
+def _mag_errors(profile: Profile, ports: Ports) -> Iterator[FlowEntry]:
     """The entries by which a MAG answers what cannot be delivered."""
     there = error_port(ports)
     if there is None:
@@ -125,7 +125,7 @@ def mag_shape(mag: Mag, binding: Binding) -> tuple[int | None, str | None] | Non
     return binding.port, binding.anchor
 
 
-def mag_binding(profile: Profile, mag: Mag, ports: Ports, binding: Binding) -> Iterator[Entry]:
+def mag_binding(profile: Profile, mag: Mag, ports: Ports, binding: Binding) -> Iterator[FlowEntry]:
     """The entries of one binding at a MAG, by the :func:`mag_shape` of the binding.
 
     A MAG that its mobile node has left gets what comes too late sent on: to be written once, by the handoff, for the
@@ -147,7 +147,7 @@ def mag_binding(profile: Profile, mag: Mag, ports: Ports, binding: Binding) -> I
         yield pipeline.MAG_DOWNLINK.entry(prefix=prefix, link_layer_address=node, link=access_group(port))
 
 
-def lma_base(profile: Profile, lma: Lma, ports: Ports, own: bytes | None, gateway: bytes | None) -> Iterator[Entry]:
+def lma_base(profile: Profile, lma: Lma, ports: Ports, own: bytes | None, gateway: bytes | None) -> Iterator[FlowEntry]:
     """The entries of an LMA that are there before any mobile node.
 
     ``own`` is the link-layer address of the bridge's own interface, ``gateway`` that of the core gateway; while the
@@ -192,7 +192,7 @@ def lma_base(profile: Profile, lma: Lma, ports: Ports, own: bytes | None, gatewa
 lma_shape: Callable[[Binding], str | None] = attrgetter("mag")
 
 
-def lma_binding(ports: Ports, binding: Binding) -> Iterator[Entry]:
+def lma_binding(ports: Ports, binding: Binding) -> Iterator[FlowEntry]:
     """The downlink route of one binding: its prefix into the tunnel of its MAG."""
     tunnel = None if binding.mag is None else ports.get(tunnel_port(binding.mag))
     if tunnel is not None:

@@ -36,7 +36,7 @@ _LAST_XID = ofproto_v1_3.MAX_XID
 _BARRIER = encode.octets(encode.barrier(), 0)[:4]
 
 
-class Outcome(str, Enum):
+class WriteOutcome(str, Enum):
     """What became of a transaction; only ``ACKED`` means that the switch does it now."""
 
     ACKED = "acked"
@@ -56,7 +56,7 @@ class Transaction:
     first_xid: int
     xids: int
     deadline: float  # monotonic clock, seconds
-    outcome: Outcome | None = None
+    outcome: WriteOutcome | None = None
     errors: dict[int, str] = field(default_factory=dict)
     _then: list[Callable[[Transaction], None]] = field(default_factory=list)
 
@@ -67,11 +67,11 @@ class Transaction:
         else:
             callback(self)
 
-    def finish(self, outcome: Outcome) -> None:
+    def finish(self, outcome: WriteOutcome) -> None:
         """The first outcome stands."""
         if self.outcome is not None:
             return
-        self.outcome = Outcome.ERROR if outcome is Outcome.ACKED and self.errors else outcome
+        self.outcome = WriteOutcome.ERROR if outcome is WriteOutcome.ACKED and self.errors else outcome
         callbacks, self._then = self._then, []
         for callback in callbacks:
             try:
@@ -79,7 +79,7 @@ class Transaction:
             except Exception:
                 LOG.exception("acting upon a switch's answer failed")
 
-    def wait(self) -> Outcome:
+    def wait(self) -> WriteOutcome:
         """Wait for the outcome; not to be called in a handler of Ryu's events."""
         if self.outcome is None:
             done = hub.Event()
@@ -124,7 +124,7 @@ class SwitchSession:
         """
         transaction = Transaction(octets, first_xid, xids, time.monotonic() + timeout)
         if self.closed:
-            transaction.finish(Outcome.DISCONNECTED)
+            transaction.finish(WriteOutcome.DISCONNECTED)
             return transaction
         self._pending.append(transaction)
         self._pending_octets += len(octets)
@@ -149,7 +149,7 @@ class SwitchSession:
             # Barriers are answered in the order of their requests; one that was left out tells of nothing.
             write = self._under_way.popleft()
             for transaction in write.transactions:
-                transaction.finish(Outcome.ACKED if write.barrier == xid else Outcome.TIMEOUT)
+                transaction.finish(WriteOutcome.ACKED if write.barrier == xid else WriteOutcome.TIMEOUT)
             if write.barrier == xid:
                 break
         self._write()
@@ -166,7 +166,7 @@ class SwitchSession:
         """End what has been waiting for too long at ``now`` (monotonic clock); what was not sent yet is sent still."""
         for transaction in (*(t for write in self._under_way for t in write.transactions), *self._pending):
             if transaction.deadline <= now:
-                transaction.finish(Outcome.TIMEOUT)
+                transaction.finish(WriteOutcome.TIMEOUT)
 
     def close(self) -> None:
         """The connection is gone: nothing that was not acknowledged counts as done."""
@@ -177,7 +177,7 @@ class SwitchSession:
         self._pending.clear()
         self._pending_octets = 0
         for transaction in waiting:
-            transaction.finish(Outcome.DISCONNECTED)
+            transaction.finish(WriteOutcome.DISCONNECTED)
 
     def _write(self) -> None:
         while self._pending and len(self._under_way) < WINDOW:

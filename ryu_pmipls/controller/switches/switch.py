@@ -8,20 +8,22 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ryu_pmipls.domain.profile import Lma, Mag
+from ryu_pmipls.controller.bindings import Binding
+from ryu_pmipls.controller.fast.binding_encoder import BindingEncoder, RouteUpdate
 from ryu_pmipls.controller.ryu import ToldEntry, in_turns
 from ryu_pmipls.controller.ryu import ofproto_v1_3 as ofp
 from ryu_pmipls.controller.ryu import ofproto_v1_3_parser as parser
 from ryu_pmipls.controller.ryu.connection import Connection
-from ryu_pmipls.controller.switches import decoding as decode, encoding as encode, pipeline
-from ryu_pmipls.controller.fast.binding_encoder import BindingEncoder, RouteUpdate
-from ryu_pmipls.controller.switches.written_entries import Contents
-from ryu_pmipls.controller.switches.flow import LOCAL, Entry, Group
+from ryu_pmipls.controller.switches import decoding as decode
+from ryu_pmipls.controller.switches import encoding as encode
+from ryu_pmipls.controller.switches import pipeline
+from ryu_pmipls.controller.switches.flow import LOCAL, FlowEntry, Group
 from ryu_pmipls.controller.switches.reconciler import FINAL_ERRORS, Reconciler, State
 from ryu_pmipls.controller.switches.rules import tunnel_port
-from ryu_pmipls.controller.switches.session import Outcome, SwitchSession, Transaction
+from ryu_pmipls.controller.switches.session import SwitchSession, Transaction, WriteOutcome
+from ryu_pmipls.controller.switches.written_entries import WrittenEntries
+from ryu_pmipls.domain.profile import Lma, Mag
 from ryu_pmipls.rate_limiter import RateLimiter
-from ryu_pmipls.controller.bindings import Binding
 
 LOG = logging.getLogger(__name__)
 
@@ -42,14 +44,14 @@ class Counters:
 
 
 @dataclass(frozen=True)
-class Traffic:
+class FlowCounters:
     """What flow entries have counted since they are there."""
 
     packets: int
     octets: int
 
 
-_NOTHING = Traffic(0, 0)
+_NOTHING = FlowCounters(0, 0)
 
 
 class _Answer(NamedTuple):
@@ -63,14 +65,14 @@ class _Answer(NamedTuple):
 class Desired:
     """What a switch shall hold; every function reads the present state of the domain."""
 
-    base: Callable[[Switch], Iterable[Entry]]
+    base: Callable[[Switch], Iterable[FlowEntry]]
     groups: Callable[[Switch], Iterable[Group]]
     encoder: Callable[[Switch, int], BindingEncoder]  # for a generation
-    entries: Callable[[Switch, Binding], Iterable[Entry]]  # of a binding
+    entries: Callable[[Switch, Binding], Iterable[FlowEntry]]  # of a binding
     prefixes: Callable[[Switch], Sequence[bytes]]  # of the bindings that have entries there
     behind: Callable[[Switch, str], Sequence[bytes]]  # those whose entries name a port
     binding: Callable[[bytes], Binding | None]
-    read: Callable[[Switch, Iterator[list[Entry]]], bool]  # have what is there taken over, if it is not known
+    read: Callable[[Switch, Iterator[list[FlowEntry]]], bool]  # have what is there taken over, if it is not known
 
 
 class Switch:
@@ -89,13 +91,13 @@ class Switch:
         self.link_layer_address: bytes | None = None  # of the bridge's own interface
         self.counters: dict[str, Counters] = {}
         #: IPv6 packets that came by a port: those of mobile nodes, if it is a tunnel, without the tunnel's own BFD.
-        self.received: dict[str, Traffic] = {}
+        self.received: dict[str, FlowCounters] = {}
         self.statistics_pending = False
         self.errors: Counter[str] = Counter()  # what the switch refused, by the name of the error
         self.drifted = 0  # entries and groups that were not as the RMS had left them
         self.desired = desired
         self.audit_interval = audit_interval
-        self.contents: Contents | None = None  # None while it is not known what is there
+        self.contents: WrittenEntries | None = None  # None while it is not known what is there
         self.groups: dict[int, Group | None] = {}  # that the switch had when it was asked; None is unlike any of ours
         self.census = 0  # the transaction id of the question how many entries bear our mark
         self.held: int | None = None  # the answer
@@ -104,7 +106,7 @@ class Switch:
         self._described: dict[str, int] = {}
         self._counted: dict[str, Counters] = {}
         self._from_ports = _Answer(0, [])
-        self._traffic: dict[int, Traffic | None] = {}  # by transaction id, from the question to the answer
+        self._traffic: dict[int, FlowCounters | None] = {}  # by transaction id, from the question to the answer
         self._session: SwitchSession | None = None
         self._reconciler: Reconciler | None = None
         self._limiter = RateLimiter()
@@ -162,13 +164,13 @@ class Switch:
         from_ports = xid == self._from_ports.xid
         (self._from_ports.told if from_ports else self._asked_for.get(xid, self.told)).extend(entries)
 
-    def entries(self, unless: Callable[[], bool]) -> tuple[list[Entry], int]:
+    def entries(self, unless: Callable[[], bool]) -> tuple[list[FlowEntry], int]:
         """What was :attr:`told`: the entries of our rules, and how many are of none.
 
         Takes its time, but in turns; ``InterruptionError`` as soon as ``unless()`` is true.
         """
         rules = (pipeline.MAG if isinstance(self.node, Mag) else pipeline.LMA).rules
-        found: list[Entry] = []
+        found: list[FlowEntry] = []
         told = self.told
         for each in in_turns(told, _DECODED, unless):
             stats = each.parsed()
@@ -261,10 +263,10 @@ class Switch:
         for port, packets, octets in filter(None, map(ToldEntry.counted_from_port, self._from_ports.told)):
             if port in names:
                 before = self.received.get(names[port], _NOTHING)
-                self.received[names[port]] = Traffic(before.packets + packets, before.octets + octets)
+                self.received[names[port]] = FlowCounters(before.packets + packets, before.octets + octets)
         return True
 
-    def traffic(self, entries: Sequence[Entry]) -> list[Traffic | None]:
+    def traffic(self, entries: Sequence[FlowEntry]) -> list[FlowCounters | None]:
         """Ask the switch what entries have counted, together with others of the same match; None: it does not tell.
 
         Waits, for up to ``CHANGE_TIMEOUT``.
@@ -282,7 +284,7 @@ class Switch:
         if xid == self.census:
             self.held = traffic.flow_count
         if xid in self._traffic and traffic.flow_count:
-            self._traffic[xid] = Traffic(traffic.packet_count, traffic.byte_count)
+            self._traffic[xid] = FlowCounters(traffic.packet_count, traffic.byte_count)
 
     def downlink_entries(self, slice_: int, slices: int) -> dict[bytes, int] | None:
         """Ask for the downlink entries of a slice: home network prefix (8 octets) -> packets that it has counted.
@@ -295,7 +297,7 @@ class Switch:
         table = pipeline.MagTable.DOWNLINK if isinstance(self.node, Mag) else pipeline.LmaTable.DOWNLINK
         transaction = session.request(decode.request(slice_, slices, table.number))
         told = self._asked_for[transaction.first_xid] = []
-        if transaction.wait() is not Outcome.ACKED:
+        if transaction.wait() is not WriteOutcome.ACKED:
             return None  # what still comes belongs to this question, not to ``told``
         self._asked_for.clear()  # the answers to older questions have come as well, if they ever do
         counted = (entry.counted() for entry in in_turns(told, _COUNTED, lambda: False))
@@ -308,7 +310,7 @@ class Switch:
             if counters is not None:
                 yield peer, counters
 
-    def tunnel_traffic(self, peers: Iterable[str]) -> Iterator[tuple[str, Traffic]]:
+    def tunnel_traffic(self, peers: Iterable[str]) -> Iterator[tuple[str, FlowCounters]]:
         """(peer, what mobile nodes' packets came out of the tunnel to it) of the peers of whom that is known."""
         for peer in peers:
             traffic = self.received.get(tunnel_port(peer))
@@ -332,7 +334,7 @@ class Switch:
 
     def _settled(self, transaction: Transaction) -> None:
         final = FINAL_ERRORS.issuperset(transaction.errors.values())
-        if transaction.outcome is Outcome.ERROR and self._reconciler is not None and not final:
+        if transaction.outcome is WriteOutcome.ERROR and self._reconciler is not None and not final:
             self._reconciler.refused()
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from ryu_pmipls.controller.switches import encoding as encode
 from ryu_pmipls.controller.fast.binding_encoder import BindingEncoder
-from ryu_pmipls.controller.switches.flow import Entry, Group
+from ryu_pmipls.controller.switches import encoding as encode
+from ryu_pmipls.controller.switches.flow import FlowEntry, Group
 
 
-class Contents:
+class WrittenEntries:
     """The groups, and the entries that belong to the node itself; and how those of bindings are encoded.
 
     What was written for bindings is not remembered, however many there are: it follows from the bindings. ``groups``
@@ -21,7 +21,7 @@ class Contents:
         self.generation = generation
         self.encoder = encoder
         self._groups: dict[int, Group | None] = dict.fromkeys(groups)
-        self._base: dict[Any, Entry] = {}
+        self._base: dict[Any, FlowEntry] = {}
 
     @property
     def groups(self) -> int:
@@ -40,7 +40,7 @@ class Contents:
                 yield encode.set_group(group, exists=group.group in self._groups)
                 self._groups[group.group] = group
 
-    def set_base(self, wanted: Iterable[Entry]) -> Iterator[Any]:
+    def set_base(self, wanted: Iterable[FlowEntry]) -> Iterator[Any]:
         """Messages that bring the node's own entries in line: what replaces others first."""
         before, self._base = self._base, {entry.key: entry for entry in wanted}
         for key, entry in self._base.items():

@@ -11,15 +11,35 @@ what is wrong in one, and ``sound_parts`` keeps what is right for the checks of 
 
 from ryu_pmipls.domain.profile.failure_settings import Failure
 from ryu_pmipls.domain.profile.faults import NoProfileError, ProfileError, fault_lines
-from ryu_pmipls.domain.profile.handoff_settings import Handoff
+from ryu_pmipls.domain.profile.handoff_settings import HandoffSettings
 from ryu_pmipls.domain.profile.lab_settings import Correspondent, LabSettings
-from ryu_pmipls.domain.profile.links_settings import Access, Downlink, Tunnel
-from ryu_pmipls.domain.profile.load_sharing_settings import LoadSharing
-from ryu_pmipls.domain.profile.loading import HOST_PROFILE, LAB_PROFILE, PROFILE_VARIABLE, SHIPPED_PROFILES, find_file, find_profile, load_document, load_profile
-from ryu_pmipls.domain.profile.nodes import REST_DEFAULT, Api, Core, Endpoint, Lma, Mag, MobileNode, Node, Rms, Switch
+from ryu_pmipls.domain.profile.links_settings import Access, Downlink, TunnelSettings
+from ryu_pmipls.domain.profile.load_sharing_settings import LoadSharingSettings
+from ryu_pmipls.domain.profile.loading import (
+    HOST_PROFILE,
+    LAB_PROFILE,
+    PROFILE_VARIABLE,
+    SHIPPED_PROFILES,
+    find_file,
+    find_profile,
+    load_document,
+    load_profile,
+)
+from ryu_pmipls.domain.profile.nodes import (
+    REST_DEFAULT,
+    Api,
+    Core,
+    ListenEndpoint,
+    Lma,
+    Mag,
+    MobileNode,
+    Node,
+    Rms,
+    SwitchNode,
+)
 from ryu_pmipls.domain.profile.profile import Profile
 from ryu_pmipls.domain.profile.signalling_settings import InnerTypes, Signalling
-from ryu_pmipls.domain.profile.timers_settings import Timers
+from ryu_pmipls.domain.profile.timers_settings import TimerSettings
 from ryu_pmipls.domain.profile.values import ERROR_PORT_PREFIX, Fraction, LinkLayerAddress, Transport, format_link_layer
 
 __all__ = [
@@ -34,15 +54,15 @@ __all__ = [
     "Core",
     "Correspondent",
     "Downlink",
-    "Endpoint",
     "Failure",
     "Fraction",
-    "Handoff",
+    "HandoffSettings",
     "InnerTypes",
     "LabSettings",
     "LinkLayerAddress",
+    "ListenEndpoint",
     "Lma",
-    "LoadSharing",
+    "LoadSharingSettings",
     "Mag",
     "MobileNode",
     "NoProfileError",
@@ -51,10 +71,10 @@ __all__ = [
     "ProfileError",
     "Rms",
     "Signalling",
-    "Switch",
-    "Timers",
+    "SwitchNode",
+    "TimerSettings",
     "Transport",
-    "Tunnel",
+    "TunnelSettings",
     "fault_lines",
     "find_file",
     "find_profile",

@@ -7,7 +7,7 @@ from pydantic import Field
 from ryu_pmipls.domain.profile.section import Section
 
 
-class Handoff(Section):
+class HandoffSettings(Section):
     """What becomes of downlink that comes to a MAG for a mobile node that has left (RFC 5949, section 4)."""
 
     forwarding: bool = True  # sent on to the new MAG by way of an LMA, once the routes lead there

@@ -11,7 +11,7 @@ from ryu_pmipls.domain.profile.section import Section
 from ryu_pmipls.domain.profile.values import AutonomousSystem
 
 
-class Tunnel(Section):
+class TunnelSettings(Section):
     """How MAGs and LMAs encapsulate (``docs/architecture.md``, tunnels)."""
 
     type: Literal["auto", "srv6", "gre"] = "auto"

@@ -80,8 +80,8 @@ _OWN: dict[str, Any] = {
 
 if TYPE_CHECKING:
 
-    class LoadSharing(_CommonLoadSharing):
+    class LoadSharingSettings(_CommonLoadSharing):
         """The section ``load_sharing`` of a profile, with the settings of every policy."""
 
 else:
-    LoadSharing = create_model("LoadSharing", __base__=_CommonLoadSharing, __module__=__name__, **_OWN)
+    LoadSharingSettings = create_model("LoadSharing", __base__=_CommonLoadSharing, __module__=__name__, **_OWN)

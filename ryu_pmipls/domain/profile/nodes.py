@@ -9,10 +9,20 @@ from typing import Protocol, TypeVar
 from pydantic import Field
 
 from ryu_pmipls.domain.profile.section import Section
-from ryu_pmipls.domain.profile.values import Address, AddressWithLength, DatapathId, LinkLayerAddress, ListenAddress, Name, PortName, Prefix, Transport
+from ryu_pmipls.domain.profile.values import (
+    Address,
+    AddressWithLength,
+    DatapathId,
+    LinkLayerAddress,
+    ListenAddress,
+    Name,
+    PortName,
+    Prefix,
+    Transport,
+)
 
 
-class Endpoint(Section):
+class ListenEndpoint(Section):
     """Where a server listens."""
 
     host: ListenAddress
@@ -20,7 +30,7 @@ class Endpoint(Section):
 
 
 #: Where the RMS serves REST unless the profile says otherwise.
-REST_DEFAULT = Endpoint(host="127.0.0.1", port=8080)
+REST_DEFAULT = ListenEndpoint(host="127.0.0.1", port=8080)
 
 
 class Node(Section):
@@ -33,8 +43,8 @@ class Node(Section):
 class Rms(Node):
     """The Route Management Server."""
 
-    openflow: Endpoint = Endpoint(host="::", port=6653)
-    rest: Endpoint = REST_DEFAULT
+    openflow: ListenEndpoint = ListenEndpoint(host="::", port=6653)
+    rest: ListenEndpoint = REST_DEFAULT
     state_directory: Path = Path("/var/lib/pmipls")
     store: str = "sqlite"  # or "memory", which keeps nothing over a restart (:mod:`ryu_pmipls.controller.store`)
 
@@ -47,13 +57,13 @@ class Core(Section):
     gateway: Address
 
 
-class Api(Endpoint):
+class Api(ListenEndpoint):
     """Where an agent serves REST, besides its Unix socket."""
 
     host: ListenAddress = "127.0.0.1"
 
 
-class Switch(Node):
+class SwitchNode(Node):
     """A host of the domain with an OpenFlow switch: an LMA or a MAG."""
 
     name: Name
@@ -61,14 +71,14 @@ class Switch(Node):
     api: Api | None = None
 
 
-class Lma(Switch):
+class Lma(SwitchNode):
     """A Local Mobility Anchor; ``address`` is its LMAA, ``capacity`` relative to that of the other LMAs."""
 
     core: Core
     capacity: float = Field(default=1.0, gt=0, allow_inf_nan=False)
 
 
-class Mag(Switch):
+class Mag(SwitchNode):
     """A Mobile Access Gateway; ``address`` is its Proxy-CoA."""
 
     access_ports: tuple[PortName, ...] = Field(min_length=1)

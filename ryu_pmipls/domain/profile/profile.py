@@ -10,14 +10,14 @@ from pydantic import Field
 from ryu_pmipls.domain.profile.consistency import inconsistencies
 from ryu_pmipls.domain.profile.failure_settings import Failure, SignsOfDeath
 from ryu_pmipls.domain.profile.faults import Fault
-from ryu_pmipls.domain.profile.handoff_settings import Handoff
+from ryu_pmipls.domain.profile.handoff_settings import HandoffSettings
 from ryu_pmipls.domain.profile.lab_settings import LabSettings
-from ryu_pmipls.domain.profile.links_settings import Access, Downlink, Tunnel
-from ryu_pmipls.domain.profile.load_sharing_settings import LoadSharing
+from ryu_pmipls.domain.profile.links_settings import Access, Downlink, TunnelSettings
+from ryu_pmipls.domain.profile.load_sharing_settings import LoadSharingSettings
 from ryu_pmipls.domain.profile.nodes import Lma, Mag, MobileNode, Node, Rms, named
 from ryu_pmipls.domain.profile.section import WholeDocument
 from ryu_pmipls.domain.profile.signalling_settings import Signalling
-from ryu_pmipls.domain.profile.timers_settings import Timers
+from ryu_pmipls.domain.profile.timers_settings import TimerSettings
 from ryu_pmipls.domain.profile.values import Prefix, Transport
 
 
@@ -26,16 +26,16 @@ class Profile(WholeDocument):
 
     domain: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,40}$")]
     home_prefix_pool: Prefix
-    tunnel: Tunnel = Tunnel()
+    tunnel: TunnelSettings = TunnelSettings()
     rms: Rms
     lmas: tuple[Lma, ...] = Field(min_length=1)
     mags: tuple[Mag, ...] = Field(min_length=1)
     mobile_nodes: tuple[MobileNode, ...] = ()
-    load_sharing: LoadSharing = LoadSharing()
+    load_sharing: LoadSharingSettings = LoadSharingSettings()
     failure: Failure = Failure()
     signalling: Signalling = Signalling()
-    timers: Timers = Timers()
-    handoff: Handoff = Handoff()
+    timers: TimerSettings = TimerSettings()
+    handoff: HandoffSettings = HandoffSettings()
     access: Access = Access()
     downlink: Downlink = Downlink()
     lab: LabSettings | None = None

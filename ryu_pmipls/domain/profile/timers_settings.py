@@ -8,7 +8,7 @@ from ryu_pmipls.domain.profile.section import Section
 from ryu_pmipls.domain.profile.values import Seconds
 
 
-class Timers(Section):
+class TimerSettings(Section):
     """Protocol timers in seconds (RFC 5213, section 9; RFC 6275, section 12)."""
 
     binding_lifetime: float = Field(default=3600, ge=4, le=262140)

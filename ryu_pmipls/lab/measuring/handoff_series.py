@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
-from ryu_pmipls.lab.lab_error import LabError
 from ryu_pmipls.lab.lab import Lab
+from ryu_pmipls.lab.lab_error import LabError
 from ryu_pmipls.lab.lab_links import LinkChange
 from ryu_pmipls.lab.probe import Probe, ProbeResult
 from ryu_pmipls.lab.traffic_generator import Flow, FlowResult
@@ -26,7 +26,7 @@ _TIMEOUT = 15.0  # s for a mobile node to get an address, or for its route to be
 
 
 @dataclass(frozen=True)
-class Handoff:
+class MeasuredHandoff:
     """One handoff, as the probe's receiver saw it.
 
     A lost datagram belongs to the link layer's part if it should have arrived before the new link carried frames, else
@@ -47,7 +47,7 @@ class Handoff:
 
 def series(
     lab: Lab, mobile_node: str, number: int, interval: float, before: Callable[[str], Callable[[], None]]
-) -> list[Handoff]:
+) -> list[MeasuredHandoff]:
     """Hand a mobile node off ``number`` times, to and fro between the first two MAGs, every ``interval`` seconds.
 
     ``before(mag)`` is called before the handoff to a MAG; what it returns is called when the mobile node has solicited
@@ -77,7 +77,7 @@ def series(
     return judge(seen, transfer, changes)
 
 
-def judge(seen: ProbeResult, transfer: FlowResult, changes: Sequence[LinkChange]) -> list[Handoff]:
+def judge(seen: ProbeResult, transfer: FlowResult, changes: Sequence[LinkChange]) -> list[MeasuredHandoff]:
     """What each of ``changes``, in order, did to a probe and to a transfer that both lasted over all of them."""
     lost = losses(seen)
     late, highest = [], -1
@@ -92,7 +92,7 @@ def judge(seen: ProbeResult, transfer: FlowResult, changes: Sequence[LinkChange]
         gap = seen.longest_gap(start, end)
         gap_end = gap.start + gap.milliseconds / 1000
         handoffs.append(
-            Handoff(
+            MeasuredHandoff(
                 to=change.new.mag,
                 started=change.started,
                 link_layer_ms=change.link_layer_ms,

@@ -23,13 +23,13 @@ from rich.console import Console
 from rich.table import Table
 
 from ovs_setup.tunnel import add_tunnel, encapsulation, remove_tunnel
-from ryu_pmipls.domain.profile import Profile, Switch, find_profile, load_profile
-from ryu_pmipls.lab.lab_error import LabError
+from ryu_pmipls.cli.rms_views import base_url, fetch
+from ryu_pmipls.domain.profile import Profile, SwitchNode, find_profile, load_profile
 from ryu_pmipls.lab.lab import Lab
-from ryu_pmipls.lab.measuring.handoff_series import PROBE_RATE, Handoff, series
+from ryu_pmipls.lab.lab_error import LabError
+from ryu_pmipls.lab.measuring.handoff_series import PROBE_RATE, MeasuredHandoff, series
 from ryu_pmipls.lab.measuring.options import report_option
 from ryu_pmipls.lab.waiting import expect
-from ryu_pmipls.cli.rms_views import base_url, fetch
 
 _TUNNELS_TIMEOUT = 30.0  # s
 _LINEAR = 50  # datagrams or ms up to which the picture's scale is linear
@@ -71,7 +71,7 @@ def derive(document: dict[str, Any], way: Way) -> dict[str, Any]:
     return document | changes
 
 
-def measure(profile: Path, way: Way, number: int, interval: float) -> list[Handoff]:
+def measure(profile: Path, way: Way, number: int, interval: float) -> list[MeasuredHandoff]:
     """Bring a lab up for one way, do the handoffs in it, take it down."""
     with TemporaryDirectory() as directory:
         path = Path(directory) / "profile.yaml"
@@ -103,7 +103,7 @@ def _tunnel_on_demand(lab: Lab) -> Callable[[str], Callable[[], None]]:
             remove_tunnel(lab.openvswitch(node.name), peer.name)
         time.sleep(_SETTLING)
 
-        def build_end(node: Switch, peer: Switch) -> None:
+        def build_end(node: SwitchNode, peer: SwitchNode) -> None:
             add_tunnel(lab.openvswitch(node.name), peer.name, node.address, peer.address, kind)
 
         def build() -> None:
@@ -115,10 +115,10 @@ def _tunnel_on_demand(lab: Lab) -> Callable[[str], Callable[[], None]]:
     return before
 
 
-def draw(results: Mapping[str, Sequence[Handoff]], path: Path) -> None:
+def draw(results: Mapping[str, Sequence[MeasuredHandoff]], path: Path) -> None:
     """The distributions of packets lost and of gaps, by the way."""
     figure, axes = pyplot.subplots(1, 3, figsize=(14, 5))
-    panels: tuple[tuple[str, Callable[[Handoff], float]], ...] = (
+    panels: tuple[tuple[str, Callable[[MeasuredHandoff], float]], ...] = (
         ("datagrams lost while there was no link", lambda handoff: handoff.lost_link_layer),
         ("datagrams lost with the new link up (protocol)", lambda handoff: handoff.lost_protocol),
         ("gap at the receiver (ms)", lambda handoff: handoff.gap_ms),
@@ -145,9 +145,9 @@ def draw(results: Mapping[str, Sequence[Handoff]], path: Path) -> None:
     pyplot.close(figure)
 
 
-def _table(results: Mapping[str, Sequence[Handoff]]) -> Table:
+def _table(results: Mapping[str, Sequence[MeasuredHandoff]]) -> Table:
     table = Table("way", title="Median and worst of a handoff")
-    columns: tuple[tuple[str, Callable[[Handoff], float]], ...] = (
+    columns: tuple[tuple[str, Callable[[MeasuredHandoff], float]], ...] = (
         ("link layer (ms)", lambda handoff: handoff.link_layer_ms),
         ("gap (ms)", lambda handoff: handoff.gap_ms),
         ("of it protocol (ms)", lambda handoff: handoff.protocol_gap_ms),
@@ -201,11 +201,11 @@ def handoffs(profile: str | None, number: int, interval: float, names: tuple[str
     console.print(f"Figures and picture: {document}, {picture}")
 
 
-def _read(document: Path) -> dict[str, list[Handoff]]:
+def _read(document: Path) -> dict[str, list[MeasuredHandoff]]:
     if not document.exists():
         return {}
     found = json.loads(document.read_text(encoding="utf-8"))
-    return {name: [Handoff(**each) for each in entries] for name, entries in found.items()}
+    return {name: [MeasuredHandoff(**each) for each in entries] for name, entries in found.items()}
 
 
 def _check(profile: Profile, path: Path) -> None:

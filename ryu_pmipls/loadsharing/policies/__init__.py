@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ryu_pmipls.loadsharing.decision import Inputs, Round, Settings
 from ryu_pmipls.loadsharing.evacuation import evacuate
-from ryu_pmipls.loadsharing.round_builder import Plan
 from ryu_pmipls.loadsharing.policies.policy import Policy
+from ryu_pmipls.loadsharing.round_builder import RoundBuilder
 
 #: These come first wherever policies are listed; the others follow by name.
 _FIRST = ("draft", "balance", "static")
@@ -52,7 +52,7 @@ def decide(inputs: Inputs) -> Round:
     The memory of the round belongs into the inputs of the next one, whatever policy that follows. ``KeyError`` if the
     uplinks name an LMA or MAG that the snapshot does not know, ``ValueError`` for settings that no policy takes.
     """
-    policy, plan = policy_of(inputs.settings), Plan(inputs)
+    policy, plan = policy_of(inputs.settings), RoundBuilder(inputs)
     evacuate(plan)
     policy.move(plan, policy.own(inputs.settings))
     return plan.result()

@@ -12,10 +12,10 @@ from pydantic import Field
 from ryu_pmipls.loadsharing.decision import Decision, Outlook
 from ryu_pmipls.loadsharing.levels import water_level
 from ryu_pmipls.loadsharing.load_list import SATURATED
-from ryu_pmipls.loadsharing.round_builder import Plan
-from ryu_pmipls.loadsharing.policies.policy import NewSessions, Policy, PolicySettings, lightest_first
-from ryu_pmipls.loadsharing.snapshot import LmaLoad, LmaState
+from ryu_pmipls.loadsharing.policies.policy import NewSessionRanking, Policy, PolicySettings, lightest_first
+from ryu_pmipls.loadsharing.round_builder import RoundBuilder
 from ryu_pmipls.loadsharing.slots import whole
+from ryu_pmipls.loadsharing.snapshot import LmaLoad, LmaState
 from ryu_pmipls.loadsharing.window import Flags, Floats
 
 _PLAYING = (LmaState.OVERLOADED, LmaState.NEUTRAL, LmaState.LIGHT)
@@ -47,7 +47,7 @@ class BalanceSettings(PolicySettings):
     )
 
 
-def balance(plan: Plan, own: BalanceSettings) -> None:
+def balance(plan: RoundBuilder, own: BalanceSettings) -> None:
     """One round.
 
     The CPU of an LMA is attributed to MAGs by their packets, so that each uplink has a known amount of work, and a
@@ -85,7 +85,7 @@ class _Piece:
 class _Board:
     """Work and levels of the LMAs that take part; both follow the moves."""
 
-    def __init__(self, plan: Plan, own: BalanceSettings) -> None:
+    def __init__(self, plan: RoundBuilder, own: BalanceSettings) -> None:
         self.plan = plan
         self.own = own
         self.settings = plan.settings
@@ -368,15 +368,15 @@ def _whole_number(number: float) -> int:
 _NOTHING = _Piece(0, {}, 0.0, 0.0)
 
 
-def from_above_the_mean(light: Sequence[LmaLoad], own: BalanceSettings) -> NewSessions:
+def from_above_the_mean(light: Sequence[LmaLoad], own: BalanceSettings) -> NewSessionRanking:
     """Send new sessions from LMAs above the mean to those below, half a tolerance before uplinks would have to move."""
     if not light:
-        return NewSessions((), (), ())
+        return NewSessionRanking((), (), ())
     level = _mean(light)
     limit = max(own.balance_above, level * (1 + own.tolerance / 2))
     lightest = lightest_first(light)
     taking = [load for load in lightest if (load.cpu or 0.0) < level] or lightest[:1]
-    return NewSessions([load for load in light if (load.cpu or 0.0) > limit], taking, taking)
+    return NewSessionRanking([load for load in light if (load.cpu or 0.0) > limit], taking, taking)
 
 
 def _mean(loads: Sequence[LmaLoad]) -> float:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pydantic import Field
 
 from ryu_pmipls.loadsharing.evacuation import bring_back
-from ryu_pmipls.loadsharing.round_builder import Plan
 from ryu_pmipls.loadsharing.policies.policy import Policy, PolicySettings
+from ryu_pmipls.loadsharing.round_builder import RoundBuilder
 from ryu_pmipls.loadsharing.snapshot import LmaLoad, LmaState
 
 
@@ -16,7 +16,7 @@ class DraftSettings(PolicySettings):
     predict: bool = Field(default=True, description="choose targets by the load that they would have (erratum E24)")
 
 
-def draft(plan: Plan, own: DraftSettings) -> None:
+def draft(plan: RoundBuilder, own: DraftSettings) -> None:
     """One round of the rule, errata E20 to E29 filling its gaps, after what had to leave an LMA has gone back.
 
     * The worst LMA goes first, and gives up one MAG a round, with all that the MAG sends it; moves planned in a round
@@ -46,13 +46,13 @@ def draft(plan: Plan, own: DraftSettings) -> None:
             plan.alarm(load.lma, f"{_overload(plan, load)}; {trouble}")
 
 
-def _worst_first(plan: Plan) -> list[int]:
+def _worst_first(plan: RoundBuilder) -> list[int]:
     rows = [row for row, load in enumerate(plan.snapshot.lmas) if load.state is LmaState.OVERLOADED and load.packets]
     loads = plan.snapshot.lmas
     return sorted(rows, key=lambda row: (loads[row].cpu or 0.0, loads[row].packets or 0), reverse=True)
 
 
-def _relieve(plan: Plan, own: DraftSettings, source: int, targets: list[int]) -> str | None:
+def _relieve(plan: RoundBuilder, own: DraftSettings, source: int, targets: list[int]) -> str | None:
     """Move what relieves an overloaded LMA; or tell why there is nothing to move."""
     if not targets:
         return "no LMA is light"
@@ -86,7 +86,7 @@ def _relieve(plan: Plan, own: DraftSettings, source: int, targets: list[int]) ->
     return "; ".join(passed_over) or "no uplink that carries packets points to it"
 
 
-def _lightest(plan: Plan, own: DraftSettings, targets: list[int], work: float, packets: int) -> int:
+def _lightest(plan: RoundBuilder, own: DraftSettings, targets: list[int], work: float, packets: int) -> int:
     """The target that will be the lightest; without prediction the one that was the lightest before the round."""
     if not own.predict:
         loads = plan.snapshot.lmas
@@ -94,7 +94,7 @@ def _lightest(plan: Plan, own: DraftSettings, targets: list[int], work: float, p
     return min(targets, key=lambda row: (plan.cpu[row] + work / plan.capacity[row], plan.packets[row] + packets))
 
 
-def _overload(plan: Plan, load: LmaLoad) -> str:
+def _overload(plan: RoundBuilder, load: LmaLoad) -> str:
     rule = plan.settings.rule
     return (
         f"{load.lma} is overloaded: CPU {load.cpu:.0%} (from {rule.cpu_threshold:.0%} on, until below "
@@ -103,7 +103,7 @@ def _overload(plan: Plan, load: LmaLoad) -> str:
     )
 
 
-def _fits(plan: Plan, source: LmaLoad, cpu: float, packets: float) -> bool:
+def _fits(plan: RoundBuilder, source: LmaLoad, cpu: float, packets: float) -> bool:
     """Whether a target with that CPU and packets (for a capacity of 1) is not overloaded, nor near the source's CPU.
 
     A saturated LMA forwards less than it is offered, so that the prediction is too low, never too high. It still tells

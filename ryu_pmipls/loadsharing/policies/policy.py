@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from ryu_pmipls.loadsharing.decision import Settings
-from ryu_pmipls.loadsharing.round_builder import Plan
+from ryu_pmipls.loadsharing.round_builder import RoundBuilder
 from ryu_pmipls.loadsharing.snapshot import LmaLoad
 
 
@@ -26,7 +26,7 @@ OwnT = TypeVar("OwnT", bound=PolicySettings)
 
 
 @dataclass(frozen=True, slots=True)
-class NewSessions:
+class NewSessionRanking:
     """LMAs that send new sessions away although they are light, and those that get them.
 
     ``taking`` are the ones to choose from, the best first; one of ``keeping`` stays chosen if it was in the last round.
@@ -42,9 +42,9 @@ def lightest_first(loads: Sequence[LmaLoad]) -> list[LmaLoad]:
     return sorted(loads, key=lambda load: (load.cpu or 0.0, load.packets or 0))
 
 
-def to_the_lightest(light: Sequence[LmaLoad], own: PolicySettings) -> NewSessions:
+def to_the_lightest(light: Sequence[LmaLoad], own: PolicySettings) -> NewSessionRanking:
     """Send the new sessions of LMAs that are not light to the lightest one."""
-    return NewSessions(giving=(), taking=lightest_first(light)[:1], keeping=light)
+    return NewSessionRanking(giving=(), taking=lightest_first(light)[:1], keeping=light)
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,8 @@ class Policy(Generic[OwnT]):
 
     name: str
     settings: type[OwnT]
-    move: Callable[[Plan, OwnT], None]
-    new_sessions: Callable[[Sequence[LmaLoad], OwnT], NewSessions] = to_the_lightest
+    move: Callable[[RoundBuilder, OwnT], None]
+    new_sessions: Callable[[Sequence[LmaLoad], OwnT], NewSessionRanking] = to_the_lightest
     rest_windows: int = 1
 
     def own(self, settings: Settings) -> OwnT:

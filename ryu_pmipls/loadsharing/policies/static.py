@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from ryu_pmipls.loadsharing.evacuation import bring_back
-from ryu_pmipls.loadsharing.round_builder import Plan
 from ryu_pmipls.loadsharing.policies.policy import Policy, PolicySettings
+from ryu_pmipls.loadsharing.round_builder import RoundBuilder
 
 
-def static(plan: Plan, own: PolicySettings) -> None:
+def static(plan: RoundBuilder, own: PolicySettings) -> None:
     """Move nothing that can stay; what had to leave an LMA goes back."""
     bring_back(plan)
 

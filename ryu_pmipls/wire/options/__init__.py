@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ryu_pmipls.wire.options import mobility_authentication as authentication, ipv4, mobile_ipv6, own, proxy_mobile_ipv6, redirect_options as redirection
+from ryu_pmipls.wire.options import ipv4, mobile_ipv6, own, proxy_mobile_ipv6
+from ryu_pmipls.wire.options import mobility_authentication as authentication
+from ryu_pmipls.wire.options import redirect_options as redirection
 from ryu_pmipls.wire.options.option import Option
 
 #: In the order of docs/messages.md.

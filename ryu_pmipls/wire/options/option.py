@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, TypeVar
 
-from ryu_pmipls.wire.wire_error import WireError
 from ryu_pmipls.wire.layout import Layout
+from ryu_pmipls.wire.wire_error import WireError
 
 #: Types of the padding options: Pad1 is a single octet, PadN has a Length (RFC 6275, sections 6.2.2 and 6.2.3).
 PAD_1 = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from ipaddress import IPv6Address, IPv6Network
 
-from ryu_pmipls.wire.codepoints import AccessTechnology, Handoff
+from ryu_pmipls.wire.codepoints import AccessTechnology, HandoffType
 from ryu_pmipls.wire.layout import Ipv6, Layout, Number, Octets, OptionalNumber, Reserved, Time
 from ryu_pmipls.wire.options.option import Option, OptionDescription
 
@@ -45,7 +45,7 @@ class HandoffIndicator(Option):
         number=23,
         title="Handoff Indicator",
         source="RFC 5213, section 8.4",
-        layout=Layout(Reserved(1), Number(name="value", octets=1, values=Handoff)),
+        layout=Layout(Reserved(1), Number(name="value", octets=1, values=HandoffType)),
     )
 
 

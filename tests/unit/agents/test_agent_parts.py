@@ -16,11 +16,22 @@ from ryu_pmipls.agents import cpu
 from ryu_pmipls.agents.attachment_times import AttachmentTimes
 from ryu_pmipls.agents.configuration import anchor_config, gateway_config
 from ryu_pmipls.agents.cpu import GroupCpu, HostCpu
-from ryu_pmipls.agents.link_monitor import Link, parse_links
+from ryu_pmipls.agents.link_monitor import LinkState, parse_links
 from ryu_pmipls.agents.load_report import LoadMeter, tunnel_counters
 from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.mobility import Advertise, Send
-from ryu_pmipls.wire import BindingAcknowledgement, BindingUpdate, Encapsulation, Handoff, HandoffIndicator, LoadInfoPart, MagLoad, MobileNodeLinkLayerIdentifier, Option, RouteAdjust
+from ryu_pmipls.wire import (
+    BindingAcknowledgement,
+    BindingUpdate,
+    Encapsulation,
+    HandoffIndicator,
+    HandoffType,
+    LoadInfoPart,
+    MagLoad,
+    MobileNodeLinkLayerIdentifier,
+    Option,
+    RouteAdjust,
+)
 
 MN = bytes.fromhex("020000000101")
 LMA, MAG, RMS = (IPv6Address(f"fd00::{end}") for end in (1, 2, 3))
@@ -126,9 +137,9 @@ def test_links_are_read_from_netlink() -> None:
     done = struct.pack("=IHHIIi", 20, 3, 0, 0, 0, 0)
     data = netlink(16, 5, 0x11043, b"acc1") + netlink(16, 6, 0x1003, b"a", 9000) + netlink(17, 7, 0x11043, b"gone1")
     assert list(parse_links(data + done)) == [
-        Link("acc1", 5, up=True, mtu=1500),
-        Link("a", 6, up=False, mtu=9000),
-        Link("gone1", 7, up=False, mtu=1500, gone=True),
+        LinkState("acc1", 5, up=True, mtu=1500),
+        LinkState("a", 6, up=False, mtu=9000),
+        LinkState("gone1", 7, up=False, mtu=1500, gone=True),
     ]
 
 
@@ -152,7 +163,7 @@ class Times:
     def lines(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.file.read_text().splitlines()] if self.file.exists() else []
 
-    def update(self, now: float, handoff: int = Handoff.UNKNOWN, lifetime: int = 10) -> None:
+    def update(self, now: float, handoff: int = HandoffType.UNKNOWN, lifetime: int = 10) -> None:
         options: tuple[Option, ...] = (HandoffIndicator(handoff), MobileNodeLinkLayerIdentifier(MN))
         self.times.observe(Send(BindingUpdate(1, lifetime, options=options), LMA), now)
 
@@ -210,7 +221,7 @@ def test_retransmissions_count_from_the_first(times: Times) -> None:
 
 def test_refresh_departure_and_strangers_are_no_attachments(times: Times) -> None:
     times.times.solicited(b"\x02\0\0\0\0\x09", 99.0)
-    times.update(100.0, Handoff.RE_REGISTRATION)
+    times.update(100.0, HandoffType.RE_REGISTRATION)
     times.rest(101.0)
     times.update(110.0)
     times.update(110.5, lifetime=0)

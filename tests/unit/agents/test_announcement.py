@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ryu_pmipls.agents import announcement
-from ryu_pmipls.mobility.heartbeat import Peer
+from ryu_pmipls.mobility.heartbeat import HeartbeatPeer
 
 POOL = IPv6Network("2001:db8:100::/40")
 
@@ -24,7 +24,7 @@ class Node:
         self.answers = True  # whether its tunnels can be warmed up
         self.warmed: list[int | None] = []
         self.done: list[str] = []
-        self.peers = {IPv6Address(number): Peer() for number in (1, 2)}
+        self.peers = {IPv6Address(number): HeartbeatPeer() for number in (1, 2)}
         self.machine: Any = SimpleNamespace(draining=False, peers=self.peers)
         self.announcer: announcement.Announcer | None = None
 

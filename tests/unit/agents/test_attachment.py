@@ -9,9 +9,30 @@ from typing import Any
 import pytest
 
 from ryu_pmipls.agents import attachment
-from ryu_pmipls.agents.attachment import AccessNetwork, AccessPort
-from ryu_pmipls.mobility import Advertise, Probe
-from ryu_pmipls.wire.neighbour_discovery import ALL_NODES, ROUTER_ADDRESS, ROUTER_LINK_LAYER_ADDRESS, UNSPECIFIED, Frame, Mtu, NeighbourAdvertisement, NeighbourFlag, NeighbourSolicitation, PrefixInformation, RouterAdvertisement, RouterSolicitation, SourceLinkLayerAddress, TargetLinkLayerAddress, build_frame, link_local_address, multicast_link_layer, parse_frame, router_advertisement, router_solicitation
+from ryu_pmipls.agents.attachment import AccessNetwork, OpenAccessPort
+from ryu_pmipls.mobility import Advertise, ProbeNode
+from ryu_pmipls.wire.neighbour_discovery import (
+    ALL_NODES,
+    ROUTER_ADDRESS,
+    ROUTER_LINK_LAYER_ADDRESS,
+    UNSPECIFIED,
+    Frame,
+    Mtu,
+    NeighbourAdvertisement,
+    NeighbourFlag,
+    NeighbourSolicitation,
+    PrefixInformation,
+    RouterAdvertisement,
+    RouterSolicitation,
+    SourceLinkLayerAddress,
+    TargetLinkLayerAddress,
+    build_frame,
+    link_local_address,
+    multicast_link_layer,
+    parse_frame,
+    router_advertisement,
+    router_solicitation,
+)
 
 NODE, STRANGER = bytes.fromhex("020000000101"), bytes.fromhex("0200000001ff")
 NODE_ADDRESS = IPv6Address("fe80::abcd")
@@ -47,7 +68,7 @@ class Link:
             counters=self.counters,
         )
         self.socket: Any = FakeSocket()
-        self.network._present["acc1"] = AccessPort(1, 3, mtu, self.socket, up=True)
+        self.network._present["acc1"] = OpenAccessPort(1, 3, mtu, self.socket, up=True)
 
     def say(self, message: Frame | bytes) -> list[Frame | None]:
         """Let a frame come in; what is sent because of it."""
@@ -195,7 +216,7 @@ def test_a_prefix_is_withdrawn_while_the_router_stays(link: Link) -> None:
 
 def probed(link: Link) -> IPv6Address:
     link.socket.sent.clear()
-    link.network.probe(Probe(3, NODE))
+    link.network.probe(ProbeNode(3, NODE))
     (message,) = map(parse_frame, link.socket.sent)
     assert isinstance(message, NeighbourSolicitation)
     assert message == NeighbourSolicitation(
@@ -245,5 +266,5 @@ def test_other_addresses_do_not_replace_it(link: Link, message: Frame) -> None:
 
 def test_what_goes_to_a_port_that_is_not_there_is_counted(link: Link) -> None:
     link.network.advertise(Advertise(4, NODE, (PREFIX,), 3000))
-    link.network.probe(Probe(4, NODE))
+    link.network.probe(ProbeNode(4, NODE))
     assert link.socket.sent == [] and link.counters == {"access: no such port": 2}

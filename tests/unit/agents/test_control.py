@@ -13,12 +13,21 @@ from typing import Any
 import pytest
 from webob import Request
 
+from ryu_pmipls.agents.api import AgentApi, AnchorControl, GatewayControl
 from ryu_pmipls.agents.configuration import anchor_config, gateway_config
-from ryu_pmipls.agents.api import AnchorControl, Control, GatewayControl
 from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.mobility import LocalMobilityAnchor, MobileAccessGateway, Send
 from ryu_pmipls.mobility.machine import Machine
-from ryu_pmipls.wire import BindingUpdate, CoreRouting, Encapsulation, Heartbeat, HeartbeatFlag, RestartCounter, TunnelAck, TunnelRequest
+from ryu_pmipls.wire import (
+    BindingUpdate,
+    CoreRouting,
+    Encapsulation,
+    Heartbeat,
+    HeartbeatFlag,
+    RestartCounter,
+    TunnelAck,
+    TunnelRequest,
+)
 
 PROFILE = load_profile("two-lma")
 MAG, LMA = PROFILE.mags[0], PROFILE.lmas[0]
@@ -58,7 +67,7 @@ class FakeAccess:
 class Agent:
     """A control and what is behind it."""
 
-    def __init__(self, control: Control, driver: FakeDriver, routing: Any = None) -> None:
+    def __init__(self, control: AgentApi, driver: FakeDriver, routing: Any = None) -> None:
         self.control = control
         self.driver = driver
         self.routing = routing

@@ -16,11 +16,11 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ryu_pmipls.http import server as http_server
 from ryu_pmipls.agents.api_client import request
-from ryu_pmipls.http.server import MAX_BODY, MAX_CONNECTIONS, HttpServer
 from ryu_pmipls.cli import main
+from ryu_pmipls.http import server as http_server
 from ryu_pmipls.http.application import RestApplication
+from ryu_pmipls.http.server import MAX_BODY, MAX_CONNECTIONS, HttpServer
 from tests.waiting import PATIENCE
 
 JSON = b"Content-Type: application/json\r\n"

@@ -5,7 +5,17 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ryu_pmipls.controller.data_path import LEAST_PACKETS, LEAST_TIME, SETTLING, Fault, NodeFault, NodeFaults, Observation, OneWay, TunnelCounters
+from ryu_pmipls.controller.data_path import (
+    LEAST_PACKETS,
+    LEAST_TIME,
+    SETTLING,
+    DataPathFault,
+    NodeFault,
+    NodeFaults,
+    Observation,
+    OneWay,
+    TunnelCounters,
+)
 
 UNKNOWN = 2**64 - 1
 P1, P2 = b"\x20\x01" + bytes(6), b"\x20\x01" + bytes(5) + b"\1"
@@ -175,8 +185,8 @@ def observation(
 
 class TestObservation:
     def test_what_is_forwarded_and_does_not_come_is_lost(self) -> None:
-        assert observation((3, 3), (0, LEAST_PACKETS)).faults() == {P1: NodeFault(Fault.LOST, "mag1")}
-        assert observation((3, 3), (5, 8), (7, 9)).faults() == {P1: NodeFault(Fault.LOST, "mag1")}
+        assert observation((3, 3), (0, LEAST_PACKETS)).faults() == {P1: NodeFault(DataPathFault.LOST, "mag1")}
+        assert observation((3, 3), (5, 8), (7, 9)).faults() == {P1: NodeFault(DataPathFault.LOST, "mag1")}
 
     def test_who_gets_something_is_well(self) -> None:
         assert observation((3, 4), (0, 100_000)).faults() == {}
@@ -191,8 +201,8 @@ class TestObservation:
         assert observation((3, 3), (1000, 0)).faults() == {}
 
     def test_missing_entries_are_named_with_their_node(self) -> None:
-        assert observation((None, None), (0, 0)).faults() == {P1: NodeFault(Fault.NO_ENTRY, "mag1")}
-        assert observation((0, 0), (0, 0), (None, None)).faults() == {P1: NodeFault(Fault.NO_ROUTE, "lma2")}
+        assert observation((None, None), (0, 0)).faults() == {P1: NodeFault(DataPathFault.NO_ENTRY, "mag1")}
+        assert observation((0, 0), (0, 0), (None, None)).faults() == {P1: NodeFault(DataPathFault.NO_ROUTE, "lma2")}
 
     def test_entries_that_are_just_being_written_are_not_missing(self) -> None:
         assert observation((None, 0), (0, 0)).faults() == {}
@@ -203,7 +213,7 @@ class TestObservation:
 
 
 class TestNodeFaults:
-    LOST = NodeFault(Fault.LOST, "mag1")
+    LOST = NodeFault(DataPathFault.LOST, "mag1")
 
     def test_a_fault_is_proved_by_the_second_observation(self) -> None:
         faults = NodeFaults()
@@ -221,7 +231,7 @@ class TestNodeFaults:
         faults = NodeFaults()
         for _ in range(2):
             faults.observed(0, {P1: self.LOST})
-        faults.observed(0, {P1: NodeFault(Fault.NO_ENTRY, "mag1")})
+        faults.observed(0, {P1: NodeFault(DataPathFault.NO_ENTRY, "mag1")})
         assert [*faults] == []
 
     def test_each_group_is_observed_for_itself(self) -> None:

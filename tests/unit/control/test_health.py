@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from ryu_pmipls.controller.data_path import Fault, NodeFault
+from ryu_pmipls.controller.bindings import Binding
+from ryu_pmipls.controller.data_path import DataPathFault, NodeFault
 from ryu_pmipls.controller.health import HealthControl, core_symptoms, load_symptoms, node_symptom
+from ryu_pmipls.controller.switches.reconciler import State
+from ryu_pmipls.controller.switches.switch import Counters
 from ryu_pmipls.controller.watched_store import WatchedStore
 from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.loadsharing import Alarm, LmaLoad, LmaState, LoadList, Memory
-from ryu_pmipls.controller.switches.reconciler import State
-from ryu_pmipls.controller.switches.switch import Counters
-from ryu_pmipls.controller.bindings import Binding
 from ryu_pmipls.wire import CoreRouting, CoreRoutingStatus, LoadInfo
 
 PROFILE = load_profile("two-lma")
@@ -225,10 +225,10 @@ def test_an_lma_whose_packets_are_not_counted_is_told() -> None:
 @pytest.mark.parametrize(
     ("fault", "text"),
     [
-        (NodeFault(Fault.NO_ENTRY, "mag1"), "gets nothing: the switch of mag1 has no flow entry for it"),
-        (NodeFault(Fault.NO_ROUTE, "lma2"), "gets nothing by way of lma2, whose switch has no route for it"),
+        (NodeFault(DataPathFault.NO_ENTRY, "mag1"), "gets nothing: the switch of mag1 has no flow entry for it"),
+        (NodeFault(DataPathFault.NO_ROUTE, "lma2"), "gets nothing by way of lma2, whose switch has no route for it"),
         (
-            NodeFault(Fault.LOST, "mag1"),
+            NodeFault(DataPathFault.LOST, "mag1"),
             "gets nothing: what LMAs send to mag1 for it does not come to its flow entry there",
         ),
     ],
@@ -238,7 +238,7 @@ def test_a_mobile_node_that_gets_nothing_is_named(fault: NodeFault, text: str) -
 
 
 def test_of_many_mobile_nodes_some_are_named_and_the_others_counted(domain: Domain) -> None:
-    lost = NodeFault(Fault.LOST, "mag1")
+    lost = NodeFault(DataPathFault.LOST, "mag1")
     bindings = [BINDING._replace(prefix=number.to_bytes(8, "big")) for number in range(25)]
     domain.bindings |= {binding.prefix: binding for binding in bindings}
     for _ in range(2):

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from ryu_pmipls.controller import node_sweep
-from ryu_pmipls.controller.data_path import Fault, NodeFault
+from ryu_pmipls.controller.bindings import Binding, BindingTable, RouteChange
+from ryu_pmipls.controller.data_path import DataPathFault, NodeFault
 from ryu_pmipls.controller.node_sweep import NodeSweep, group_count, unchanged
 from ryu_pmipls.controller.switches.reconciler import State
-from ryu_pmipls.controller.bindings import Binding, BindingTable, RouteChange
 
 
 def binding(number: int, mag: str | None = "mag1", port: int | None = 1) -> Binding:
@@ -71,7 +71,7 @@ def test_a_mobile_node_whose_packets_are_lost_is_found_in_two_rounds(monkeypatch
     domain.observe(1)
     assert [*domain.sweep.faults] == []
     domain.observe(1)
-    assert [*domain.sweep.faults] == [(binding(1).prefix, NodeFault(Fault.LOST, "mag1"))]
+    assert [*domain.sweep.faults] == [(binding(1).prefix, NodeFault(DataPathFault.LOST, "mag1"))]
     domain.mag.gain = 1
     domain.observe(1)
     assert [*domain.sweep.faults] == []

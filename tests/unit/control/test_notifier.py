@@ -8,8 +8,8 @@ from ipaddress import IPv6Address
 from itertools import count
 from typing import Any
 
-from ryu_pmipls.controller.lma_notifier import SHARE, WINDOW, Notifier
-from ryu_pmipls.domain.profile import Timers
+from ryu_pmipls.controller.lma_notifier import SHARE, WINDOW, LmaNotifier
+from ryu_pmipls.domain.profile import TimerSettings
 from ryu_pmipls.signalling import Peer, Role
 from ryu_pmipls.wire import Message, RouteAdjust, Timestamp, build, parse
 from ryu_pmipls.wire.mobility_header import sealed
@@ -43,12 +43,12 @@ class FakeEndpoint:
         return sent
 
 
-def made() -> tuple[Notifier, Any]:
+def made() -> tuple[LmaNotifier, Any]:
     endpoint: Any = FakeEndpoint()
-    return Notifier(endpoint, [PEER], Timers()), endpoint
+    return LmaNotifier(endpoint, [PEER], TimerSettings()), endpoint
 
 
-def tell(notifier: Notifier, report: bytes) -> None:
+def tell(notifier: LmaNotifier, report: bytes) -> None:
     notifier.tell({report[8:16]: report})
 
 
@@ -133,7 +133,7 @@ def test_while_handoffs_are_under_way_telling_takes_a_share_of_the_time() -> Non
     """It goes on all the same, and at once when they are done."""
     endpoint: Any = FakeEndpoint()
     clock = count()  # a telling takes a second by it
-    notifier = Notifier(endpoint, [PEER], Timers(), lambda: float(next(clock)))
+    notifier = LmaNotifier(endpoint, [PEER], TimerSettings(), lambda: float(next(clock)))
     turns = 0
     for number in range(1000):
         tell(notifier, route(number))

@@ -9,10 +9,21 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ryu_pmipls.controller.route_reports import Report, Reports
+from ryu_pmipls.controller.route_reports import RouteReport, RouteReportReader
 from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.signalling import Peer, Role
-from ryu_pmipls.wire import Attachment, Message, MobileNodeIdentifier, MobileNodeLinkLayerIdentifier, Option, RouteAdjust, Timestamp, UnknownOption, build, parse
+from ryu_pmipls.wire import (
+    Attachment,
+    Message,
+    MobileNodeIdentifier,
+    MobileNodeLinkLayerIdentifier,
+    Option,
+    RouteAdjust,
+    Timestamp,
+    UnknownOption,
+    build,
+    parse,
+)
 from ryu_pmipls.wire.codepoints import CodePoints
 from ryu_pmipls.wire.pattern import Pattern, Place
 
@@ -40,18 +51,18 @@ class FakeEndpoint:
         return Pattern(data, CodePoints(), places) if same else None
 
 
-def made() -> Reports:
+def made() -> RouteReportReader:
     endpoint: Any = FakeEndpoint()
-    return Reports(PROFILE, endpoint)
+    return RouteReportReader(PROFILE, endpoint)
 
 
-def decoded(reports: Reports, message: RouteAdjust, peer: Peer = MAG) -> Report:
+def decoded(reports: RouteReportReader, message: RouteAdjust, peer: Peer = MAG) -> RouteReport:
     report = reports.decoded(message, build(message, peer.address, RMS), peer, NOW)
     assert report is not None
     return report
 
 
-def one(reports: Reports, data: bytes) -> Report | None:
+def one(reports: RouteReportReader, data: bytes) -> RouteReport | None:
     """The report that a datagram of the MAG is, read by a pattern."""
     found, rest = reports.read([(data, MAG)], NOW)
     assert len(found) + len(rest) == 1 and rest in ([], [(data, MAG)])
@@ -110,7 +121,7 @@ def test_lmas_are_told_of_a_detachment_what_none_of_them_could_have_reported() -
 def test_only_the_anchor_of_a_session_reports_its_end() -> None:
     reports = made()
 
-    def ended(message: RouteAdjust) -> Report | None:
+    def ended(message: RouteAdjust) -> RouteReport | None:
         return reports.ended(message, build(message, LMA1, RMS), LMA, NOW)
 
     def end(anchor: IPv6Address) -> RouteAdjust:

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from ryu_pmipls.controller.context import Context
-from ryu_pmipls.controller.route_reports import Report
-from ryu_pmipls.controller.routes import RouteControl
-from ryu_pmipls.domain.profile import load_profile
-from ryu_pmipls.controller.ryu import hub
 from ryu_pmipls.controller.bindings import BindingTable, RouteChange
 from ryu_pmipls.controller.bindings.binding_table import TICKS_PER_SECOND
+from ryu_pmipls.controller.context import Context
+from ryu_pmipls.controller.route_reports import RouteReport
+from ryu_pmipls.controller.routes import Routes
+from ryu_pmipls.controller.ryu import hub
+from ryu_pmipls.domain.profile import load_profile
 
 PROFILE = load_profile("two-lma")
 PREFIX = PROFILE.home_prefix_pool.network_address.packed[:8]
@@ -71,19 +71,19 @@ def world() -> World:
 
 
 @pytest.fixture
-def routes(world: World) -> Iterator[RouteControl]:
+def routes(world: World) -> Iterator[Routes]:
     outside: Any = world
     context = Context(PROFILE, BindingTable(), outside, outside, outside, lambda: NOW)
-    control = RouteControl(context, outside, outside, Counter())
+    control = Routes(context, outside, outside, Counter())
     storing = hub.spawn(control.keep_stored)
     yield control
     hub.kill(storing)
 
 
-def report(octets: bytes, old: str | None, new: str, seconds: float) -> Report:
+def report(octets: bytes, old: str | None, new: str, seconds: float) -> RouteReport:
     ticks = int((NOW + seconds) * TICKS_PER_SECOND)
     change = RouteChange(PREFIX, old, new, ticks, "mn1", b"\2\0\0\0\0\1", 1, "lma1")
-    return Report(change, octets, octets, SimpleNamespace(name=new), answerable=True)  # type: ignore[arg-type]
+    return RouteReport(change, octets, octets, SimpleNamespace(name=new), answerable=True)  # type: ignore[arg-type]
 
 
 FIRST, SECOND = report(b"first", None, "mag1", -2.0), report(b"second", "mag1", "mag2", -1.0)
@@ -95,9 +95,7 @@ def store() -> None:
 
 
 @pytest.mark.parametrize("stored_first", [True, False])
-def test_a_report_is_answered_when_it_is_stored_and_in_force(
-    routes: RouteControl, world: World, stored_first: bool
-) -> None:
+def test_a_report_is_answered_when_it_is_stored_and_in_force(routes: Routes, world: World, stored_first: bool) -> None:
     assert routes.settled.is_set()
     routes.reported([FIRST], NOW)
     for step in (store, world.put_into_force) if stored_first else (world.put_into_force, store):
@@ -109,9 +107,7 @@ def test_a_report_is_answered_when_it_is_stored_and_in_force(
     assert routes.settled.is_set()
 
 
-def test_a_repetition_is_not_answered_while_what_is_newer_can_still_get_lost(
-    routes: RouteControl, world: World
-) -> None:
+def test_a_repetition_is_not_answered_while_what_is_newer_can_still_get_lost(routes: Routes, world: World) -> None:
     """Or the handoff that it tells of would count as acknowledged, with neither of the two in the store."""
     routes.reported([FIRST], NOW)
     routes.reported([SECOND], NOW)

@@ -6,10 +6,10 @@ from ipaddress import IPv6Address
 
 import pytest
 
-from ryu_pmipls.controller.retransmission import Confirmation
-from ryu_pmipls.controller.new_sessions import SessionControl
-from ryu_pmipls.domain.profile import Timers, load_profile
+from ryu_pmipls.controller.new_sessions import NewSessions
+from ryu_pmipls.controller.retransmission import Retransmission
 from ryu_pmipls.controller.ryu import hub
+from ryu_pmipls.domain.profile import TimerSettings, load_profile
 from ryu_pmipls.loadsharing import Inputs, LoadList, LoadSnapshot
 from ryu_pmipls.wire import Drain, LoadAdjust, Message, Option
 
@@ -24,7 +24,7 @@ class Agents:
     def __init__(self) -> None:
         self.away: set[IPv6Address] = set()
         self.told: list[tuple[IPv6Address, IPv6Address, Option | None]] = []
-        self.confirmation = Confirmation(self._hear, Timers(adjust_timeout=0.2, adjust_tries=1))
+        self.confirmation = Retransmission(self._hear, TimerSettings(adjust_timeout=0.2, adjust_tries=1))
 
     def _hear(self, message: Message, destination: IPv6Address) -> None:
         assert isinstance(message, LoadAdjust) and message.old_lma == destination
@@ -32,7 +32,7 @@ class Agents:
         if destination not in self.away:
             hub.spawn(self.confirmation.take, message, destination)
 
-    def round(self, sessions: SessionControl, snapshot: LoadSnapshot) -> list[tuple[IPv6Address, IPv6Address, object]]:
+    def round(self, sessions: NewSessions, snapshot: LoadSnapshot) -> list[tuple[IPv6Address, IPv6Address, object]]:
         """What they are told in one round, in the order of the LMAs."""
         self.told.clear()
         sessions.place(Inputs(PROFILE.load_sharing.settings, snapshot))
@@ -53,7 +53,7 @@ def loads() -> LoadList:
 
 def test_a_drained_lma_is_told_in_every_round_and_when_it_is_over(loads: LoadList) -> None:
     agents = Agents()
-    sessions = SessionControl(PROFILE, agents.confirmation)
+    sessions = NewSessions(PROFILE, agents.confirmation)
     assert agents.round(sessions, loads.snapshot(100.0)) == [(LMA1, LMA1, None), (LMA2, LMA2, None)]
     assert agents.round(sessions, loads.snapshot(100.5)) == []
     loads.set_draining("lma1", True)
@@ -75,7 +75,7 @@ def test_a_drained_lma_is_told_in_every_round_and_when_it_is_over(loads: LoadLis
 def test_an_agent_that_does_not_confirm_is_not_drained(loads: LoadList) -> None:
     agents = Agents()
     agents.away = {LMA1}
-    sessions = SessionControl(PROFILE, agents.confirmation)
+    sessions = NewSessions(PROFILE, agents.confirmation)
     sessions.drain("lma1", True)
     agents.round(sessions, loads.snapshot(100.0))
     assert sessions.drained == set()
@@ -83,7 +83,7 @@ def test_an_agent_that_does_not_confirm_is_not_drained(loads: LoadList) -> None:
 
 def test_with_nowhere_to_send_new_sessions_it_drains_all_the_same(loads: LoadList) -> None:
     agents = Agents()
-    sessions = SessionControl(PROFILE, agents.confirmation)
+    sessions = NewSessions(PROFILE, agents.confirmation)
     for lma in ("lma1", "lma2"):
         loads.set_draining(lma, True)
         sessions.drain(lma, True)

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from ryu_pmipls.controller.watched_store import WatchedStore
 from ryu_pmipls.controller.store import StoreError
+from ryu_pmipls.controller.watched_store import WatchedStore
 
 
 class Disk:

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from ryu_pmipls.doctor.check import Check, Role, Verdict
+from ryu_pmipls.doctor.check import Check, HostRole, Verdict
 from ryu_pmipls.doctor.host_checks import HOST_CHECKS
 from ryu_pmipls.doctor.host_facts import Clock, Directory, HostFacts, ProfileFacts, Program, Purpose
 from ryu_pmipls.doctor.installation_checks import PROGRAMS
 from ryu_pmipls.doctor.node_checks import NODE_CHECKS
-from ryu_pmipls.doctor.node_facts import Bridge, Controller, Link, NodeFacts, Remedies, SwitchFacts, SwitchPort, WantedLink, WantedNode, WantedSwitch
+from ryu_pmipls.doctor.node_facts import (
+    Bridge,
+    Controller,
+    Link,
+    NodeFacts,
+    Remedies,
+    SwitchFacts,
+    SwitchPort,
+    WantedLink,
+    WantedNode,
+    WantedSwitch,
+)
 
 CONTROLLER = "tcp:[fd00::99]:6653"
 
@@ -38,7 +49,7 @@ HOST = HostFacts(
 
 WANTED = WantedNode(
     name="lma1",
-    role=Role.LMA,
+    role=HostRole.LMA,
     links=(
         WantedLink("br-pm", 0, ("tx-checksumming",), "fd00:c::11/64"),
         WantedLink("core", 1452, ("generic-receive-offload",), bridge="br-pm"),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ryu_pmipls.doctor.check import HOSTS, Level, Role, examine
+from ryu_pmipls.doctor.check import HOSTS, HostRole, Level, examine
 from ryu_pmipls.doctor.host_checks import HOST_CHECKS
 from ryu_pmipls.doctor.host_facts import Clock, Directory, ListeningPort, ProfileFacts, Program, Purpose, TakenPort
 from tests.unit.doctor.made_up_facts import HOST, host_verdict
@@ -40,7 +40,7 @@ CASES: list[tuple[str, dict[str, Any], Level, str, str]] = [
     ("Ryu", {"eventlet": ""}, WRONG, "eventlet", "./run setup"),
     ("Ryu", {"ryu": "", "purpose": Purpose(listening_ports=())}, OK, "not needed", ""),
     ("privileges", {"root": False}, WRONG, "not root", "sudo -s"),
-    ("privileges", {"root": False, "purpose": Purpose(Role.RMS)}, OK, "ordinary user", ""),
+    ("privileges", {"root": False, "purpose": Purpose(HostRole.RMS)}, OK, "ordinary user", ""),
     ("programs", {"programs": WITHOUT}, WRONG, "ovs-vswitchd, bird", "openvswitch-switch bird2"),
     ("programs", {"programs": {"tshark": Program()}}, WARNING, "tshark", "install .* tshark"),
     ("programs", {"programs": HIDDEN}, OK, "all 2", ""),
@@ -135,7 +135,7 @@ def test_an_rms_that_runs_already_may_have_its_ports() -> None:
 
 def test_a_role_gets_the_checks_that_are_for_it() -> None:
     of = {role: [finding.check for finding in examine("h", HOST_CHECKS, role, HOST)] for role in HOSTS}
-    assert "clock" not in of[Role.LAB]  # one host, one clock
-    assert "bird" in of[Role.LMA]
-    assert "bird" not in of[Role.MAG]
-    assert {"TCP ports", "Ryu"} <= {*of[Role.RMS]} - {*of[Role.LMA]}
+    assert "clock" not in of[HostRole.LAB]  # one host, one clock
+    assert "bird" in of[HostRole.LMA]
+    assert "bird" not in of[HostRole.MAG]
+    assert {"TCP ports", "Ryu"} <= {*of[HostRole.RMS]} - {*of[HostRole.LMA]}

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from ryu_pmipls.domain.profile import SHIPPED_PROFILES, Api, LoadSharing, Profile, ProfileError, load_profile
+from ryu_pmipls.domain.profile import SHIPPED_PROFILES, Api, LoadSharingSettings, Profile, ProfileError, load_profile
 
 Document = dict[str, Any]
 
@@ -86,9 +86,9 @@ def test_an_agent_serves_rest_only_if_told_and_then_on_loopback() -> None:
 
 
 def test_a_moved_mag_rests_for_a_window_or_with_balance_for_twelve_unless_told_otherwise() -> None:
-    assert LoadSharing(window=120).rest_after_move == 120
-    assert LoadSharing(window=120, policy="balance").rest_after_move == 1440
-    sharing = LoadSharing(window=120, policy="balance", cool_down=7)
+    assert LoadSharingSettings(window=120).rest_after_move == 120
+    assert LoadSharingSettings(window=120, policy="balance").rest_after_move == 1440
+    sharing = LoadSharingSettings(window=120, policy="balance", cool_down=7)
     assert sharing.rest_after_move == sharing.settings.cool_down == 7
 
 

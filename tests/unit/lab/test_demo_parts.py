@@ -11,13 +11,13 @@ import pytest
 from rich.console import Console
 
 from ryu_pmipls.lab.lab import LabStatus, SwitchNodeStatus
+from ryu_pmipls.lab.measuring.demo.demo_report import DemoReport, Effect, Sample
 from ryu_pmipls.lab.measuring.demo.diagnosis import complaints, stopped
 from ryu_pmipls.lab.measuring.demo.flow_shares import FlowShare, continuity, measure
-from ryu_pmipls.lab.measuring.demo.demo_report import Effect, Report, Sample
 from ryu_pmipls.lab.measuring.demo.summary import summary
 from ryu_pmipls.lab.traffic_generator import FlowResult, Interval
 
-REPORT = Report(domain="two-lma", start=100.0, versions={})
+REPORT = DemoReport(domain="two-lma", start=100.0, versions={})
 
 
 def share(flow: str, goodput: float) -> FlowShare:
@@ -98,7 +98,7 @@ def test_without_anything_to_draw_there_is_no_picture_not_even_an_old_one(tmp_pa
         replace(REPORT, goodput={"mn1 udp up": [(101.0, 20.0)]}),
     ],
 )
-def test_a_picture_of_which_half_is_missing_is_drawn_without_a_warning(report: Report, tmp_path: Path) -> None:
+def test_a_picture_of_which_half_is_missing_is_drawn_without_a_warning(report: DemoReport, tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert (tmp_path / "report.png") in report.write(tmp_path)

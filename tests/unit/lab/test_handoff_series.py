@@ -9,10 +9,10 @@ import yaml
 
 from ryu_pmipls.domain.profile import SHIPPED_PROFILES, load_profile
 from ryu_pmipls.lab.lab_error import LabError
+from ryu_pmipls.lab.lab_layout import plan
+from ryu_pmipls.lab.lab_links import LinkChange
 from ryu_pmipls.lab.measuring.handoff_series import judge, losses
 from ryu_pmipls.lab.measuring.handoffs import STANDARD, WAYS, derive, draw
-from ryu_pmipls.lab.lab_links import LinkChange
-from ryu_pmipls.lab.lab_layout import plan
 from ryu_pmipls.lab.probe import Arrival, analyse
 from ryu_pmipls.lab.traffic_generator import FlowResult, Interval
 

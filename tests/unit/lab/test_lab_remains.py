@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from ryu_pmipls.cli.lab_commands import lab
 from ryu_pmipls.domain.profile import find_profile, load_profile
 from ryu_pmipls.lab import cleanup as remains
-from ryu_pmipls.cli.lab_commands import lab
-from ryu_pmipls.lab.lab_error import LabError
 from ryu_pmipls.lab.lab import Lab
+from ryu_pmipls.lab.lab_error import LabError
 
 
 @pytest.fixture

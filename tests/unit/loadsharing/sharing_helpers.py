@@ -5,7 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from ryu_pmipls.loadsharing import SLOTS, Decision, Inputs, LmaLoad, LmaState, LoadList, LoadSnapshot, MagTraffic, Memory, OverloadRule, Round, Settings, Slots, Source, Uplinks, decide, slots_of, whole
+from ryu_pmipls.loadsharing import (
+    SLOTS,
+    Decision,
+    Inputs,
+    LmaLoad,
+    LmaState,
+    LoadList,
+    LoadSnapshot,
+    MagTraffic,
+    Memory,
+    OverloadRule,
+    Round,
+    Settings,
+    Slots,
+    Source,
+    Uplinks,
+    decide,
+    slots_of,
+    whole,
+)
 
 RULE = OverloadRule(packet_threshold=1000)
 WINDOW = 10.0

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from sharing_helpers import DEAD, DRAINING, LIGHT, NEUTRAL, OVERLOADED, SETTINGS, STALE, load, snapshot
 
-from ryu_pmipls.loadsharing import Inputs, LmaState, Placement, Settings
+from ryu_pmipls.loadsharing import Inputs, LmaState, NewSessionTargets, Settings
 
 LMAS = ("lma1", "lma2", "lma3")
 
@@ -15,16 +15,16 @@ def inputs(*states: LmaState, cpus: tuple[float, ...] = (0.9, 0.5, 0.3), setting
     return Inputs(settings, snapshot(*loads))
 
 
-def settled() -> Placement:
+def settled() -> NewSessionTargets:
     """All LMAs have confirmed that new sessions stay with them."""
-    placement = Placement(LMAS)
+    placement = NewSessionTargets(LMAS)
     for lma, target in placement.decide(inputs(LIGHT, LIGHT, LIGHT)):
         placement.confirmed(lma, target)
     return placement
 
 
 def test_after_a_start_every_lma_is_told_until_it_confirms() -> None:
-    placement = Placement(LMAS)
+    placement = NewSessionTargets(LMAS)
     everyone = [(lma, lma) for lma in LMAS]
     assert placement.decide(inputs(STALE, STALE, STALE)) == everyone
     assert placement.confirmed("lma1", "lma1")
@@ -80,7 +80,7 @@ def test_with_balance_who_is_above_the_mean_sends_new_sessions_to_who_is_below()
 
 def test_with_balance_several_choose_different_ones_and_keep_to_them_while_these_are_below_the_mean() -> None:
     lmas = ("lma1", "lma2", "lma3", "lma4")
-    placement = Placement(lmas)
+    placement = NewSessionTargets(lmas)
 
     def decided(*cpus: float) -> dict[str, str]:
         shot = snapshot(*(load(lma, LIGHT, cpu, {}) for lma, cpu in zip(lmas, cpus, strict=True)))

@@ -30,7 +30,20 @@ from sharing_helpers import (
 )
 
 from ryu_pmipls.cli import main
-from ryu_pmipls.loadsharing import POLICIES, SLOTS, Decision, Inputs, LoadSnapshot, PolicyName, Settings, Uplinks, decide, explain, slots_of, whole
+from ryu_pmipls.loadsharing import (
+    POLICIES,
+    SLOTS,
+    Decision,
+    Inputs,
+    LoadSnapshot,
+    PolicyName,
+    Settings,
+    Uplinks,
+    decide,
+    explain,
+    slots_of,
+    whole,
+)
 
 VARIANTS = [
     *(replace(SETTINGS, policy=policy, max_moves=3) for policy in POLICIES),

@@ -15,7 +15,7 @@ import pytest
 from pydantic import TypeAdapter
 from sharing_helpers import LIGHT, SETTINGS, load, snapshot
 
-from ryu_pmipls.domain.profile import LoadSharing
+from ryu_pmipls.domain.profile import LoadSharingSettings
 from ryu_pmipls.loadsharing import POLICIES, Inputs, PolicyName, Settings, decide
 from ryu_pmipls.loadsharing.policies import policy_of
 
@@ -31,12 +31,12 @@ def test_policies_are_listed_in_the_order_of_earlier_versions() -> None:
 def test_no_two_policies_have_a_setting_of_the_same_name_nor_one_that_all_have() -> None:
     own = [name for policy in POLICIES.values() for name in policy.settings.model_fields]
     assert len({*own}) == len(own)
-    assert not {*own} & {*asdict(Settings()), *LoadSharing.__base__.model_fields}
+    assert not {*own} & {*asdict(Settings()), *LoadSharingSettings.__base__.model_fields}
 
 
 def test_the_profile_has_the_settings_of_every_policy_and_hands_them_on() -> None:
     given = {"predict": False, "tolerance": 0.2, "balance_above": 0.6}
-    settings = LoadSharing(**given).settings
+    settings = LoadSharingSettings(**given).settings
     assert settings.own == given
     assert policy_of(settings).own(settings).predict is False
     assert POLICIES["balance"].own(settings).model_dump() == {"tolerance": 0.2, "balance_above": 0.6}
@@ -48,7 +48,7 @@ def test_settings_as_a_document_are_those_of_earlier_versions() -> None:
         '"hysteresis": 0.1}, "cool_down": 300, "predict": true, "tolerance": 0.05, "balance_above": 0.3, '
         '"max_moves": 10}'
     )
-    settings = LoadSharing().settings
+    settings = LoadSharingSettings().settings
     assert json.dumps(settings.to_document()) == shown
     recorded = Inputs(settings, snapshot(load("lma1", LIGHT, 0.1, {}))).to_document()["settings"]
     assert json.dumps(recorded) == shown.replace("300", "300.0")

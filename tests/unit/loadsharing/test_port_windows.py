@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ryu_pmipls.loadsharing.window import ROWS_PER_WINDOW, UNKNOWN, UNKNOWN_COUNTER, Counts, PortWindows
+from ryu_pmipls.loadsharing.window import ROWS_PER_WINDOW, UNKNOWN, UNKNOWN_COUNTER, PortWindows, WindowCounts
 
 WINDOW = 10.0
 
@@ -26,7 +26,7 @@ def fed(*samples: tuple[float, int]) -> PortWindows:
     return windows
 
 
-def counts(windows: PortWindows) -> Counts:
+def counts(windows: PortWindows) -> WindowCounts:
     found = windows.counts()
     assert found is not None
     return found

@@ -5,10 +5,31 @@ from __future__ import annotations
 from ipaddress import IPv6Address, IPv6Network
 from typing import Any, TypeVar
 
-from ryu_pmipls.mobility import AnchorConfig, Effect, GatewayConfig, LocalMobilityAnchor, MobileAccessGateway, MobileNodePolicy, PrefixPool, Send
+from ryu_pmipls.mobility import (
+    AnchorConfig,
+    Effect,
+    GatewayConfig,
+    LocalMobilityAnchor,
+    MobileAccessGateway,
+    MobileNodePolicy,
+    PrefixPool,
+    Send,
+)
 from ryu_pmipls.mobility.machine import Machine
-from ryu_pmipls.wire import AccessTechnologyType, BindingAcknowledgement, BindingUpdate, HandoffIndicator, HomeNetworkPrefix, LinkLocalAddress, Message, MobileNodeIdentifier, MobileNodeLinkLayerIdentifier, Option, Timestamp
-from ryu_pmipls.wire.codepoints import AccessTechnology, BindingUpdateFlag, Handoff
+from ryu_pmipls.wire import (
+    AccessTechnologyType,
+    BindingAcknowledgement,
+    BindingUpdate,
+    HandoffIndicator,
+    HomeNetworkPrefix,
+    LinkLocalAddress,
+    Message,
+    MobileNodeIdentifier,
+    MobileNodeLinkLayerIdentifier,
+    Option,
+    Timestamp,
+)
+from ryu_pmipls.wire.codepoints import AccessTechnology, BindingUpdateFlag, HandoffType
 
 RMS = IPv6Address("fd00::99")
 LMA1, LMA2 = IPv6Address("fd00::11"), IPv6Address("fd00::12")
@@ -78,7 +99,7 @@ def pbu(
     sequence: int = 1,
     lifetime: int = 900,
     prefixes: tuple[IPv6Network, ...] = (ANY,),
-    handoff: int | None = Handoff.UNKNOWN,
+    handoff: int | None = HandoffType.UNKNOWN,
     technology: int | None = AccessTechnology.IEEE_802_3,
     link: bytes | None = LINK1,
     timestamp: bool = True,

@@ -6,12 +6,12 @@ import pytest
 from mobility_helpers import LINK1, LMA1, NODE1, START, answer, gateway, of, only, sent, until
 from test_mobility_mag import OTHER, PREFIX, attach, bound, handoff, pba
 
-from ryu_pmipls.mobility import Advertise, BindingState, Effect, MobileAccessGateway, Probe, Report
+from ryu_pmipls.mobility import Advertise, BindingState, Effect, MobileAccessGateway, Notice, ProbeNode
 from ryu_pmipls.wire import BindingUpdate
-from ryu_pmipls.wire.codepoints import BindingStatus, Handoff
+from ryu_pmipls.wire.codepoints import BindingStatus, HandoffType
 
 REFRESH = START + 2700  # three quarters of an hour
-PROBE = Probe(3, LINK1)
+PROBE = ProbeNode(3, LINK1)
 
 
 def advertised(seen: list[tuple[float, Effect]]) -> list[float]:
@@ -124,7 +124,7 @@ class TestReachability:
         assert until(mag, REFRESH) == [(REFRESH, PROBE)]
         mag.reachable(LINK1, 3, REFRESH + 0.25)
         request = only(sent(mag.effects(), BindingUpdate))
-        assert handoff(request) == Handoff.RE_REGISTRATION
+        assert handoff(request) == HandoffType.RE_REGISTRATION
         assert of(answer(mag, pba(request), LMA1, REFRESH + 0.5), Advertise) == [Advertise(3, LINK1, (PREFIX,), 3599)]
         assert probed(until(mag, REFRESH + 2600)) == []
 
@@ -133,7 +133,7 @@ class TestReachability:
         seen = until(mag, REFRESH + 3)
         assert probed(seen) == [REFRESH, REFRESH + 1, REFRESH + 2]
         effects = [effect for when, effect in seen if when == REFRESH + 3]
-        assert of(effects, Report)[0].kind == "unreachable"
+        assert of(effects, Notice)[0].kind == "unreachable"
         assert only(of(effects, Advertise)) == Advertise(3, LINK1, (PREFIX,), 0)
         request = only(sent(effects, BindingUpdate))
         assert (request.lifetime, only(list(mag.bindings)).state) == (0, BindingState.DEREGISTERING)
@@ -148,7 +148,7 @@ class TestReachability:
         mag = bound(probes=3)
         until(mag, REFRESH + 2)
         mag.reachable(LINK1, 3, REFRESH + 3)  # at the last moment
-        assert handoff(only(sent(mag.effects(), BindingUpdate))) == Handoff.RE_REGISTRATION
+        assert handoff(only(sent(mag.effects(), BindingUpdate))) == HandoffType.RE_REGISTRATION
 
     @pytest.mark.parametrize(("link", "port"), [(LINK1, 4), (b"\x02\0\0\0\xff\xff", 3)])
     def test_a_voice_from_elsewhere_is_no_answer(self, link: bytes, port: int) -> None:
@@ -209,15 +209,15 @@ class TestReachability:
             mag.handle_timer(now)
         effects = mag.effects()
         assert only(of(effects, Advertise)).lifetime == 0 and sent(effects, BindingUpdate) == []
-        assert of(effects, Probe) == [PROBE]
+        assert of(effects, ProbeNode) == [PROBE]
         mag.reachable(LINK1, 3, now + 0.1)
-        assert handoff(only(sent(mag.effects(), BindingUpdate))) == Handoff.UNKNOWN
+        assert handoff(only(sent(mag.effects(), BindingUpdate))) == HandoffType.UNKNOWN
 
     def test_an_expired_binding_ends_with_a_node_that_is_silent(self) -> None:
         mag = bound(probes=3, binding_lifetime=8.0)  # too short for three probes before its end
         seen = until(mag, START + 30)
         assert probed(seen) == [START + 6, START + 7, START + 8]
-        assert [report.kind for report in of([effect for _, effect in seen], Report)][:2] == [
+        assert [report.kind for report in of([effect for _, effect in seen], Notice)][:2] == [
             "binding-expired",
             "unreachable",
         ]
@@ -226,7 +226,7 @@ class TestReachability:
     def test_without_probes_everybody_is_taken_for_present(self) -> None:
         mag = bound(probes=0)
         request = only(sent([effect for _, effect in until(mag, REFRESH)], BindingUpdate))
-        assert handoff(request) == Handoff.RE_REGISTRATION
+        assert handoff(request) == HandoffType.RE_REGISTRATION
 
     def test_a_departed_node_is_not_probed(self) -> None:
         mag = bound(probes=3)

@@ -25,9 +25,31 @@ from mobility_helpers import (
     until,
 )
 
-from ryu_pmipls.mobility import BuildTunnel, CheckTunnel, Effect, Lease, LocalMobilityAnchor, MobileAccessGateway, PrefixPool, RemoveTunnel, Report, Send
+from ryu_pmipls.mobility import (
+    BuildTunnel,
+    CheckTunnel,
+    Effect,
+    Lease,
+    LocalMobilityAnchor,
+    MobileAccessGateway,
+    Notice,
+    PrefixPool,
+    RemoveTunnel,
+    Send,
+)
 from ryu_pmipls.mobility.tunnels import TunnelState
-from ryu_pmipls.wire import BindingAcknowledgement, BindingError, BindingUpdate, Heartbeat, HeartbeatFlag, HomeNetworkPrefix, MobileNodeIdentifier, RestartCounter, TunnelAck, TunnelRequest
+from ryu_pmipls.wire import (
+    BindingAcknowledgement,
+    BindingError,
+    BindingUpdate,
+    Heartbeat,
+    HeartbeatFlag,
+    HomeNetworkPrefix,
+    MobileNodeIdentifier,
+    RestartCounter,
+    TunnelAck,
+    TunnelRequest,
+)
 
 UNSOLICITED = HeartbeatFlag.U | HeartbeatFlag.R
 
@@ -75,14 +97,14 @@ class TestRequests:
     @pytest.mark.parametrize("stray", [response(2), response(0), response(2**32 - 1)])
     def test_only_the_awaited_response_counts(self, stray: Heartbeat) -> None:
         mag = connected()
-        assert only(of(answer(mag, stray, LMA1, START + 1), Report)).kind == "unmatched-heartbeat"
+        assert only(of(answer(mag, stray, LMA1, START + 1), Notice)).kind == "unmatched-heartbeat"
         until(mag, START + 60)
         assert mag.peers[LMA1].missed == 1
 
     def test_strangers_are_not_answered(self) -> None:
         for message in (Heartbeat(1), response(1), response(0, 1, UNSOLICITED)):
             effects = answer(connected(), message, STRANGER, START + 1)
-            assert [type(effect) for effect in effects] == [Report]
+            assert [type(effect) for effect in effects] == [Notice]
 
     def test_who_does_not_know_heartbeats_is_not_asked_again(self) -> None:
         mag = connected()
@@ -111,7 +133,7 @@ class TestLoss:
         assert not mag.peers[LMA1].lost
         seen = until(mag, START + 420)
         assert checks(seen) == [START + 240, START + 300, START + 360, START + 420]
-        assert [effect.kind for _, effect in seen if isinstance(effect, Report)] == ["peer-lost"]
+        assert [effect.kind for _, effect in seen if isinstance(effect, Notice)] == ["peer-lost"]
         assert mag.peers[LMA1].lost
 
     def test_the_tunnel_stays_as_long_as_the_host_of_a_silent_agent_answers(self) -> None:
@@ -172,7 +194,7 @@ class TestLoss:
 class TestRestart:
     def test_the_first_counter_tells_nothing(self) -> None:
         mag = connected()
-        assert of(answer(mag, response(1, 42), LMA1, START + 1), Report) == []
+        assert of(answer(mag, response(1, 42), LMA1, START + 1), Notice) == []
         assert mag.peers[LMA1].restart_counter == 42
 
     def test_a_mag_registers_its_nodes_again_at_an_lma_that_has_forgotten_them(self) -> None:

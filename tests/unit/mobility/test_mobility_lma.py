@@ -31,9 +31,35 @@ from mobility_helpers import (
     until,
 )
 
-from ryu_pmipls.mobility import BuildTunnel, Effect, LocalMobilityAnchor, MobileNodePolicy, PrefixPool, RemoveTunnel, Report, Send
-from ryu_pmipls.wire import AccessTechnologyType, AlternateCareOfAddress, Attachment, BindingAcknowledgement, BindingUpdate, HandoffIndicator, HomeNetworkPrefix, LinkLocalAddress, LoadInfo, MobileNodeIdentifier, MobileNodeLinkLayerIdentifier, RouteAdjust, Timestamp, TunnelAck, TunnelRequest, TunnelStatus
-from ryu_pmipls.wire.codepoints import AccessTechnology, BindingStatus, BindingUpdateFlag, Encapsulation, Handoff
+from ryu_pmipls.mobility import (
+    BuildTunnel,
+    Effect,
+    LocalMobilityAnchor,
+    MobileNodePolicy,
+    Notice,
+    PrefixPool,
+    RemoveTunnel,
+    Send,
+)
+from ryu_pmipls.wire import (
+    AccessTechnologyType,
+    AlternateCareOfAddress,
+    Attachment,
+    BindingAcknowledgement,
+    BindingUpdate,
+    HandoffIndicator,
+    HomeNetworkPrefix,
+    LinkLocalAddress,
+    LoadInfo,
+    MobileNodeIdentifier,
+    MobileNodeLinkLayerIdentifier,
+    RouteAdjust,
+    Timestamp,
+    TunnelAck,
+    TunnelRequest,
+    TunnelStatus,
+)
+from ryu_pmipls.wire.codepoints import AccessTechnology, BindingStatus, BindingUpdateFlag, Encapsulation, HandoffType
 
 LMA_PREFIX = only([prefix for prefix in [POOL.choose(NODE1.identifier, set().__contains__, 0)] if prefix])
 
@@ -50,7 +76,7 @@ def status(lma: LocalMobilityAnchor, message: BindingUpdate, now: float = START,
 
 def reports(effects: list[tuple[float, Effect]]) -> list[tuple[float, str]]:
     """What is reported among effects with their times, and when."""
-    return [(when, effect.kind) for when, effect in effects if isinstance(effect, Report)]
+    return [(when, effect.kind) for when, effect in effects if isinstance(effect, Notice)]
 
 
 class TestChecks:
@@ -101,7 +127,7 @@ class TestChecks:
             (BindingStatus.PROXY_REG_NOT_ENABLED, "node", NODE1),
             (BindingStatus.TIMESTAMP_MISMATCH, "now", START),
             (BindingStatus.MISSING_HOME_NETWORK_PREFIX_OPTION, "prefixes", (ANY,)),
-            (BindingStatus.MISSING_HANDOFF_INDICATOR_OPTION, "handoff", Handoff.UNKNOWN),
+            (BindingStatus.MISSING_HANDOFF_INDICATOR_OPTION, "handoff", HandoffType.UNKNOWN),
             (BindingStatus.MISSING_ACCESS_TECH_TYPE_OPTION, "technology", AccessTechnology.IEEE_802_3),
         ]
         case: dict[str, object] = {"now": START - 60, "mag": STRANGER, **faults}
@@ -114,7 +140,7 @@ class TestChecks:
 
     def test_a_plain_binding_update_is_dropped(self) -> None:
         effects = answer(anchor(), pbu(START, flags=BindingUpdateFlag.A), MAG1, START)
-        assert only(of(effects, Report)).kind == "not-a-proxy-registration"
+        assert only(of(effects, Notice)).kind == "not-a-proxy-registration"
         assert of(effects, Send) == []
 
     def test_a_refusal_repeats_what_was_asked_for(self) -> None:
@@ -250,7 +276,7 @@ class TestAssignment:
         assert reply.options == (
             MobileNodeIdentifier(NODE1.identifier),
             HomeNetworkPrefix(LMA_PREFIX.network_address, 64),
-            HandoffIndicator(Handoff.UNKNOWN),
+            HandoffIndicator(HandoffType.UNKNOWN),
             AccessTechnologyType(AccessTechnology.IEEE_802_3),
             Timestamp.of(START),
             MobileNodeLinkLayerIdentifier(LINK1),
@@ -314,8 +340,8 @@ class TestLookup:
         ("held", "asked"),
         [
             pytest.param({}, {}, id="a: same interface"),
-            pytest.param({}, {"link": LINK2, "handoff": Handoff.BETWEEN_INTERFACES}, id="b: between interfaces"),
-            pytest.param({"link": None}, {"link": None, "handoff": Handoff.BETWEEN_MAGS}, id="c: no identifier"),
+            pytest.param({}, {"link": LINK2, "handoff": HandoffType.BETWEEN_INTERFACES}, id="b: between interfaces"),
+            pytest.param({"link": None}, {"link": None, "handoff": HandoffType.BETWEEN_MAGS}, id="c: no identifier"),
             pytest.param({}, {"link": LINK2, "mag": MAG1}, id="d: same MAG"),
         ],
     )
@@ -329,7 +355,7 @@ class TestLookup:
         [
             pytest.param({"link": LINK2}, id="other interface"),
             pytest.param({"technology": AccessTechnology.IEEE_802_11}, id="other technology"),
-            pytest.param({"link": None, "handoff": Handoff.BETWEEN_MAGS}, id="the entry has an identifier"),
+            pytest.param({"link": None, "handoff": HandoffType.BETWEEN_MAGS}, id="the entry has an identifier"),
             pytest.param({"link": LINK2, "technology": AccessTechnology.IEEE_802_11, "mag": MAG1}, id="same MAG only"),
         ],
     )
@@ -350,14 +376,14 @@ class TestLookup:
 
     def test_b2_the_only_session_moves_to_another_interface(self) -> None:
         lma = self.bound()
-        assert self.asks(lma, link=LINK2, handoff=Handoff.BETWEEN_INTERFACES) == 0
+        assert self.asks(lma, link=LINK2, handoff=HandoffType.BETWEEN_INTERFACES) == 0
         assert only(list(lma.bindings)).link_layer_identifier == LINK2
 
     def test_b2_there_must_be_exactly_one_session(self) -> None:
         lma = self.bound()
-        assert self.asks(lma, link=LINK2, handoff=Handoff.NEW_INTERFACE) == 0
+        assert self.asks(lma, link=LINK2, handoff=HandoffType.NEW_INTERFACE) == 0
         reply = register(
-            lma, pbu(START + 2, link=b"\x02\0\0\0\1\7", handoff=Handoff.BETWEEN_INTERFACES), START + 2, MAG3
+            lma, pbu(START + 2, link=b"\x02\0\0\0\1\7", handoff=HandoffType.BETWEEN_INTERFACES), START + 2, MAG3
         )
         assert reply.status == 0
         assert len(lma.bindings) == 3
@@ -409,23 +435,23 @@ class TestLookup:
 
     def test_b4_otherwise_it_is_a_new_session(self) -> None:
         lma = self.bound()
-        assert self.asks(lma, link=LINK2, handoff=Handoff.NEW_INTERFACE) == 0
+        assert self.asks(lma, link=LINK2, handoff=HandoffType.NEW_INTERFACE) == 0
         assert len({prefix for entry in lma.bindings for prefix in entry.prefixes}) == 2
 
     def test_a_second_interface_does_not_share_the_fixed_prefix(self) -> None:
         lma = anchor()
         register(lma, pbu(START, NODE3), START)
-        reply = register(lma, pbu(START + 1, NODE3, link=LINK2, handoff=Handoff.NEW_INTERFACE), START + 1)
+        reply = register(lma, pbu(START + 1, NODE3, link=LINK2, handoff=HandoffType.NEW_INTERFACE), START + 1)
         assert reply.status == 0
         assert networks(reply) != (FIXED,)
 
-    @pytest.mark.parametrize("handoff", [Handoff.BETWEEN_INTERFACES, Handoff.BETWEEN_MAGS])
-    def test_c1_the_only_session_is_meant(self, handoff: Handoff) -> None:
+    @pytest.mark.parametrize("handoff", [HandoffType.BETWEEN_INTERFACES, HandoffType.BETWEEN_MAGS])
+    def test_c1_the_only_session_is_meant(self, handoff: HandoffType) -> None:
         lma = self.bound(link=None)
         assert self.asks(lma, link=None, handoff=handoff) == 0
         assert only(list(lma.bindings)).care_of_address == MAG2
 
-    @pytest.mark.parametrize("handoff", [Handoff.NEW_INTERFACE, Handoff.RE_REGISTRATION, 99])
+    @pytest.mark.parametrize("handoff", [HandoffType.NEW_INTERFACE, HandoffType.RE_REGISTRATION, 99])
     def test_c3_otherwise_it_is_a_new_session(self, handoff: int) -> None:
         lma = self.bound(link=None)
         assert self.asks(lma, link=None, handoff=handoff) == 0
@@ -438,11 +464,11 @@ class TestSession:
         register(lma, pbu(START), START)
         effects = answer(
             lma,
-            pbu(START + 100, prefixes=(LMA_PREFIX,), handoff=Handoff.RE_REGISTRATION, lifetime=500),
+            pbu(START + 100, prefixes=(LMA_PREFIX,), handoff=HandoffType.RE_REGISTRATION, lifetime=500),
             MAG1,
             START + 100,
         )
-        assert of(effects, Report) == []
+        assert of(effects, Notice) == []
         entry = only(list(lma.bindings))
         assert (entry.expires, entry.lifetime) == (START + 2100, 500)
         assert entry.timestamp == Timestamp.of(START + 100).ticks
@@ -452,7 +478,7 @@ class TestSession:
         register(lma, pbu(START), START)
         effects = answer(lma, pbu(START + 5), MAG2, START + 5)
         assert networks(only(sent(effects, BindingAcknowledgement))) == (LMA_PREFIX,)
-        assert [report.kind for report in of(effects, Report)] == ["handoff", "revocation"]
+        assert [report.kind for report in of(effects, Notice)] == ["handoff", "revocation"]
         assert only(list(lma.bindings)).care_of_address == MAG2
 
     def test_a_deregistered_session_stays_for_a_while(self) -> None:
@@ -489,7 +515,7 @@ class TestSession:
         register(lma, pbu(START + 5), START + 5, MAG2)
         effects = answer(lma, pbu(START + 5.1, lifetime=0, prefixes=(LMA_PREFIX,)), MAG1, START + 5.1)
         assert of(effects, Send) == []
-        assert only(of(effects, Report)).kind == "late-deregistration"
+        assert only(of(effects, Notice)).kind == "late-deregistration"
         entry = only(list(lma.bindings))
         assert (entry.care_of_address, entry.leaving) == (MAG2, False)
 
@@ -512,7 +538,7 @@ class TestTunnels:
     )
     def test_e40_no_state_for_a_stranger(self, mag: IPv6Address, source: IPv6Address) -> None:
         lma = anchor()
-        assert only(of(answer(lma, TunnelRequest(mag), source, START), Report)).kind == "unknown-mag"
+        assert only(of(answer(lma, TunnelRequest(mag), source, START), Notice)).kind == "unknown-mag"
         assert lma.effects() == []
         assert STRANGER not in lma.tunnels
 
@@ -531,7 +557,7 @@ class TestTunnels:
         assert of(answer(lma, pbu(START + 1), MAG1, START + 1), BuildTunnel) == []
 
     def test_a_message_that_is_not_for_an_lma_is_reported(self) -> None:
-        assert only(of(answer(anchor(), LoadInfo(0.5, 0, ()), RMS, START), Report)).kind == "unexpected-message"
+        assert only(of(answer(anchor(), LoadInfo(0.5, 0, ()), RMS, START), Notice)).kind == "unexpected-message"
 
 
 class TestRoutes:
@@ -565,7 +591,7 @@ class TestRoutes:
         lma = anchor()
         answer(lma, self.adjust(START, MAG1), RMS, START)
         effects = answer(lma, self.adjust(START, MAG2), RMS, START)
-        assert only(of(effects, Report)).kind == "conflicting-route-adjust"
+        assert only(of(effects, Notice)).kind == "conflicting-route-adjust"
         assert lma.routes == {self.PREFIX: MAG1}
 
     def test_e36_a_departed_node_has_no_route_and_a_late_message_brings_none(self) -> None:
@@ -573,17 +599,17 @@ class TestRoutes:
         answer(lma, self.adjust(START), RMS, START)
         answer(lma, self.adjust(START + 2, self.NONE, MAG1), RMS, START + 2)
         assert lma.routes == {}
-        assert only(of(answer(lma, self.adjust(START + 1), RMS, START + 3), Report)).kind == "stale-route-adjust"
+        assert only(of(answer(lma, self.adjust(START + 1), RMS, START + 3), Notice)).kind == "stale-route-adjust"
         assert lma.routes == {}
 
     def test_e44_only_the_rms_says_so(self) -> None:
         lma = anchor()
-        assert only(of(answer(lma, self.adjust(START), MAG1, START), Report)).kind == "not-from-rms"
+        assert only(of(answer(lma, self.adjust(START), MAG1, START), Notice)).kind == "not-from-rms"
         assert lma.routes == {}
 
     def test_a_route_to_an_unknown_mag_is_refused(self) -> None:
         lma = anchor()
-        assert only(of(answer(lma, self.adjust(START, STRANGER), RMS, START), Report)).kind == "unknown-mag"
+        assert only(of(answer(lma, self.adjust(START, STRANGER), RMS, START), Notice)).kind == "unknown-mag"
         assert lma.routes == {}
 
 

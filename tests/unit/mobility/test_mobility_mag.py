@@ -27,9 +27,37 @@ from mobility_helpers import (
     until,
 )
 
-from ryu_pmipls.mobility import Advertise, BindingState, BuildTunnel, Forward, MobileAccessGateway, Probe, RemoveTunnel, Report, Send, SynchroniseClock
-from ryu_pmipls.wire import AccessTechnologyType, Attachment, BindingAcknowledgement, BindingUpdate, HandoffIndicator, HomeNetworkPrefix, LoadAdjust, MobileNodeIdentifier, MobileNodeLinkLayerIdentifier, Option, RouteAdjust, Timestamp, TunnelAck, TunnelRequest, TunnelStatus, UplinkShare
-from ryu_pmipls.wire.codepoints import BindingAcknowledgementFlag, BindingStatus, Encapsulation, Handoff
+from ryu_pmipls.mobility import (
+    Advertise,
+    BindingState,
+    BuildTunnel,
+    Forward,
+    MobileAccessGateway,
+    Notice,
+    ProbeNode,
+    RemoveTunnel,
+    Send,
+    SynchroniseClock,
+)
+from ryu_pmipls.wire import (
+    AccessTechnologyType,
+    Attachment,
+    BindingAcknowledgement,
+    BindingUpdate,
+    HandoffIndicator,
+    HomeNetworkPrefix,
+    LoadAdjust,
+    MobileNodeIdentifier,
+    MobileNodeLinkLayerIdentifier,
+    Option,
+    RouteAdjust,
+    Timestamp,
+    TunnelAck,
+    TunnelRequest,
+    TunnelStatus,
+    UplinkShare,
+)
+from ryu_pmipls.wire.codepoints import BindingAcknowledgementFlag, BindingStatus, Encapsulation, HandoffType
 
 PREFIX = IPv6Network("2001:db8:100:1::/64")
 OTHER = IPv6Network("2001:db8:100:2::/64")
@@ -102,7 +130,7 @@ class TestTunnels:
         mag = gateway()
         mag.start(START)
         mag.effects()
-        assert only(of(answer(mag, TunnelAck(lma), source, START), Report)).kind == "unknown-lma"
+        assert only(of(answer(mag, TunnelAck(lma), source, START), Notice)).kind == "unknown-lma"
         assert mag.deadline() == START + 1
 
     @pytest.mark.parametrize(
@@ -117,8 +145,8 @@ class TestTunnels:
         mag.start(START)
         mag.effects()
         effects = answer(mag, TunnelAck(LMA1, options=(status,)), LMA1, START)
-        assert [type(effect) for effect in effects] == [Report]
-        assert only(of(effects, Report)).kind == kind
+        assert [type(effect) for effect in effects] == [Notice]
+        assert only(of(effects, Notice)).kind == kind
         assert mag.deadline() == START + 1
         accepted = TunnelAck(LMA1, options=(TunnelStatus(0, Encapsulation.GRE),))
         assert answer(mag, accepted, LMA1, START) == [BuildTunnel(LMA1)]
@@ -142,7 +170,7 @@ class TestAttachment:
             options=(
                 MobileNodeIdentifier(NODE1.identifier),
                 HomeNetworkPrefix(NONE, 0),
-                HandoffIndicator(Handoff.UNKNOWN),
+                HandoffIndicator(HandoffType.UNKNOWN),
                 AccessTechnologyType(NODE1.access_technology),
                 Timestamp.of(START),
                 MobileNodeLinkLayerIdentifier(LINK1),
@@ -160,8 +188,8 @@ class TestAttachment:
         mag = gateway()
         mag.attach(link, 3, START)
         effects = mag.effects()
-        assert [type(effect) for effect in effects] == [Report]
-        assert only(of(effects, Report)).kind == kind
+        assert [type(effect) for effect in effects] == [Notice]
+        assert only(of(effects, Notice)).kind == kind
         assert mag.bindings == () and mag.deadline() is None
 
     def test_retransmission_doubles_to_32_s_each_time_with_a_new_timestamp_and_sequence_number(self) -> None:
@@ -201,7 +229,7 @@ class TestAttachment:
             mag.attach(LINK1, number, START)
         mag.effects()
         mag.handle_timer(START + 1)
-        assert mag.effects() == [Probe(3, LINK1)]
+        assert mag.effects() == [ProbeNode(3, LINK1)]
         mag.reachable(LINK1, 3, START + 1.2)
         assert only(sent(mag.effects(), BindingUpdate)).option(Timestamp) == Timestamp.of(START + 1.2)
 
@@ -250,7 +278,7 @@ class TestAttachment:
         effects = mag.effects()
         assert effects[0] == Advertise(3, LINK1, (PREFIX,), 3000)
         request = only(sent(effects, BindingUpdate))
-        assert (handoff(request), asked(request)) == (Handoff.UNKNOWN, (PREFIX,))
+        assert (handoff(request), asked(request)) == (HandoffType.UNKNOWN, (PREFIX,))
 
     def test_soliciting_again_while_registering_asks_anew(self) -> None:
         mag = gateway()
@@ -264,7 +292,7 @@ class TestAttachment:
     def test_another_port_is_another_attachment(self) -> None:
         mag = bound()
         request = attach(mag, START + 10, port=5)
-        assert (handoff(request), asked(request)) == (Handoff.UNKNOWN, (PREFIX,))
+        assert (handoff(request), asked(request)) == (HandoffType.UNKNOWN, (PREFIX,))
         effects = answer(mag, pba(request), LMA1, START + 10)
         assert only(of(effects, Advertise)).port == 5
         assert only(sent(effects, RouteAdjust)).option(Attachment) == Attachment(5, LMA1)
@@ -275,7 +303,7 @@ class TestAttachment:
 class TestAcknowledgement:
     def ignored(self, mag: MobileAccessGateway, message: BindingAcknowledgement, source: IPv6Address = LMA1) -> None:
         effects = answer(mag, message, source, START)
-        assert only(of(effects, Report)).kind == "unmatched-acknowledgement"
+        assert only(of(effects, Notice)).kind == "unmatched-acknowledgement"
         assert len(effects) == 1
         assert only(list(mag.bindings)).state is BindingState.REGISTERING
         assert mag.deadline() == START + 1
@@ -289,7 +317,7 @@ class TestAcknowledgement:
         mag = gateway()
         request = attach(mag)
         until(mag, START + 1)
-        assert only(of(answer(mag, pba(request), LMA1, START + 1), Report)).kind == "unmatched-acknowledgement"
+        assert only(of(answer(mag, pba(request), LMA1, START + 1), Notice)).kind == "unmatched-acknowledgement"
 
     def test_of_another_lma(self) -> None:
         mag = gateway()
@@ -302,7 +330,7 @@ class TestAcknowledgement:
     @pytest.mark.parametrize(
         "option",
         [
-            HandoffIndicator(Handoff.NEW_INTERFACE),
+            HandoffIndicator(HandoffType.NEW_INTERFACE),
             AccessTechnologyType(4),
             MobileNodeLinkLayerIdentifier(b"\x02\0\0\0\1\7"),
         ],
@@ -310,30 +338,30 @@ class TestAcknowledgement:
     def test_that_differs_ends_the_attempts_until_an_administrator_acts(self, option: Option) -> None:
         mag = gateway()
         effects = answer(mag, pba(attach(mag), replace=(option,)), LMA1, START)
-        assert [type(effect) for effect in effects] == [Report]
-        assert only(of(effects, Report)).kind == "wrong-acknowledgement"
+        assert [type(effect) for effect in effects] == [Notice]
+        assert only(of(effects, Notice)).kind == "wrong-acknowledgement"
         assert mag.bindings == () and mag.deadline() is None
         mag.attach(LINK1, 3, START + 1)
-        assert only(of(mag.effects(), Report)).kind == "barred-mobile-node"
+        assert only(of(mag.effects(), Notice)).kind == "barred-mobile-node"
 
     @pytest.mark.parametrize("identifier", [MobileNodeIdentifier(b"mn2@example.net"), MobileNodeIdentifier(b"", 2)])
     def test_of_another_node(self, identifier: MobileNodeIdentifier) -> None:
         mag = gateway()
         effects = answer(mag, pba(attach(mag), replace=(identifier,)), LMA1, START)
-        assert only(of(effects, Report)).kind == "unmatched-acknowledgement"
+        assert only(of(effects, Notice)).kind == "unmatched-acknowledgement"
         assert len(sent([effect for _, effect in until(mag, START + 1)], BindingUpdate)) == 1
 
     def test_of_a_request_from_before_a_restart(self) -> None:
         old, new = gateway(restart_counter=3), gateway(restart_counter=4)
         refusal = pba(attach(old), 156, (ANY,), 0)
         attach(new)
-        assert only(of(answer(new, refusal, LMA1, START), Report)).kind == "unmatched-acknowledgement"
+        assert only(of(answer(new, refusal, LMA1, START), Notice)).kind == "unmatched-acknowledgement"
 
     @pytest.mark.parametrize(("prefixes", "lifetime"), [((), 900), ((ANY,), 900), ((PREFIX,), 0)])
     def test_that_grants_nothing(self, prefixes: tuple[IPv6Network, ...], lifetime: int) -> None:
         mag = gateway()
         effects = answer(mag, pba(attach(mag), prefixes=prefixes, lifetime=lifetime), LMA1, START)
-        assert [type(effect) for effect in effects] == [Report]
+        assert [type(effect) for effect in effects] == [Notice]
         assert mag.bindings == () and mag.deadline() is None
 
 
@@ -342,7 +370,7 @@ class TestStatus:
         mag = gateway()
         effects = answer(mag, pba(attach(mag, link=link), status, (ANY,), 0), LMA1, START)
         assert of(effects, Advertise) == [] and sent(effects, RouteAdjust) == []
-        assert of(effects, Report)[0].details["status"] == status
+        assert of(effects, Notice)[0].details["status"] == status
         self.effects = effects
         return mag
 
@@ -350,7 +378,7 @@ class TestStatus:
         mag = self.refused(BindingStatus.PROXY_REG_NOT_ENABLED)
         assert mag.bindings == () and mag.deadline() is None
         mag.attach(LINK1, 3, START + 1)
-        assert only(of(mag.effects(), Report)).kind == "barred-mobile-node"
+        assert only(of(mag.effects(), Notice)).kind == "barred-mobile-node"
 
     @pytest.mark.parametrize("status", [128, 129, 130, 135, 153, 154, 158, 159, 160, 161, 162, 255])
     def test_others_last_until_the_next_attachment(self, status: int) -> None:
@@ -372,7 +400,7 @@ class TestStatus:
         refusal = pba(attach(mag), 156, (ANY,), 0, replace=(Timestamp.of(START + 4.5),))
         effects = answer(mag, refusal, LMA1, START)
         assert of(effects, SynchroniseClock) == [SynchroniseClock()]
-        assert of(effects, Report)[1].details["seconds"] == 4.5
+        assert of(effects, Notice)[1].details["seconds"] == 4.5
         assert only(sent([effect for _, effect in until(mag, START + 1)], BindingUpdate)).option(
             Timestamp
         ) == Timestamp.of(START + 1)
@@ -419,7 +447,7 @@ class TestRefresh:
         mag = bound()
         (when, effect) = only(until(mag, START + 2700))
         request = only(sent([effect], BindingUpdate))
-        assert (when, handoff(request), asked(request)) == (START + 2700, Handoff.RE_REGISTRATION, (PREFIX,))
+        assert (when, handoff(request), asked(request)) == (START + 2700, HandoffType.RE_REGISTRATION, (PREFIX,))
         assert only(list(mag.bindings)).state is BindingState.REFRESHING
         effects = answer(mag, pba(request), LMA1, START + 2700)
         assert effects == [Advertise(3, LINK1, (PREFIX,), 3600)]
@@ -430,7 +458,7 @@ class TestRefresh:
         effects = [effect for when, effect in until(mag, START + 3600) if when == START + 3600]
         assert only(of(effects, Advertise)) == Advertise(3, LINK1, (PREFIX,), 0)
         request = only(sent(effects, BindingUpdate))
-        assert (handoff(request), asked(request)) == (Handoff.UNKNOWN, (ANY,))
+        assert (handoff(request), asked(request)) == (HandoffType.UNKNOWN, (ANY,))
         assert only(list(mag.bindings)).state is BindingState.REGISTERING
 
     def test_a_refresh_that_brings_another_prefix_replaces_the_first(self) -> None:
@@ -449,7 +477,7 @@ class TestDetachment:
         mag.detach(3, START + 5)
         effects = mag.effects()
         request = only(sent(effects, BindingUpdate))
-        assert (request.lifetime, handoff(request), asked(request)) == (0, Handoff.UNKNOWN, (PREFIX,))
+        assert (request.lifetime, handoff(request), asked(request)) == (0, HandoffType.UNKNOWN, (PREFIX,))
         assert of(effects, Advertise) == []
         assert only(list(mag.bindings)).state is BindingState.DEREGISTERING
         assert answer(mag, pba(request), LMA1, START + 5) == []
@@ -498,7 +526,7 @@ class TestDetachment:
         mag.detach(3, START + 5)
         mag.effects()
         request = attach(mag, START + 5.5)
-        assert (request.lifetime, handoff(request)) == (900, Handoff.UNKNOWN)
+        assert (request.lifetime, handoff(request)) == (900, HandoffType.UNKNOWN)
         effects = answer(mag, pba(request), LMA1, START + 5.5)
         answer(mag, only(sent(effects, RouteAdjust)), RMS, START + 5.5)
         assert until(mag, START + 100) == []
@@ -517,7 +545,7 @@ class TestRouteAdjust:
         mag = gateway(adjust_tries=2)
         answer(mag, pba(attach(mag)), LMA1, START)
         seen = [(when - START, effect) for when, effect in until(mag, START + 2702)]
-        reports = [(when, effect.kind) for when, effect in seen if isinstance(effect, Report)]
+        reports = [(when, effect.kind) for when, effect in seen if isinstance(effect, Notice)]
         assert reports == [(3, "route-adjust-unanswered")]
         assert [when for when, effect in seen if sent([effect], RouteAdjust)] == [2**n - 1 for n in range(1, 12)]
 
@@ -611,7 +639,7 @@ class TestLoadAdjust:
 
     def test_without_a_timestamp_it_is_obeyed_but_not_acknowledged(self) -> None:
         mag = self.connected()
-        assert [type(effect) for effect in answer(mag, self.adjust(LMA1, LMA2, None), RMS, START)] == [Report]
+        assert [type(effect) for effect in answer(mag, self.adjust(LMA1, LMA2, None), RMS, START)] == [Notice]
         assert mag.uplinks == {LMA2: 1}
 
     @pytest.mark.parametrize(
@@ -622,7 +650,7 @@ class TestLoadAdjust:
         answer(mag, self.adjust(LMA2, LMA1, START), RMS, START)
         before = mag.uplinks
         effects = answer(mag, self.adjust(old, new, START + 1), RMS, START + 1)
-        assert only(of(effects, Report)).kind == "load-adjust-refused"
+        assert only(of(effects, Notice)).kind == "load-adjust-refused"
         assert of(effects, Send) == [] and mag.uplinks == before
 
     def test_e34_it_says_how_much_each_lma_carries_whatever_the_record_was(self) -> None:
@@ -646,13 +674,13 @@ class TestLoadAdjust:
         mag = self.connected()
         message = LoadAdjust(LMA1, LMA2, (Timestamp.of(START), UplinkShare(LMA2, 32), UplinkShare(STRANGER, 32)))
         effects = answer(mag, message, RMS, START)
-        assert only(of(effects, Report)).kind == "load-adjust-refused" and of(effects, Send) == []
+        assert only(of(effects, Notice)).kind == "load-adjust-refused" and of(effects, Send) == []
         assert mag.uplinks == {LMA1: Fraction(1, 2), LMA2: Fraction(1, 2)}
 
     def test_without_a_tunnel_it_is_refused(self) -> None:
         mag = self.connected(LMA1)
         effects = answer(mag, self.adjust(LMA1, LMA2), RMS, START)
-        assert only(of(effects, Report)).kind == "load-adjust-refused"
+        assert only(of(effects, Notice)).kind == "load-adjust-refused"
         assert LMA1 in mag.uplinks
 
     @pytest.mark.parametrize(
@@ -668,15 +696,15 @@ class TestLoadAdjust:
         mag = self.connected()
         answer(mag, self.adjust(LMA1, LMA2, START + 0.25), RMS, START)
         effects = answer(mag, self.adjust(LMA2, LMA1, START), RMS, START)
-        assert only(of(effects, Report)).kind == "stale-load-adjust"
+        assert only(of(effects, Notice)).kind == "stale-load-adjust"
         assert mag.uplinks == {LMA2: 1}
 
     def test_e44_only_the_rms_says_so(self) -> None:
         mag = self.connected()
-        assert only(of(answer(mag, self.adjust(LMA1, LMA2), LMA2, START), Report)).kind == "not-from-rms"
+        assert only(of(answer(mag, self.adjust(LMA1, LMA2), LMA2, START), Notice)).kind == "not-from-rms"
         assert LMA1 in mag.uplinks
 
 
 def test_a_message_that_is_not_for_a_mag_is_reported() -> None:
     effects = answer(gateway(), TunnelRequest(MAG1), MAG2, START)
-    assert only(of(effects, Report)).kind == "unexpected-message"
+    assert only(of(effects, Notice)).kind == "unexpected-message"

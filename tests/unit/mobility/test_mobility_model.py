@@ -13,10 +13,22 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from mobility_helpers import ELSEWHERE, FIXED, LMA1, LMA2, MAG1, MAG2, NODE1, NODE2, NODE3, RMS, START, anchor, gateway
 
-from ryu_pmipls.mobility import BindingCacheEntry, BindingState, BuildTunnel, CheckTunnel, Lease, LocalMobilityAnchor, MobileAccessGateway, MobileNodePolicy, PrefixPool, Probe, Send
+from ryu_pmipls.controller.bindings import Binding, BindingTable, Result, RouteChange
+from ryu_pmipls.mobility import (
+    BindingCacheEntry,
+    BindingState,
+    BuildTunnel,
+    CheckTunnel,
+    Lease,
+    LocalMobilityAnchor,
+    MobileAccessGateway,
+    MobileNodePolicy,
+    PrefixPool,
+    ProbeNode,
+    Send,
+)
 from ryu_pmipls.mobility.machine import Machine
 from ryu_pmipls.mobility.tunnels import TunnelState
-from ryu_pmipls.controller.bindings import Binding, BindingTable, Result, RouteChange
 from ryu_pmipls.wire import Attachment, Message, RouteAdjust, Timestamp, build, parse
 
 MAGS = (MAG1, MAG2)
@@ -97,10 +109,10 @@ class Domain(RuleBasedStateMachine):
                         self.leases[address].pop(effect.prefix, None)
                         if effect.identifier:
                             self.leases[address][effect.prefix] = effect.identifier
-                    elif isinstance(effect, Probe):
+                    elif isinstance(effect, ProbeNode):
                         self.probe(address, effect)
 
-    def probe(self, mag: IPv6Address, effect: Probe) -> None:
+    def probe(self, mag: IPv6Address, effect: ProbeNode) -> None:
         """A node answers the MAG where it is."""
         if self.places.get(effect.link_layer_address) == (mag, effect.port):
             self.mags[mag].reachable(effect.link_layer_address, effect.port, self.now)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mobility_helpers import MAG1
 
 from ryu_pmipls.mobility import PrefixPool
-from ryu_pmipls.mobility.timer_queue import Timers, delays
+from ryu_pmipls.mobility.timer_queue import TimerQueue, delays
 from ryu_pmipls.mobility.tunnels import TRANSITIONS, TunnelAction, TunnelEvent, Tunnels, TunnelState
 
 
@@ -21,7 +21,7 @@ def test_delays_double_up_to_the_ceiling() -> None:
 
 class TestTimers:
     def test_the_handlers_are_called_in_the_order_of_their_times(self) -> None:
-        timers, called = Timers(), []
+        timers, called = TimerQueue(), []
 
         def ring(subject: str, now: float) -> None:
             called.append((subject, now))
@@ -35,7 +35,7 @@ class TestTimers:
         assert timers.deadline() == 3.0
 
     def test_a_timer_that_is_set_again_or_cancelled_does_not_ring_at_its_old_time(self) -> None:
-        timers, called = Timers(), []
+        timers, called = TimerQueue(), []
 
         def ring(subject: str, now: float) -> None:
             called.append(subject)
@@ -51,14 +51,14 @@ class TestTimers:
         assert timers.deadline() is None
 
     def test_timers_that_are_set_over_and_over_take_no_more_room(self) -> None:
-        timers = Timers()
+        timers = TimerQueue()
         for when in range(10_000):
             timers.set(print, "a", float(10_000 - when))
         assert len(timers._heap) < 100
         assert timers.deadline() == 1.0
 
     def test_timers_that_are_cancelled_take_no_more_room(self) -> None:
-        timers = Timers()
+        timers = TimerQueue()
         for subject in range(10_000):
             timers.set(print, subject, float(subject))
         for subject in range(9_999, 0, -1):

@@ -31,9 +31,26 @@ from mobility_helpers import (
     until,
 )
 
-from ryu_pmipls.mobility import Advertise, Effect, LocalMobilityAnchor, MobileAccessGateway, Report, Send
+from ryu_pmipls.mobility import Advertise, Effect, LocalMobilityAnchor, MobileAccessGateway, Notice, Send
 from ryu_pmipls.mobility.machine import Machine
-from ryu_pmipls.wire import AlternateCareOfAddress, Attachment, BindingAcknowledgement, BindingUpdate, Drain, LoadAdjust, Message, MobileNodeIdentifier, Redirect, RedirectCapability, RedirectFlag, RouteAdjust, Timestamp, TunnelAck, build, parse
+from ryu_pmipls.wire import (
+    AlternateCareOfAddress,
+    Attachment,
+    BindingAcknowledgement,
+    BindingUpdate,
+    Drain,
+    LoadAdjust,
+    Message,
+    MobileNodeIdentifier,
+    Redirect,
+    RedirectCapability,
+    RedirectFlag,
+    RouteAdjust,
+    Timestamp,
+    TunnelAck,
+    build,
+    parse,
+)
 from ryu_pmipls.wire.codepoints import BindingStatus
 
 LMA3 = IPv6Address("fd00::13")
@@ -88,7 +105,7 @@ class TestTheWordOfTheRms:
         lma = peer()
         answer(lma, load_adjust(LMA1, START + 1), RMS, START + 1)
         effects = answer(lma, load_adjust(LMA2, START), RMS, START + 1)
-        assert [type(effect) for effect in effects] == [Report]
+        assert [type(effect) for effect in effects] == [Notice]
         assert lma.new_sessions_at is None
 
     @pytest.mark.parametrize("age", [-1.0, 30.0])
@@ -108,7 +125,7 @@ class TestTheWordOfTheRms:
     )
     def test_what_does_not_fit_is_not_obeyed_and_not_answered(self, message: LoadAdjust, source: IPv6Address) -> None:
         lma = peer()
-        assert [type(effect) for effect in answer(lma, message, source, START)] == [Report]
+        assert [type(effect) for effect in answer(lma, message, source, START)] == [Notice]
         assert lma.new_sessions_at is None
 
     def test_without_peers_nothing_is_redirected(self) -> None:
@@ -215,7 +232,7 @@ class TestTheLmaThatIsAsked:
         lma = redirecting()
         forwarded = passed_on(lma, pbu(START, more=CAPABLE), START)
         effects = answer(lma, BindingAcknowledgement(0, forwarded.sequence, 900), source, START)
-        assert only(of(effects, Report)).kind == "unmatched-acknowledgement"
+        assert only(of(effects, Notice)).kind == "unmatched-acknowledgement"
         assert of(effects, Send) == []
 
     def test_a_departure_that_comes_here_is_passed_on(self) -> None:
@@ -331,7 +348,7 @@ class TestTheMag:
     def test_it_does_not_follow_to_where_it_has_no_tunnel(self, target: IPv6Address) -> None:
         mag = connected()
         effects = self.attached(mag, Redirect(RedirectFlag.K, target))
-        assert "redirection-ignored" in [report.kind for report in of(effects, Report)]  # type: ignore[arg-type]
+        assert "redirection-ignored" in [report.kind for report in of(effects, Notice)]  # type: ignore[arg-type]
         assert only(list(mag.bindings)).anchor == LMA1
 
     def test_it_does_not_follow_when_it_has_not_offered_to(self) -> None:

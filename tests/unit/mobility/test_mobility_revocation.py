@@ -30,9 +30,24 @@ from mobility_helpers import (
     until,
 )
 
-from ryu_pmipls.mobility import Advertise, BindingState, LocalMobilityAnchor, MobileAccessGateway, Report, Send
-from ryu_pmipls.wire import BindingAcknowledgement, BindingRevocationAcknowledgement, BindingRevocationIndication, BindingUpdate, HandoffIndicator, HomeNetworkPrefix, MobileNodeIdentifier, MobileNodeLinkLayerIdentifier, Option, RevocationFlag, RevocationStatus, RevocationTrigger, RouteAdjust, Timestamp
-from ryu_pmipls.wire.codepoints import BindingStatus, Handoff
+from ryu_pmipls.mobility import Advertise, BindingState, LocalMobilityAnchor, MobileAccessGateway, Notice, Send
+from ryu_pmipls.wire import (
+    BindingAcknowledgement,
+    BindingRevocationAcknowledgement,
+    BindingRevocationIndication,
+    BindingUpdate,
+    HandoffIndicator,
+    HomeNetworkPrefix,
+    MobileNodeIdentifier,
+    MobileNodeLinkLayerIdentifier,
+    Option,
+    RevocationFlag,
+    RevocationStatus,
+    RevocationTrigger,
+    RouteAdjust,
+    Timestamp,
+)
+from ryu_pmipls.wire.codepoints import BindingStatus, HandoffType
 
 PREFIX = IPv6Network("2001:db8:100:1::/64")
 OTHER = IPv6Network("2001:db8:100:2::/64")
@@ -79,7 +94,7 @@ class TestHandover:
 
     def test_another_access_technology_is_another_trigger(self) -> None:
         lma = serving(pbu(START))
-        request = pbu(START + 1, technology=4, handoff=Handoff.BETWEEN_INTERFACES)
+        request = pbu(START + 1, technology=4, handoff=HandoffType.BETWEEN_INTERFACES)
         message, _ = indication(answer(lma, request, MAG2, START + 1))
         assert message.trigger == RevocationTrigger.INTER_MAG_HANDOVER_DIFFERENT_ACCESS_TYPE
 
@@ -117,7 +132,7 @@ class TestOperator:
         message, mag = indication(lma.effects())
         assert (message.trigger, mag) == (ADMINISTRATIVE, MAG1)
         assert len(lma.bindings) == 2
-        assert only(of(answer(lma, bra(message), MAG1, START + 1), Report)).kind == "binding-revoked"
+        assert only(of(answer(lma, bra(message), MAG1, START + 1), Notice)).kind == "binding-revoked"
         assert only(list(lma.bindings)).identifier.identifier == NODE2.identifier
         assert until(lma, START + 10) == []
 
@@ -139,7 +154,7 @@ class TestOperator:
         seen = until(lma, START + 10)
         again = [(when, effect.message) for when, effect in seen if isinstance(effect, Send)]
         assert again == [(START + 2, first)]
-        reports = [(when, effect.kind) for when, effect in seen if isinstance(effect, Report)]
+        reports = [(when, effect.kind) for when, effect in seen if isinstance(effect, Notice)]
         assert reports == [(START + 4, "revocation-unanswered"), (START + 4, "binding-revoked")]
         assert lma.bindings == ()
 
@@ -148,7 +163,7 @@ class TestOperator:
         lma = serving(pbu(START))
         lma.revoke(NODE1.identifier, START + 1)
         message, _ = indication(lma.effects())
-        reports = of(answer(lma, bra(message, status), MAG1, START + 1), Report)
+        reports = of(answer(lma, bra(message, status), MAG1, START + 1), Notice)
         assert [report.kind for report in reports] == ["revocation-refused", "binding-revoked"]
         assert lma.bindings == ()
 
@@ -156,7 +171,7 @@ class TestOperator:
         lma = serving(pbu(START))
         lma.revoke(NODE1.identifier, START + 1)
         message, _ = indication(lma.effects())
-        request = pbu(START + 1, handoff=Handoff.RE_REGISTRATION)
+        request = pbu(START + 1, handoff=HandoffType.RE_REGISTRATION)
         reply = only(sent(answer(lma, request, MAG1, START + 1), BindingAcknowledgement))
         assert reply.status == BindingStatus.ADMINISTRATIVELY_PROHIBITED
         answer(lma, bra(message), MAG1, START + 1)
@@ -179,7 +194,7 @@ class TestOperator:
         lma.revoke(NODE1.identifier, START + 1)
         message, _ = indication(lma.effects())
         wrong = BindingRevocationAcknowledgement(0, message.sequence + sequence)
-        assert only(of(answer(lma, wrong, source, START + 1), Report)).kind == "unmatched-revocation"
+        assert only(of(answer(lma, wrong, source, START + 1), Notice)).kind == "unmatched-revocation"
         assert len(lma.bindings) == 1
 
     def test_an_acknowledgement_that_comes_twice_is_ignored(self) -> None:
@@ -188,7 +203,7 @@ class TestOperator:
         message, _ = indication(lma.effects())
         answer(lma, bra(message), MAG1, START + 1)
         answer(lma, pbu(START + 2), MAG1, START + 2)
-        assert only(of(answer(lma, bra(message), MAG1, START + 2), Report)).kind == "unmatched-revocation"
+        assert only(of(answer(lma, bra(message), MAG1, START + 2), Notice)).kind == "unmatched-revocation"
         assert len(lma.bindings) == 1
 
 
@@ -418,7 +433,7 @@ class TestObedience:
         kinds = [type(effect.message) for effect in effects if isinstance(effect, Send)]
         assert kinds[0] is BindingRevocationAcknowledgement  # so that the LMA does not take them for refreshes
         requests = sent(effects, BindingUpdate)
-        assert {request.option(HandoffIndicator) for request in requests} == {HandoffIndicator(Handoff.UNKNOWN)}
+        assert {request.option(HandoffIndicator) for request in requests} == {HandoffIndicator(HandoffType.UNKNOWN)}
         asked = {prefix for request in requests for prefix in networks(request)}  # type: ignore[arg-type]
         assert asked == {PREFIX, OTHER}
         assert of(effects, Advertise) == []  # they go on with what they have, unless nobody lets them

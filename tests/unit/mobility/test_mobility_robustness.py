@@ -7,7 +7,28 @@ from hypothesis import strategies as st
 from mobility_helpers import FIXED, LINK1, LMA1, LMA2, MAG1, MAG2, NODES, RMS, START, STRANGER, anchor, gateway
 
 from ryu_pmipls.mobility.machine import Machine
-from ryu_pmipls.wire import AccessTechnologyType, AlternateCareOfAddress, Attachment, BindingAcknowledgement, BindingUpdate, HandoffIndicator, Heartbeat, HomeNetworkPrefix, LinkLocalAddress, LoadAdjust, Message, MobileNodeIdentifier, MobileNodeLinkLayerIdentifier, Option, RouteAdjust, Timestamp, TunnelAck, TunnelRequest, TunnelStatus, UnknownOption
+from ryu_pmipls.wire import (
+    AccessTechnologyType,
+    AlternateCareOfAddress,
+    Attachment,
+    BindingAcknowledgement,
+    BindingUpdate,
+    HandoffIndicator,
+    Heartbeat,
+    HomeNetworkPrefix,
+    LinkLocalAddress,
+    LoadAdjust,
+    Message,
+    MobileNodeIdentifier,
+    MobileNodeLinkLayerIdentifier,
+    Option,
+    RouteAdjust,
+    Timestamp,
+    TunnelAck,
+    TunnelRequest,
+    TunnelStatus,
+    UnknownOption,
+)
 from ryu_pmipls.wire.codepoints import BindingAcknowledgementFlag, BindingUpdateFlag
 
 ADDRESSES = st.sampled_from([LMA1, LMA2, MAG1, MAG2, RMS, STRANGER]) | st.ip_addresses(v=6)

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Callable, Iterator, Sequence
 
 from ryu_pmipls.controller.fast.binding_encoder import RouteUpdate
-from ryu_pmipls.controller.switches.session import Outcome, Transaction
+from ryu_pmipls.controller.switches.session import Transaction, WriteOutcome
 
 _BARRIER_REQUEST, _FLOW_MOD = 20, 14
 _ADD, _DELETE_STRICT = 0, 4
@@ -45,7 +45,7 @@ class FakeSwitch:
         self.updates.append([*updates])
         return self.told[-1]
 
-    def answer(self, outcome: Outcome = Outcome.ACKED, **errors: str) -> None:
+    def answer(self, outcome: WriteOutcome = WriteOutcome.ACKED, **errors: str) -> None:
         self.told[-1].errors = {int(place): error for place, error in errors.items()}
         self.told[-1].finish(outcome)
 

@@ -7,14 +7,16 @@ from types import SimpleNamespace
 
 import pytest
 
-from ryu_pmipls.domain.profile import load_profile
+from ryu_pmipls.controller.bindings import Binding
 from ryu_pmipls.controller.ryu import InterruptionError
 from ryu_pmipls.controller.ryu import ofproto_v1_3_parser as parser
-from ryu_pmipls.controller.switches import decoding as decode, encoding as encode, pipeline, rules
+from ryu_pmipls.controller.switches import decoding as decode
+from ryu_pmipls.controller.switches import encoding as encode
+from ryu_pmipls.controller.switches import pipeline, rules
 from ryu_pmipls.controller.switches.audit import Audit
 from ryu_pmipls.controller.switches.cookies import SLICES, slice_of
 from ryu_pmipls.controller.switches.flow import Bucket, Group, GroupKind, Output, ToGroup
-from ryu_pmipls.controller.bindings import Binding
+from ryu_pmipls.domain.profile import load_profile
 
 PROFILE = load_profile("two-lma")
 PORTS = {"core": 1, "t-mag1": 10, "t-mag2": 11}

@@ -8,11 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from openflow_helpers import apply, messages
 
-from ryu_pmipls.domain.profile import load_profile
-from ryu_pmipls.controller.switches import encoding as encode, rules
-from ryu_pmipls.controller.fast.binding_encoder import BindingEncoder, RouteUpdate
-from ryu_pmipls.controller.switches.cookies import GENERATION_BITS
 from ryu_pmipls.controller.bindings import Binding
+from ryu_pmipls.controller.fast.binding_encoder import BindingEncoder, RouteUpdate
+from ryu_pmipls.controller.switches import encoding as encode
+from ryu_pmipls.controller.switches import rules
+from ryu_pmipls.controller.switches.cookies import GENERATION_BITS
+from ryu_pmipls.domain.profile import load_profile
 
 PROFILE = load_profile("two-lma")
 MAG = PROFILE.mags[0]

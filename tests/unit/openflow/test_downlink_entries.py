@@ -10,14 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openflow_helpers import FakeDatapath, barrier
 
-from ryu_pmipls.domain.profile import load_profile
-from ryu_pmipls.controller.ryu import ToldEntry
-from ryu_pmipls.controller.switches import decoding as decode, encoding as encode, pipeline, rules
-from ryu_pmipls.controller.switches.cookies import SLICES, cookie, slice_cookie, slice_of
-from ryu_pmipls.controller.switches.flow import Entry, Owner
-from ryu_pmipls.controller.switches.session import Outcome, SwitchSession
-from ryu_pmipls.controller.switches.switch import Switch
 from ryu_pmipls.controller.bindings import Binding
+from ryu_pmipls.controller.ryu import ToldEntry
+from ryu_pmipls.controller.switches import decoding as decode
+from ryu_pmipls.controller.switches import encoding as encode
+from ryu_pmipls.controller.switches import pipeline, rules
+from ryu_pmipls.controller.switches.cookies import SLICES, cookie, slice_cookie, slice_of
+from ryu_pmipls.controller.switches.flow import FlowEntry, Owner
+from ryu_pmipls.controller.switches.session import SwitchSession, WriteOutcome
+from ryu_pmipls.controller.switches.switch import Switch
+from ryu_pmipls.domain.profile import load_profile
 
 PROFILE = load_profile("two-lma")
 PORTS = {"core": 1, "t-mag1": 10, "t-mag2": 11, "acc1": 1, "t-lma1": 4, "err1400": 9}
@@ -25,7 +27,7 @@ PREFIX = bytes.fromhex("20010db80114dc02")
 BINDING = Binding(PREFIX, "mag1", None, "mn1@example.net", bytes(6), 1, "lma1", 0)
 
 
-def told(entry: Entry, packets: int) -> ToldEntry:
+def told(entry: FlowEntry, packets: int) -> ToldEntry:
     """An entry as a switch tells of it (OpenFlow 1.3, A.3.5.2)."""
     octets = encode.octets(encode.add_flow(entry, 7), 1)
     head = struct.pack(
@@ -37,7 +39,7 @@ def told(entry: Entry, packets: int) -> ToldEntry:
     return ToldEntry.parser(b"some octets before" + struct.pack("!H", length) + head + octets[48:], 18)
 
 
-def entries_of_everything() -> list[Entry]:
+def entries_of_everything() -> list[FlowEntry]:
     mag, lma = PROFILE.mags[0], PROFILE.lmas[0]
     return [
         *rules.mag_base(PROFILE, mag, PORTS),
@@ -93,7 +95,7 @@ class Asked:
     def ask(self, monkeypatch: pytest.MonkeyPatch, *answers: Any) -> dict[bytes, int] | None:
         """Ask, and let the switch answer while that waits."""
 
-        def wait(transaction: Any) -> Outcome:
+        def wait(transaction: Any) -> WriteOutcome:
             for answer in answers:
                 answer(transaction.first_xid)
             return transaction.outcome  # type: ignore[no-any-return]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from openflow_helpers import FakeSwitch
 
+from ryu_pmipls.controller.bindings import Binding
 from ryu_pmipls.controller.fast.binding_encoder import RouteUpdate
 from ryu_pmipls.controller.switches.route_batch import RouteBatch
-from ryu_pmipls.controller.switches.session import Outcome
-from ryu_pmipls.controller.bindings import Binding
+from ryu_pmipls.controller.switches.session import WriteOutcome
 
 
 def binding(mag, number=1, timestamp=1):
@@ -57,7 +57,7 @@ def test_the_old_mag_forwards_after_all_lmas_route_to_the_new_one():
     assert course.forwarding == [("mag1", [update])]
 
 
-@pytest.mark.parametrize("outcome", [Outcome.ERROR, Outcome.TIMEOUT, Outcome.DISCONNECTED])
+@pytest.mark.parametrize("outcome", [WriteOutcome.ERROR, WriteOutcome.TIMEOUT, WriteOutcome.DISCONNECTED])
 def test_a_mag_that_has_not_acknowledged_is_not_taken_to_forward(outcome):
     course = Course(moved())
     course.mags["mag2"].answer()

@@ -8,7 +8,18 @@ from pathlib import Path
 import pytest
 
 from ryu_pmipls.controller.switches import pipeline
-from ryu_pmipls.controller.switches.flow import DecrementHopLimit, ForgetInPort, Kind, Match, Output, Owner, Parameter, PipelineError, Rule, Table
+from ryu_pmipls.controller.switches.flow import (
+    DecrementHopLimit,
+    ForgetInPort,
+    Kind,
+    Match,
+    Output,
+    Owner,
+    Parameter,
+    PipelineError,
+    Rule,
+    Table,
+)
 from ryu_pmipls.controller.switches.pipeline import LMA, MAG, MAG_FORWARDING, PIPELINES, LmaTable, MagTable
 from ryu_pmipls.controller.switches.reference import reference
 

@@ -9,13 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ryu_pmipls.domain.profile import load_profile
+from ryu_pmipls.controller.bindings import Binding
 from ryu_pmipls.controller.ryu import ToldEntry
 from ryu_pmipls.controller.ryu import ofproto_v1_3 as ofp
 from ryu_pmipls.controller.ryu import ofproto_v1_3_parser as parser
-from ryu_pmipls.controller.switches import decoding as decode, encoding as encode, pipeline, recovered_bindings as remains, rules
+from ryu_pmipls.controller.switches import decoding as decode
+from ryu_pmipls.controller.switches import encoding as encode
+from ryu_pmipls.controller.switches import pipeline, rules
+from ryu_pmipls.controller.switches import recovered_bindings as remains
 from ryu_pmipls.controller.switches.flow import Kind, Rule
-from ryu_pmipls.controller.bindings import Binding
+from ryu_pmipls.domain.profile import load_profile
 
 PROFILE = load_profile("two-lma")
 MAG1, MAG2 = PROFILE.mags

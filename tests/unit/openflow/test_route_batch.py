@@ -7,10 +7,10 @@ from weakref import ref
 
 from openflow_helpers import FakeSwitch
 
+from ryu_pmipls.controller.bindings import Binding
 from ryu_pmipls.controller.fast.binding_encoder import RouteUpdate
 from ryu_pmipls.controller.switches.route_batch import RouteBatch
-from ryu_pmipls.controller.switches.session import Outcome
-from ryu_pmipls.controller.bindings import Binding
+from ryu_pmipls.controller.switches.session import WriteOutcome
 
 
 class Scene:
@@ -42,9 +42,9 @@ def test_new_mag_then_all_lmas_then_old_mag():
 
 def test_errors_are_those_of_single_updates_and_a_timeout_is_of_all():
     scene = Scene()
-    scene.mags["mag2"].answer(Outcome.ERROR, **{"1": "FMFC_TABLE_FULL"})
+    scene.mags["mag2"].answer(WriteOutcome.ERROR, **{"1": "FMFC_TABLE_FULL"})
     scene.lmas["lma1"].answer()
-    scene.lmas["lma2"].answer(Outcome.TIMEOUT)
+    scene.lmas["lma2"].answer(WriteOutcome.TIMEOUT)
     assert scene.batch.failures == {
         scene.updates[0]: {"lma2": "timeout"},
         scene.updates[1]: {"mag2": "FMFC_TABLE_FULL", "lma2": "timeout"},
@@ -64,7 +64,7 @@ def test_a_silent_switch_is_told_and_not_waited_for():
     assert scene.done == [scene.batch]
     assert scene.batch.acknowledged == ["lma2"]
     for late in (scene.mags["mag2"], scene.lmas["lma1"]):
-        late.answer(Outcome.TIMEOUT)
+        late.answer(WriteOutcome.TIMEOUT)
     assert scene.done == [scene.batch]
     assert not scene.batch.failures
 

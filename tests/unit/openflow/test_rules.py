@@ -4,12 +4,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ryu_pmipls.domain.profile import Handoff, load_profile
-from ryu_pmipls.controller.switches import encoding as encode, rules
-from ryu_pmipls.controller.switches.cookies import GENERATION_BITS, MARK, MARK_MASK, cookie, slice_of, sweep_cookies
-from ryu_pmipls.controller.switches.flow import LOCAL, DecrementHopLimit, ForgetInPort, GroupKind, Match, NoteSize, Output, Owner, ToGroup
-from ryu_pmipls.controller.switches.pipeline import FORWARDING_TIME, LMA_FORWARDED, LmaTable, MagTable
 from ryu_pmipls.controller.bindings import Binding
+from ryu_pmipls.controller.switches import encoding as encode
+from ryu_pmipls.controller.switches import rules
+from ryu_pmipls.controller.switches.cookies import GENERATION_BITS, MARK, MARK_MASK, cookie, slice_of, sweep_cookies
+from ryu_pmipls.controller.switches.flow import (
+    LOCAL,
+    DecrementHopLimit,
+    ForgetInPort,
+    GroupKind,
+    Match,
+    NoteSize,
+    Output,
+    Owner,
+    ToGroup,
+)
+from ryu_pmipls.controller.switches.pipeline import FORWARDING_TIME, LMA_FORWARDED, LmaTable, MagTable
+from ryu_pmipls.domain.profile import HandoffSettings, load_profile
 
 PROFILE = load_profile("two-lma")
 MAG_PORTS = {"acc1": 1, "acc2": 2, "acc3": 3, "t-lma1": 10, "t-lma2": 11}
@@ -58,7 +69,7 @@ def at_mag(binding, mag=PROFILE.mags[0], profile=PROFILE, ports=MAG_PORTS):
 
 
 def with_handoff(**settings):
-    return PROFILE.model_copy(update={"handoff": Handoff(**settings)})
+    return PROFILE.model_copy(update={"handoff": HandoffSettings(**settings)})
 
 
 def test_a_binding_is_on_its_mag_only():

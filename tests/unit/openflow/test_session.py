@@ -9,7 +9,14 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from openflow_helpers import FakeDatapath, barrier, messages
 
 from ryu_pmipls.controller.switches import session as module
-from ryu_pmipls.controller.switches.session import CHANGE_TIMEOUT, MAX_PENDING, MAX_WRITE, WINDOW, Outcome, SwitchSession
+from ryu_pmipls.controller.switches.session import (
+    CHANGE_TIMEOUT,
+    MAX_PENDING,
+    MAX_WRITE,
+    WINDOW,
+    SwitchSession,
+    WriteOutcome,
+)
 
 _NOW = 1000.0
 
@@ -35,7 +42,7 @@ def test_what_is_submitted_goes_out_at_once_with_a_barrier_behind_it():
     assert [kind for kind, _, _ in messages(octets)] == [14, 14, 14, 20]
     assert transaction.outcome is None
     session.barrier_reply(barrier(octets))
-    assert transaction.outcome is Outcome.ACKED
+    assert transaction.outcome is WriteOutcome.ACKED
 
 
 def test_what_waits_for_a_busy_switch_goes_out_as_one_write_with_one_barrier():
@@ -44,11 +51,11 @@ def test_what_waits_for_a_busy_switch_goes_out_as_one_write_with_one_barrier():
     waiting = [submit(session) for _ in range(50)]
     assert len(session.datapath.sent) == WINDOW
     session.barrier_reply(barrier(session.datapath.sent[0]))
-    assert under_way[0].outcome is Outcome.ACKED
+    assert under_way[0].outcome is WriteOutcome.ACKED
     assert len(session.datapath.sent) == WINDOW + 1
     assert len(list(messages(session.datapath.sent[-1]))) == 50 + 1
     session.barrier_reply(barrier(session.datapath.sent[-1]))
-    assert {transaction.outcome for transaction in waiting} == {Outcome.ACKED}
+    assert {transaction.outcome for transaction in waiting} == {WriteOutcome.ACKED}
 
 
 def test_a_write_has_a_largest_size_unless_a_single_transaction_is_larger():
@@ -73,8 +80,8 @@ def test_an_error_is_that_of_its_own_message_and_makes_the_outcome():
     session.error(12345, "of nobody")
     for octets in session.datapath.sent:
         session.barrier_reply(barrier(octets))
-    assert (good.outcome, good.errors) == (Outcome.ACKED, {})
-    assert (bad.outcome, bad.errors) == (Outcome.ERROR, {2: "FMFC_TABLE_FULL"})
+    assert (good.outcome, good.errors) == (WriteOutcome.ACKED, {})
+    assert (bad.outcome, bad.errors) == (WriteOutcome.ERROR, {2: "FMFC_TABLE_FULL"})
 
 
 def test_an_answer_that_comes_too_late_does_not_change_the_outcome():
@@ -84,7 +91,7 @@ def test_an_answer_that_comes_too_late_does_not_change_the_outcome():
     assert transaction.outcome is None
     session.expire(_NOW + CHANGE_TIMEOUT)
     session.barrier_reply(barrier(session.datapath.sent[0]))
-    assert transaction.outcome is Outcome.TIMEOUT
+    assert transaction.outcome is WriteOutcome.TIMEOUT
     assert submit(session).outcome is None
     assert len(session.datapath.sent) == 2  # the window is free again
 
@@ -93,18 +100,18 @@ def test_a_barrier_that_was_never_answered_acknowledges_nothing():
     session = SwitchSession(FakeDatapath())
     first, second = submit(session), submit(session)
     session.barrier_reply(barrier(session.datapath.sent[1]))
-    assert first.outcome is Outcome.TIMEOUT
-    assert second.outcome is Outcome.ACKED
+    assert first.outcome is WriteOutcome.TIMEOUT
+    assert second.outcome is WriteOutcome.ACKED
     session.barrier_reply(99)  # Ryu's own, or a stranger's
-    assert first.outcome is Outcome.TIMEOUT
+    assert first.outcome is WriteOutcome.TIMEOUT
 
 
 def test_a_switch_that_does_not_keep_up_is_disconnected():
     session = SwitchSession(FakeDatapath())
     transactions = [submit(session, 60, 1000) for _ in range(MAX_PENDING // 60_000 + WINDOW + 1)]
     assert session.closed
-    assert {transaction.outcome for transaction in transactions} == {Outcome.DISCONNECTED}
-    assert submit(session).outcome is Outcome.DISCONNECTED
+    assert {transaction.outcome for transaction in transactions} == {WriteOutcome.DISCONNECTED}
+    assert submit(session).outcome is WriteOutcome.DISCONNECTED
 
 
 def test_a_callback_may_submit_and_one_that_fails_hurts_nobody():
@@ -114,13 +121,13 @@ def test_a_callback_may_submit_and_one_that_fails_hurts_nobody():
     first.then(lambda transaction: 1 / 0)
     first.then(lambda transaction: followed.append(submit(session)))
     session.barrier_reply(barrier(session.datapath.sent[1]))
-    assert second.outcome is Outcome.ACKED
+    assert second.outcome is WriteOutcome.ACKED
     assert followed[0].outcome is None
     late = []
     second.then(late.append)
     assert late == [second]
     session.close()
-    assert followed[0].outcome is Outcome.DISCONNECTED
+    assert followed[0].outcome is WriteOutcome.DISCONNECTED
 
 
 def test_transaction_ids_do_not_run_over():
@@ -183,7 +190,7 @@ class Session(RuleBasedStateMachine):
         for transaction in self.transactions:
             told = self.told.get(id(transaction), [])
             assert told == ([] if transaction.outcome is None else [transaction.outcome])
-            if transaction.outcome is Outcome.ACKED:
+            if transaction.outcome is WriteOutcome.ACKED:
                 xids = {transaction.first_xid + number for number in range(transaction.xids)}
                 assert xids <= answered
                 assert not transaction.errors

@@ -9,19 +9,20 @@ from typing import Any, cast
 import pytest
 from openflow_helpers import FakeDatapath, messages
 
-from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.controller.ryu import ToldEntry
-from ryu_pmipls.controller.switches import encoding as encode, pipeline, rules
-from ryu_pmipls.controller.switches.flow import Entry
+from ryu_pmipls.controller.switches import encoding as encode
+from ryu_pmipls.controller.switches import pipeline, rules
+from ryu_pmipls.controller.switches.flow import FlowEntry
 from ryu_pmipls.controller.switches.session import SwitchSession
-from ryu_pmipls.controller.switches.switch import Counters, Switch, Traffic
+from ryu_pmipls.controller.switches.switch import Counters, FlowCounters, Switch
+from ryu_pmipls.domain.profile import load_profile
 
 PROFILE = load_profile("two-lma")
 PORTS = {"core": 1, "t-mag1": 10, "t-mag2": 11, "icmp-1436": 12}
 MULTIPART_REQUEST, FLOW_STATS, PORT_STATS = 18, 1, 4
 
 
-def told(entry: Entry, packets: int) -> ToldEntry:
+def told(entry: FlowEntry, packets: int) -> ToldEntry:
     """An entry as a switch tells it that has counted so many packets of 60 octets."""
     octets = encode.octets(encode.add_flow(entry, 7), 1)
     head = struct.pack("!BxIIHHHHxxxxQQQ", 0, 0, 0, entry.rule.priority, 0, 0, 0, 7, packets, 60 * packets)
@@ -70,7 +71,10 @@ def test_what_comes_from_tunnels_is_counted_by_their_flow_entries_and_bfd_is_not
     switch.entries_described(77, [told(entries[0], 9)])  # in answer to another question
     assert not switch.statistics([port(10, 105)], more=True)
     assert switch.statistics([port(11, 100)], more=False)
-    assert dict(switch.tunnel_traffic(["mag1", "mag2", "mag3"])) == {"mag1": Traffic(5, 300), "mag2": Traffic(0, 0)}
+    assert dict(switch.tunnel_traffic(["mag1", "mag2", "mag3"])) == {
+        "mag1": FlowCounters(5, 300),
+        "mag2": FlowCounters(0, 0),
+    }
     assert dict(switch.tunnel_counters(["mag1"])) == {"mag1": Counters(105, 0, 0, 0)}
     assert switch.told == [told(entries[0], 9)]
 

@@ -9,10 +9,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ryu_pmipls.controller.switches import encoding as encode, pipeline
-from ryu_pmipls.controller.switches.cookies import GENERATION_BITS, cookie, slice_of
-from ryu_pmipls.controller.switches.flow import Kind, Match, Output, Owner, Parameter, PipelineError, Rule, SetLinkLayer, Table
 from ryu_pmipls.controller.fast.flow_mod_template import Filler, add_template, delete_template, octets_of
+from ryu_pmipls.controller.switches import encoding as encode
+from ryu_pmipls.controller.switches import pipeline
+from ryu_pmipls.controller.switches.cookies import GENERATION_BITS, cookie, slice_of
+from ryu_pmipls.controller.switches.flow import (
+    Kind,
+    Match,
+    Output,
+    Owner,
+    Parameter,
+    PipelineError,
+    Rule,
+    SetLinkLayer,
+    Table,
+)
 
 #: Every rule that is written for a binding; and one whose octets have a percent sign at every turn.
 PERCENT = int.from_bytes(b"%b%%", "big")

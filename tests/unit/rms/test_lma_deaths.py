@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ryu_pmipls.controller.switches.rules import group_id, tunnel_group
 from ryu_pmipls.controller.store import MemoryStore
+from ryu_pmipls.controller.switches.rules import group_id, tunnel_group
 from tests.fakes.rms_domain import RmsDomain, profile_with, rms_domain, running
 
 QUIET = {"lma1": 0.1, "lma2": 0.1}

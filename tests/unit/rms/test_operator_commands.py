@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from ryu_pmipls.controller.switches import pipeline
 from ryu_pmipls.controller.store import MemoryStore
+from ryu_pmipls.controller.switches import pipeline
 from ryu_pmipls.wire import Drain, UplinkShare
 from tests.fakes.rms_domain import RmsDomain, profile_with, rms_domain, running
 

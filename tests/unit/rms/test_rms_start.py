@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from ryu_pmipls.domain.profile import SHIPPED_PROFILES
 from ryu_pmipls.controller.ryu import CONFIGURATION
 from ryu_pmipls.controller.store import MemoryStore, SqliteStore, StoreError, open_store
+from ryu_pmipls.domain.profile import SHIPPED_PROFILES
 from tests.conftest import merge
 from tests.fakes.rms_domain import profile_with, rms, rms_domain, running
 

@@ -9,7 +9,15 @@ from typing import Any
 
 from ryu_pmipls.controller.switches import pipeline
 from ryu_pmipls.controller.switches.session import CHANGE_TIMEOUT
-from ryu_pmipls.wire import Attachment, LoadAdjust, MobileNodeIdentifier, MobileNodeLinkLayerIdentifier, RouteAdjust, Timestamp, TunnelRequest
+from ryu_pmipls.wire import (
+    Attachment,
+    LoadAdjust,
+    MobileNodeIdentifier,
+    MobileNodeLinkLayerIdentifier,
+    RouteAdjust,
+    Timestamp,
+    TunnelRequest,
+)
 from tests.fakes.flow_tables import TABLE_FULL
 from tests.fakes.openflow_switch import FLOW_MOD
 from tests.fakes.rms_domain import SLOW_PACE, RmsDomain, profile_with, running

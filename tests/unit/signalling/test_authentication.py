@@ -12,7 +12,18 @@ from hypothesis import strategies as st
 
 from ryu_pmipls.signalling.authentication import AuthenticationError, ReplayWindow, SecurityAssociation, ntp
 from ryu_pmipls.signalling.keys import Key
-from ryu_pmipls.wire import Authentication, BindingUpdate, CodePoints, Heartbeat, MobileNodeIdentifier, ReplayProtection, Timestamp, WireError, build, parse
+from ryu_pmipls.wire import (
+    Authentication,
+    BindingUpdate,
+    CodePoints,
+    Heartbeat,
+    MobileNodeIdentifier,
+    ReplayProtection,
+    Timestamp,
+    WireError,
+    build,
+    parse,
+)
 from ryu_pmipls.wire.mobility_header import sealed
 
 LMA = IPv6Address("fd00:5213::11")

@@ -9,7 +9,22 @@ import pytest
 
 from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.signalling import Role, Roles
-from ryu_pmipls.wire import BindingAcknowledgement, BindingError, BindingRevocationAcknowledgement, BindingRevocationIndication, BindingUpdate, Heartbeat, LoadAdjust, LoadInfo, Message, RouteAdjust, TunnelAck, TunnelRequest, UpdateNotification, UpdateNotificationAcknowledgement
+from ryu_pmipls.wire import (
+    BindingAcknowledgement,
+    BindingError,
+    BindingRevocationAcknowledgement,
+    BindingRevocationIndication,
+    BindingUpdate,
+    Heartbeat,
+    LoadAdjust,
+    LoadInfo,
+    Message,
+    RouteAdjust,
+    TunnelAck,
+    TunnelRequest,
+    UpdateNotification,
+    UpdateNotificationAcknowledgement,
+)
 
 PROFILE = load_profile("two-lma")
 RMS = PROFILE.rms.address

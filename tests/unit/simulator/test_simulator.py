@@ -18,7 +18,7 @@ from ryu_pmipls.loadsharing import Decision
 from ryu_pmipls.simulator.engine import Run, simulate
 from ryu_pmipls.simulator.results import figures, moved_twice, oscillations
 from ryu_pmipls.simulator.scenario import SHIPPED_SCENARIOS, Scenario, load_scenario
-from ryu_pmipls.simulator.traffic import Traffic, traffic_of
+from ryu_pmipls.simulator.traffic import TrafficSource, traffic_of
 
 PACE = {"window": 60, "report_interval": 10, "evaluation_interval": 10, "redirect_new_sessions": False}
 LETTER = PACE | {"policy": "draft", "predict": False, "hysteresis": 0, "cool_down": 0}
@@ -40,7 +40,7 @@ def scenario(**changes: Any) -> Scenario:
     return Scenario.model_validate(SMALL | changes)
 
 
-def played(given: Scenario, traffic: Traffic | None = None) -> dict[str, Run]:
+def played(given: Scenario, traffic: TrafficSource | None = None) -> dict[str, Run]:
     found = traffic or traffic_of(given, Path("here"))
     return {contender.name: simulate(given, contender, found) for contender in given.contenders}
 

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ryu_pmipls.loadsharing import Answer, Decision, Incident, Outcome, Record
 from ryu_pmipls.controller.bindings import Binding
 from ryu_pmipls.controller.store import SqliteStore, Store, StoreError, batches
+from ryu_pmipls.loadsharing import Answer, Decision, DecisionOutcome, Incident, Record
 
 
 def prefix(number: int) -> bytes:
@@ -69,7 +69,7 @@ def test_everything_survives_a_restart(store: SqliteStore, tmp_path: Path) -> No
     store.save_core_gateway("lma1", bytes.fromhex("02000000000a"))
     died = Incident(1.25, "lma1", "died", "its switch is not connected")
     store.save_incident(died)
-    answered = replace(record(1), answers=(Answer("mag1 switch", Outcome.ACKNOWLEDGED, 1.5),))
+    answered = replace(record(1), answers=(Answer("mag1 switch", DecisionOutcome.ACKNOWLEDGED, 1.5),))
     store.save_decisions([answered])
     again = reopened(store, tmp_path)
     assert list(again.load_bindings()) == [BINDING, BARE]
@@ -108,7 +108,7 @@ def test_saving_replaces_and_deleting_forgets(store: SqliteStore) -> None:
 def test_the_last_decisions_are_kept(store: SqliteStore) -> None:
     for number in (9, 10, 11, 12):
         store.save_decisions([record(number)])
-    store.save_decisions([replace(record(11), answers=(Answer("mag1 switch", Outcome.TIMED_OUT, 13.0),))])
+    store.save_decisions([replace(record(11), answers=(Answer("mag1 switch", DecisionOutcome.TIMED_OUT, 13.0),))])
     assert [kept.decision.id for kept in store.load_decisions()] == ["10-mag1", "11-mag1", "12-mag1"]
     assert [kept.outcome.value for kept in store.load_decisions()] == ["pending", "timed out", "pending"]
 

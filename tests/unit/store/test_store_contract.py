@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from ryu_pmipls.loadsharing import Answer, Decision, Incident, Outcome, Record
 from ryu_pmipls.controller.bindings import Binding
 from ryu_pmipls.controller.store import BACK_ENDS, Store, StoreError, open_store
+from ryu_pmipls.loadsharing import Answer, Decision, DecisionOutcome, Incident, Record
 
 #: The last decisions and incidents that the stores under test keep.
 KEPT = 5
@@ -151,7 +151,7 @@ def test_what_is_loaded_is_the_callers_to_change(store: Store) -> None:
 
 def test_decisions_come_oldest_first_and_of_one_the_latest_state(store: Store) -> None:
     store.save_decisions([record(11), record(9, "mag2"), record(9, "mag1")])
-    answered = replace(record(9), answers=(Answer("switch of mag1", Outcome.TIMED_OUT, 13.0, "timeout"),))
+    answered = replace(record(9), answers=(Answer("switch of mag1", DecisionOutcome.TIMED_OUT, 13.0, "timeout"),))
     store.save_decisions([answered])
     assert ids(store) == ["9-mag1", "9-mag2", "11-mag1"]
     assert store.load_decisions()[0] == answered

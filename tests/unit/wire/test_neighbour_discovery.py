@@ -19,7 +19,30 @@ from scapy.layers.l2 import Ether
 
 from ryu_pmipls.wire import REASONS, WireError
 from ryu_pmipls.wire.checksum import checksum
-from ryu_pmipls.wire.neighbour_discovery import ALL_NODES, ALL_ROUTERS, ROUTER_ADDRESS, UNSPECIFIED, Frame, Mtu, NeighbourAdvertisement, NeighbourFlag, NeighbourSolicitation, PrefixInformation, RouterAdvertisement, RouterSolicitation, SourceLinkLayerAddress, TargetLinkLayerAddress, build_frame, link_local_address, multicast_link_layer, neighbour_advertisement, neighbour_solicitation, parse_frame, router_advertisement, router_solicitation
+from ryu_pmipls.wire.neighbour_discovery import (
+    ALL_NODES,
+    ALL_ROUTERS,
+    ROUTER_ADDRESS,
+    UNSPECIFIED,
+    Frame,
+    Mtu,
+    NeighbourAdvertisement,
+    NeighbourFlag,
+    NeighbourSolicitation,
+    PrefixInformation,
+    RouterAdvertisement,
+    RouterSolicitation,
+    SourceLinkLayerAddress,
+    TargetLinkLayerAddress,
+    build_frame,
+    link_local_address,
+    multicast_link_layer,
+    neighbour_advertisement,
+    neighbour_solicitation,
+    parse_frame,
+    router_advertisement,
+    router_solicitation,
+)
 
 NODE = bytes.fromhex("020000000101")
 NODE_ADDRESS = IPv6Address("fe80::ff:fe00:101")

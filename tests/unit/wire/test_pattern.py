@@ -8,7 +8,19 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from ryu_pmipls.wire import Attachment, BindingAcknowledgement, CodePoints, MobileNodeIdentifier, MobileNodeLinkLayerIdentifier, RouteAdjust, Timestamp, UnknownOption, WireError, build, parse
+from ryu_pmipls.wire import (
+    Attachment,
+    BindingAcknowledgement,
+    CodePoints,
+    MobileNodeIdentifier,
+    MobileNodeLinkLayerIdentifier,
+    RouteAdjust,
+    Timestamp,
+    UnknownOption,
+    WireError,
+    build,
+    parse,
+)
 from ryu_pmipls.wire.checksum import checksum
 from ryu_pmipls.wire.codepoints import MOBILITY_HEADER
 from ryu_pmipls.wire.pattern import Pattern

@@ -24,7 +24,7 @@ NONE = IPv6Address("::")
 REGISTRATION = (
     wire.MobileNodeIdentifier(b"mn1@example.net"),
     wire.HomeNetworkPrefix(PREFIX, 64),
-    wire.HandoffIndicator(wire.Handoff.NEW_INTERFACE),
+    wire.HandoffIndicator(wire.HandoffType.NEW_INTERFACE),
     wire.AccessTechnologyType(wire.AccessTechnology.IEEE_802_11),
     wire.Timestamp.of(1700000000.5),
     wire.MobileNodeLinkLayerIdentifier(bytes.fromhex("020000000001")),

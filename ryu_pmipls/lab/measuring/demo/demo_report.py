@@ -24,7 +24,7 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class Event:
+class PictureMark:
     """Something to mark in the picture."""
 
     time: float
@@ -42,7 +42,7 @@ class Effect:
 
 
 @dataclass
-class Report:
+class DemoReport:
     """All that was measured. Goodput is (seconds since 1970, Mbit/s) at the receiver, by flow."""
 
     domain: str
@@ -51,7 +51,7 @@ class Report:
     effects: list[Effect] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
     goodput: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
-    events: list[Event] = field(default_factory=list)
+    events: list[PictureMark] = field(default_factory=list)
     figures: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -70,7 +70,7 @@ class Report:
         return [document, picture]
 
 
-def draw(report: Report, path: Path) -> None:
+def draw(report: DemoReport, path: Path) -> None:
     """Goodput of each flow and CPU of each LMA over time, with the decisions and the handoff marked."""
     colours = pyplot.get_cmap("tab10").colors
     figure, (upper, lower) = pyplot.subplots(2, 1, figsize=(11, 7), sharex=True, height_ratios=(3, 2))

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import click
 
+from ryu_pmipls.cli.rms_views import base_url, fetch, reason_lines
 from ryu_pmipls.doctor.printing import lines
 from ryu_pmipls.lab.examination import examine_lab
 from ryu_pmipls.lab.lab import Lab, LabStatus
-from ryu_pmipls.cli.rms_views import base_url, fetch, reason_lines
 
 #: Lines of a log that tell of trouble: Python's levels and exceptions, and bird's.
 _COMPLAINT = re.compile(r"\b(WARNING|ERROR|CRITICAL)\b|<(ERR|FATAL|BUG)>|^\w+(\.\w+)*(Error|Exception)\b")

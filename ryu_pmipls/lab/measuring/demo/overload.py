@@ -8,14 +8,14 @@ import time
 from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
+from ryu_pmipls.controller.switches.rules import tunnel_port
 from ryu_pmipls.lab import traffic_generator as traffic
 from ryu_pmipls.lab.lab_error import LabError
+from ryu_pmipls.lab.lab_layout import MOBILE_PORT
 from ryu_pmipls.lab.measuring.demo.flow_shares import FlowShare, continuity, measure
 from ryu_pmipls.lab.measuring.demo.stage import Stage
-from ryu_pmipls.lab.lab_layout import MOBILE_PORT
 from ryu_pmipls.lab.traffic_generator import Flow, FlowResult
 from ryu_pmipls.lab.waiting import until
-from ryu_pmipls.controller.switches.rules import tunnel_port
 
 #: Mbit/s and s of the UDP flow that tells what an LMA can carry; downlink, for that counts towards no overload.
 TRIAL_RATE, _TRIAL = 400.0, 1.0

@@ -5,10 +5,10 @@ from __future__ import annotations
 import subprocess
 from collections import Counter
 
-from ryu_pmipls.lab.lab_error import LabError
 from ryu_pmipls.lab.lab import Lab
-from ryu_pmipls.lab.measuring.demo.stage import Stage
+from ryu_pmipls.lab.lab_error import LabError
 from ryu_pmipls.lab.lab_layout import UNDERLAY
+from ryu_pmipls.lab.measuring.demo.stage import Stage
 from ryu_pmipls.lab.waiting import until
 
 _START_TIMEOUT = 10.0  # s

@@ -10,16 +10,16 @@ from typing import Any
 from rich.console import Console
 
 from ryu_pmipls import __version__
-from ryu_pmipls.domain.profile import Profile
-from ryu_pmipls.lab.lab_error import LabError
-from ryu_pmipls.lab.lab import Lab
-from ryu_pmipls.lab.measuring.demo.demo_report import Effect, Event, Report, Sample
-from ryu_pmipls.lab.traffic_generator import Flow, FlowResult
 from ryu_pmipls.cli.rms_views import base_url, fetch
+from ryu_pmipls.domain.profile import Profile
+from ryu_pmipls.lab.lab import Lab
+from ryu_pmipls.lab.lab_error import LabError
+from ryu_pmipls.lab.measuring.demo.demo_report import DemoReport, Effect, PictureMark, Sample
+from ryu_pmipls.lab.traffic_generator import Flow, FlowResult
 
 
 @dataclass(frozen=True)
-class Step:
+class DemoStep:
     """A part of the demo: its title, about how many seconds it takes on an idle machine, and what plays it."""
 
     title: str
@@ -33,12 +33,12 @@ class Stage:
     def __init__(self, lab: Lab, console: Console) -> None:
         self.lab = lab
         self.profile: Profile = lab.profile
-        self.report = Report(domain=lab.profile.domain, start=time.time(), versions={"ryu_pmipls": __version__})
+        self.report = DemoReport(domain=lab.profile.domain, start=time.time(), versions={"ryu_pmipls": __version__})
         self.flows: list[Flow] = []
         self._console = console
         self._url = base_url(lab.profile)
 
-    def perform(self, steps: Sequence[Step]) -> None:
+    def perform(self, steps: Sequence[DemoStep]) -> None:
         """Play all steps in order, each under its title; ``LabError`` when one cannot go on."""
         seconds = sum(step.seconds for step in steps)
         self._console.print(f"The demo has {len(steps)} parts and takes about {seconds:.0f} s.")
@@ -69,7 +69,7 @@ class Stage:
 
     def mark(self, text: str, when: float) -> None:
         """Mark something in the picture; ``when`` is seconds since 1970."""
-        self.report.events.append(Event(when, text))
+        self.report.events.append(PictureMark(when, text))
 
     def note_goodput(self, results: Sequence[FlowResult]) -> None:
         """Have flows drawn."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from rich.markup import escape
 from rich.table import Table
 
-from ryu_pmipls.lab.measuring.demo.demo_report import Report
+from ryu_pmipls.lab.measuring.demo.demo_report import DemoReport
 
 
-def summary(report: Report) -> Table:
+def summary(report: DemoReport) -> Table:
     """Each effect, whether it was seen, and how; below one that was not, what was wanted."""
     table = Table.grid(padding=(0, 2))
     table.title, table.title_justify = "Was it seen?", "left"

@@ -7,11 +7,11 @@ import time
 from ipaddress import IPv6Network
 from math import isfinite
 
+from ryu_pmipls.controller.switches.rules import tunnel_port
 from ryu_pmipls.domain.profile import MobileNode
 from ryu_pmipls.lab.measuring.demo.stage import Stage
 from ryu_pmipls.lab.probe import Probe
 from ryu_pmipls.lab.traffic_generator import Flow
-from ryu_pmipls.controller.switches.rules import tunnel_port
 
 PROBE_RATE = 1000  # datagrams per second
 #: Of the TCP transfer during the handoff, in Mbit/s: what an LMA of the default lab carries besides the probe.

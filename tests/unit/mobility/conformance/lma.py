@@ -9,7 +9,7 @@ from typing import Any
 
 from scapy.layers.inet6 import MIP6OptAltCoA, MIP6OptMNID, Pad1, PadN
 
-from ryu_pmipls.mobility import Effect, LocalMobilityAnchor, PrefixPool, Report, Send
+from ryu_pmipls.mobility import Effect, LocalMobilityAnchor, Notice, PrefixPool, Send
 from ryu_pmipls.wire import BindingAcknowledgement, WireError, build, parse
 from tests.unit.mobility.conformance.messages import (
     ANY,
@@ -86,7 +86,7 @@ class Request:
         except WireError as error:
             return f"no answer: {error.reason}"
         found = ["; ".join(_described(self.request, *answer, earlier)) for answer in _answers(effects)]
-        reasons = [effect.kind for _, effect in effects if isinstance(effect, Report)]
+        reasons = [effect.kind for _, effect in effects if isinstance(effect, Notice)]
         return " and ".join(found) or f"no answer: {', '.join(reasons)}"
 
 
