@@ -1,5 +1,5 @@
 -- Wireshark dissector of the messages of draft-zhou-netlmm-pmipv6-load-sharing-00, as ryu_pmipls sends them.
--- Generated from the descriptions in ryu_pmipls/wire by `python -m ryu_pmipls.wire.wireshark`; do not edit.
+-- Generated from the descriptions in ryu_pmipls/wire by `python -m docs.generators.wireshark`; do not edit.
 --
 -- tshark -X lua_script:pmipls.lua -r FILE, or copy it to the folder of personal Lua plugins (Help, About, Folders).
 --

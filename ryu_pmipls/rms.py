@@ -1,7 +1,7 @@
 """The Route Management Server: a Ryu application, started with ``ryu-manager ryu_pmipls.rms``.
 
-Handlers and wiring only: what is done about the news is in :mod:`ryu_pmipls.controller`; what is decided, in
-:mod:`ryu_pmipls.loadsharing` and :mod:`ryu_pmipls.controller.bindings`; what the switches need, in :mod:`ryu_pmipls.controller.switches`.
+Handlers and wiring only; the work is done in :mod:`ryu_pmipls.controller`, and the policies of load sharing are in
+:mod:`ryu_pmipls.loadsharing`.
 
 The profile is ``$PMIPLS_PROFILE``, else ``/etc/pmipls/domain.yaml``; options of ``ryu-manager`` win over what it says.
 """

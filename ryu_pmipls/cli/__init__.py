@@ -9,7 +9,9 @@ import click
 
 from ovs_setup.programs import search_sbin
 from ryu_pmipls import __version__
+from ryu_pmipls.cli.user_error import UserError
 from ryu_pmipls.domain.profile import ProfileError
+from ryu_pmipls.http.client import ClientError
 
 #: Commands that live with what they operate: name -> module and attribute.
 _COMMANDS = {
@@ -31,12 +33,6 @@ _COMMANDS = {
 _REST_COMMANDS = ("ryu_pmipls.cli.rms_views", "ryu_pmipls.cli.operator")
 
 
-class _UserError(click.ClickException):
-    """What the person at the keyboard can put right: one message, exit code 2."""
-
-    exit_code = 2
-
-
 class _Pmipls(click.Group):
     def list_commands(self, context: click.Context) -> list[str]:
         return [*_COMMANDS, *_rest_commands()]
@@ -52,7 +48,9 @@ class _Pmipls(click.Group):
         try:
             return super().invoke(context)
         except ProfileError as error:
-            raise _UserError(str(error)) from None
+            raise UserError(str(error)) from None
+        except ClientError as error:
+            raise click.ClickException(str(error)) from None
 
 
 def _rest_commands() -> dict[str, click.Command]:

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ovs_setup import OvsSetupError
+from ryu_pmipls.cli.user_error import UserError
 from ryu_pmipls.domain.profile import find_profile, load_profile
 from ryu_pmipls.lab import cleanup as remains
 from ryu_pmipls.lab import traffic_generator as traffic
@@ -22,18 +23,12 @@ from ryu_pmipls.lab.traffic_generator import Direction, FlowResult, Protocol
 _console = Console(highlight=False)
 
 
-class _UserError(click.ClickException):
-    """What the person at the keyboard can put right: one message, exit code 2."""
-
-    exit_code = 2
-
-
 class _LabGroup(click.Group):
     def invoke(self, context: click.Context) -> Any:
         try:
             return super().invoke(context)
         except (LabError, OvsSetupError) as error:
-            raise _UserError(str(error)) from None
+            raise UserError(str(error)) from None
 
 
 _prefix_option = click.option("--prefix", help="Which lab, when several are up: the prefix of its profile.")

@@ -9,7 +9,8 @@ from typing import Any
 import click
 from rich.table import Table
 
-from ryu_pmipls.cli.rms_views import WHERE_PROFILE, WHERE_URL, console, decision_rows, fetch, send, where
+from ryu_pmipls.cli.rms_views import WHERE_PROFILE, WHERE_URL, console, decision_rows
+from ryu_pmipls.http.client import fetch, send, where
 
 #: How often it is asked whether an LMA can be stopped, in seconds.
 _INTERVAL = 1.0

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -16,60 +13,9 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from ryu_pmipls.domain.profile import REST_DEFAULT, ListenEndpoint, NoProfileError, Profile, load_profile
+from ryu_pmipls.http.client import fetch, where
+from ryu_pmipls.http.wording import local_time, reason_lines
 from ryu_pmipls.loadsharing import explain
-
-TIMEOUT = 5.0  # s
-
-
-def fetch(base: str, resource: str) -> Any:
-    """The JSON document at ``base``/v1/``resource``; ``ClickException`` when the RMS cannot be asked."""
-    return _ask(urllib.request.Request(f"{base}/v1/{resource}"))
-
-
-def send(base: str, command: str, document: Mapping[str, Any]) -> Any:
-    """POST a document to ``base``/v1/``command``: what the RMS answers; ``ClickException`` when it refuses."""
-    body = json.dumps(document).encode()
-    return _ask(urllib.request.Request(f"{base}/v1/{command}", body, {"Content-Type": "application/json"}))
-
-
-def _ask(request: urllib.request.Request) -> Any:
-    url = request.full_url
-    try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
-            return json.load(response)
-    except urllib.error.HTTPError as error:
-        raise click.ClickException(f"{url}: {_message(error)}") from None
-    except (OSError, ValueError) as error:
-        hint = "is the RMS running? start it with: ryu-manager ryu_pmipls.rms"
-        raise click.ClickException(f"{url}: no answer ({error}); {hint}") from None
-
-
-def _message(error: urllib.error.HTTPError) -> str:
-    try:
-        return str(json.load(error)["error"]["message"])
-    except (ValueError, KeyError, TypeError):
-        return f"status {error.code}"
-
-
-def where(profile: str | None, url: str | None) -> str:
-    """The RMS's base URL: ``url``, else what the profile says, else, if there is none, the default of all profiles."""
-    if url is not None:
-        return url.rstrip("/")
-    try:
-        return base_url(load_profile(profile))
-    except NoProfileError:
-        return _url(REST_DEFAULT)
-
-
-def base_url(profile: Profile) -> str:
-    """The base URL at which the RMS of a domain serves REST."""
-    return _url(profile.rms.rest)
-
-
-def _url(rest: ListenEndpoint) -> str:
-    host = f"[{rest.host}]" if ":" in rest.host else rest.host
-    return f"http://{host}:{rest.port}"
 
 
 def _percent(value: float | None) -> str:
@@ -78,10 +24,6 @@ def _percent(value: float | None) -> str:
 
 def _number(value: int | None) -> str:
     return "unknown" if value is None else f"{value:,}".replace(",", " ")
-
-
-def _time(value: float) -> str:
-    return datetime.fromtimestamp(value, timezone.utc).astimezone().strftime("%H:%M:%S.%f")[:-3]
 
 
 def _yes(value: bool) -> str:
@@ -138,7 +80,7 @@ def _binding_rows(document: Any) -> list[list[str]]:
             entry["mag"],
             entry["previous_mag"] or "-",
             entry["anchor"] or "unknown",
-            _time(entry["since"]),
+            local_time(entry["since"]),
         ]
         for entry in document
     ]
@@ -154,7 +96,7 @@ def decision_rows(document: Any) -> list[list[str]]:
     return [
         [
             entry["id"],
-            _time(entry["time"]),
+            local_time(entry["time"]),
             entry["mag"],
             f"{entry['old_lma']} -> {entry['new_lma']}",
             entry["outcome"],
@@ -165,7 +107,7 @@ def decision_rows(document: Any) -> list[list[str]]:
 
 
 def _incident_rows(document: Any) -> list[list[str]]:
-    return [[_time(entry["time"]), entry["lma"], entry["kind"], entry["reason"]] for entry in document]
+    return [[local_time(entry["time"]), entry["lma"], entry["kind"], entry["reason"]] for entry in document]
 
 
 def _health_rows(document: Any) -> list[list[str]]:
@@ -269,11 +211,6 @@ def _explain(decision: str, path: Path | None, profile: str | None, url: str | N
     for row in _load_rows(snapshot):
         table.add_row(*row)
     console().print(table)
-
-
-def reason_lines(document: Any) -> list[str]:
-    """The reasons of a document of health, a line each."""
-    return [f"{reason['text']} (since {_time(reason['since'])})" for reason in document["reasons"]]
 
 
 @click.command("health")

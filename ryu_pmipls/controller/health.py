@@ -184,7 +184,8 @@ def node_symptom(binding: Binding, fault: NodeFault) -> Symptom:
     effects = {
         DataPathFault.NO_ENTRY: f"gets nothing: the switch of {fault.node} has no flow entry for it",
         DataPathFault.NO_ROUTE: f"gets nothing by way of {fault.node}, whose switch has no route for it",
-        DataPathFault.LOST: f"gets nothing: what LMAs send to {fault.node} for it does not come to its flow entry there",
+        DataPathFault.LOST: f"gets nothing: what LMAs send to {fault.node} for it "
+        "does not come to its flow entry there",
     }
     who = binding.identifier or "the mobile node"
     return Symptom(who, f"{who} ({binding.network}, bound at {binding.mag}) {effects[fault.fault]}")

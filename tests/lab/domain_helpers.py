@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ovs_setup.tunnel import encapsulation, inner_mtu
-from ryu_pmipls.cli.rms_views import base_url, fetch
+from ryu_pmipls.http.client import base_url, fetch
 from ryu_pmipls.lab.lab import Lab
 from tests.waiting import PATIENCE, eventually
 

@@ -12,7 +12,6 @@ from ipaddress import IPv6Address
 from pathlib import Path
 
 import pytest
-from click import ClickException
 from domain_helpers import BRIDGE, await_tunnels, flows, located, place, rest, tunnel_mtu
 from scapy.layers.inet import UDP
 from scapy.layers.inet6 import (
@@ -27,8 +26,8 @@ from scapy.packet import Packet
 
 from ryu_pmipls.agents.api import socket_path
 from ryu_pmipls.agents.api_client import request
-from ryu_pmipls.cli.rms_views import base_url
 from ryu_pmipls.domain.profile import format_link_layer, load_profile
+from ryu_pmipls.http.client import ClientError, base_url
 from ryu_pmipls.lab import namespaces
 from ryu_pmipls.lab.lab import Lab
 from ryu_pmipls.lab.measuring.handoff_series import losses
@@ -245,7 +244,7 @@ def test_the_traffic_of_a_mobile_node_is_counted(lab: Lab) -> None:
     table = subprocess.run(argv, capture_output=True, text=True, timeout=PATIENCE, check=True).stdout
     assert re.search(rf"uplink\W+{before[0] + 5:,}\W".replace(",", " "), table)
     for wrong, message in (("nonsense", "no home network prefix"), ("2001:db8::", "no mobile node with the prefix")):
-        with pytest.raises(ClickException, match=message):
+        with pytest.raises(ClientError, match=message):
             rest(lab, f"bindings/{wrong}")
 
 

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from domain_helpers import await_tunnels, place, rest
 
-from ryu_pmipls.cli.rms_views import base_url
 from ryu_pmipls.domain.profile import load_profile
+from ryu_pmipls.http.client import base_url
 from ryu_pmipls.lab.lab import Lab
 from ryu_pmipls.lab.probe import Probe
 from tests.waiting import PATIENCE, eventually

@@ -12,8 +12,8 @@ import psutil
 import pytest
 from domain_helpers import kill, routing_sessions, same_sessions
 
-from ryu_pmipls.cli.rms_views import base_url, fetch
 from ryu_pmipls.domain.profile import load_profile
+from ryu_pmipls.http.client import base_url, fetch
 from ryu_pmipls.lab import namespaces
 from ryu_pmipls.lab import traffic_generator as traffic
 from ryu_pmipls.lab.lab import Lab

@@ -1,4 +1,4 @@
-"""Imports point one way, as docs/architecture.md says."""
+"""Walls of the house: which folder may import which, as docs/architecture.md draws them."""
 
 from __future__ import annotations
 
@@ -9,39 +9,56 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PURE = {"wire", "mobility", "loadsharing", "routing"}
-#: What everything above the pure layers may use.
-BELOW = {*PURE, "domain", "framework", "clock", "rate_limiter"}
-SERVICES = {"openflow", "signalling", "store"}
-#: Layer -> the layers of the project that it may import. A layer is a folder or a module of ryu_pmipls, or ovs_setup.
+PURE = {"wire", "mobility", "loadsharing", "controller.bindings"}
+#: What any process may use.
+SHARED = {"wire", "domain", "signalling", "http", "clock", "rate_limiter"}
+CONTROLLER = {f"controller.{part}" for part in ("bindings", "fast", "ryu", "store", "switches")}
+#: Layer -> the layers of the project that it may import. A layer is a folder or a module of ryu_pmipls, a folder of its
+#: controller, or ovs_setup.
 ALLOWED: dict[str, set[str]] = {
     "clock": set(),
     "startup": set(),
-    "framework": set(),
     "rate_limiter": set(),
-    "domain": {"loadsharing"},
     "wire": set(),
     "mobility": {"wire"},
     "loadsharing": {"wire"},
-    "routing": {"wire"},
+    "domain": {"loadsharing"},
+    "http": {"domain"},
+    "signalling": {"wire", "domain", "clock", "rate_limiter"},
     "ovs_setup": {"domain"},
     "simulator": {"loadsharing", "domain"},
-    "openflow": {*BELOW},
-    "signalling": {*BELOW},
-    "store": {*BELOW},
-    "control": {*BELOW, *SERVICES},
-    "rest": {*BELOW, *SERVICES, "control"},
-    "agents": {*BELOW, *SERVICES, "rest", "ovs_setup"},
-    "doctor": {"domain", "ovs_setup", "signalling", "agents"},
+    "doctor": {"domain", "signalling", "agents", "ovs_setup"},
+    # The agents' processes: nothing of the controller's.
+    "agents": {*SHARED, "mobility", "loadsharing", "ovs_setup"},
+    # The controller's process: nothing of the agents'.
+    "controller.ryu": set(),
+    "controller.bindings": {"wire"},
+    "controller.fast": {"wire", "controller.bindings", "controller.switches"},
+    "controller.store": {"loadsharing", "controller.bindings"},
+    "controller.switches": {"wire", "loadsharing", "domain", "rate_limiter", *CONTROLLER} - {"controller.store"},
+    "controller": {*SHARED, "loadsharing", *CONTROLLER} - {"http"},
+    "controller.api": {*SHARED, "loadsharing", *CONTROLLER, "controller"},
+    "rms": {*SHARED, *CONTROLLER, "controller", "controller.api"},
+    # What starts processes, and asks them.
+    "lab": {*SHARED, "ovs_setup", "doctor", "loadsharing", "controller.switches"},
+    "cli": {*SHARED, "ovs_setup", "doctor", "loadsharing", "agents", "lab", "simulator"},
 }
-TOP = {"rms", "lab", "cli"}
 #: What pure code must not touch: sockets, clocks, processes, and Ryu's world.
 IMPURE = {"asyncio", "eventlet", "os", "random", "ryu", "select", "socket", "subprocess", "threading", "time"}
 
 
-def layer_of(path: Path) -> str:
-    package, *rest = path.relative_to(ROOT).with_suffix("").parts
-    return rest[0] if package == "ryu_pmipls" else package
+def layer_of(parts: tuple[str, ...]) -> str:
+    """The layer of a module or of what it imports, by the parts of its dotted name."""
+    package, *rest = parts
+    if package == "ovs_setup":
+        return package
+    if rest[0] == "controller" and len(rest) > 1 and (ROOT / "ryu_pmipls" / "controller" / rest[1]).is_dir():
+        return f"controller.{rest[1]}"
+    return rest[0]
+
+
+def parts_of(path: Path) -> tuple[str, ...]:
+    return path.relative_to(ROOT).with_suffix("").parts
 
 
 def modules() -> list[Path]:
@@ -50,44 +67,48 @@ def modules() -> list[Path]:
 
 
 def imports(path: Path) -> Iterator[str]:
-    """The dotted names that a module imports, wherever in it; relative ones made absolute."""
-    package = path.relative_to(ROOT).parent.parts
+    """The dotted names that a module imports, wherever in it."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)
         elif isinstance(node, ast.ImportFrom):
-            base = package[: len(package) - node.level + 1] if node.level else ()
-            origin = ".".join((*base, *filter(None, (node.module,))))
-            yield from (f"{origin}.{name.name}" for name in node.names)
+            assert node.level == 0, f"{path}:{node.lineno}: imports are absolute here"
+            yield from (f"{node.module}.{name.name}" for name in node.names)
 
 
-def project_layer(name: str) -> str | None:
-    package, _, rest = name.partition(".")
-    if package == "ovs_setup":
-        return package
-    return rest.partition(".")[0] if package == "ryu_pmipls" else None
+def used_layers(path: Path) -> set[str]:
+    names = (tuple(name.split(".")) for name in imports(path))
+    ours = (parts for parts in names if parts[0] in ("ryu_pmipls", "ovs_setup") and parts[1:] != ("__version__",))
+    return {layer_of(parts) for parts in ours} - {layer_of(parts_of(path))}
 
 
 def test_every_module_has_its_layer() -> None:
-    assert {layer_of(path) for path in modules()} == {*ALLOWED, *TOP}
+    assert {layer_of(parts_of(path)) for path in modules()} == {*ALLOWED}
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_direction_of_imports(path: Path) -> None:
-    layer = layer_of(path)
-    if layer in TOP:
-        return
-    used = {project_layer(name) for name in imports(path)} - {None, layer, "__version__"}
-    assert used <= ALLOWED[layer], f"{layer} must not import {sorted(map(str, used - ALLOWED[layer]))}"
+    layer = layer_of(parts_of(path))
+    forbidden = used_layers(path) - ALLOWED[layer]
+    assert not forbidden, f"{layer} must not import {sorted(forbidden)}"
 
 
 @pytest.mark.parametrize("layer", sorted(PURE))
 def test_pure_layers_touch_no_socket_and_no_clock(layer: str) -> None:
-    for path in (ROOT / "ryu_pmipls" / layer).rglob("*.py"):
+    for path in (ROOT / "ryu_pmipls" / layer.replace(".", "/")).rglob("*.py"):
         touched = {name.partition(".")[0] for name in imports(path)} & IMPURE
         assert not touched, f"{path.relative_to(ROOT)} imports {sorted(touched)}"
 
 
-def test_only_the_framework_imports_ryu() -> None:
-    users = {layer_of(path) for path in modules() for name in imports(path) if name.partition(".")[0] == "ryu"}
-    assert users == {"framework"}
+def test_one_folder_alone_imports_ryu() -> None:
+    users = {
+        layer_of(parts_of(path)) for path in modules() for name in imports(path) if name.partition(".")[0] == "ryu"
+    }
+    assert users == {"controller.ryu"}
+
+
+def test_agents_and_controller_have_nothing_of_each_other() -> None:
+    for path in modules():
+        layer = layer_of(parts_of(path)).partition(".")[0]
+        others = {"agents": "controller", "controller": "agents", "rms": "agents"}.get(layer)
+        assert others not in {used.partition(".")[0] for used in used_layers(path)}, path

@@ -1,8 +1,8 @@
 """The OpenFlow pipelines of MAG and LMA as data: tables, and every rule that there is, each declared once.
 
-From these come the messages and the templates of :mod:`ryu_pmipls.controller.switches.encoding`, and ``docs/pipeline.md``. Which
-flow entries a node needs says :mod:`ryu_pmipls.controller.switches.rules`. Tables come last to first, for a rule leads to later
-ones only; what no rule matches is dropped.
+Messages, templates and ``docs/pipeline.md`` come from these (:mod:`~ryu_pmipls.controller.switches.encoding`);
+:mod:`~ryu_pmipls.controller.switches.rules` says which flow entries a node needs. Tables come last to first, for a rule
+leads to later ones only; what no rule matches is dropped.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What the flow entries of a switch say of mobile nodes: pure functions, for an RMS that has lost its own record.
+"""Bindings recovered from a switch's flow entries: pure functions, for an RMS that has lost its own record.
 
-The entries are those of :mod:`ryu_pmipls.controller.switches.rules`, as an earlier RMS wrote them. When a Route_adjust said so
-they do not tell: bindings made of them have the timestamp 0, and any message goes before.
+The entries are those of :mod:`ryu_pmipls.controller.switches.rules`, as an earlier RMS wrote them. They do not tell the
+time of the Route_adjust that made them: bindings made of them have the timestamp 0, and any message goes before.
 """
 
 from __future__ import annotations

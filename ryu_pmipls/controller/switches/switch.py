@@ -78,9 +78,9 @@ class Desired:
 class Switch:
     """The switch of a node of the profile, connected or not.
 
-    A :class:`~ryu_pmipls.controller.switches.reconciler.Reconciler` brings a connection in line; from the moment it has begun,
-    changes go to the switch as they come. Every ``audit_interval`` (s) it looks whether all is still there, unless that
-    is None.
+    A :class:`~ryu_pmipls.controller.switches.reconciler.Reconciler` brings a connection in line; from the moment it has
+    begun, changes go to the switch as they come. Every ``audit_interval`` (s) it audits what is there, unless that is
+    None.
     """
 
     def __init__(self, node: Lma | Mag, desired: Desired, audit_interval: float | None) -> None:

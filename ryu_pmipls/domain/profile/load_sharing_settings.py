@@ -84,4 +84,4 @@ if TYPE_CHECKING:
         """The section ``load_sharing`` of a profile, with the settings of every policy."""
 
 else:
-    LoadSharingSettings = create_model("LoadSharing", __base__=_CommonLoadSharing, __module__=__name__, **_OWN)
+    LoadSharingSettings = create_model("LoadSharingSettings", __base__=_CommonLoadSharing, __module__=__name__, **_OWN)

@@ -23,8 +23,8 @@ from rich.console import Console
 from rich.table import Table
 
 from ovs_setup.tunnel import add_tunnel, encapsulation, remove_tunnel
-from ryu_pmipls.cli.rms_views import base_url, fetch
 from ryu_pmipls.domain.profile import Profile, SwitchNode, find_profile, load_profile
+from ryu_pmipls.http.client import base_url, fetch
 from ryu_pmipls.lab.lab import Lab
 from ryu_pmipls.lab.lab_error import LabError
 from ryu_pmipls.lab.measuring.handoff_series import PROBE_RATE, MeasuredHandoff, series

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from docs.generators.doctor import page
 from ryu_pmipls.cli import main
 from ryu_pmipls.doctor import host_gathering
 from ryu_pmipls.doctor.check import Finding, Verdict, ok, unknown, warning, wrong
 from ryu_pmipls.doctor.host_checks import HOST_CHECKS
 from ryu_pmipls.doctor.node_checks import NODE_CHECKS
-from ryu_pmipls.doctor.page import page
 from ryu_pmipls.doctor.printing import document, exit_status, lines, summary
 from ryu_pmipls.domain.profile import HOST_PROFILE, LAB_PROFILE, PROFILE_VARIABLE
 
@@ -67,7 +67,7 @@ def test_json_has_all_of_a_finding() -> None:
 
 def test_the_page_is_current() -> None:
     text = (ROOT / "docs" / "doctor.md").read_text(encoding="utf-8")
-    assert text == page(), "run python -m ryu_pmipls.doctor.page > docs/doctor.md"
+    assert text == page(), "run python -m docs.generators.doctor > docs/doctor.md"
 
 
 def test_titles_are_unique() -> None:

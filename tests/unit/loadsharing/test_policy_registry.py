@@ -105,17 +105,17 @@ POLICY = Policy("patient", PatientSettings, patient, rest_windows=2)
 #: What such a policy is seen by: profile, decisions and their record, REST's choice of a policy, a scenario.
 USE = """
 from pydantic import ValidationError
-from ryu_pmipls.domain.profile import LoadSharing
+from ryu_pmipls.domain.profile import LoadSharingSettings
 from ryu_pmipls.loadsharing import POLICIES, Inputs, LmaLoad, LmaState, LoadSnapshot, PolicyName, Source, decide
 from ryu_pmipls.controller.api.resources import ChoosePolicy
 from ryu_pmipls.simulator.scenario import Contender
 
 assert [*POLICIES] == ["draft", "balance", "static", "patient"]
-sharing = LoadSharing(policy="patient", patience=5, window=60)
+sharing = LoadSharingSettings(policy="patient", patience=5, window=60)
 assert sharing.rest_after_move == 120
 assert sharing.settings.to_document()["patience"] == 5
 try:
-    LoadSharing(patience=0)
+    LoadSharingSettings(patience=0)
 except ValidationError as error:
     assert "greater than or equal to 1" in str(error)
 entry = LmaLoad("lma1", LmaState.LIGHT, 0.1, 0.0, 0, 0, Source.OPENFLOW, 0.0, 60.0, None)

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from wire_samples import GOLDEN, LMA, MAG, NONE, OTHER_LMA, PREFIX, RMS, header, sealed
 
+from docs.generators.messages import reference
 from ryu_pmipls import wire
 from ryu_pmipls.wire import CodePoints, LoadInfo, MagLoad, RouteAdjust, TunnelAck, WireError, build, parse
-from ryu_pmipls.wire.reference import reference
 
 DRAFT: list[type[wire.Message]] = [wire.TunnelRequest, wire.TunnelAck, wire.LoadInfo, wire.LoadAdjust, wire.RouteAdjust]
 

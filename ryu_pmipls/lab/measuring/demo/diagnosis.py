@@ -7,10 +7,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import click
-
-from ryu_pmipls.cli.rms_views import base_url, fetch, reason_lines
 from ryu_pmipls.doctor.printing import lines
+from ryu_pmipls.http.client import ClientError, base_url, fetch
+from ryu_pmipls.http.wording import reason_lines
 from ryu_pmipls.lab.examination import examine_lab
 from ryu_pmipls.lab.lab import Lab, LabStatus
 
@@ -28,8 +27,8 @@ def diagnose(lab: Lab) -> Iterator[str]:
     yield from (f"not running: {name}" for name in stopped(lab.status()))
     try:
         yield from (f"health: {line}" for line in reason_lines(fetch(base_url(lab.profile), "health")))
-    except click.ClickException as error:
-        yield f"health: {error.message}"
+    except ClientError as error:
+        yield f"health: {error}"
     yield from lines(finding for finding in examine_lab(lab) if finding.fault)
     for log in sorted((lab.directory / "log").glob("*.log")):
         yield from (f"{log.name}: {line}" for line in complaints(log))

@@ -10,8 +10,8 @@ from typing import Any
 from rich.console import Console
 
 from ryu_pmipls import __version__
-from ryu_pmipls.cli.rms_views import base_url, fetch
 from ryu_pmipls.domain.profile import Profile
+from ryu_pmipls.http.client import base_url, fetch
 from ryu_pmipls.lab.lab import Lab
 from ryu_pmipls.lab.lab_error import LabError
 from ryu_pmipls.lab.measuring.demo.demo_report import DemoReport, Effect, PictureMark, Sample

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 from rich.console import Console
 
 from ovs_setup.cgroup import CpuGroup
-from ryu_pmipls.cli.rms_views import base_url, fetch, send
 from ryu_pmipls.domain.profile import Profile
+from ryu_pmipls.http.client import base_url, fetch, send
 from ryu_pmipls.lab.lab import Lab
 from ryu_pmipls.lab.lab_layout import cpu_group
 from ryu_pmipls.lab.waiting import expect

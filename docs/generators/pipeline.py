@@ -1,6 +1,6 @@
 """``docs/pipeline.md``, from the declarations of tables and rules.
 
-python -m ryu_pmipls.controller.switches.reference > docs/pipeline.md
+python -m docs.generators.pipeline > docs/pipeline.md
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from ryu_pmipls.controller.switches.pipeline import PIPELINES
 _INTRODUCTION = """\
 # Pipelines
 
-Generated from the declarations in `ryu_pmipls/controller/switches/pipeline.py` by `python -m ryu_pmipls.controller.switches.reference`; do
-not edit.
+Generated from the declarations in `ryu_pmipls/controller/switches/pipeline.py` by
+`python -m docs.generators.pipeline`; do not edit.
 
 Every node has one OpenFlow bridge with the tables shown here. A table lists what its rules may match and do; another
 rule cannot be built. Words in italics are parameters: a rule makes one flow entry for each set of their values.

@@ -1,6 +1,6 @@
 """``docs/messages.md``, from the descriptions that parse and build.
 
-python -m ryu_pmipls.wire.reference > docs/messages.md
+python -m docs.generators.messages > docs/messages.md
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ryu_pmipls.wire.options.option import Option
 _INTRODUCTION = """\
 # Messages and options
 
-Generated from the descriptions in `ryu_pmipls/wire` by `python -m ryu_pmipls.wire.reference`; do not edit.
+Generated from the descriptions in `ryu_pmipls/wire` by `python -m docs.generators.messages`; do not edit.
 
 All numbers are unsigned and in network byte order. Offsets are in octets, of a message from the start of the Mobility
 Header, of an option from the start of its data, after Type and Length. Reserved octets and bits are sent as zero and

@@ -2,22 +2,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from docs.generators.messages import reference
+from docs.generators.wireshark import script
 from ryu_pmipls.wire import MESSAGES, OPTIONS, OWN_OPTIONS
-from ryu_pmipls.wire.reference import reference
-from ryu_pmipls.wire.wireshark import script
 
-DOCS = Path(__file__).resolve().parents[3] / "docs"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
 def test_the_page_is_current() -> None:
     page = (DOCS / "messages.md").read_text(encoding="utf-8")
-    assert page == reference(), "run python -m ryu_pmipls.wire.reference > docs/messages.md"
+    assert page == reference(), "run python -m docs.generators.messages > docs/messages.md"
 
 
 def test_the_wireshark_dissector_is_current() -> None:
     """What it does is tried in ``tests/integration/test_wireshark_dissector.py``."""
     text = (DOCS / "pmipls.lua").read_text(encoding="utf-8")
-    assert text == script(), "run python -m ryu_pmipls.wire.wireshark > docs/pmipls.lua"
+    assert text == script(), "run python -m docs.generators.wireshark > docs/pmipls.lua"
 
 
 def test_the_page_has_every_message_and_option() -> None:

@@ -1,4 +1,4 @@
-"""``docs/doctor.md``, from the checks: ``python -m ryu_pmipls.doctor.page > docs/doctor.md``."""
+"""``docs/doctor.md``, from the checks: ``python -m docs.generators.doctor > docs/doctor.md``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _PAGE = """\
 # The doctor
 
 `pmipls doctor` looks at a host, or at a running lab, and tells what is not as it must be and what to do about it.
-(This page is made by `python -m ryu_pmipls.doctor.page`.)
+(This page is made by `python -m docs.generators.doctor`.)
 
     pmipls doctor                          # can this host have the lab of the profile?
     pmipls doctor --lab                    # the running lab: this host, and every node (--prefix: which lab)

@@ -1,6 +1,6 @@
 """``docs/pmipls.lua``, a Wireshark dissector of the draft's messages, from the descriptions that parse and build.
 
-python -m ryu_pmipls.wire.wireshark > docs/pmipls.lua
+python -m docs.generators.wireshark > docs/pmipls.lua
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from ryu_pmipls.wire.structure import HEADER
 
 _HEAD = """\
 -- Wireshark dissector of the messages of draft-zhou-netlmm-pmipv6-load-sharing-00, as ryu_pmipls sends them.
--- Generated from the descriptions in ryu_pmipls/wire by `python -m ryu_pmipls.wire.wireshark`; do not edit.
+-- Generated from the descriptions in ryu_pmipls/wire by `python -m docs.generators.wireshark`; do not edit.
 --
 -- tshark -X lua_script:pmipls.lua -r FILE, or copy it to the folder of personal Lua plugins (Help, About, Folders).
 --

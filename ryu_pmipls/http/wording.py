@@ -1,0 +1,16 @@
+"""Wording of the RMS's documents, for whoever prints them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Any
+
+
+def local_time(value: float) -> str:
+    """Seconds since 1970 as the local time of day, to the millisecond."""
+    return datetime.fromtimestamp(value, timezone.utc).astimezone().strftime("%H:%M:%S.%f")[:-3]
+
+
+def reason_lines(document: Any) -> list[str]:
+    """The reasons of a document of health, a line each."""
+    return [f"{reason['text']} (since {local_time(reason['since'])})" for reason in document["reasons"]]
