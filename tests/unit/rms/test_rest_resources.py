@@ -76,14 +76,15 @@ def test_health_has_the_shape_of_the_page_and_tells_the_state_of_switches(domain
     domain.keep_reporting({"lma1": 0.1, "lma2": 0.1}, {("mag1", "lma1"): 10})
     domain.until(lambda: domain.get("/v1/health")["status"] == "ok")
     health = domain.get("/v1/health")
-    assert shape(health) == shape(samples()["/v1/health"])
     assert health["switches"] == dict.fromkeys(("mag1", "mag2", "lma1", "lma2"), "ready")
     assert health["downlink"] == {"lma1": "unknown", "lma2": "unknown"}
     assert (health["switch_errors"], health["bindings"], health["reasons"], health["refused"]) == ({}, 0, [], {})
     assert abs(health["time"] - domain.clock.wall()) < 0.1
     domain.switches["mag2"].disconnect()
     domain.until(lambda: domain.get("/v1/health")["status"] == "degraded")
-    assert domain.get("/v1/health")["switches"]["mag2"] == "disconnected"
+    degraded = domain.get("/v1/health")
+    assert shape(degraded | {"reasons": degraded["reasons"][:1]}) == shape(samples()["/v1/health"])
+    assert degraded["switches"]["mag2"] == "disconnected"
     domain.switches["mag2"].hold_barriers = True
     domain.connect("mag2")
     domain.until(lambda: domain.get("/v1/health")["switches"]["mag2"] == "reconciling")
