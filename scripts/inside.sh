@@ -65,5 +65,4 @@ inside() {
 }
 inside update-ca-certificates >/dev/null 2>&1
 status=0
-inside "$home/checkout/run" "$@" || status=$?
-exit $status
+inside "$home/checkout/run" "$@" || status=$?; exit $status # on one line: the checkout may change meanwhile
