@@ -32,9 +32,11 @@ _VARIABLE = (
     (r"[━─═]+", "-"),  # columns are as wide as what is in them
     (r"(?<![\w:])\d\d:\d\d:\d\d(\.\d+)?(?![\w:])", "TIME"),
     (r"(?<![\w:])[0-9a-f]{0,4}(:[0-9a-f]{0,4}){2,7}(?!\w)", "ADDRESS"),
+    (r"ADDRESS ?\(ADDRESS", "ADDRESS (ADDRESS"),  # of ping, old and new
     (r"\b(neutral|light|overloaded)\b", "STATE"),
     (r", pipe \d+", ""),  # of ping, when answers come late
     (r"(?<!\w)unknown(?!\w)|(?<![\w.])-?\d+( \d{3})*(\.\d+)?( ?%)?", "N"),
+    (r"mag\d N(, mag\d N)*", ""),  # in the load list: only MAGs from which something came
     (r"\s+", " "),
 )
 #: Runs a page's commands: the shell's files, processes and network are its own. The CPU groups are the machine's.
