@@ -12,7 +12,7 @@ from ryu_pmipls.domain.profile.values import AutonomousSystem
 
 
 class TunnelSettings(Section):
-    """How MAGs and LMAs encapsulate (``docs/architecture.md``, tunnels)."""
+    """How MAGs and LMAs encapsulate (``docs/ovs-setup.md``)."""
 
     type: Literal["auto", "srv6", "gre"] = "auto"
     underlay_mtu: int = Field(default=1500, ge=1348, le=65535)  # octets

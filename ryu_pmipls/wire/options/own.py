@@ -20,7 +20,7 @@ class Attachment(Option):
     description = OptionDescription(
         subtype=1,
         title="Attachment",
-        source="docs/architecture.md",
+        source="docs/signalling.md",
         layout=Layout(
             Number(name="port", octets=4, text="OpenFlow port at the new MAG"),
             Ipv6(name="anchor", text="LMA that holds the binding"),
@@ -37,7 +37,7 @@ class CoreGateway(Option):
     description = OptionDescription(
         subtype=2,
         title="Core Gateway",
-        source="docs/architecture.md",
+        source="docs/signalling.md",
         layout=Layout(LinkLayer(name="link_layer_address")),
     )
 
@@ -114,7 +114,7 @@ class Drain(Option):
     description = OptionDescription(
         subtype=6,
         title="Drain",
-        source="docs/architecture.md",
+        source="docs/signalling.md",
         layout=Layout(Number(name="draining", octets=1, text="1: have no sessions; 0: take them again")),
     )
 
