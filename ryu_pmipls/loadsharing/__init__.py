@@ -1,4 +1,4 @@
-"""Who carries how much, and which uplink moves where: pure decisions, with time as an argument."""
+"""Load sharing: the load of LMAs and the moves of uplinks between them. Pure decisions, with time as an argument."""
 
 from ryu_pmipls.loadsharing.decision import Alarm, Decision, Inputs, Memory, Outlook, Round, Settings
 from ryu_pmipls.loadsharing.journal import Answer, DecisionOutcome, Incident, Journal, Record

@@ -1,4 +1,4 @@
-"""What a round of load sharing is given, and what it gives: all of it values, so that any round can be played again."""
+"""Inputs and results of a round of load sharing: all of them values, so that any round can be replayed."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from ryu_pmipls.loadsharing.snapshot import LoadSnapshot
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """A policy, by its name, and what it goes by; another value may be used in any round.
+    """A policy, by its name, and its settings; any round may use another value.
 
-    ``cool_down`` is how many seconds a MAG rests after a move, and, up to a window, the LMAs of the move (erratum E25).
-    ``own`` has the settings that single policies have for themselves, those of all of them by name; a policy takes its
-    defaults for what is missing. A round has at most ``max_moves`` moves that could have waited, ``draft`` aside.
+    ``cool_down`` is the seconds that a MAG rests after a move, and, up to a window, the LMAs of the move (erratum E25).
+    ``own`` has the settings of single policies, those of all of them by name; a policy takes its defaults for what is
+    missing. A round has at most ``max_moves`` moves that could have waited, except with ``draft``.
     """
 
     policy: str = "draft"
@@ -30,7 +30,7 @@ class Settings:
     max_moves: int = 10
 
     def to_document(self) -> dict[str, Any]:
-        """What JSON can hold, with the settings of the policies among the others."""
+        """The settings as a JSON document, with those of the policies among the others."""
         return {
             "policy": self.policy,
             "rule": asdict(self.rule),
@@ -41,7 +41,7 @@ class Settings:
 
     @staticmethod
     def from_document(document: Mapping[str, Any]) -> Settings:
-        """What ``to_document`` gave; ``ValueError`` tells what is wrong with it."""
+        """Build from the result of ``to_document``; ``ValueError`` tells what is wrong with it."""
         common = {name: value for name, value in document.items() if name in _COMMON}
         own = {name: value for name, value in document.items() if name not in _COMMON}
         return replace(_SETTINGS.validate_python(common), own=own)
@@ -49,10 +49,10 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Move ``slots`` (anchor -> numbers), a ``share`` of what ``mag`` sends through ``old_lma``, to ``new_lma``.
+    """A move of ``slots`` (anchor -> numbers), a ``share`` of what ``mag`` sends through ``old_lma``, to ``new_lma``.
 
     A share of 1 is all of it: the draft's Load_adjust (erratum E33). ``predicted_cpu`` is the fraction expected at the
-    new LMA, ``rate`` what is expected to move, in packets per second; None where too little is known. ``time`` is
+    new LMA, ``rate`` the packets per second expected to move; None where too little is known. ``time`` is
     seconds since 1970, ``id`` unique, ``round`` the id of the round. An ``evacuation`` leaves an LMA that is dead or
     draining.
     """
@@ -71,7 +71,7 @@ class Decision:
     evacuation: bool = False
 
     def apply(self, uplinks: Uplinks) -> dict[str, Slots]:
-        """Anchor -> slots as they shall be at the MAG, of the anchors that change."""
+        """Anchor -> desired slots at the MAG, of the anchors that change."""
         return {
             anchor: reassigned(slots_of(uplinks, self.mag, anchor), numbers, self.new_lma)
             for anchor, numbers in self.slots.items()
@@ -89,7 +89,7 @@ class Alarm:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What one round leaves to the next: recent decisions, oldest first, and what has to go back one day.
+    """Memory from one round to the next: recent decisions, oldest first, and the uplinks that must go back one day.
 
     ``evacuated`` are (MAG, LMA) whose uplink, anchored at the LMA, had to leave it.
     """
@@ -101,10 +101,10 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """All that a round goes by.
+    """All inputs of a round.
 
-    ``sessions`` are how many mobile nodes of each anchor are at each MAG: they tell which uplinks carry anything, where
-    only the packets of a MAG altogether are counted. None when that is not known; all count alike then.
+    ``sessions`` are the numbers of mobile nodes of each anchor at each MAG: they tell which uplinks carry anything,
+    where only the total packets of a MAG are counted. None when unknown; all anchors then count alike.
     """
 
     settings: Settings
@@ -119,11 +119,11 @@ class Inputs:
 
     @property
     def id(self) -> str:
-        """Names the round: milliseconds since 1970."""
+        """Name of the round: milliseconds since 1970."""
         return str(round(self.time * 1000))
 
     def to_document(self) -> dict[str, Any]:
-        """What JSON can hold; slots as runs of LMAs, without those that their anchor carries."""
+        """The inputs as a JSON document; slots as runs of LMAs, without those that their anchor carries."""
         return {
             "settings": self.settings.to_document() | {"cool_down": float(self.settings.cool_down)},
             "snapshot": self.snapshot.to_document(),
@@ -138,7 +138,7 @@ class Inputs:
 
     @staticmethod
     def from_document(document: Mapping[str, Any]) -> Inputs:
-        """What ``to_document`` gave; ``ValueError`` tells what is wrong with it."""
+        """Build from the result of ``to_document``; ``ValueError`` tells what is wrong with it."""
         try:
             return Inputs(
                 settings=Settings.from_document(document["settings"]),
@@ -158,7 +158,7 @@ class Inputs:
 class Outlook:
     """The highest CPU of the LMAs that took part: ``before`` the round, predicted ``after`` it, and at the ``optimum``.
 
-    Fractions. The optimum is a lower bound: what traffic that can be divided at will would allow.
+    Fractions. The optimum is a lower bound: the level that traffic would allow if it could be divided at will.
     """
 
     before: float
@@ -167,13 +167,13 @@ class Outlook:
 
     @property
     def gap(self) -> float:
-        """By how much of the optimum the prediction is above it."""
+        """Excess of the prediction over the optimum, as a fraction of the optimum."""
         return self.after / self.optimum - 1 if self.optimum > 0 else 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What came out of ``inputs``; ``memory`` is for the next round, ``outlook`` None when no LMA took part."""
+    """Result of a round on ``inputs``; ``memory`` is for the next round, ``outlook`` None when no LMA took part."""
 
     inputs: Inputs
     decisions: tuple[Decision, ...]

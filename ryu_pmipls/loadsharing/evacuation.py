@@ -1,4 +1,4 @@
-"""What has to leave an LMA that is dead or draining, and comes back to it: before any policy, and whatever it is."""
+"""Evacuation of dead and draining LMAs, and the return of their uplinks: before any policy, and for every policy."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from ryu_pmipls.loadsharing.round_builder import RoundBuilder
 from ryu_pmipls.loadsharing.slots import count
 from ryu_pmipls.loadsharing.snapshot import LmaLoad, LmaState
 
-#: So far above the mean a target may get, for the sake of a MAG that need not be divided.
+#: Multiple of the mean that a target may reach, so that a MAG need not be divided.
 _SLACK = 1.05
 
 
 def evacuate(plan: RoundBuilder) -> None:
-    """Move every uplink away from LMAs that are dead or draining, at once and all of it, resting or not.
+    """Move every uplink away from LMAs that are dead or draining, at once and completely, resting or not.
 
     The biggest MAG goes first, to the LMA that is the lightest then; it is divided only where it would bring its
-    target far above the mean. Where no LMA may take anything all stays, and an alarm stands.
+    target far above the mean. Where no LMA may take anything, all uplinks stay, and an alarm stands.
     """
     for row, load in enumerate(plan.snapshot.lmas):
         if not load.state.to_be_left:
@@ -33,7 +33,7 @@ def evacuate(plan: RoundBuilder) -> None:
 
 
 def bring_back(plan: RoundBuilder) -> None:
-    """Uplinks that had to leave their anchor go back while it is light, ``max_moves`` of them in a round."""
+    """Send uplinks that had to leave their anchor back while it is light, ``max_moves`` of them in a round."""
     settings, unit = plan.settings, plan.work_per_rate()
     resting = {move.mag for move in (*plan.recent(settings.cool_down), *plan.decisions)}
     budget = settings.max_moves
@@ -66,7 +66,7 @@ def bring_back(plan: RoundBuilder) -> None:
 
 
 def _spread(plan: RoundBuilder, source: int, mags: Iterable[str]) -> None:
-    """Deal out what MAGs send through an LMA over those that may take it."""
+    """Deal out the MAGs' traffic through an LMA over the LMAs that may take it."""
     load, unit = plan.snapshot.lmas[source], plan.work_per_rate()
     rates = _estimated_rates(plan, source)
     total = sum(rates[mag] for mag in mags) * unit
@@ -112,7 +112,7 @@ def _what(load: LmaLoad) -> str:
 
 
 def _estimated_rates(plan: RoundBuilder, row: int) -> dict[str, float]:
-    """Packets per second from each MAG; what is not known is taken to be as much as the others send on average."""
+    """Packets per second from each MAG; an unknown rate is taken to be the average of the others."""
     rates = plan.rates[row]
     mean = float(np.nanmean(rates)) if np.isfinite(rates).any() else 0.0
     return dict(zip(plan.snapshot.mags, np.nan_to_num(rates, nan=mean).tolist(), strict=True))

@@ -1,4 +1,4 @@
-"""What was decided, and what became of it; and what happened to LMAs."""
+"""Journal of decisions with their outcomes, and of incidents at LMAs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class DecisionOutcome(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a switch or an agent (``by``) made of a decision, at ``time`` (seconds since 1970)."""
+    """Answer of a switch or an agent (``by``) to a decision, at ``time`` (seconds since 1970)."""
 
     by: str
     outcome: DecisionOutcome
@@ -38,7 +38,7 @@ class Record:
 
     @property
     def outcome(self) -> DecisionOutcome:
-        """Acknowledged once anyone who enforces it has done so (an agent that knows only the draft never answers)."""
+        """Outcome: acknowledged once any enforcer has done so (an agent that knows only the draft never answers)."""
         outcomes = [answer.outcome for answer in self.answers]
         if DecisionOutcome.ACKNOWLEDGED in outcomes:
             return DecisionOutcome.ACKNOWLEDGED

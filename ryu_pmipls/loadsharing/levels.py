@@ -1,4 +1,4 @@
-"""How high the CPU of LMAs must be at least: the lower bound that decisions are measured by."""
+"""Lower bound of the LMAs' highest CPU, against which decisions are measured."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Which LMAs are dead: signs, each of them a suspicion only, and the combinations of them that count as death.
+"""Death of LMAs: signs, each of them a suspicion only, and the combinations of them that count as death.
 
-What looks like the death of an LMA may be the RMS's own: cut off from the network it hears nothing of anybody. So death
+The apparent death of an LMA may be a fault of the RMS: cut off from the network, it hears no node at all. So death
 takes a witness, a MAG that was heard after the last sign had shown. Without one nothing could be moved anyway.
 """
 
@@ -19,7 +19,7 @@ class Sign(str, Enum):
     AGENT = "agent"  # no Load_info comes
 
 
-#: What is told of each sign.
+#: Text for each sign.
 WORDS = {
     Sign.SWITCH: "its switch does not answer",
     Sign.TUNNELS: "no MAG has a live tunnel to it",
@@ -37,12 +37,12 @@ class LivenessVerdict:
     reason: str
 
 
-#: Seconds without a word of any MAG after which the RMS has been cut off.
+#: Seconds without a message from any MAG after which the RMS counts as cut off.
 _CUT_OFF = 5.0
 
 
 class _LmaSigns:
-    """What is known of an LMA. ``silent_since`` (its switch) and ``down_since`` are None while that is not so."""
+    """Signs of one LMA. ``silent_since`` is None while its switch answers, ``down_since`` while a tunnel is alive."""
 
     def __init__(self, now: float) -> None:
         self.silent_since: float | None = now
@@ -53,14 +53,14 @@ class _LmaSigns:
 
 
 class Liveness:
-    """Judges the LMAs (names) by what it is told of them and of the MAGs.
+    """Judges the LMAs (names) by reports about them and about the MAGs.
 
     An LMA dies when every sign of one of the combinations in ``dead_when`` shows and a MAG has been heard since. It is
-    back when no sign shows and its switch is ``ready``: it holds all that it shall. An agent is silent
+    back when no sign shows and its switch is ``ready``: the switch holds its desired state. An agent is silent
     after ``silent_after`` seconds. ``dead`` are those that had died before.
 
-    All have to find an RMS that has just started, or that was cut off. So a switch that did not answer when the
-    first MAG was heard again has ``patience`` seconds from then on, and an agent ``silent_after``.
+    All nodes must first find an RMS that has just started, or that was cut off. So a switch that did not answer when
+    the first MAG was heard again has ``patience`` seconds from then on, and an agent ``silent_after``.
     """
 
     def __init__(
@@ -86,10 +86,10 @@ class Liveness:
         """The LMAs that are dead, in the order in which they died."""
         return tuple(self._dead)
 
-    # What is told.
+    # Reports.
 
     def switch(self, lma: str, answers: bool, ready: bool, now: float) -> None:
-        """Whether the LMA's switch is connected and answers, and whether it holds all that it shall."""
+        """Report the LMA's switch: ``answers`` if connected and answering, ``ready`` if it holds its desired state."""
         entry = self._lmas[lma]
         entry.ready = answers and ready
         if answers:
@@ -98,7 +98,7 @@ class Liveness:
             entry.silent_since = now
 
     def tunnels(self, mag: str, alive: Mapping[str, bool], now: float) -> None:
-        """Which tunnels a MAG has (to LMA -> whether it is alive), all of them; none when its switch is away."""
+        """Report all tunnels of a MAG (to LMA -> true while alive); none when its switch is away."""
         for lma, entry in self._lmas.items():
             if lma in alive:
                 entry.tunnels[mag] = alive[lma]
@@ -110,19 +110,19 @@ class Liveness:
                 entry.down_since = now
 
     def mag_heard(self, now: float) -> None:
-        """The switch of some MAG has said something."""
+        """Report a message from the switch of any MAG."""
         if now - self._witnessed > _CUT_OFF:
             self._resumed = now
         self._witnessed = max(self._witnessed, now)
 
     def agent_heard(self, lma: str, now: float) -> None:
-        """The LMA's agent has said something."""
+        """Report a message from the LMA's agent."""
         self._lmas[lma].heard = max(self._lmas[lma].heard, now)
 
-    # What follows.
+    # Conclusions.
 
     def signs(self, lma: str, now: float) -> dict[Sign, float]:
-        """The signs of death that an LMA shows, and since when."""
+        """The signs of death that an LMA shows, each with the time since when."""
         entry = self._lmas[lma]
         switch, agent = entry.silent_since, max(entry.heard, self._resumed) + self._silent_after
         if switch is not None and switch < self._resumed:
@@ -131,7 +131,7 @@ class Liveness:
         return {sign: time for sign, time in since.items() if time is not None and time <= now}
 
     def judge(self, now: float) -> list[LivenessVerdict]:
-        """Who has died and who is back since the last time."""
+        """Verdicts on the LMAs that have died and those that are back since the last call."""
         verdicts = []
         for lma, entry in self._lmas.items():
             signs = self.signs(lma, now)

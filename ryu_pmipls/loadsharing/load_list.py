@@ -18,7 +18,7 @@ SATURATED = 0.95
 
 @dataclass(frozen=True, slots=True)
 class OverloadRule:
-    """When an LMA is overloaded: CPU *and* packets over their thresholds (draft section 3.2), or either.
+    """Rule for overload: CPU *and* packets over their thresholds (draft section 3.2), or either.
 
     ``cpu_threshold`` and ``hysteresis`` are fractions, ``packet_threshold`` is packets in a window at an LMA of
     capacity 1. An LMA is hot from ``cpu_threshold`` on, and until its CPU falls below ``cpu_threshold - hysteresis``
@@ -41,8 +41,8 @@ class OverloadRule:
     def state(self, hot: bool, packets: float, projected: float | None = None) -> LmaState:
         """The state of an LMA of which everything is known; counts are for a capacity of 1.
 
-        ``packets`` is what was counted, ``projected`` what a whole window would have at that rate, if only a part of it
-        was watched: what may become too much is not light, but is not proven to be an overload either.
+        ``packets`` were counted; ``projected`` are the packets of a whole window at that rate, if only a part of it was
+        watched. A load that may become too much is not light, but is not proven to be an overload either.
         """
         many = packets > self.packet_threshold
         if self.combine == "and":
@@ -76,7 +76,7 @@ class _SourceCounts:
 
 
 class _LmaRecord:
-    """What is remembered of one LMA."""
+    """Record of one LMA."""
 
     def __init__(self, mags: int, window: float) -> None:
         self.cpu: float | None = None
@@ -93,11 +93,11 @@ class _LmaRecord:
 
     @property
     def full(self) -> bool:
-        """Whether the LMA may be offered more than it forwards."""
+        """True when the LMA may be offered more than it forwards."""
         return self.cpu is not None and self.cpu >= SATURATED
 
     def from_ports(self) -> _SourceCounts | None:
-        """Counts of the tunnel ports, as of the one that was read longest ago; None while one of them is unknown."""
+        """Counts of the tunnel ports, as of the port read longest ago; None while one of them is unknown."""
         counts = self.ports.counts()
         if counts is None:
             return None
@@ -105,7 +105,7 @@ class _LmaRecord:
         if unknown.any():
             if (unknown & self.present).any():
                 return None
-            # Where there is no tunnel nothing arrives.
+            # Without a tunnel, nothing arrives.
             counts.packets[unknown] = counts.octets[unknown] = counts.newest[unknown] = 0
             counts.spans[unknown] = np.nanmin(counts.spans)
         return _SourceCounts(
@@ -124,8 +124,8 @@ class _LmaRecord:
 class LoadList:
     """Collects samples of the domain's ``lmas`` and ``mags`` (names, in the profile's order).
 
-    ``window`` and ``report_interval`` are seconds; what is older than ``stale_after`` seconds, by default two report
-    intervals (erratum E28), is not acted upon. ``capacities`` (LMA -> relative number, 1 if not given) tells unequal
+    ``window`` and ``report_interval`` are seconds. Samples older than ``stale_after`` seconds, by default two report
+    intervals (erratum E28), are not acted upon. ``capacities`` (LMA -> relative number, 1 if not given) tells unequal
     LMAs apart. Names that are not of the domain raise ``KeyError``.
     """
 
@@ -154,12 +154,12 @@ class LoadList:
         self._no_spans = np.full(len(mags), np.nan)
         self._whole = np.full(len(mags), window)
 
-    # What is measured.
+    # Measurements.
 
     def ports(self, lma: str, mags: Iterable[str]) -> None:
-        """The MAGs to which the LMA's switch has a tunnel port now. What one that is gone has counted is forgotten.
+        """Set the MAGs to which the LMA's switch has a tunnel port now. Counts of removed ports are forgotten.
 
-        Until each of these was read twice the LMA's counts are unknown; ports that are not named are not listened to.
+        Until each of these was read twice, the LMA's counts are unknown; counters of other ports are ignored.
         """
         entry = self._entries[lma]
         present = np.zeros(len(self._names), dtype=np.bool_)
@@ -170,8 +170,8 @@ class LoadList:
     def port_statistics(self, lma: str, counters: Mapping[str, tuple[int, int]], now: float) -> None:
         """Take the cumulative 64-bit counters (MAG -> packets and octets received) of the LMA's tunnel ports.
 
-        All ones is unknown, and so is a port that was left out. ``now`` is when they were asked for, so that a late
-        answer is as old as it is.
+        All ones is unknown, and so is a port that was left out. ``now`` is the time of the request, so that a late
+        answer shows its true age.
         """
         read = np.full((2, len(self._names)), UNKNOWN_COUNTER, dtype=np.uint64)
         for mag, reading in counters.items():
@@ -179,20 +179,20 @@ class LoadList:
         self.port_counters(lma, read, now)
 
     def port_counters(self, lma: str, counters: Counters, now: float) -> None:
-        """The same from an array of the shape (2, MAGs), all ones where unknown."""
+        """Take port statistics from an array of the shape (2, MAGs), all ones where unknown."""
         entry = self._entries[lma]
         entry.connected = True
         entry.ports.add(counters, now)
 
     def switch_lost(self, lma: str) -> None:
-        """The LMA's switch is disconnected: Load_info counts until the next statistics, which bridge the gap."""
+        """Report the LMA's switch disconnected: Load_info counts until the next statistics, which bridge the gap."""
         self._entries[lma].connected = False
 
     def load_info(self, lma: str, cpu: float, total_packets: int, per_mag: Mapping[str, int], now: float) -> None:
         """Take a Load_info: ``cpu`` is a fraction, counts are packets in the recent window.
 
-        A total below the sum of the MAGs' counts is replaced by the sum (erratum E17); of a MAG that is not listed
-        nothing is known. A report that is no later than the last is passed over. Raises ``ValueError`` if ``cpu`` is
+        The sum of the MAGs' counts replaces a total below it (erratum E17); the count of a MAG that is not listed is
+        unknown. A report that is no later than the last is passed over. Raises ``ValueError`` if ``cpu`` is
         not between 0 and 1 (erratum E9).
         """
         if not 0 <= cpu <= 1:
@@ -225,23 +225,23 @@ class LoadList:
         self._offered.add(slice(column, column + 1), read, now)
 
     def sent_counters(self, counters: Counters, now: float) -> None:
-        """The same of all MAGs at once, from an array of the shape (LMAs, MAGs)."""
+        """Take sent statistics of all MAGs at once, from an array of the shape (LMAs, MAGs)."""
         self._offered.add(slice(None), counters, now)
 
-    # What is told.
+    # States set from outside.
 
     def set_draining(self, lma: str, draining: bool) -> None:
-        """The operator wants the LMA free of traffic, or no longer."""
+        """Set the operator's wish that the LMA be free of traffic."""
         self._entries[lma].draining = draining
 
     def set_dead(self, lma: str, dead: bool, cause: str | None = None) -> None:
-        """The LMA has failed, and why, or is back and has all its rules."""
+        """Set an LMA as failed, with the cause, or as back with all its flow entries."""
         self._entries[lma].dead, self._entries[lma].cause = dead, cause
 
-    # What there is.
+    # Results.
 
     def full(self) -> list[str]:
-        """The LMAs that may be offered more than they forward: MAGs are to tell how much that is."""
+        """The LMAs that may be offered more than they forward: the MAGs must tell how much that is."""
         return [lma for lma, entry in self._entries.items() if entry.full]
 
     def snapshot(self, now: float) -> LoadSnapshot:
@@ -272,10 +272,10 @@ class LoadList:
         return now - time <= self._stale_after
 
     def _counts(self, entry: _LmaRecord, now: float) -> tuple[_SourceCounts | None, bool]:
-        """The counts to show, and whether they may be acted upon.
+        """The counts to show, and true if they may be acted upon.
 
-        Port statistics of a connected switch win over a Load_info (erratum E30) while they are fresh; when there is
-        nothing to act upon the latest are shown.
+        Port statistics of a connected switch win over a Load_info (erratum E30) while they are fresh; when no counts
+        may be acted upon, the latest are shown.
         """
         ports, signalled = entry.from_ports(), entry.signalled
         if ports is not None and entry.connected and self._fresh(ports.time, now):
@@ -315,7 +315,7 @@ class LoadList:
 
 
 def _loss(offered: Floats, arriving: Floats) -> float | None:
-    """The fraction lost of what MAGs sent to an LMA, of those of which both rates (packets/s) are known."""
+    """The fraction lost of the packets that MAGs sent to an LMA, over the MAGs with both rates (packets/s) known."""
     known = np.isfinite(offered) & np.isfinite(arriving)
     sent = float(offered[known].sum())
     return max(0.0, 1 - float(arriving[known].sum()) / sent) if sent > 0 else None

@@ -1,4 +1,4 @@
-"""What the operator moves by hand."""
+"""Moves by the operator's hand."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from ryu_pmipls.loadsharing.snapshot import LmaState
 
 
 def adjust(inputs: Inputs, mag: str, lma: str) -> Round:
-    """A round that moves all uplinks of a MAG to an LMA (names), and nothing else; ``KeyError`` if there is none such.
+    """A round that moves all uplinks of a MAG to an LMA (names), and nothing else; ``KeyError`` for an unknown name.
 
-    Like any MAG that was moved it rests then, for the cool-down; after that the policy may move it again.
+    Like any moved MAG, it then rests for the cool-down; after that the policy may move it again.
     """
     plan = RoundBuilder(inputs)
     target, column, unit = plan.row[lma], plan.column[mag], plan.work_per_rate()
@@ -32,7 +32,7 @@ def adjust(inputs: Inputs, mag: str, lma: str) -> Round:
 
 
 def if_drained(inputs: Inputs, lmas: frozenset[str]) -> Inputs:
-    """The same inputs, were those LMAs drained."""
+    """Copy of the inputs with those LMAs drained."""
     loads = tuple(
         replace(load, state=LmaState.DRAINING) if load.lma in lmas and load.state is not LmaState.DEAD else load
         for load in inputs.snapshot.lmas

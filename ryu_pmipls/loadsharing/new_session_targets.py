@@ -1,4 +1,4 @@
-"""Where mobile nodes that come new get their session: not at an LMA that has too much to do (RFC 6463)."""
+"""Targets of new sessions: an overloaded LMA sends new mobile nodes to another (RFC 6463)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ryu_pmipls.loadsharing.snapshot import LmaLoad, LmaState
 
 
 class NewSessionTargets:
-    """Tells for each LMA (by name) at which one its new sessions shall be.
+    """Chooses for each LMA (by name) the one that gets its new sessions.
 
     ``targets`` holds every LMA of the domain, in the profile's order; most have their own name there.
     """
@@ -20,12 +20,12 @@ class NewSessionTargets:
         self._confirmed: dict[str, str] = {}
 
     def decide(self, inputs: Inputs) -> list[tuple[str, str]]:
-        """One round: (LMA, target) for each LMA that has to be told now.
+        """One round: (LMA, target) for each LMA that must be told now.
 
         An LMA that is overloaded, draining or dead sends new sessions elsewhere, and so does one that the policy names.
-        Where the policy has several LMAs take them, they choose different ones. Each keeps to its target as long as
-        that may take more, but for those that are to be left and send away all. They are told in every round, for their
-        agents may have been restarted; the others until they have confirmed.
+        Where the policy has several LMAs take them, they choose different ones. Each keeps its target as long as that
+        may take more, except draining and dead LMAs, which send all sessions away. LMAs with another target than
+        themselves are told in every round, for their agents may have been restarted; the others until they confirm.
         """
         policy, loads = policy_of(inputs.settings), inputs.snapshot.lmas
         light = [load for load in loads if load.state is LmaState.LIGHT]
@@ -40,12 +40,12 @@ class NewSessionTargets:
         ]
 
     def confirmed(self, lma: str, target: str) -> bool:
-        """The LMA has answered that it does so; tells whether that is new."""
+        """Record the LMA's confirmation of its target; true if that is new."""
         known, self._confirmed[lma] = self._confirmed.get(lma), target
         return known != target
 
     def _choose(self, giving: list[LmaLoad], taking: list[str], may_take: set[str]) -> dict[str, str]:
-        """The highest first: its target of before if that still may take, else the next of those that take."""
+        """Target of each giving LMA, the highest first: its former one if that may still take, else the next."""
         chosen, number = {}, 0
         for load in sorted(giving, key=lambda load: -(load.cpu or 0.0)):
             present = self.targets[load.lma]

@@ -1,4 +1,4 @@
-"""What MAGs send towards LMAs, as the MAGs' own switches count it: an LMA that is full does not see what it loses."""
+"""Load that MAGs offer to LMAs, as the MAGs' own switches count it: a full LMA does not see its losses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ryu_pmipls.loadsharing.window import IMPLAUSIBLE, UNKNOWN_COUNTER, Counters
 class OfferedRates:
     """Packets per second from each of ``mags`` MAGs to each of ``lmas`` LMAs, between the two newest samples.
 
-    Both are numbered from 0. Nothing is known of what was sampled, or began, more than ``keep`` seconds ago.
+    Both are numbered from 0. A rate whose last sample, or whose start, is more than ``keep`` seconds old is unknown.
     """
 
     def __init__(self, lmas: int, mags: int, keep: float) -> None:
@@ -22,8 +22,8 @@ class OfferedRates:
     def add(self, mags: slice, counters: Counters, now: float) -> None:
         """Take the cumulative 64-bit counters of packets that some MAGs have sent, shape (LMAs, those MAGs).
 
-        All ones is unknown, and says nothing; neither does a sample that is no later than the last one. After the reset
-        of a counter its rate is unknown until the next sample.
+        All ones is unknown, and is ignored; so is a sample that is no later than the last one. After the reset of a
+        counter its rate is unknown until the next sample.
         """
         read, time = self._read[:, mags], self._time[:, mags]
         heard = (counters != UNKNOWN_COUNTER) & ~(time >= now)

@@ -1,4 +1,4 @@
-"""A recorded decision, made again from what it was made from."""
+"""Replay of a recorded decision from its recorded inputs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Replay:
 
     @property
     def same(self) -> Decision | None:
-        """The decision of that round which is the recorded one; None if there is none."""
+        """The decision of that round that equals the recorded one; None if there is none."""
         return next((decision for decision in self.again.decisions if self._is_recorded(decision)), None)
 
     def _is_recorded(self, decision: Decision) -> bool:
@@ -34,7 +34,7 @@ class Replay:
         )
 
     def lines(self) -> Iterator[str]:
-        """What was decided and why, what became of it, and whether it would be decided again; one sentence a line."""
+        """Sentences, one a line: the decision and its reason, its outcome, and if the round would decide so again."""
         recorded, inputs = self.document, self.again.inputs
         slots = sum(len(numbers) for numbers in recorded["slots"].values())
         what = f"{recorded['share']:.0%} of what it sends through {recorded['old_lma']} ({slots} slots)"

@@ -1,4 +1,4 @@
-"""A round in the making: the decisions so far, and what they will do to the LMAs."""
+"""A round in the making: the decisions so far, and their predicted effect on the LMAs."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from ryu_pmipls.loadsharing.slots import Slots, carried
 from ryu_pmipls.loadsharing.snapshot import LmaState
 from ryu_pmipls.loadsharing.window import UNKNOWN, Flags, Floats
 
-#: The states in which an LMA may get anything at all.
+#: States in which an LMA may be given uplinks at all.
 TAKING = (LmaState.LIGHT, LmaState.NEUTRAL)
 
 
 class RoundBuilder:
-    """What a policy reads and adds to. LMAs and MAGs go by their place in the profile (``row`` and ``column``).
+    """Round that a policy reads and adds to. LMAs and MAGs go by their place in the profile (``row`` and ``column``).
 
     ``cpu`` is the predicted CPU fraction of each LMA (NaN unknown), ``packets`` the predicted packets in a window; both
     follow the decisions that are added. Work is CPU fraction times capacity, so that it is the same at every LMA.
@@ -46,20 +46,20 @@ class RoundBuilder:
         return [move for move in self.inputs.memory.moves if self.now - move.time < seconds]
 
     def uplinks(self, mag: str) -> Mapping[str, Slots]:
-        """Anchor -> slots of a MAG, as they are after the decisions so far."""
+        """Anchor -> slots of a MAG after the decisions so far."""
         return {**self.inputs.uplinks.get(mag, {}), **self._changed.get(mag, {})}
 
     def carried(self, mag: str, lma: str) -> dict[str, tuple[int, ...]]:
         """Anchor -> slots of a MAG that an LMA carries after the decisions so far, in the order of the snapshot.
 
-        That of the uplinks may be another one in a record: it leaves out anchors that carry all of their own.
+        The order of the uplinks may differ in a record, which leaves out anchors that carry all of their own.
         """
         found = carried({mag: self.uplinks(mag)}, mag, lma)
         order = sorted(found, key=lambda anchor: self.row.get(anchor, len(self.row)))
         return {anchor: found[anchor] for anchor in order}
 
     def weights(self, mag: str, slots: Mapping[str, tuple[int, ...]]) -> dict[str, float]:
-        """Anchor -> weight of one of its slots: its sessions at the MAG; all alike where none is known of."""
+        """Anchor -> weight of one of its slots: its sessions at the MAG; all alike where no session is known."""
         if self.inputs.sessions is not None:
             sessions = self.inputs.sessions.get(mag, {})
             found = {anchor: float(sessions.get(anchor, 0)) for anchor in slots}
@@ -68,7 +68,7 @@ class RoundBuilder:
         return dict.fromkeys(slots, 1.0)
 
     def part(self, mag: str, slots: Mapping[str, tuple[int, ...]], whole: Mapping[str, tuple[int, ...]]) -> float:
-        """The fraction of the traffic of ``whole`` that is that of ``slots``, some of them."""
+        """The fraction of the traffic of ``whole`` that belongs to ``slots``, a part of it."""
         weights = self.weights(mag, whole)
         total = sum(weights[anchor] * len(numbers) for anchor, numbers in whole.items())
         return (
@@ -76,7 +76,7 @@ class RoundBuilder:
         )
 
     def share(self, mag: str, row: int, slots: Mapping[str, tuple[int, ...]]) -> float:
-        """The fraction of what an LMA carried for a MAG before the round that is that of ``slots``."""
+        """The fraction that ``slots`` made up of the traffic an LMA carried for a MAG before the round."""
         return min(1.0, self.part(mag, slots, carried(self.inputs.uplinks, mag, self.names[row])))
 
     def move(
@@ -91,7 +91,7 @@ class RoundBuilder:
         reason: str,
         evacuation: bool = False,
     ) -> None:
-        """Decide a move from LMA ``old`` to LMA ``new`` (rows) that takes so much work and packets per second along."""
+        """Decide a move from LMA ``old`` to LMA ``new`` (rows), of ``work`` and ``rate`` packets per second."""
         self.cpu[old] = max(0.0, self.cpu[old] - work / self.capacity[old])
         self.cpu[new] += work / self.capacity[new]
         self.packets[old] -= rate * self.snapshot.window
@@ -115,7 +115,7 @@ class RoundBuilder:
         self._changed.setdefault(mag, {}).update(decision.apply({mag: self.uplinks(mag)}))
 
     def alarm(self, lma: str, reason: str) -> None:
-        """An LMA should be relieved and cannot."""
+        """Raise an alarm: an LMA should be relieved and cannot."""
         since = next((alarm.since for alarm in self.inputs.memory.alarms if alarm.lma == lma), self.now)
         self._alarms[lma] = Alarm(lma, since, reason)
 
@@ -127,13 +127,13 @@ class RoundBuilder:
         return [(int(column), int(counts[column])) for column in order]
 
     def work_per_rate(self) -> float:
-        """Work that a packet per second makes, as of all LMAs together; 0 while none has any traffic."""
+        """Work that a packet per second makes, over all LMAs together; 0 while none has any traffic."""
         rate = np.nansum(self.rates, axis=1)
         known = (rate > 0) & np.isfinite(self.cpu)
         return float((self.cpu * self.capacity)[known].sum() / rate[known].sum()) if known.any() else 0.0
 
     def result(self) -> Round:
-        """The round as it came out; what happened too long ago to matter is forgotten."""
+        """The finished round; its memory forgets events too old to matter."""
         remembered = self.recent(max(self.settings.cool_down, self.snapshot.window))
         memory = Memory(
             moves=(*remembered, *self.decisions),

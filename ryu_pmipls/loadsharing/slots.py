@@ -1,4 +1,4 @@
-"""Which LMAs carry the uplink of a MAG's mobile nodes, and in which shares.
+"""Slots: the LMAs that carry the uplink of a MAG's mobile nodes, and their shares.
 
 The uplink of the mobile nodes at a MAG that one LMA anchors is dealt out over ``SLOTS`` equal slots; each flow keeps to
 one slot by its hash (the buckets of an OpenFlow select group), and each slot is carried by one LMA. A share is a number
@@ -16,7 +16,7 @@ SLOTS = 32
 
 #: The LMA that carries each slot; ``SLOTS`` names.
 Slots = tuple[str, ...]
-#: MAG -> anchor LMA -> slots. Where nothing is said the anchor carries them itself.
+#: MAG -> anchor LMA -> slots. The anchor carries slots that have no entry.
 Uplinks = Mapping[str, Mapping[str, Slots]]
 
 
@@ -32,7 +32,7 @@ def slots_of(uplinks: Uplinks, mag: str, anchor: str) -> Slots:
 
 
 def weights(slots: Slots) -> dict[str, int]:
-    """How many slots each LMA carries, in the order of their first slots."""
+    """Number of slots that each LMA carries, in the order of their first slots."""
     return {lma: slots.count(lma) for lma in dict.fromkeys(slots)}
 
 
@@ -50,12 +50,12 @@ def carried(uplinks: Uplinks, mag: str, lma: str) -> dict[str, tuple[int, ...]]:
 
 
 def count(slots: Mapping[str, tuple[int, ...]]) -> int:
-    """How many slots there are of all anchors together."""
+    """Number of slots of all anchors together."""
     return sum(map(len, slots.values()))
 
 
 def totals(uplinks: Uplinks, mag: str) -> dict[str, int]:
-    """How many slots each LMA carries of all anchors of ``mag`` together."""
+    """Number of slots that each LMA carries, of all anchors of ``mag`` together."""
     found: Counter[str] = Counter()
     for anchor in uplinks.get(mag, {}):
         found.update(slots_of(uplinks, mag, anchor))
@@ -63,7 +63,7 @@ def totals(uplinks: Uplinks, mag: str) -> dict[str, int]:
 
 
 def reassigned(slots: Slots, numbers: Sequence[int], lma: str) -> Slots:
-    """The same slots, but those ``numbers`` carried by ``lma``."""
+    """Copy of the slots with those ``numbers`` carried by ``lma``."""
     changed = list(slots)
     for number in numbers:
         changed[number] = lma

@@ -1,4 +1,4 @@
-"""The load list as it stood at a time: what policies decide from, and what is recorded with their decisions."""
+"""The load list at one time: the input of policies, recorded with their decisions."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from ryu_pmipls.loadsharing.window import UNKNOWN, Floats, Integers
 
 
 class LmaState(str, Enum):
-    """What an LMA may be in a move (erratum E20): overloaded a source, light a target.
+    """Role of an LMA in a move (erratum E20): an overloaded one is a source, a light one a target.
 
-    A draining or dead one has to give up all that it carries; the others are neither source nor target by the draft.
+    A draining or dead one must give up all that it carries; the others are neither source nor target by the draft.
     """
 
     OVERLOADED = "overloaded"
@@ -27,12 +27,12 @@ class LmaState(str, Enum):
 
     @property
     def to_be_left(self) -> bool:
-        """Whether nothing may come to it, and what it has must go. A dead one may be so by its switch alone."""
+        """True when it may get no uplink and must give up those it has. Its switch alone may make an LMA dead."""
         return self in (LmaState.DRAINING, LmaState.DEAD)
 
 
 class Source(str, Enum):
-    """Where packet counts come from."""
+    """Source of packet counts."""
 
     OPENFLOW = "openflow"  # statistics of the LMA's tunnel ports
     SIGNALLING = "signalling"  # Load_info
@@ -40,9 +40,9 @@ class Source(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class MagTraffic:
-    """What one MAG sent through one LMA in the last ``span`` seconds; None is unknown.
+    """Traffic of one MAG through one LMA in the last ``span`` seconds; None is unknown.
 
-    ``offered`` is how many packets per second it has lately sent there, lost ones included, as its own switch counts.
+    ``offered`` is the packets per second it has lately sent there, lost ones included, as its own switch counts them.
     """
 
     mag: str
@@ -56,10 +56,10 @@ class MagTraffic:
 class LmaLoad:
     """One entry of the load list. ``cpu`` is a fraction, ages and ``span`` are seconds; None is unknown.
 
-    ``packets`` and ``octets`` tell what arrived from the MAGs in the window, of which at least ``span`` seconds were
+    ``packets`` and ``octets`` arrived from the MAGs in the window, of which at least ``span`` seconds were
     watched for every MAG. ``signalled_packets`` is the total of the newest Load_info, for comparison. ``capacity`` is
-    relative to that of the other LMAs. ``cause`` is why an LMA counts as dead, or who drains it. ``loss`` is the
-    fraction that was lately lost of what MAGs sent to the LMA, if that is full.
+    relative to that of the other LMAs. ``cause`` is the reason an LMA counts as dead, or the party that drains it.
+    ``loss`` is the fraction lately lost of the packets that MAGs sent to the LMA, if that is full.
     """
 
     lma: str
@@ -81,9 +81,9 @@ class LmaLoad:
 class LoadSnapshot:
     """The load list at a time: entries in the profile's order of LMAs, ``mags`` in its order of MAGs.
 
-    ``packets``, ``octets`` (int64) and ``spans`` (float64, s) have the shape (LMAs, MAGs): what came from each MAG in
-    the last ``spans`` seconds; ``UNKNOWN`` and NaN where that is not known. ``offered`` (float64, packets/s, NaN for
-    unknown) of the same shape is what each MAG has lately sent there. ``window`` and ``report_interval`` are seconds.
+    ``packets``, ``octets`` (int64) and ``spans`` (float64, s) have the shape (LMAs, MAGs): arrivals from each MAG in
+    the last ``spans`` seconds; ``UNKNOWN`` and NaN for unknown. ``offered`` (float64, packets/s, NaN for unknown), of
+    the same shape, is the rate that each MAG has lately sent there. ``window`` and ``report_interval`` are seconds.
     Arrays must not be changed.
     """
 
@@ -130,7 +130,7 @@ class LoadSnapshot:
         return self.lmas[self._row(name)]
 
     def traffic(self, lma: str) -> tuple[MagTraffic, ...]:
-        """What came through an LMA from the MAGs that send anything there, or of which that is not known."""
+        """Traffic through an LMA from the MAGs that send anything there, or may do so for all that is known."""
         row = self._row(lma)
         return tuple(
             MagTraffic(
@@ -150,7 +150,7 @@ class LoadSnapshot:
         return rates
 
     def to_document(self) -> dict[str, Any]:
-        """What JSON can hold; MAGs that sent nothing through an LMA are left out there."""
+        """The load list as a JSON document; an LMA's entry leaves out MAGs that sent nothing through it."""
         return {
             "time": self.time,
             "window": self.window,
@@ -167,7 +167,7 @@ class LoadSnapshot:
 
     @staticmethod
     def from_document(document: Mapping[str, Any]) -> LoadSnapshot:
-        """What ``to_document`` gave; ``KeyError``, ``TypeError`` or ``ValueError`` if it is none."""
+        """Build from the result of ``to_document``; ``KeyError``, ``TypeError`` or ``ValueError`` for anything else."""
         loads = []
         for entry in document["lmas"]:
             fields = {key: value for key, value in entry.items() if key != "mags"}

@@ -1,4 +1,4 @@
-"""What the cumulative counters of a switch's ports gained in the recent past."""
+"""Recent gains of the cumulative counters of a switch's ports."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import numpy.typing as npt
 
 #: OpenFlow 1.3, section A.3.5.6: a counter that the switch does not have reads as all ones.
 UNKNOWN_COUNTER = 2**64 - 1
-#: Stands for a count that is not known, in arrays of counts.
+#: Unknown count, in arrays of counts.
 UNKNOWN = -1
-#: Memory is bounded by keeping about this many rows of samples to a window; between them counts are interpolated.
+#: Rows of samples kept per window, about, which bounds memory; counts between rows are interpolated.
 ROWS_PER_WINDOW = 16
-#: A port that was not heard of for so many windows begins anew.
+#: Windows without a sample after which a port begins anew.
 FORGOTTEN_AFTER = 2
-#: No counter gains so much from one sample to the next. One that seems to has been reset, if it fell, and is not to be
-#: believed, if it rose; otherwise one that fell has wrapped.
+#: Gain that no counter makes from one sample to the next. A counter that seems to make it was reset, if it fell, and is
+#: not to be believed, if it rose. A counter that fell with a smaller gain has wrapped.
 IMPLAUSIBLE = np.uint64(2**48)
 
 Integers = npt.NDArray[np.int64]
@@ -28,11 +28,11 @@ Flags = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class WindowCounts:
-    """What ports gained in the window that ended at ``time``, one element a port; all arrays have the shape (ports,).
+    """Gains of ports in the window that ended at ``time``, one element a port; all arrays have the shape (ports,).
 
     ``packets`` and ``octets`` came in the last ``spans`` seconds before ``time``: a window, or what was watched of it.
-    They are ``UNKNOWN`` (and the span NaN) for a port that is not there or was not read twice by then. ``newest`` is
-    packets per second between the two newest samples of each port, NaN where that is not known.
+    They are ``UNKNOWN`` (and the span NaN) for a port that is absent or was not read twice by then. ``newest`` is
+    packets per second between the two newest samples of each port, NaN where unknown.
     """
 
     time: float
@@ -45,9 +45,9 @@ class WindowCounts:
 class PortWindows:
     """Sliding windows of ``window`` seconds over the 64-bit packet and octet counters of ``ports`` ports.
 
-    Ports are numbered from 0 and are all there unless ``set_present`` tells otherwise. The samples of a switch mostly
-    come together, in one reply: so they are kept in common rows, one a sixteenth of a window at most. Where a port was
-    missing in a reply its row is filled in, by interpolation, when it is next heard of.
+    Ports are numbered from 0 and are all present unless ``set_present`` tells otherwise. The samples of a switch mostly
+    come together, in one reply: so they are kept in common rows, at most one each sixteenth of a window. Where a port
+    was missing in a reply, interpolation fills in its row when its next sample comes.
     """
 
     def __init__(self, ports: int, window: float) -> None:
@@ -61,15 +61,15 @@ class PortWindows:
         self._rows: list[tuple[float, Counters]] = []  # time, gained by then
 
     def set_present(self, present: Flags) -> None:
-        """Which ports there are, an array of the shape (ports,); those that are gone lose their history."""
+        """Set the ports that are present, an array of the shape (ports,); ports that are gone lose their history."""
         self._last[self._present & ~present] = np.nan
         self._present = present
 
     def add(self, counters: Counters, now: float) -> None:
         """Take the counters of all ports as of ``now``: packets and octets, shape (2, ports).
 
-        All ones is unknown, and says nothing; neither does a sample that is no later than the last one of its port:
-        both are passed over, and since counters are cumulative nothing is lost by it.
+        All ones means unknown. Such a sample is passed over, and so is one that is no later than the last of its port;
+        since counters are cumulative, nothing is lost by it.
         """
         heard = self._present & ~(self._last >= now)
         heard &= (counters[0] != UNKNOWN_COUNTER) & (counters[1] != UNKNOWN_COUNTER)
@@ -100,7 +100,7 @@ class PortWindows:
                 del self._rows[0]
 
     def counts(self) -> WindowCounts | None:
-        """What was gained in the window that ends when all ports that there are were read; None before that."""
+        """Gains in the newest window whose end all present ports were read by; None before there is one."""
         known = self._heard_of() & (self._last > self._first)
         if not known.any():
             return None
@@ -116,13 +116,13 @@ class PortWindows:
         return WindowCounts(time, packets, octets, spans, newest)
 
     def _heard_of(self) -> Flags:
-        """The ports whose history counts; those that are not there have none."""
+        """The ports whose history counts; absent ports have none."""
         newest = self._rows[-1][0] if self._rows else np.nan
         heard_of: Flags = self._last >= newest - FORGOTTEN_AFTER * self._window
         return heard_of
 
     def _judge(self, counters: Counters, gain: Counters, going: Flags, now: float) -> None:
-        """Put right what ports gained whose counters were reset; those of which nobody knows it do not go on."""
+        """Correct the gains of ports whose counters were reset; ports without a known gain do not go on."""
         odd = going & (gain >= IMPLAUSIBLE).any(axis=0)
         if not odd.any():
             return
@@ -133,9 +133,9 @@ class PortWindows:
         going &= reset | ~odd
 
     def _expected(self, now: float) -> Floats:
-        """What ports gained since their last samples, had they gone on as before; NaN where that is not known.
+        """Expected gains of ports since their last samples, at the rate of before; NaN where unknown.
 
-        What comes between a sample and a reset is lost, and unknown is not zero.
+        Packets between a sample and a reset are lost, and unknown is not zero.
         """
         time, row = self._rows[0]
         began = np.maximum(self._first, time)
@@ -146,7 +146,7 @@ class PortWindows:
         return expected
 
     def _begin(self, begun: Flags, now: float) -> None:
-        """Ports of which these are the first samples have gained nothing yet."""
+        """Start ports that have their first samples now: their gain is zero."""
         if begun.any():
             self._first[begun] = now
             self._gained[:, begun] = 0
@@ -165,7 +165,7 @@ class PortWindows:
             row[:, missed] += (gain[:, missed] * passed).astype(np.uint64)
 
     def _value(self, time: float) -> Counters:
-        """What every port had gained at a time that is not after its newest sample, by interpolation; (2, ports)."""
+        """Gains of every port by a time that is not after its newest sample, by interpolation; shape (2, ports)."""
         at = bisect_right(self._rows, time, key=lambda row: row[0]) - 1
         if at < 0:
             return np.zeros_like(self._gained)

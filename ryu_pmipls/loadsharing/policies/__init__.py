@@ -1,10 +1,10 @@
 """The policies, one module each, and a round of load sharing by one of them.
 
-A policy is added as a module of this package that has it as ``POLICY``; profile, REST, command line and simulator know
-it then, with its settings.
+To add a policy, add a module to this package that has it as ``POLICY``; profile, REST, command line and simulator then
+know it, with its settings.
 
-A round is a pure function, from what is known to the uplinks that shall move. So it can be played again from its
-recorded inputs, and what would be decided now can be told without doing it.
+A round is a pure function from the known state to the uplinks that should move. So it can be replayed from its
+recorded inputs, and can show what would be decided now without doing it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ryu_pmipls.loadsharing.evacuation import evacuate
 from ryu_pmipls.loadsharing.policies.policy import Policy
 from ryu_pmipls.loadsharing.round_builder import RoundBuilder
 
-#: These come first wherever policies are listed; the others follow by name.
+#: Policies that come first in every list; the others follow by name.
 _FIRST = ("draft", "balance", "static")
 
 
@@ -47,9 +47,9 @@ def policy_of(settings: Settings) -> Policy[Any]:
 
 
 def decide(inputs: Inputs) -> Round:
-    """One round: what has to leave an LMA leaves it, then the policy of the settings decides.
+    """One round: evacuate LMAs where necessary, then let the policy of the settings decide.
 
-    The memory of the round belongs into the inputs of the next one, whatever policy that follows. ``KeyError`` if the
+    The memory of the round belongs in the inputs of the next one, whatever policy that follows. ``KeyError`` if the
     uplinks name an LMA or MAG that the snapshot does not know, ``ValueError`` for settings that no policy takes.
     """
     policy, plan = policy_of(inputs.settings), RoundBuilder(inputs)

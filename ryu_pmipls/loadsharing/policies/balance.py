@@ -1,4 +1,4 @@
-"""A policy to leave switched on: the highest CPU of the LMAs as low as possible, with few moves."""
+"""A policy to leave switched on: it keeps the highest CPU of the LMAs as low as possible, with few moves."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from ryu_pmipls.loadsharing.snapshot import LmaLoad, LmaState
 from ryu_pmipls.loadsharing.window import Flags, Floats
 
 _PLAYING = (LmaState.OVERLOADED, LmaState.NEUTRAL, LmaState.LIGHT)
-#: What a saturated LMA is taken to be offered, where nobody knows it: so many times what it forwards. Too little costs
-#: another round, too much a move back.
+#: Assumed ratio of offered to forwarded load of a saturated LMA, where it is unknown. Too little costs another round,
+#: too much a move back.
 _UNSEEN = 1.25
-#: It is not taken to be offered more than so many times what it forwards.
+#: Highest ratio of offered to forwarded load that is believed.
 _MOST_OFFERED = 5.0
-#: What was offered is known of the time after a move when so many report intervals have passed.
+#: Report intervals after a move until the counters show the load offered since.
 _REPORTED = 2
-#: A MAG moves as a whole if that is at least so much of what should move; else it is divided.
+#: Least part of the wanted work for which a MAG moves as a whole; below it the MAG is divided.
 _WHOLE_SUFFICES = 0.7
-#: A move has to be at least so much of the tolerance, or it is not worth it.
+#: Least size of a worthwhile move, as a part of the tolerance.
 _WORTHWHILE = 0.25
-#: So many tolerances above the level are as urgent as an overload.
+#: Tolerances above the level that are as urgent as an overload.
 _URGENT = 4
-#: Uplinks go back to their anchor when it stays below this part of ``balance_above`` by that.
+#: Part of ``balance_above`` below which an anchor must stay for uplinks to go back to it.
 _RETURN_BELOW = 0.8
 
 
@@ -51,17 +51,17 @@ def balance(plan: RoundBuilder, own: BalanceSettings) -> None:
     """One round.
 
     The CPU of an LMA is attributed to MAGs by their packets, so that each uplink has a known amount of work, and a
-    share of it can be moved. The level to which all work together would fill the LMAs, could it be divided at will, is
-    the lower bound of the highest CPU. LMAs above it, by more than the tolerance, give to the lowest ones up to that
+    share of it can be moved. The lower bound of the highest CPU is the level to which all work together would fill the
+    LMAs if it could be divided at will. LMAs above it by more than the tolerance give to the lowest ones up to that
     level, the highest first.
 
     * An LMA takes part in a round when its CPU was measured after its last move. Packets of the window that came before
       a move are counted where they would come now.
-    * A saturated LMA forwards less than it is offered. How much more that is tell the MAGs' own counters; where they do
-      not, its work is taken to be a quarter more.
+    * A saturated LMA forwards less than it is offered. The MAGs' own counters tell how much more it is offered; where
+      they do not, its work is taken to be a quarter more.
     * A MAG that was moved rests for the cool-down, unless it had to leave an LMA; at an LMA that is overloaded, or far
       above the level, only the very slots that were moved rest.
-    * When no LMA is above ``balance_above``, uplinks go back to their anchors as far as that stays so.
+    * When no LMA is above ``balance_above``, uplinks go back to their anchors as long as that remains true.
     """
     board = _Board(plan, own)
     if not board.playing.any():
@@ -115,10 +115,10 @@ class _Board:
         """The highest CPU of those that take part."""
         return float(self.cpu[self.playing].max())
 
-    # What is known.
+    # Known state.
 
     def _unseen(self) -> Floats:
-        """How many times what they forward the LMAs are offered, were they full."""
+        """Ratio of offered to forwarded load of each LMA, if it is full."""
         plan = self.plan
         moved = {lma for move in self._unreported() for lma in (move.old_lma, move.new_lma)}
         known = (None if load.lma in moved else load.loss for load in plan.snapshot.lmas)
@@ -127,11 +127,11 @@ class _Board:
         return unseen
 
     def _unreported(self) -> list[Decision]:
-        """Moves that counters of the last interval may not have seen."""
+        """Moves that the counters of the last interval may not reflect."""
         return [*self.plan.recent(_REPORTED * self.plan.snapshot.report_interval), *self.plan.decisions]
 
     def _rates(self) -> Floats:
-        """Packets per second (LMAs, MAGs), as they are with the present uplinks: as offered, where that is known."""
+        """Packets per second (LMAs, MAGs) with the present uplinks: the offered rate where known."""
         plan, snapshot = self.plan, self.plan.snapshot
         rates = np.nan_to_num(plan.rates, nan=0.0)
         for move in (*plan.recent(2 * snapshot.window), *plan.decisions):
@@ -174,10 +174,10 @@ class _Board:
         ceilings = np.where(self.plan.may_take[playing], np.inf, cpu)
         return water_level(cpu - work / capacity, ceilings, capacity, float(work.sum()))
 
-    # What is done.
+    # Moves.
 
     def level_out(self) -> None:
-        """Moves from LMAs above the level to LMAs below it."""
+        """Move work from LMAs above the level to LMAs below it."""
         settings, loads = self.settings, self.plan.snapshot.lmas
         limit = max(self.own.balance_above, self.level * (1 + self.own.tolerance))
         stuck = ~self.playing
@@ -193,7 +193,7 @@ class _Board:
                 self.plan.alarm(loads[row].lma, f"{loads[row].lma} is overloaded: CPU {loads[row].cpu:.0%}; {why}")
 
     def send_home(self) -> None:
-        """Moves to the anchors, while all LMAs have little to do."""
+        """Move uplinks to their anchors, while all LMAs have little to do."""
         plan, settings = self.plan, self.settings
         if self.highest() > self.own.balance_above:
             return
@@ -234,7 +234,7 @@ class _Board:
         return [column for column in order if plan.snapshot.mags[column] not in self.resting]
 
     def _relieve_homewards(self, source: int) -> bool:
-        """Send home what an LMA carries for an anchor that stays below the level; tells whether there is any."""
+        """Send home uplinks that an LMA carries for an anchor that stays below the level; true if there are any."""
         plan, name = self.plan, self.plan.names[source]
         excess = (self.cpu[source] - self.level) * plan.capacity[source]
         for column in self._candidates(source):
@@ -250,7 +250,7 @@ class _Board:
         return False
 
     def _relieve(self, source: int) -> bool:
-        """Make the best move from an LMA to the lowest one; tells whether there is any."""
+        """Make the best move from an LMA to the lowest one; true if there is any."""
         plan = self.plan
         may_take = self.playing & plan.may_take & (self.cpu < self.level)
         may_take[source] = False
@@ -265,7 +265,7 @@ class _Board:
         return piece is not None
 
     def _fitting(self, source: int, target: int, wanted: float) -> _Piece | None:
-        """What comes nearest to the wanted work without going beyond, best a whole MAG; None if nothing is worth it."""
+        """Piece nearest to the wanted work without exceeding it, best a whole MAG; None if no move is worthwhile."""
         columns = self._candidates(source)
         small = [column for column in columns if self.work[source, column] <= wanted]
         large = [column for column in columns if self.work[source, column] > wanted]
@@ -288,7 +288,7 @@ class _Board:
         return finest if helps else None
 
     def _least(self, source: int) -> float:
-        """The work that is worth a move."""
+        """The least work that is worth a move."""
         return _WORTHWHILE * self.own.tolerance * self.level * float(self.plan.capacity[source])
 
     def _above(self, source: int) -> str:
@@ -298,7 +298,7 @@ class _Board:
         )
 
     def _piece(self, row: int, column: int, anchor: str | None = None, wanted: float = math.inf) -> _Piece:
-        """What can move of a MAG's slots at an LMA: those of one anchor, or of all; no more than the wanted work."""
+        """Movable slots of a MAG at an LMA: those of one anchor, or of all; no more than the wanted work."""
         pieces = {}
         left = wanted
         for owner, numbers, work in self._movable(row, column):
@@ -316,7 +316,7 @@ class _Board:
     def _movable(self, row: int, column: int) -> list[tuple[str, tuple[int, ...], float]]:
         """(anchor, slots that do not rest, work of one of them) of the uplinks of a MAG at an LMA that carry anything.
 
-        What others anchor comes first: it was moved here because it carried traffic.
+        Uplinks with another anchor come first: they were moved here because they carried traffic.
         """
         plan, lma = self.plan, self.plan.names[row]
         mag = plan.snapshot.mags[column]
@@ -361,7 +361,7 @@ class _Board:
 
 
 def _whole_number(number: float) -> int:
-    """The next lower whole number; what is one but for rounding errors counts as one."""
+    """The next lower whole number; a number that rounding errors put just below a whole one counts as that one."""
     return int(number + 1e-9)
 
 

@@ -17,18 +17,18 @@ class DraftSettings(PolicySettings):
 
 
 def draft(plan: RoundBuilder, own: DraftSettings) -> None:
-    """One round of the rule, errata E20 to E29 filling its gaps, after what had to leave an LMA has gone back.
+    """One round of the rule, with errata E20 to E29 filling its gaps, after evacuated uplinks have gone back.
 
     * The worst LMA goes first, and gives up one MAG a round, with all that the MAG sends it; moves planned in a round
       count at their target.
-    * An LMA's CPU is taken to be proportional to its packets, so that what a MAG would add to a target can be told;
-      when it is too much, the next smaller MAG is tried.
+    * An LMA's CPU is taken to be proportional to its packets, which predicts the load that a MAG would add to a target;
+      when that is too much, the next smaller MAG is tried.
     * A MAG that was moved rests for the cool-down, and for as long, but no longer than a window, both LMAs of a move
-      neither give nor take, because their counts still mix what was before the move with what is after.
-    * Of equals the first in the profile is taken.
+      neither give nor take, because their counts still mix traffic from before and after the move.
+    * Among equals the first in the profile wins.
 
-    To the letter there is no prediction, hysteresis and cool-down: with these off in the settings the biggest MAG goes
-    to the lightest LMA, whatever that does to it.
+    The draft's text has no prediction, hysteresis or cool-down: with these off in the settings the biggest MAG goes to
+    the lightest LMA, whatever that does to it.
     """
     bring_back(plan)
     snapshot, settings = plan.snapshot, plan.settings
@@ -53,7 +53,7 @@ def _worst_first(plan: RoundBuilder) -> list[int]:
 
 
 def _relieve(plan: RoundBuilder, own: DraftSettings, source: int, targets: list[int]) -> str | None:
-    """Move what relieves an overloaded LMA; or tell why there is nothing to move."""
+    """Move a MAG that relieves an overloaded LMA; or tell why there is none to move."""
     if not targets:
         return "no LMA is light"
     load, settings = plan.snapshot.lmas[source], plan.settings
@@ -104,9 +104,9 @@ def _overload(plan: RoundBuilder, load: LmaLoad) -> str:
 
 
 def _fits(plan: RoundBuilder, source: LmaLoad, cpu: float, packets: float) -> bool:
-    """Whether a target with that CPU and packets (for a capacity of 1) is not overloaded, nor near the source's CPU.
+    """True when a target with that CPU and packets (for a capacity of 1) is not overloaded, nor near the source's CPU.
 
-    A saturated LMA forwards less than it is offered, so that the prediction is too low, never too high. It still tells
+    A saturated LMA forwards less than it is offered, so that the prediction is too low, never too high. It still shows
     that a MAG which saturates an LMA by itself would saturate any other of that capacity.
     """
     rule = plan.settings.rule

@@ -1,4 +1,4 @@
-"""A policy as one object: its name, its settings, which uplinks it moves, and where it sends new sessions."""
+"""A policy as one object: its name, its settings, its choice of uplinks to move and of targets for new sessions."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from ryu_pmipls.loadsharing.snapshot import LmaLoad
 
 
 class PolicySettings(BaseModel):
-    """The settings that one policy has for itself: keys of ``load_sharing`` in the profile, each with a default.
+    """The settings of one policy alone: keys of ``load_sharing`` in the profile, each with a default.
 
-    No two policies have one of the same name.
+    No two policies have a setting of the same name.
     """
 
     model_config = ConfigDict(frozen=True)

@@ -8,7 +8,7 @@ from ryu_pmipls.loadsharing.round_builder import RoundBuilder
 
 
 def static(plan: RoundBuilder, own: PolicySettings) -> None:
-    """Move nothing that can stay; what had to leave an LMA goes back."""
+    """Move nothing that can stay; evacuated uplinks go back."""
     bring_back(plan)
 
 
