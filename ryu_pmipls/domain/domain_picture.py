@@ -32,7 +32,7 @@ _FILL = {
 }
 _TUNNELS = ("#1f6fb4", "#c0392b", "#2e8b57", "#8e44ad", "#b9770e", "#148f8f")  # one per LMA, in turn
 _INK, _NETWORK = "#222222", "#eceff3"
-#: How a link looks; a tunnel takes the colour of its LMA. The underlay's own links show as the underlay.
+#: Style of each kind of link; a tunnel takes the colour of its LMA. The underlay's own links show as the underlay.
 _LINES: dict[LinkKind, dict[str, Any]] = {
     LinkKind.ACCESS: {"color": "#808080", "linestyle": (0, (1, 1.5)), "linewidth": 1.8},
     LinkKind.TUNNEL: {"linewidth": 3.2, "alpha": 0.75, "solid_capstyle": "butt"},
@@ -95,7 +95,7 @@ def _places(profile: Profile) -> dict[str, _Position]:
 
 
 def _ends(left: _Position, right: _Position, kind: LinkKind) -> tuple[_Position, _Position]:
-    """Where a line leaves the box (or network) at its left and reaches the one at its right."""
+    """Points where a line leaves the box (or network) at its left and reaches the one at its right."""
     if kind is LinkKind.CONTROL:  # between the RMS's lower edge and the upper part of a box's inner edge
         rms, box = sorted((left, right), key=lambda place: -place[1])
         inner = math.copysign(_BOX_WIDTH / 2, rms[0] - box[0])

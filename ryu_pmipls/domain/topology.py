@@ -1,4 +1,4 @@
-"""The domain as a graph, as tables, and as a picture: everything here follows from the profile alone."""
+"""The domain as a graph and as tables: everything here follows from the profile alone."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ryu_pmipls.domain.profile import ListenEndpoint, Profile, format_link_layer
 
 
 class NodeKind(str, Enum):
-    """What a node of the graph is (attribute ``kind`` of every node)."""
+    """Kind of a node of the graph (attribute ``kind`` of every node)."""
 
     RMS = "rms"
     LMA = "lma"
@@ -23,7 +23,7 @@ class NodeKind(str, Enum):
 
 
 class LinkKind(str, Enum):
-    """What an edge of the graph is (attribute ``kind`` of every edge)."""
+    """Kind of an edge of the graph (attribute ``kind`` of every edge)."""
 
     UNDERLAY = "underlay"  # a node's link to the network that carries tunnels and signalling
     CORE = "core"  # an LMA's link to the network of the correspondent nodes
@@ -40,7 +40,7 @@ RMS = "rms"
 def graph(profile: Profile) -> nx.MultiGraph:
     """The domain's graph: names as nodes, :class:`NodeKind` and :class:`LinkKind` as attribute ``kind``.
 
-    Mobile nodes are where they first attach: at the MAGs in turn, in the order of the profile.
+    Mobile nodes are shown at their first attachment: at the MAGs in turn, in the order of the profile.
     """
     domain = nx.MultiGraph(name=profile.domain)
     domain.add_node(UNDERLAY, kind=NodeKind.UNDERLAY)

@@ -1,12 +1,12 @@
-"""The domain profile: what the administrator of a PMIPv6 domain writes down, validated and frozen.
+"""The domain profile: an administrator's description of a PMIPv6 domain, validated and frozen.
 
 A profile names the RMS, the LMAs, the MAGs and the mobile nodes with their addresses, and sets every
 threshold and timer. All nodes of a domain read the same profile (RFC 5213, section 9: "configured values
 must be the same on every node").
 
-The modules here have a section or a few of one kind each. ``profile`` puts them together, ``consistency`` says what
-must agree between them, and ``loading`` finds and reads files: ``yaml_document`` parses them, ``faults`` tells a person
-what is wrong in one, and ``sound_parts`` keeps what is right for the checks of ``consistency``.
+Each module here has one section or a few of one kind. ``profile`` puts them together, ``consistency`` checks the
+agreement between them, and ``loading`` finds and reads files: ``yaml_document`` parses them, ``faults`` tells a person
+of the faults in one, and ``sound_parts`` keeps the sound parts for the checks of ``consistency``.
 """
 
 from ryu_pmipls.domain.profile.failure_settings import Failure

@@ -17,7 +17,7 @@ _Placed = Iterable[tuple[Place, Any]]
 def inconsistencies(sound: Any) -> Iterator[Fault]:
     """Values that do not agree with others, or that must be unique in the domain and are not.
 
-    ``sound`` is a profile, or the sound parts of one (:mod:`.sound_parts`): a check does without what is missing.
+    ``sound`` is a profile, or the sound parts of one (:mod:`.sound_parts`): a check does without missing values.
     """
     for group in _unique(sound):
         yield from _repeats(group)
@@ -28,7 +28,7 @@ def inconsistencies(sound: Any) -> Iterator[Fault]:
 
 
 def _unique(sound: Any) -> Iterator[_Placed]:
-    """The groups of values within which each must be unique."""
+    """Groups of values; each value must be unique within its group."""
 
     def found(*paths: str) -> _Placed:
         return chain.from_iterable(values(sound, path) for path in paths)
@@ -84,7 +84,7 @@ def _anchor_faults(sound: Any) -> Iterator[Fault]:
 
 
 def _lma_names(sound: Any) -> dict[str, None]:
-    """The names of all LMAs; none unless all are sound, for the missing one may be what others refer to."""
+    """The names of all LMAs; none unless all are sound, for others may refer to the missing one."""
     names = [name for _, name in values(sound, "lmas.*.name")]
     return dict.fromkeys(names) if isinstance(sound.lmas, tuple) and len(names) == len(sound.lmas) else {}
 

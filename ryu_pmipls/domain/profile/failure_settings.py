@@ -1,4 +1,4 @@
-"""When an LMA counts as dead."""
+"""Settings for the death of an LMA."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SignsOfDeath = Annotated[tuple[Literal["switch", "tunnels", "agent"], ...], Fiel
 
 
 class Failure(Section):
-    """When an LMA counts as dead: all signs of one of the combinations in ``dead_when`` show (``docs/failure.md``)."""
+    """Death of an LMA: all signs of one of the combinations in ``dead_when`` show (``docs/failure.md``)."""
 
     dead_when: Annotated[tuple[SignsOfDeath, ...], Field(min_length=1)] | None = None
     missing_echoes_allowed: int = Field(default=2, ge=1, le=10)  # a switch that leaves more unanswered is silent

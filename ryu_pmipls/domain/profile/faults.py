@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-#: The way to a value of a document: keys of mappings and indices of lists.
+#: Path to a value of a document: keys of mappings and indices of lists.
 Place = tuple[int | str, ...]
-#: The type of the one error by which a model tells that its sections disagree.
+#: Type of the one error by which a model tells that its sections disagree.
 INCONSISTENT = "inconsistent"
-#: Octets of a person's text that a message repeats.
+#: Octets of a person's text that a message repeats at most.
 _MOST_REPEATED = 60
 
 
@@ -21,11 +21,11 @@ class ProfileError(Exception):
 
 
 class NoProfileError(ProfileError):
-    """Nobody has named a profile."""
+    """No profile has been named."""
 
 
 class Fault(NamedTuple):
-    """A fault at a place; ``other`` is the place of what it collides with, which the message ends with."""
+    """A fault at a place; the message ends with ``other``, the place of the value that it collides with."""
 
     place: Place
     message: str
@@ -47,7 +47,7 @@ def fault_lines(error: ValidationError, model: type[BaseModel]) -> list[str]:
 
 
 def field_faults(error: ValidationError, model: type[BaseModel]) -> list[Fault]:
-    """The faults of single fields, and of those in one section, in a document that should be a ``model``."""
+    """The faults of single fields, and of fields within one section, in a document that should be a ``model``."""
     return [
         Fault(tuple(step for step in fault["loc"] if step != "[key]"), _message(fault, model))
         for fault in error.errors(include_url=False)
@@ -56,7 +56,7 @@ def field_faults(error: ValidationError, model: type[BaseModel]) -> list[Fault]:
 
 
 def _long_enough(fault: ErrorDetails) -> bool:
-    """Tell whether a list is called too short only because faulty items, reported themselves, do not count."""
+    """True when a list is called too short only because faulty items, reported themselves, do not count."""
     return fault["type"] == "too_short" and len(fault["input"]) >= fault["ctx"]["min_length"]
 
 

@@ -1,4 +1,4 @@
-"""What a lab needs beyond the domain itself."""
+"""Settings of a lab beyond the domain itself."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Correspondent(Section):
 
 
 class LabSettings(Section):
-    """What ``pmipls lab`` needs beyond the domain itself."""
+    """Settings of ``pmipls lab`` beyond the domain itself."""
 
     prefix: Annotated[str, Field(pattern=r"^[a-z][a-z0-9]{0,5}$")]
     underlay_prefix_length: int = Field(default=64, ge=1, le=127)

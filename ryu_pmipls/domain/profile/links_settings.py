@@ -12,7 +12,7 @@ from ryu_pmipls.domain.profile.values import AutonomousSystem
 
 
 class TunnelSettings(Section):
-    """How MAGs and LMAs encapsulate (``docs/ovs-setup.md``)."""
+    """Encapsulation between MAGs and LMAs (``docs/ovs-setup.md``)."""
 
     type: Literal["auto", "srv6", "gre"] = "auto"
     underlay_mtu: int = Field(default=1500, ge=1348, le=65535)  # octets
@@ -27,7 +27,7 @@ class Access(Section):
 
 
 class Downlink(Section):
-    """How the core network learns to which LMAs it may send: BGP, watched over by BFD (``docs/downlink.md``)."""
+    """Downlink routing: BGP, watched by BFD, tells the core network to which LMAs it may send (``docs/downlink.md``)."""
 
     lma_as: AutonomousSystem = 64513
     core_as: AutonomousSystem = Field(default=64512, validate_default=True)

@@ -1,4 +1,4 @@
-"""When and how uplinks move between LMAs."""
+"""Settings for the moves of uplinks between LMAs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ryu_pmipls.loadsharing import POLICIES, OverloadRule, PolicyName, Settings
 
 
 class _CommonLoadSharing(Section):
-    """When and how uplinks move between LMAs (draft section 3.2, errata E20 to E29): the settings of all policies."""
+    """Settings of all policies for the moves of uplinks between LMAs (draft section 3.2, errata E20 to E29)."""
 
     policy: PolicyName = "draft"
     redirect_new_sessions: bool = True  # from overloaded LMAs to light ones (RFC 6463)
@@ -47,16 +47,16 @@ class _CommonLoadSharing(Section):
 
     @property
     def rest_after_move(self) -> float:
-        """Seconds for which a MAG that was moved is left alone (erratum E25).
+        """Seconds that a moved MAG rests (erratum E25).
 
-        A policy that also acts where there is no overload has the patience not to move the same MAG to and fro.
+        A policy that also acts without an overload waits longer, so as not to move the same MAG to and fro.
         """
         windows = POLICIES[self.policy].rest_windows
         return windows * self.window if self.cool_down is None else self.cool_down
 
     @property
     def settings(self) -> Settings:
-        """The same as the policies take it."""
+        """The settings in the form that policies take."""
         return Settings(
             policy=self.policy,
             rule=OverloadRule(
@@ -71,7 +71,7 @@ class _CommonLoadSharing(Section):
         )
 
 
-#: The settings that single policies have for themselves, as they declare them.
+#: Settings of single policies, as they declare them.
 _OWN: dict[str, Any] = {
     name: (field.annotation, field)
     for policy in POLICIES.values()

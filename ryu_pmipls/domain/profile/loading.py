@@ -1,4 +1,4 @@
-"""Profiles as files: where they are found, and how they are read."""
+"""Profiles as files: finding and reading them."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ PROFILE_VARIABLE = "PMIPLS_PROFILE"
 HOST_PROFILE = Path("/etc/pmipls/domain.yaml")
 #: Profiles that come with the package.
 SHIPPED_PROFILES = Path(__file__).resolve().parents[2] / "topologies"
-#: Octets that a profile may have: a million mobile nodes take 150 MB.
+#: Largest size of a profile in octets: a million mobile nodes take 150 MB.
 _LARGEST = 2**28
-#: Octets that are read at a time.
+#: Octets read at a time.
 _CHUNK = 2**20
 
 _DocumentT = TypeVar("_DocumentT", bound=WholeDocument)
@@ -36,8 +36,8 @@ _DocumentT = TypeVar("_DocumentT", bound=WholeDocument)
 def find_profile(name: str | Path | None = None, *, lab: bool = False) -> Path:
     """The file of a profile; ``ProfileError`` tells where it was looked for, ``NoProfileError`` if nothing names one.
 
-    It is what ``name`` says (a path, or the name of a shipped profile), else what ``$PMIPLS_PROFILE`` says, else
-    ``/etc/pmipls/domain.yaml``, else, only for what has to do with a ``lab``, the profile of the default lab: whoever
+    ``name`` (a path, or the name of a shipped profile) comes first, then ``$PMIPLS_PROFILE``, then
+    ``/etc/pmipls/domain.yaml``, then, only for commands of a ``lab``, the profile of the default lab: a host that
     serves a domain must not serve that one because nobody has named another.
     """
     if name is not None:
@@ -62,7 +62,7 @@ def find_profile(name: str | Path | None = None, *, lab: bool = False) -> Path:
 
 
 def find_file(name: str | Path, folder: Path, kind: str) -> Path:
-    """A path, or the name of what is shipped in ``folder``; ``ProfileError`` tells what ``kind`` of it there is."""
+    """The file with that path, or that name in ``folder``; ``ProfileError`` lists the files of this ``kind`` there."""
     path, shipped = Path(name), folder / f"{name}.yaml"
     try:
         if path.exists() and not path.is_dir():
@@ -78,12 +78,12 @@ def find_file(name: str | Path, folder: Path, kind: str) -> Path:
 
 
 def load_profile(name: str | Path | None = None, *, lab: bool = False) -> Profile:
-    """Read and validate a profile (see :func:`find_profile`); ``ProfileError`` tells all that is wrong with it."""
+    """Read and validate a profile (see :func:`find_profile`); ``ProfileError`` lists all its faults."""
     return load_document(find_profile(name, lab=lab), Profile)
 
 
 def load_document(path: Path, model: type[_DocumentT]) -> _DocumentT:
-    """Read a YAML file and validate it as a ``model``; ``ProfileError`` tells all that is wrong with it."""
+    """Read a YAML file and validate it as a ``model``; ``ProfileError`` lists all its faults."""
     with _no_garbage_collection():
         return _validated(path, model)
 
@@ -92,7 +92,7 @@ def load_document(path: Path, model: type[_DocumentT]) -> _DocumentT:
 def _no_garbage_collection() -> Iterator[None]:
     """A pause of the cyclic garbage collector, which would go through a million new objects again and again.
 
-    None of them is garbage; it takes a quarter of the time to load a large profile.
+    None of them is garbage; the collector takes a quarter of the time to load a large profile.
     """
     enabled = gc.isenabled()
     gc.disable()

@@ -1,4 +1,4 @@
-"""The nodes of a domain: the RMS, LMAs, MAGs and mobile nodes, and how to find one by its name."""
+"""The nodes of a domain: the RMS, LMAs, MAGs and mobile nodes, and the search for one by its name."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from ryu_pmipls.domain.profile.values import (
 
 
 class ListenEndpoint(Section):
-    """Where a server listens."""
+    """Address and port where a server listens."""
 
     host: ListenAddress
     port: int = Field(ge=1, le=65535)
 
 
-#: Where the RMS serves REST unless the profile says otherwise.
+#: Default address and port of the RMS's REST interface.
 REST_DEFAULT = ListenEndpoint(host="127.0.0.1", port=8080)
 
 
@@ -58,7 +58,7 @@ class Core(Section):
 
 
 class Api(ListenEndpoint):
-    """Where an agent serves REST, besides its Unix socket."""
+    """Address and port where an agent serves REST, besides its Unix socket."""
 
     host: ListenAddress = "127.0.0.1"
 
@@ -95,7 +95,7 @@ class MobileNode(Section):
 
 
 class Named(Protocol):
-    """What has a name."""
+    """An object with a name."""
 
     @property
     def name(self) -> str: ...
@@ -113,5 +113,5 @@ def named(nodes: Sequence[NamedT], name: str, kind: str) -> NamedT:
 
 
 def names_of(nodes: Sequence[Named]) -> str:
-    """Their names, for a person to read."""
+    """The nodes' names, for a person to read."""
     return ", ".join(node.name for node in nodes) or "none"

@@ -59,7 +59,7 @@ class Profile(WholeDocument):
         return 3 * self.load_sharing.report_interval if given is None else given
 
     def transport_of(self, node: Node) -> Transport:
-        """By which transport a node is spoken to."""
+        """Transport by which other nodes speak to a node."""
         return node.transport or self.signalling.transport
 
     def lma(self, name: str) -> Lma:
@@ -75,5 +75,5 @@ class Profile(WholeDocument):
         return named(self.mobile_nodes, name, "mobile node")
 
     def anchor_of(self, node: MobileNode) -> Lma:
-        """The LMA that anchors a mobile node: the one the profile says, else the first."""
+        """The LMA that anchors a mobile node: the one that the profile names, else the first."""
         return self.lmas[0] if node.anchor is None else self.lma(node.anchor)

@@ -1,4 +1,4 @@
-"""Sections of a profile, and whole documents whose sections have to agree."""
+"""Sections of a profile, and whole documents whose sections must agree."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Section(BaseModel):
 
 
 class WholeDocument(Section):
-    """All that is in a file."""
+    """The whole content of a file."""
 
     @classmethod
     def inconsistencies(cls, sound: Any) -> Iterable[Fault]:

@@ -1,4 +1,4 @@
-"""How the nodes talk, and with which numbers."""
+"""Settings of the signalling between nodes, with its numbers."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class InnerTypes(Section):
 
 
 class Signalling(Section):
-    """How the nodes talk: Mobility Headers in IPv6 (protocol 135), or the same octets in UDP.
+    """Signalling between nodes: Mobility Headers in IPv6 (protocol 135), or the same octets in UDP.
 
     ``keys`` is a file with a key for each pair of nodes (:mod:`ryu_pmipls.signalling.keys`); with it every message is
     authenticated.

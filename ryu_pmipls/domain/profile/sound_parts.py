@@ -1,4 +1,4 @@
-"""The sound parts of a faulty document, so that what does not agree between them is reported with all other faults."""
+"""The sound parts of a faulty document, so that disagreement between them is reported with all other faults."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from ryu_pmipls.domain.profile.faults import Place
 
-#: Stands for a value that is missing or faulty.
+#: Mark of a value that is missing or faulty.
 UNSOUND: Final = object()
 
 _Salvage = Callable[[Any], Any]
 
 
 def sound_parts(model: type[BaseModel], document: Any) -> Any:
-    """A document that is not a valid ``model``, as validation would give it but ``UNSOUND`` where there is a fault."""
+    """A document that is not a valid ``model``, as validation would give it, but with ``UNSOUND`` for each fault."""
     return _salvage_of(model)(document)
 
 
@@ -72,7 +72,7 @@ def _salvage(kind: Any) -> _Salvage:
 
 
 def _salvage_parts(kind: Any) -> _Salvage:
-    """Of a value that is faulty as a whole."""
+    """Function that salvages the sound parts of a value that is faulty as a whole."""
     arguments = [argument for argument in get_args(kind) if argument is not NoneType]
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         return _salvage_of(kind)
@@ -87,7 +87,7 @@ def _salvage_parts(kind: Any) -> _Salvage:
 
 
 def _entries(whole: _Salvage) -> _Salvage:
-    """Of a mapping with any keys, the sound entries."""
+    """Function that salvages the sound entries of a mapping with any keys."""
 
     def salvage(value: Any) -> Any:
         sound: dict[Any, Any] = {}

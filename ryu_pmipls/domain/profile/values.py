@@ -1,4 +1,4 @@
-"""What single values of a profile may be: addresses, names, ports, durations."""
+"""Types of single values of a profile: addresses, names, ports, durations."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
 
-#: The port for what cannot be delivered is called so and after the MTU of the tunnels (``ovs_setup.error_port``).
+#: Prefix of the name of the port for undeliverable packets; the tunnels' MTU follows (``ovs_setup.error_port``).
 ERROR_PORT_PREFIX = "icmp-"
 
 

@@ -21,14 +21,14 @@ from yaml.resolver import Resolver
 
 from ryu_pmipls.domain.profile.faults import Place, shortened
 
-#: libyaml's parser takes a tenth of the time of the one in Python, which is there where PyYAML was built without it.
+#: Loader with libyaml's parser, which takes a tenth of the time of the one in Python; that one where PyYAML lacks it.
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-#: Levels of mappings and lists within each other.
+#: Levels of nested mappings and lists at most.
 _MOST_LEVELS = 32
-#: Values that all aliases of a document may stand for together: a small file could stand for any number otherwise.
+#: Values that all aliases of a document together may expand to: a small file could expand to any number otherwise.
 _MOST_REPEATED = 1_000_000
 _MERGE = "<<"
-#: The tags, with their patterns, that plain text may have by its first character.
+#: Tags, with their patterns, that plain text may have by its first character.
 _IMPLICIT: dict[str, list[tuple[str, re.Pattern[str]]]] = Resolver.yaml_implicit_resolvers
 
 
@@ -68,7 +68,7 @@ class YamlError(Exception):
 
 
 def parse(text: str) -> tuple[Any, list[YamlFault]]:
-    """The document in a text (``None`` if there is none), and the keys that are given twice in it; ``YamlError``."""
+    """The document in a text (``None`` if there is none), and the keys given twice in it; raises ``YamlError``."""
     builder = _Builder()
     try:
         builder.build(_LOADER(text))
@@ -85,7 +85,7 @@ def parse(text: str) -> tuple[Any, list[YamlFault]]:
 
 
 def line_of(document: Any, place: Place) -> int:
-    """The line of a place in a document; where that is missing, of the innermost thing around it that is there."""
+    """The line of a place in a document; where that is missing, the line of the innermost value around it."""
     line, node = getattr(document, "line", 1), document
     for step in place:
         if isinstance(node, LinedMapping) and step in node:
@@ -110,7 +110,7 @@ def _not_yaml(text: str, line: int, error: yaml.MarkedYAMLError) -> str:
 class _Open(NamedTuple):
     """A mapping or list whose end has not come yet, with the key that its parent has for it.
 
-    ``before`` values were there when it began.
+    ``before`` is the number of values before its start.
     """
 
     node: LinedMapping | LinedList
@@ -133,7 +133,7 @@ class _Builder:
         self._values = self._repeated = self._documents = 0
 
     def build(self, parser: Any) -> None:
-        """Handle all events of a parser; ``YamlError`` and what the parser itself raises."""
+        """Handle all events of a parser; raises ``YamlError`` and the parser's own exceptions."""
         next_event, handle = parser.get_event, self._handle
         while type(event := next_event()) is not StreamEndEvent:
             handle(event)
@@ -238,7 +238,7 @@ class _Builder:
 
 
 def _merge(mapping: LinedMapping) -> None:
-    """Take over what ``<<`` names (YAML merge keys), but for keys that the mapping has itself."""
+    """Take over entries that ``<<`` names (YAML merge keys), except for keys that the mapping has itself."""
     line = mapping.lines.pop(list(mapping).index(_MERGE))
     merged = mapping.pop(_MERGE)
     for source in merged if isinstance(merged, LinedList) else [merged]:
