@@ -17,7 +17,7 @@ from ryu_pmipls.lab.measuring.demo.stage import Stage
 from ryu_pmipls.lab.traffic_generator import Flow, FlowResult
 from ryu_pmipls.lab.waiting import until
 
-#: Mbit/s and s of the UDP flow that tells what an LMA can carry; downlink, for that counts towards no overload.
+#: Mbit/s and s of the UDP flow that tells what an LMA can carry: not long enough to be an overload.
 TRIAL_RATE, _TRIAL = 400.0, 1.0
 #: Offered load of each UDP flow, as a fraction of what an LMA can carry: too much for two, and room for TCP beside one.
 OFFERED = 0.8
@@ -69,12 +69,13 @@ def overload(stage: Stage) -> None:
 
 def _udp_rate(stage: Stage, node: str) -> float:
     """Mbit/s to offer by each UDP flow: the CPU quota of an LMA is worth more on one machine than on another."""
-    (trial,) = traffic.run([Flow(stage.lab, node, "udp", "down", TRIAL_RATE, _TRIAL)])
+    (trial,) = traffic.run([Flow(stage.lab, node, "udp", "up", TRIAL_RATE, _TRIAL)])
     carried = trial.goodput()
     stage.report.figures["lma_capacity_mbit_s"] = carried
     stage.say(f"an LMA carries {carried:.0f} Mbit/s")
     if carried <= 0:
         raise LabError(f"a trial of {TRIAL_RATE:.0f} Mbit/s brought nothing through: {trial.error or 'all was lost'}")
+    time.sleep(stage.profile.load_sharing.window)  # until it does not count any more
     return OFFERED * carried
 
 
