@@ -27,7 +27,7 @@ def _steps(capture: Capture) -> tuple[DemoStep, ...]:
         DemoStep("The lab: namespaces, Open vSwitch, RMS", 6, lambda stage: beginning.bring_up(stage, capture)),
         DemoStep("Tunnels between MAGs and LMAs (Tnl_request, Tnl_ack)", 4, beginning.tunnels),
         DemoStep("Mobile nodes attach (RS, PBU, PBA, RA)", 5, beginning.attach),
-        DemoStep("An overloaded LMA (Load_info, Load_adjust)", 26, overload),
+        DemoStep("An overloaded LMA (Load_info, Load_adjust)", 36, overload),
         DemoStep("A handoff during a TCP transfer (Route_adjust)", 9, hand_off),
         DemoStep("The capture of the signalling, read by tshark", 1, capture.judge),
     )
