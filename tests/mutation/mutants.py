@@ -80,6 +80,8 @@ def _changes(tree: ast.AST) -> Iterator[tuple[Any, Change]]:
         if isinstance(node, ast.Compare):
             for place, operator in enumerate(node.ops):
                 yield node, partial(_compare, place, _COMPARISONS[type(operator)])
+        elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr) and _is_none(node.right):
+            continue  # a type
         elif isinstance(node, (ast.BoolOp, ast.BinOp, ast.AugAssign)) and type(node.op) in _OPERATORS:
             yield node, partial(_operate, _OPERATORS[type(node.op)])
         elif isinstance(node, (ast.If, ast.While, ast.IfExp)) and not isinstance(node.test, (ast.Compare, ast.BoolOp)):
@@ -121,3 +123,7 @@ def _behaviour(node: ast.AST) -> Iterator[Any]:
                 continue
             yield child
             yield from _behaviour(child)
+
+
+def _is_none(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None
