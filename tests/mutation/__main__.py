@@ -41,17 +41,16 @@ ROOT = Path(__file__).resolve().parents[2]
 LOADED = (eventlet, hypothesis, numpy, pydantic, ryu, webob, yaml)
 #: Seconds of processor time for the tests of one mutant.
 _LIMIT = 90
-#: What is mutated, with the tests that have to notice, the nearest first.
+#: What is mutated, with the tests that have to notice, the nearest first. Of a folder in another the innermost counts.
 SCOPE: dict[str, tuple[str, ...]] = {
     "ryu_pmipls/rms.py": ("rms",),
-    "ryu_pmipls/control": ("control", "rms"),
-    "ryu_pmipls/openflow": ("openflow", "rms"),
-    "ryu_pmipls/routing": ("routing", "rms/test_route_adjusts.py"),
-    "ryu_pmipls/store": ("store",),
-    "ryu_pmipls/framework": ("framework", "rms/test_switches_in_line.py"),
-    "ryu_pmipls/controller/api/resources.py": ("rms/test_rest_resources.py", "rms/test_operator_commands.py"),
-    "ryu_pmipls/http/application.py": ("rest", "rms/test_rest_resources.py"),
-    "ryu_pmipls/http/requests.py": ("rms/test_operator_commands.py",),
+    "ryu_pmipls/controller": ("controller", "rms"),
+    "ryu_pmipls/controller/switches": ("switches", "rms"),
+    "ryu_pmipls/controller/fast": ("switches", "rms/test_route_adjusts.py"),
+    "ryu_pmipls/controller/bindings": ("bindings", "rms/test_route_adjusts.py"),
+    "ryu_pmipls/controller/store": ("store",),
+    "ryu_pmipls/controller/ryu": ("ryu", "rms/test_switches_in_line.py"),
+    "ryu_pmipls/controller/api": ("rms/test_rest_resources.py", "rms/test_operator_commands.py"),
 }
 #: Of some modules the tests that are nearest.
 NEAREST: dict[str, str] = {
@@ -100,7 +99,7 @@ class _Finder(importlib.abc.MetaPathFinder):
 def tests_of(path: Path) -> list[str]:
     """The tests for a module, the nearest first."""
     name = str(path.relative_to(ROOT))
-    (scope,) = (scope for scope in SCOPE if name.startswith(scope))
+    scope = max((scope for scope in SCOPE if name.startswith(scope)), key=len)
     wanted = [NEAREST[name]] if name in NEAREST else []
     files: dict[str, None] = {}
     for part in (*wanted, *SCOPE[scope]):
