@@ -1,1 +1,1 @@
-"""What the RMS does about what it hears: each part reacts to one kind of news, over the pure decisions below it."""
+"""The RMS's reactions: each part reacts to one kind of news, on top of the pure decisions below it."""

@@ -1,4 +1,4 @@
-"""What the parts of the RMS have in common."""
+"""State that all parts of the RMS share."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ryu_pmipls.domain.profile import Profile
 
 @dataclass(frozen=True)
 class Context:
-    """A domain as it shall be and as it is: its profile, bindings and switches, what is kept of it, and the time.
+    """A domain's desired and actual state: its profile, bindings and switches, its store, and the time.
 
     ``clock`` gives seconds since 1970.
     """

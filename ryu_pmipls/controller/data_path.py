@@ -1,8 +1,8 @@
-"""Signs that packets get lost between the nodes of a domain, from what switches count: pure, without clock and switch.
+"""Signs of packet loss between the nodes of a domain, from switch counters: pure, without clock and switch.
 
-Switches are asked one after the other, and count with a delay. So a sign is one only where a packet *must* have arrived
-between two readings of the counter that has stood still: it was sent, and counted as sent, in between.
-Times are seconds of the monotonic clock.
+The RMS asks switches one after the other, and they count with a delay. So a counter that stands still is a sign only if
+a packet *must* have arrived between two readings of it: one that was sent, and counted as sent, in between. Times are
+seconds of the monotonic clock.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
-#: Seconds that the sending end must have sent for, and packets that it must have sent, of which none arrived.
+#: Seconds for which the sending end must have sent, and packets that it must have sent, of which none arrived.
 LEAST_TIME = 10.0
 LEAST_PACKETS = 5
-#: Seconds within which switches count what they have sent or received.
+#: Seconds within which switches count packets that they have sent or received.
 SETTLING = 2.0
 #: OpenFlow 1.3, section A.3.5.6: a counter that the switch does not have reads as all ones.
 _UNKNOWN = 2**64 - 1
-#: Readings of the sending end that may wait for one of the other end.
+#: Readings of the sending end that may wait for one of the receiving end.
 _WAITING = 64
 
 
@@ -30,30 +30,30 @@ class _Reading(NamedTuple):
 
 
 class OneWay:
-    """One direction of a tunnel, judged by the packets that its sending end counts as sent, and the other as received.
+    """One direction of a tunnel, judged by the packets that one end counts as sent and the other as received.
 
-    It is ``silent`` when nothing arrives although something is sent, until something does.
+    A direction is ``silent`` when nothing arrives although the other end sends, until something arrives.
     """
 
     def __init__(self) -> None:
         self.silent = False
         self._received: _Reading | None = None  # the first with the present count
-        self._first: _Reading | None = None  # of the sending end, since then
-        self._sent: deque[_Reading] = deque(maxlen=_WAITING)  # later ones, which may still be under way
+        self._first: _Reading | None = None  # the sending end's first reading since then
+        self._sent: deque[_Reading] = deque(maxlen=_WAITING)  # later ones, whose packets may still be under way
 
     def sent(self, packets: int, now: float) -> None:
-        """The counter of the sending end as read at ``now``."""
+        """Take the counter of the sending end as read at ``now``."""
         if packets == _UNKNOWN or self._received is None or now < self._received.time + SETTLING:
             return
         last = self._sent[-1] if self._sent else self._first
-        if self._first is None or last is None or packets < last.packets:  # a counter that falls begins anew
+        if self._first is None or last is None or packets < last.packets:  # a counter that falls has started again
             self._first = _Reading(now, packets)
             self._sent.clear()
         else:
             self._sent.append(_Reading(now, packets))
 
     def received(self, packets: int, now: float) -> None:
-        """The counter of the receiving end as read at ``now``."""
+        """Take the counter of the receiving end as read at ``now``."""
         if packets == _UNKNOWN:
             return
         if self._received is None or packets != self._received.packets:
@@ -67,14 +67,14 @@ class OneWay:
                 self.silent = True
 
     def forget(self) -> None:
-        """One end is away: what is to come is another story."""
+        """Start over, because one end is disconnected."""
         self.silent = False
         self._received = self._first = None
         self._sent.clear()
 
 
 class TunnelCounters:
-    """Every direction of every tunnel between ``mags`` and ``lmas``, by the counters of their ports."""
+    """All directions of all tunnels between ``mags`` and ``lmas``, by the counters of their ports."""
 
     def __init__(self, mags: Iterable[str], lmas: Iterable[str]) -> None:
         pairs = [(mag, lma) for lma in lmas for mag in mags]
@@ -84,7 +84,7 @@ class TunnelCounters:
             self._peers.setdefault(node, []).append(peer)
 
     def read(self, node: str, counters: Mapping[str, tuple[int, int]], now: float) -> None:
-        """What the switch of ``node`` counts: peer -> packets received and sent by the tunnel; all that are there."""
+        """Take the counters of ``node``'s switch: peer -> packets received and sent by the tunnel, all tunnels."""
         for peer in self._peers[node]:
             if peer in counters:
                 received, sent = counters[peer]
@@ -95,35 +95,36 @@ class TunnelCounters:
                 self._ways[node, peer].forget()
 
     def silent(self, node: str, peer: str) -> bool:
-        """Whether nothing arrives at ``peer`` of what ``node`` sends by their tunnel."""
+        """True when nothing that ``node`` sends by their tunnel arrives at ``peer``."""
         return self._ways[node, peer].silent
 
 
 class DataPathFault(str, Enum):
-    """What keeps a mobile node's downlink from it."""
+    """A cause why a mobile node does not get its downlink."""
 
     NO_ROUTE = "no route"  # an LMA has no flow entry for it
     NO_ENTRY = "no entry"  # its MAG has none
-    LOST = "lost"  # an LMA forwards packets for it, and none comes to the flow entry of its MAG
+    LOST = "lost"  # an LMA forwards packets for it, and none reaches the flow entry at its MAG
 
 
 class NodeFault(NamedTuple):
-    """A fault, and at which node (name)."""
+    """A fault, and the name of the node that has it."""
 
     fault: DataPathFault
     node: str
 
 
-#: A node's flow entries by home network prefix (8 octets), each with the packets that it has counted.
+#: A node's flow entries by home network prefix (8 octets), each with its packet counter.
 Entries = Mapping[bytes, int]
 
 
 @dataclass(frozen=True)
 class Observation:
-    """The downlink entries of some prefixes at all nodes that could be asked, twice each.
+    """The downlink entries of some prefixes at all nodes that answered, read twice each.
 
-    The MAGs are read first and last, the LMAs in between, ``SETTLING`` after and before them, and ``LEAST_TIME`` apart.
-    ``places`` are the prefixes (to the MAG where their mobile node is) that stayed what they were all the time.
+    The RMS reads the MAGs first and last and the LMAs in between, ``SETTLING`` after and before them, and
+    ``LEAST_TIME`` apart. ``places`` maps prefixes to the MAG of their mobile node; it holds those whose binding did not
+    change meanwhile.
     """
 
     places: Mapping[bytes, str]
@@ -133,7 +134,7 @@ class Observation:
     mags_after: Mapping[str, Entries]
 
     def faults(self) -> dict[bytes, NodeFault]:
-        """The prefixes whose mobile node gets nothing, or not all."""
+        """Find the prefixes whose mobile node gets nothing, or not everything."""
         found = {}
         lmas = self.lmas_before.keys() & self.lmas_after.keys()
         for prefix, mag in self.places.items():
@@ -152,7 +153,7 @@ class Observation:
         return found
 
     def _forwarded(self, prefix: bytes, lmas: Collection[str]) -> int:
-        """Packets that the LMAs have sent to the MAG in between, at least."""
+        """Count the packets that the LMAs have sent to the MAG in between, at least."""
         unknown: Entries = {}
         gains = (
             self.lmas_after.get(lma, unknown).get(prefix, 0) - self.lmas_before.get(lma, unknown).get(prefix, 0)
@@ -163,9 +164,9 @@ class Observation:
 
 
 class NodeFaults:
-    """The faults of mobile nodes that have shown in two observations in a row; (prefix, fault) when iterated.
+    """Faults of mobile nodes that two observations in a row have shown; iterates over (prefix, fault).
 
-    The mobile nodes are observed in groups, each group for itself.
+    The RMS observes the mobile nodes in groups, each group on its own.
     """
 
     def __init__(self) -> None:
@@ -180,7 +181,7 @@ class NodeFaults:
         return sum(map(len, self._proved.values()))
 
     def observed(self, group: int, faults: Mapping[bytes, NodeFault]) -> None:
-        """Take what an observation of all mobile nodes of a group has found."""
+        """Take the faults that an observation of all mobile nodes of a group has found."""
         before = self._latest.get(group, {})
         self._latest[group] = faults
         self._proved[group] = {prefix: fault for prefix, fault in faults.items() if before.get(prefix) == fault}

@@ -1,4 +1,4 @@
-"""The death of LMAs: signs of it from switches and agents, and what follows from it (``docs/failure.md``)."""
+"""The death of LMAs: its signs from switches and agents, and its consequences (``docs/failure.md``)."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from ryu_pmipls.loadsharing import Incident, Liveness, Sign
 
 LOG = logging.getLogger(__name__)
 
-#: How often the LMAs are judged when there is no news of them, in seconds.
+#: Seconds between judgements of the LMAs without news of them.
 _INTERVAL = 0.25
-#: What the store calls the names of those that are dead.
+#: The store's name for the list of dead LMAs.
 _DEAD = "dead"
 
 
 class FailureDetection:
-    """Judges the LMAs of a domain, and has those evacuated that are dead."""
+    """Judges the LMAs of a domain, and has dead ones evacuated."""
 
     def __init__(self, context: Context, uplinks: LoadSharing) -> None:
         profile = context.profile
@@ -43,10 +43,10 @@ class FailureDetection:
         for lma in self._liveness.dead:
             uplinks.load_list.set_dead(lma, True, "since before the RMS was started")
 
-    # What is heard.
+    # Events.
 
     def tunnels_changed(self, mag: str) -> None:
-        """The ports of a MAG's switch have been told, or have changed; or it is away."""
+        """Note that a MAG's switch has reported its ports, that they have changed, or that it is disconnected."""
         switch, now = self._network.mags[mag], self._clock()
         connected = switch.state is not State.DISCONNECTED
         ports = {lma: tunnel_port(lma) for lma in self._network.lmas} if connected else {}
@@ -57,17 +57,17 @@ class FailureDetection:
         self.look()
 
     def agent_heard(self, lma: str, now: float) -> None:
-        """An LMA's agent has said something."""
+        """Note that an LMA's agent has sent something."""
         self._liveness.agent_heard(lma, now)
 
     def look(self) -> None:
-        """There is news: have the LMAs judged at once."""
+        """Have the LMAs judged at once, because there is news."""
         self._news.set()
 
-    # What follows.
+    # Consequences.
 
     def watch(self) -> None:
-        """For ever: judge, and let follow what must."""
+        """Judge the LMAs, for ever, and act on the verdicts."""
         while True:
             self._news.wait(_INTERVAL)
             self._news.clear()
@@ -79,7 +79,7 @@ class FailureDetection:
                 LOG.exception("judging the LMAs failed")
 
     def signs(self, lma: str) -> dict[str, float]:
-        """The signs of death that an LMA shows, and since when."""
+        """The signs of death that an LMA shows, each with the time at which it began."""
         return {sign.value: since for sign, since in self._liveness.signs(lma, self._clock()).items()}
 
     def _judge(self) -> None:

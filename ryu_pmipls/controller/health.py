@@ -1,4 +1,4 @@
-"""The health of a domain: in words, what is wrong with its nodes, tunnels and mobile nodes (``docs/health.md``)."""
+"""The health of a domain: texts that say what is wrong with nodes, tunnels and mobile nodes (``docs/health.md``)."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from ryu_pmipls.wire import CoreRouting, CoreRoutingStatus, LoadInfo
 
 LOG = logging.getLogger(__name__)
 
-#: Seconds from one look to the next.
+#: Seconds between two looks.
 _INTERVAL = 1.0
-#: Seconds for which a tunnel may be dead before anybody is told: an overloaded switch may miss some of BFD's packets.
+#: Seconds that a tunnel may be dead before it is reported: an overloaded switch may miss some of BFD's packets.
 _DEAD_TUNNEL = 3.0
-#: Seconds in which a BGP session that has come up announces what it shall, and BFD watches over it.
+#: Seconds that a new BGP session needs to announce its routes, and BFD to watch over it.
 _YOUNG_SESSION = 5.0
-#: Mobile nodes that are named; of the others their number.
+#: Mobile nodes that are named; the others are only counted.
 _NODES = 20
 #: Reasons that are logged at each look.
 _LOGGED = 10
 
 
 class HealthControl:
-    """Looks what is wrong in a domain."""
+    """Finds out what is wrong in a domain."""
 
     def __init__(self, context: Context, uplinks: LoadSharing, store: WatchedStore) -> None:
         profile = context.profile
@@ -45,31 +45,31 @@ class HealthControl:
         self._uplinks = uplinks
         self._store = store
         self._stale_after = 2 * profile.load_sharing.report_interval
-        self._routing: dict[str, tuple[int, float]] = {}  # LMA -> status, and when that was told
+        self._routing: dict[str, tuple[int, float]] = {}  # LMA -> status, and the time of the report
         self._tunnels = TunnelCounters(context.network.mags, context.network.lmas)
         self._sweep = NodeSweep(context)
         self._reasons = Reasons()
         self._logged: set[str] = set()
 
-    # What is heard.
+    # Events.
 
     def counted(self, switch: Switch) -> None:
-        """The counters of a switch's ports have been read; or it is away."""
+        """Note that a switch's port counters have been read, or that it is disconnected."""
         network = self._context.network
         peers = network.mags if switch.name in network.lmas else network.lmas
         counters = {peer: (read.rx_packets, read.tx_packets) for peer, read in switch.tunnel_counters(peers)}
         self._tunnels.read(switch.name, counters, time.monotonic())
 
     def reported(self, lma: str, message: LoadInfo) -> None:
-        """An LMA's agent has sent a Load_info."""
+        """Take a Load_info of an LMA's agent."""
         option = message.option(CoreRoutingStatus)
         if option is not None:
             self._routing[lma] = option.status, time.monotonic()
 
-    # What there is.
+    # Results.
 
     def watch(self) -> None:
-        """For ever: look, and log what is new and what is over."""
+        """Look, for ever, and log new and ended reasons."""
         hub.spawn(self._sweep.run)
         while True:
             hub.sleep(_INTERVAL)
@@ -79,18 +79,18 @@ class HealthControl:
                 LOG.exception("looking after the domain's health failed")
 
     def reasons(self) -> list[Reason]:
-        """The reasons why the domain is not well now; none when it is."""
+        """The reasons why the domain is not well now; empty when it is."""
         reasons = self._reasons.update(self._symptoms(), self._context.clock(), time.monotonic())
         return shown(reasons, self._context.profile.domain)
 
     def downlink(self, lma: str) -> CoreRouting | None:
-        """Whether the core sends an LMA downlink traffic, as its agent says; None is unknown."""
+        """An LMA's core routing, as its agent reports it; None when unknown."""
         status, told = self._routing.get(lma, (None, 0.0))
         fresh = time.monotonic() - told <= self._context.profile.agent_silent_after
         return status if isinstance(status, CoreRouting) and fresh else None
 
     def _log(self, reasons: list[Reason]) -> None:
-        changing = {alarm.reason for alarm in self._uplinks.memory.alarms}  # with the figures of each round
+        changing = {alarm.reason for alarm in self._uplinks.memory.alarms}  # changes with every round's figures
         texts = {reason.text for reason in reasons} - changing
         for text in [reason.text for reason in reasons if reason.text in texts - self._logged][:_LOGGED]:
             LOG.warning("%s", text)
@@ -149,7 +149,7 @@ class HealthControl:
 
 
 def load_symptoms(load: LmaLoad, stale_after: float) -> Iterator[Symptom]:
-    """The symptoms that an LMA's entry of the load list shows; ``stale_after`` is in seconds."""
+    """Find the symptoms in an LMA's entry of the load list; ``stale_after`` is in seconds."""
     if load.state is LmaState.DEAD:
         yield Symptom(load.lma, f"{load.lma} is dead: {load.cause}")
     elif load.state is LmaState.STALE:
@@ -161,7 +161,7 @@ def load_symptoms(load: LmaLoad, stale_after: float) -> Iterator[Symptom]:
 
 
 def core_symptoms(lma: Lma, status: CoreRouting | None) -> Iterator[Symptom]:
-    """The symptom that is in an agent's word on its core routing, if it is one."""
+    """Find the symptom in an agent's core routing status, if the status is a fault."""
     if status is None or not status.is_fault:
         return
     gateway = lma.core.gateway
@@ -180,7 +180,7 @@ def core_symptoms(lma: Lma, status: CoreRouting | None) -> Iterator[Symptom]:
 
 
 def node_symptom(binding: Binding, fault: NodeFault) -> Symptom:
-    """The symptom that a mobile node's downlink does not come through."""
+    """The symptom of a mobile node whose downlink does not come through."""
     effects = {
         DataPathFault.NO_ENTRY: f"gets nothing: the switch of {fault.node} has no flow entry for it",
         DataPathFault.NO_ROUTE: f"gets nothing by way of {fault.node}, whose switch has no route for it",

@@ -1,4 +1,4 @@
-"""What has happened to LMAs, for the operator: kept over restarts of the RMS."""
+"""Incidents of LMAs, for the operator: kept over restarts of the RMS."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from ryu_pmipls.loadsharing import Incident
 
 LOG = logging.getLogger(__name__)
 
-#: So many of the last ones are shown.
+#: Number of latest incidents that are shown.
 _SHOWN = 1000
 
 
 class Incidents:
-    """The last incidents, oldest first when iterated."""
+    """The latest incidents; iterates oldest first."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -26,7 +26,7 @@ class Incidents:
         return iter(tuple(self._last))
 
     def note(self, incident: Incident) -> None:
-        """It has happened; where it cannot be stored it is at least shown."""
+        """Record an incident; if the store fails, it is at least shown."""
         LOG.warning("%s %s: %s", incident.lma, incident.kind, incident.reason)
         self._last.append(incident)
         try:

@@ -1,8 +1,8 @@
-"""LMAs are told of routes by Route_adjust (draft section 3.3), for their own record: the RMS changes their switches.
+"""Route_adjusts to LMAs (draft section 3.3), for their own record: the RMS itself changes their switches.
 
-Nobody waits for that, so while handoffs are under way it takes a small share of the RMS's time only. Each LMA has a
-window of messages that it has not answered, and of what waits for a place in it only the latest about a prefix is sent.
-What a MAG has reported goes on to LMAs as it is.
+Nobody waits for these messages, so while handoffs are under way they get only a small share of the RMS's time. Each LMA
+has a window of unanswered messages. Of the messages that wait for a place in it, only the latest about a prefix is
+sent. The RMS passes reports of MAGs on to LMAs unchanged.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from ryu_pmipls.wire import Message
 
 #: Messages that an LMA may leave unanswered.
 WINDOW = 64
-#: How much of the RMS's time the telling may take while handoffs are under way.
+#: Share of the RMS's time that the notifications may take while handoffs are under way.
 SHARE = 0.01
-#: Where a Route_adjust has the prefix; and what a message is known by, which is all but its header and checksum.
+#: Octets of the prefix in a Route_adjust; and octets that identify a message: all but its header and checksum.
 _PREFIX = slice(8, 16)
 _IDENTITY = slice(6, None)
 
@@ -34,9 +34,9 @@ class _Told:
 
 
 class _Listener:
-    """An LMA, which is told what is newest about a prefix until it answers.
+    """An LMA that gets the latest message about each prefix until it answers.
 
-    One that answers nothing, as the draft has it, is told everything once; nothing is repeated to it.
+    An LMA that answers nothing, as in the draft, gets everything once; nothing is repeated to it.
     """
 
     def __init__(self, endpoint: Endpoint, peer: Peer, timers: TimerSettings) -> None:
@@ -45,8 +45,8 @@ class _Listener:
         self._peer = peer
         self._timers = timers
         self._waiting: dict[bytes, bytes] = {}  # by the prefix
-        self._told: dict[bytes, _Told] = {}  # by what it is known by
-        self._last_told: dict[bytes, bytes] = {}  # by the prefix; of those that are not answered
+        self._told: dict[bytes, _Told] = {}  # by the identifying octets
+        self._last_told: dict[bytes, bytes] = {}  # by the prefix; only unanswered ones
         self._unanswered = 0  # in a row
 
     def tell(self, news: Mapping[bytes, bytes]) -> None:
@@ -61,7 +61,7 @@ class _Listener:
         return True
 
     def send(self, now: float) -> None:
-        """Tell as much as there is room for."""
+        """Send as many messages as the window has room for."""
         prefixes = [*islice(self._waiting, max(WINDOW - len(self._told), 0))]
         news = [self._waiting.pop(prefix) for prefix in prefixes]
         self._endpoint.forward(news, self._peer)
@@ -72,7 +72,7 @@ class _Listener:
                 self._told[octets[_IDENTITY]] = _Told(octets, 1, timeout, now + timeout)
 
     def repeat(self, now: float) -> None:
-        """Send again what was not answered in time, unless there is newer about the prefix."""
+        """Send unanswered messages again after their timeout, unless there is a newer one about the prefix."""
         for identity, told in [*self._told.items()]:
             if told.deadline > now:
                 continue
@@ -103,7 +103,7 @@ class _Listener:
 
 
 class LmaNotifier:
-    """Tells all of ``lmas``; ``clock`` (s) measures what that takes."""
+    """Notifies all ``lmas``; ``clock`` (s) measures the time spent."""
 
     def __init__(
         self,
@@ -115,26 +115,26 @@ class LmaNotifier:
         self._endpoint = endpoint
         self._listeners = {peer: _Listener(endpoint, peer, timers) for peer in lmas}
         self._clock = clock
-        self._next = clock()  # when its share of the time is there again
+        self._next = clock()  # when its share of the time is available again
 
     def tell(self, news: Mapping[bytes, bytes]) -> None:
-        """Have all LMAs told, as soon as there is time: of each prefix its Route_adjust in canonical form."""
+        """Queue Route_adjusts in canonical form for all LMAs, by prefix; they go out when there is time."""
         for listener in self._listeners.values():
             listener.tell(news)
 
     def take(self, octets: bytes, peer: Peer) -> bool:
-        """Whether a datagram is an answer that is waited for; known without decoding when it is what was sent."""
+        """Match a datagram with an awaited answer, without decoding; true when it equals what was sent."""
         listener = self._listeners.get(peer)
         return listener is not None and listener.answered(octets)
 
     def take_message(self, message: Message, peer: Peer) -> bool:
-        """The same of a message, from a peer that does not send back octet by octet what it got."""
+        """Match a decoded message with an awaited answer, for a peer that does not return exactly the octets it got."""
         listener = self._listeners[peer]
         listener.silent = False
         return listener.answered(self._endpoint.encode(message, peer.address))
 
     def send(self, now: float, *, busy: bool) -> None:
-        """Send what there is room for, at ``now`` (seconds); ``busy`` while handoffs are under way."""
+        """Send as much as the windows allow, at ``now`` (seconds); ``busy`` while handoffs are under way."""
         begin = self._clock()
         if busy and begin < self._next:
             return
@@ -144,6 +144,6 @@ class LmaNotifier:
         self._next = end + (end - begin) / SHARE
 
     def repeat(self, now: float) -> None:
-        """To be called now and then: send again what was not answered."""
+        """Send unanswered messages again; call this now and then."""
         for listener in self._listeners.values():
             listener.repeat(now)

@@ -1,4 +1,4 @@
-"""Load sharing at work: what is measured goes into the load list, and what a policy decides into force."""
+"""Load sharing at work: measurements go into the load list, and a policy's decisions go into force."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ from ryu_pmipls.wire import LoadAdjust, LoadInfo, LoadInfoMerger, Timestamp, Upl
 
 LOG = logging.getLogger(__name__)
 
-#: What the store calls the (MAG, LMA) whose uplink had to leave its anchor.
+#: The store's name for the (MAG, LMA) pairs whose uplink had to leave its anchor.
 _EVACUATED = "evacuated"
 
 
 class LoadSharing:
-    """Load list, settings and decisions of a domain; ``uplinks`` (MAG -> anchor -> slots) is what they change."""
+    """Load list, settings and decisions of a domain; decisions change ``uplinks`` (MAG -> anchor -> slots)."""
 
     def __init__(
         self,
@@ -71,66 +71,67 @@ class LoadSharing:
         self._mags = {mag.address: mag.name for mag in profile.mags}
         self._tunnel_groups = {lma.name: tunnel_group(profile, lma.name) for lma in profile.lmas}
         self._telling = {mag.name: hub.Semaphore(1) for mag in profile.mags}
-        self._lock = hub.Semaphore(1)  # one round at a time: the store makes others wait, and give way
+        self._lock = hub.Semaphore(1)  # one round at a time: green threads run while one waits for the store
 
-    # What is measured.
+    # Measurements.
 
     def reported(self, lma: str, message: LoadInfo, now: float) -> None:
-        """An LMA reports its load, perhaps in several messages."""
+        """Take an LMA's load report, which may come in several messages."""
         report = self._merger.add(self._profile.lma(lma).address, message)
         if report is not None:
             counts = {self._mags[load.mag]: load.packets for load in report.mags if load.mag in self._mags}
             self.load_list.load_info(lma, report.cpu, report.total_packets, counts, now)
 
     def counted(self, lma: str, now: float) -> None:
-        """An LMA's counters have been read."""
+        """Note that an LMA's counters have been read."""
         read = self._network.lmas[lma].tunnel_traffic(self._network.mags)
         received = {mag: (traffic.packets, traffic.octets) for mag, traffic in read}
         self.load_list.port_statistics(lma, received, now)
 
     def groups_to_count(self) -> list[int]:
-        """The groups of MAGs whose counters tell what LMAs are offered that are full; those of a port do not.
+        """The groups of MAGs whose counters tell the load offered to full LMAs; port counters do not tell it.
 
-        Open vSwitch counts twice what it sends into a tunnel of its own, and what LMAs lose nobody counts there.
+        Open vSwitch counts twice the packets that it sends into a tunnel of its own, and nothing counts there what LMAs
+        lose.
         """
         return [self._tunnel_groups[lma] for lma in self.load_list.full()]
 
     def sent(self, mag: str, packets: Mapping[int, int], now: float) -> None:
-        """The counters of a MAG's groups have been read: group -> packets."""
+        """Take the counters of a MAG's groups: group -> packets."""
         counts = {lma: packets[group] for lma, group in self._tunnel_groups.items() if group in packets}
         self.load_list.sent_statistics(mag, counts, now)
 
     def ports_changed(self, lma: str) -> None:
-        """The ports of an LMA's switch have been told, or have changed."""
+        """Note that the ports of an LMA's switch have been reported or have changed."""
         ports = self._network.lmas[lma].ports
         self.load_list.ports(lma, [mag for mag in self._network.mags if tunnel_port(mag) in ports])
 
-    # What is decided.
+    # Decisions.
 
     def evaluate(self) -> None:
-        """One round of decisions."""
+        """Make one round of decisions."""
         self._sessions.place(self.carry_out(decide).inputs)
 
     def carry_out(self, decide: Callable[[Inputs], Round]) -> Round:
-        """Have a round decided from what is known now, and put into force."""
+        """Have a round decided from the present state, and put it into force."""
         with self._lock:
             outcome = decide(self.present())
             self._carry_out(outcome)
         return outcome
 
     def present(self) -> Inputs:
-        """What a round that is decided now goes by."""
+        """Collect the inputs of a round that is decided now."""
         uplinks = {mag: dict(anchors) for mag, anchors in self.uplinks.items()}
         snapshot = self.load_list.snapshot(self._clock())
         return Inputs(self.settings, snapshot, uplinks, self.memory, self._bindings.sessions())
 
     def inputs(self, decision: Decision) -> Any:
-        """What a decision was made from, a JSON document; None if that is not kept any more."""
+        """The inputs of a decision, a JSON document; None if they are no longer kept."""
         text = self._store.load_round(decision.round)
         return None if text is None else json.loads(text)
 
     def _carry_out(self, outcome: Round) -> None:
-        """Have the switches follow all decisions of a round at once, and have it stored."""
+        """Have the switches follow all decisions of a round at once, and store the round."""
         evacuated, self.memory = self.memory.evacuated, outcome.memory
         by_mag: dict[str, list[Decision]] = {}
         for decision in outcome.decisions:
@@ -156,12 +157,12 @@ class LoadSharing:
         self._note(decisions, f"switch of {mag}", _OUTCOMES[outcome], outcome.value)
 
     def _notify(self, mag: str, decisions: Sequence[Decision]) -> None:
-        """Tell a MAG of decisions, one after the other: one that came before an older one would make that void."""
+        """Notify a MAG of decisions, one after the other: a newer one that came first would make an older one void."""
         profile = self._profile
         for decision in decisions:
             with self._telling[mag]:
                 old, new = profile.lma(decision.old_lma).address, profile.lma(decision.new_lma).address
-                # As they are by now, so that an agent that has missed something is set right (erratum E34).
+                # The shares as they are by now, so that an agent that has missed something is corrected (erratum E34).
                 shares = (
                     UplinkShare(profile.lma(lma).address, slots) for lma, slots in totals(self.uplinks, mag).items()
                 )
@@ -187,9 +188,9 @@ _OUTCOMES = {
 
 
 def stored_uplinks(profile: Profile, stored: Mapping[str, Mapping[str, Sequence[str]]]) -> dict[str, dict[str, Slots]]:
-    """MAG -> anchor -> slots: its own, but those for which ``stored`` names other LMAs that still exist.
+    """MAG -> anchor -> slots: the anchor's own, except where ``stored`` names other LMAs that still exist.
 
-    One name stands for all slots, which is what older releases stored.
+    A single name stands for all slots, as older releases stored it.
     """
     names = {lma.name for lma in profile.lmas}
 
@@ -203,6 +204,6 @@ def stored_uplinks(profile: Profile, stored: Mapping[str, Mapping[str, Sequence[
 
 
 def _stored_evacuations(profile: Profile, stored: Iterable[Sequence[str]]) -> tuple[tuple[str, str], ...]:
-    """Those of MAGs and LMAs that still exist."""
+    """Keep the pairs whose MAG and LMA still exist."""
     mags, lmas = {mag.name for mag in profile.mags}, {lma.name for lma in profile.lmas}
     return tuple((mag, lma) for mag, lma in stored if mag in mags and lma in lmas)

@@ -1,4 +1,4 @@
-"""Where new sessions are, and which LMAs shall have none: their agents are told by Load_adjust (RFC 6463)."""
+"""LMAs that take new sessions, and those that must have none: Load_adjust tells their agents (RFC 6463)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LOG = logging.getLogger(__name__)
 
 
 class NewSessions:
-    """Tells the agents of LMAs in every round what they have to know, for they may have been restarted.
+    """Tells the agents of LMAs their targets in every round, because an agent may have restarted.
 
     ``drained`` are the LMAs whose agents have confirmed that they give up their sessions.
     """
@@ -24,15 +24,15 @@ class NewSessions:
         self.drained: set[str] = set()
         self._profile = profile
         self._confirmation = confirmation
-        self._drain: dict[str, bool] = {}  # of those that have to be told whether to drain
+        self._drain: dict[str, bool] = {}  # the LMAs that must learn whether to drain
 
     def drain(self, lma: str, draining: bool) -> None:
-        """From the next round on the LMA is told to have no sessions, or that it may have them again."""
+        """Tell the LMA from the next round on to have no sessions, or that it may have them again."""
         self._drain[lma] = draining
         self.drained.discard(lma)
 
     def place(self, inputs: Inputs) -> None:
-        """One round; returns at once."""
+        """Carry out one round; return at once."""
         redirects = self._profile.load_sharing.redirect_new_sessions
         told = dict(self.placement.decide(inputs)) if redirects else {}
         for lma in self._drain:
@@ -41,7 +41,7 @@ class NewSessions:
             hub.spawn(self._tell, lma, target, self._drain.get(lma), inputs.time)
 
     def _tell(self, lma: str, target: str, drain: bool | None, now: float) -> None:
-        """Tell an LMA where its new sessions shall be: a Load_adjust about its own."""
+        """Tell an LMA the place of its new sessions: a Load_adjust about itself."""
         address, new = self._profile.lma(lma).address, self._profile.lma(target).address
         options: tuple[Option, ...] = (Timestamp.of(now),)
         if drain is not None:

@@ -1,7 +1,7 @@
-"""One sweep after the other over all mobile nodes, to find those whose downlink does not come through.
+"""Sweeps over all mobile nodes, one after the other, to find those whose downlink does not come through.
 
-A group of mobile nodes is observed at a time, in one request to each switch, so that its cost has a limit however many
-there are: with up to ``_GROUP`` of them all are observed in every round, with more a part.
+The RMS observes one group of mobile nodes at a time, in one request to each switch, so that the cost has a limit
+however many there are. Up to ``_GROUP`` of them are all observed in every round; of more, a part.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from ryu_pmipls.controller.switches.written_entries import WrittenEntries
 
 LOG = logging.getLogger(__name__)
 
-#: Mobile nodes of a group, if there are no more than ``SLICES`` groups of so many.
+#: Mobile nodes in a group, unless they need more than ``SLICES`` groups of this size.
 _GROUP = 1000
-#: Flow entries that are read in a second in the long run, at some 4 us each of the RMS's time.
+#: Flow entries that are read per second in the long run, at some 4 us each of the RMS's time.
 _RATE = 5000.0
-#: Prefixes that are looked at before others have their turn.
+#: Prefixes that are looked at before other green threads have their turn.
 _TURN = 4096
-#: Seconds that it takes to observe a group.
+#: Seconds to observe a group.
 _ROUND = LEAST_TIME + 2 * SETTLING
 
-#: Switch -> its entries, and what it shall hold: another object after it was brought in line.
+#: Switch -> its written entries (another object after every reconciliation), and its packet counters.
 _Reading = dict[str, tuple[WrittenEntries | None, Mapping[bytes, int]]]
 
 
@@ -40,11 +40,11 @@ class NodeSweep:
         self.faults = NodeFaults()
         self._bindings = context.bindings
         self._network = context.network
-        self._groups = 0  # that the faults are of
+        self._groups = 0  # the number of groups to which the faults belong
         self._read = 0  # entries in this round
 
     def run(self) -> None:
-        """For ever: observe one group after the other."""
+        """Observe one group after the other, for ever."""
         group = 0
         while True:
             try:
@@ -80,7 +80,7 @@ class NodeSweep:
         self.faults.observed(group, observation.faults())
 
     def _places(self, group: int, groups: int) -> dict[bytes, Binding]:
-        """The bindings of the group that have all that a MAG's entries need."""
+        """The bindings of the group that have everything that a MAG's entries need."""
         places = {}
         for prefix in in_turns(self._bindings.prefixes(), _TURN, lambda: False):
             if prefix[-1] % groups == group:
@@ -90,7 +90,7 @@ class NodeSweep:
         return places
 
     def _entries(self, switches: Sequence[Switch], group: int, groups: int) -> _Reading:
-        """What the switches that are ready have."""
+        """Read the downlink entries of the switches that are ready."""
         found: _Reading = {}
         for switch in switches:
             if switch.state is State.READY:
@@ -103,7 +103,7 @@ class NodeSweep:
 
 
 def group_count(nodes: int) -> int:
-    """The number of groups of that many mobile nodes: a power of two."""
+    """The number of groups for that many mobile nodes: a power of two."""
     groups = 1
     while groups < SLICES and nodes > groups * _GROUP:
         groups *= 2
@@ -113,6 +113,6 @@ def group_count(nodes: int) -> int:
 def unchanged(
     before: _Reading, after: _Reading
 ) -> tuple[dict[str, Mapping[bytes, int]], dict[str, Mapping[bytes, int]]]:
-    """The entries before and after of the switches that have not been written anew in between."""
+    """The entries before and after of the switches that were not reconciled in between."""
     same = [name for name in before if name in after and before[name][0] is after[name][0] is not None]
     return {name: before[name][1] for name in same}, {name: after[name][1] for name in same}

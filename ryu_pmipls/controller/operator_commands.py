@@ -1,4 +1,4 @@
-"""What the operator wants: kept over restarts of the RMS, refused with a reason, and done at once."""
+"""The operator's commands: kept over restarts of the RMS, refused with a reason, or carried out at once."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from ryu_pmipls.loadsharing import POLICIES, Decision, Incident, LmaState, Polic
 
 LOG = logging.getLogger(__name__)
 
-#: What the store calls the operator's settings.
+#: The store's names for the operator's settings.
 _DRAINED, _POLICY = "drained", "policy"
-#: How often it is looked whether drained LMAs still forward anything, in seconds.
+#: Seconds between checks whether drained LMAs still forward anything.
 _INTERVAL = 1.0
-#: For so many seconds an LMA has to have forwarded nothing. A switch counts with a delay of up to a second.
+#: Seconds for which an LMA must have forwarded nothing. A switch counts with a delay of up to a second.
 QUIET = 3.0
 
 
 class RefusedError(Exception):
-    """What the operator wants cannot be done now; its text says why."""
+    """A command that cannot be carried out now; its text says why."""
 
 
 class OperatorCommands:
@@ -40,7 +40,7 @@ class OperatorCommands:
         self._clock = context.clock
         self._uplinks = uplinks
         self._sessions = sessions
-        self._forwarded: dict[str, tuple[int, float]] = {}  # packets, and when they became so many
+        self._forwarded: dict[str, tuple[int, float]] = {}  # packets, and since when
         settings = self._store.load_settings()
         self._drained = [lma.name for lma in self._profile.lmas if lma.name in settings.get(_DRAINED, ())]
         for lma in self._drained:
@@ -52,7 +52,7 @@ class OperatorCommands:
     # Draining.
 
     def drain(self, lma: str) -> None:
-        """New sessions go elsewhere, uplinks and sessions are moved, downlink is withdrawn; no packet is lost."""
+        """Move new sessions, uplinks and sessions to other LMAs, and withdraw the downlink; no packet is lost."""
         name = self._profile.lma(lma).name
         if name in self._drained:
             return
@@ -64,7 +64,7 @@ class OperatorCommands:
         self._tell(name, True, "drained")
 
     def undrain(self, lma: str) -> None:
-        """The LMA takes part again: new sessions at once, uplinks as the load wants it."""
+        """Let the LMA take part again: new sessions at once, uplinks as the load requires."""
         name = self._profile.lma(lma).name
         if name not in self._drained:
             raise RefusedError(f"{name} is not drained; drained are: {', '.join(self._drained) or 'none'}")
@@ -75,7 +75,7 @@ class OperatorCommands:
         return lma in self._drained
 
     def waits_for(self, lma: str) -> list[str]:
-        """What a drained LMA still has, in words; it can be stopped when that is nothing."""
+        """List what a drained LMA still has, in words; the LMA can be stopped when the list is empty."""
         if self._uplinks.load_list.snapshot(self._clock()).lma(lma).state is LmaState.DEAD:
             return []
         waits = []
@@ -94,12 +94,12 @@ class OperatorCommands:
         return waits
 
     def quiet_for(self, lma: str) -> float | None:
-        """Seconds for which a drained LMA has forwarded nothing; None as long as that is not known."""
+        """Seconds for which a drained LMA has forwarded nothing; None while unknown."""
         known = self._forwarded.get(lma)
         return None if known is None else self._clock() - known[1]
 
     def watch(self) -> None:
-        """For ever: look what drained LMAs forward."""
+        """Check the packet counters of drained LMAs, for ever."""
         while True:
             hub.sleep(_INTERVAL)
             for lma in list(self._drained):
@@ -127,12 +127,12 @@ class OperatorCommands:
         try:
             self._uplinks.evaluate()
         except StoreError as error:
-            LOG.error("%s", error)  # the wish itself is stored; the next round does the rest
+            LOG.error("%s", error)  # the command itself is stored; the next round does the rest
 
     # Uplinks.
 
     def adjust(self, mag: str, lma: str) -> tuple[Decision, ...]:
-        """Move all uplinks of a MAG to an LMA; the decisions that do so."""
+        """Move all uplinks of a MAG to an LMA; return the decisions that do so."""
         mag, lma = self._profile.mag(mag).name, self._profile.lma(lma).name
         state = self._uplinks.load_list.snapshot(self._clock()).lma(lma).state
         if state.to_be_left:
@@ -145,7 +145,7 @@ class OperatorCommands:
         return decisions
 
     def dry_run(self, policy: PolicyName | None = None, drained: Collection[str] = ()) -> Round:
-        """The round of decisions that would be made now, by another policy, or were those LMAs drained, if given."""
+        """The round of decisions that would be made now; if given, by another policy, or with those LMAs drained."""
         names = frozenset(self._profile.lma(lma).name for lma in drained)
         inputs = self._uplinks.present()
         if policy is not None:
@@ -153,7 +153,7 @@ class OperatorCommands:
         return decide(if_drained(inputs, names))
 
     def choose_policy(self, policy: PolicyName | None) -> None:
-        """Decide by another policy from now on; None: by that of the profile."""
+        """Decide by another policy from now on; None: by the profile's."""
         self._store.save_setting(_POLICY, policy)
         chosen = self._profile.load_sharing.policy if policy is None else policy
         self._uplinks.settings = replace(self._uplinks.settings, policy=chosen)

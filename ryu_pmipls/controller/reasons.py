@@ -1,20 +1,20 @@
-"""The reasons why a domain is not well: what is found at each look, and since when it lasts. Pure."""
+"""The reasons why a domain is not well: the findings of each look, and since when they last. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-#: Reasons that are told at most; of the others their number.
+#: Reasons that are shown at most; the others are only counted.
 MOST = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Symptom:
-    """Something that is wrong now with ``subject`` (the name of a node, or the domain's); ``text`` names it as well.
+    """A fault that shows now at ``subject`` (the name of a node, or the domain's); ``text`` also names it.
 
-    It has to last for ``patience`` seconds to be a reason. ``since`` (seconds since 1970) is when it began, if that is
-    known; else it is when it was found first.
+    A symptom becomes a reason after ``patience`` seconds. ``since`` (seconds since 1970) is its beginning, if known;
+    else the time at which it was found first.
     """
 
     subject: str
@@ -33,13 +33,13 @@ class Reason:
 
 
 class Reasons:
-    """The reasons there are, in the order in which their symptoms were found."""
+    """The present reasons, in the order in which their symptoms were found."""
 
     def __init__(self) -> None:
         self._since: dict[tuple[str, str], tuple[float, float]] = {}  # found first: seconds since 1970, monotonic clock
 
     def update(self, symptoms: Iterable[Symptom], now: float, monotonic: float) -> list[Reason]:
-        """Take all symptoms that there are at ``now`` (seconds since 1970), which is ``monotonic`` by that clock."""
+        """Take all symptoms present at ``now`` (seconds since 1970), which is ``monotonic`` on that clock."""
         found = {(symptom.subject, symptom.text): symptom for symptom in symptoms}
         self._since = {key: self._since.get(key, (now, monotonic)) for key in found}
         reasons = []
@@ -52,7 +52,7 @@ class Reasons:
 
 
 def shown(reasons: list[Reason], domain: str) -> list[Reason]:
-    """As many of them as a person may want to see, and a last one that tells of the others."""
+    """As many reasons as a person may want to see, and a last one that counts the others."""
     if len(reasons) <= MOST:
         return reasons
     others = reasons[MOST:]

@@ -1,7 +1,7 @@
-"""Bindings that the store does not have, because it is new or was lost: from the switches and the MAGs.
+"""Bindings that the store lacks, because it is new or was lost: recovered from the switches and the MAGs.
 
-A switch that the store has never met is read before it is written to, so that nobody's traffic is cut for the store's
-loss; then each MAG repeats its reports, which have what no flow entry tells.
+The RMS reads a switch that the store has never met before it writes to it, so that the loss of the store cuts nobody's
+traffic. Then each MAG repeats its reports, which hold details that no flow entry has.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class Recovery:
     def read(self, switch: Switch, entries: Iterable[list[FlowEntry]]) -> int | None:
         """Take over the flow entries of a switch, which come in pieces, unless the store has met it.
 
-        All entries of a prefix are in one piece. Returns for how many prefixes other switches have to follow, or None
-        when it could not be stored.
+        All entries of a prefix are in one piece. Returns the number of prefixes for which other switches must follow,
+        or None when the store could not save them.
         """
         if switch.name in self._met:
             return 0

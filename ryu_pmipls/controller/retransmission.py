@@ -1,4 +1,4 @@
-"""Messages of the RMS that are repeated until the peer sends them back (erratum E37)."""
+"""Retransmission of the RMS's messages until the peer sends them back (erratum E37)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Send = Callable[[Message, IPv6Address], None]
 
 
 class Retransmission:
-    """Sends by ``send`` what has to be acknowledged."""
+    """Sends messages by ``send`` until they are acknowledged."""
 
     def __init__(self, send: Send, timers: TimerSettings) -> None:
         self._send = send
@@ -22,7 +22,7 @@ class Retransmission:
         self._awaited: dict[tuple[IPv6Address, Message], Any] = {}
 
     def take(self, message: Message, source: IPv6Address) -> bool:
-        """Whether a message that came in is an acknowledgement that somebody waits for."""
+        """Match a message with an awaited acknowledgement; true when it is one."""
         answered = self._awaited.get((source, message))
         if answered is None:
             return False
@@ -30,7 +30,7 @@ class Retransmission:
         return True
 
     def confirmed(self, message: Message, destination: IPv6Address) -> bool:
-        """Send until the peer answers with the same message; waits, so not to be called in a handler."""
+        """Send until the peer answers with the same message. This waits, so do not call it in a handler."""
         answered = self._awaited[destination, message] = hub.Event()
         try:
             timeout = self._timers.adjust_timeout

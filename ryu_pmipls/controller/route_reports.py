@@ -1,4 +1,4 @@
-"""Reading what MAGs, and LMAs about the end of sessions, report by Route_adjust (draft section 3.3)."""
+"""Decoding of Route_adjust reports: from MAGs, and from LMAs about the end of sessions (draft section 3.3)."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ _PLACES: tuple[Place, ...] = (
 _HOME_PREFIX, _NEW_MAG = 0, 2  # places
 _PREFIX_OCTETS = 8
 _NOWHERE = bytes(16)
-#: Type and Length of the first option, behind the three addresses: reports that differ in the identifier's length do so
-#: here, if the identifier comes first.
+#: Type and Length of the first option, behind the three addresses: in reports that differ in the identifier's length,
+#: these octets differ if the identifier comes first.
 _FIRST_OPTION = slice(56, 58)
 _PATTERNS_KEPT = 1024
-_MAG = Role.MAG  # to look it up takes its time in Python 3.11
-#: Makes a named tuple in half the time that its class takes.
+_MAG = Role.MAG  # Python 3.11 is slow at looking it up
+#: Makes a named tuple in half the time that its class needs.
 _new = tuple.__new__
 #: Values at ``_PLACES``, the octets of the message, those of its announcement, and its sender.
 _Found = tuple[tuple[Any, ...], bytes, bytes, Peer]
 
 
 class RouteReport(NamedTuple):
-    """A change, the octets of the message that tells it, and those by which LMAs are told, in canonical form.
+    """A change, the octets of its message, and the octets in canonical form that announce it to LMAs.
 
-    Only a message with a Timestamp is answered, for by that its sender knows the answer (erratum E37).
+    Only a message with a Timestamp gets an answer, because that identifies the answer for its sender (erratum E37).
     """
 
     change: RouteChange
@@ -52,7 +52,7 @@ class RouteReport(NamedTuple):
 
 
 class RouteReportReader:
-    """Reads reports; most of those of MAGs by the pattern of one that was like it."""
+    """Reads reports; most of those from MAGs by the pattern of an earlier one like them."""
 
     def __init__(self, profile: Profile, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
@@ -63,14 +63,14 @@ class RouteReportReader:
     def read(
         self, datagrams: Iterable[tuple[bytes, Peer]], now: float
     ) -> tuple[list[RouteReport], list[tuple[bytes, Peer]]]:
-        """Attachments at their senders, MAGs, that are like one which was :meth:`decoded`; and the other datagrams."""
+        """Read MAGs' reports of attachments that are like one :meth:`decoded` before; return the others unread."""
         found: list[_Found] = []
         rest: list[tuple[bytes, Peer]] = []
         patterns = self._patterns
         for data, peer in datagrams:
             pattern = patterns.get((len(data), data[_FIRST_OPTION])) if peer.role is _MAG else None
             values = None if pattern is None else pattern.read(data)
-            # An attachment at the sender, which is what most are.
+            # An attachment at the sender, as most are.
             if values is not None and values[_NEW_MAG] == peer.octets and values[_HOME_PREFIX] != _NOWHERE:
                 found.append((values, data, data, peer))
             else:
@@ -78,13 +78,13 @@ class RouteReportReader:
         return self._reports(found, now), rest
 
     def decoded(self, message: RouteAdjust, data: bytes, peer: Peer, now: float) -> RouteReport | None:
-        """The report that a message is, which was decoded from ``data``.
+        """The report in a message, which was decoded from ``data``.
 
         None if it has no canonical form: with aligned options it would be too long.
         """
         told = message
         if message.new_mag.is_unspecified:
-            # Without what makes it a report by an LMA (:meth:`ended`), so that no answer to it is taken for one.
+            # Leave out the option that marks an LMA's report (:meth:`ended`), so that no answer passes for one.
             kept = (option for option in message.options if not isinstance(option, Attachment))
             told = replace(message, options=tuple(kept))
         try:
@@ -98,9 +98,9 @@ class RouteReportReader:
         return report
 
     def ended(self, message: RouteAdjust, data: bytes, peer: Peer, now: float) -> RouteReport | None:
-        """What an LMA reports of the end of a session that it anchors, for want of a MAG that does.
+        """The report of an LMA that a session which it anchors has ended, when no MAG reports that.
 
-        None for any other message, as its late acknowledgements: they name no LMA or no detachment.
+        None for any other message, such as a late acknowledgement: those name no LMA or no detachment.
         """
         attachment = message.option(Attachment)
         if not message.new_mag.is_unspecified or attachment is None or attachment.anchor != peer.address:
@@ -122,7 +122,7 @@ class RouteReportReader:
 
 
 def _values(message: RouteAdjust) -> tuple[Any, ...]:
-    """The same as a pattern reads at ``_PLACES``."""
+    """The values that a pattern reads at ``_PLACES``, taken from a message."""
     values = []
     for kind, name in _PLACES:
         part = message if kind is None else message.option(kind)

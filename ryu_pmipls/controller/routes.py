@@ -1,7 +1,8 @@
-"""Route_adjust: from what MAGs report to routes in force on all LMAs (draft section 3.3).
+"""Route_adjust: from reports of MAGs to routes in force on all LMAs (draft section 3.3).
 
-What has come in is handled together: one write to each switch, one transaction of the store. The two go on side by
-side, and what comes meanwhile makes up the next; a report is answered when its binding is stored and in force.
+The RMS handles all waiting reports together: one write to each switch, one transaction of the store. The two go on side
+by side, and reports that come meanwhile make up the next batch. The RMS answers a report when its binding is stored and
+in force.
 """
 
 from __future__ import annotations
@@ -24,11 +25,11 @@ from ryu_pmipls.signalling import Endpoint
 
 LOG = logging.getLogger(__name__)
 
-#: How long after a failure the store is tried again, in seconds.
+#: Seconds until a store that has failed is tried again.
 _STORE_PAUSE = 1.0
-#: What comes of nearly all reports. To look a member of an enumeration up takes its time in Python 3.11.
+#: The result of nearly all reports. Python 3.11 is slow at looking up a member of an enumeration.
 _CHANGED = Result.CHANGED
-#: After how long without anything to store there is time for what the store has put off, in seconds.
+#: Seconds without anything to store after which there is time for work that the store has put off.
 _IDLE = 1.0
 
 
@@ -37,11 +38,11 @@ class _PendingRoute(RouteUpdate):
     """An update with the report that made it: answered when it is both stored and in force."""
 
     report: RouteReport
-    awaited: int = 2  # of the two, each of which comes once
+    awaited: int = 2  # confirmations still to come: one of the store, one of the switches
 
 
 class Routes:
-    """Keeps bindings by what MAGs report, and has them stored and put into force; ``refused`` counts the rest."""
+    """Keeps bindings by the reports of MAGs, has them stored and put into force; ``refused`` counts the rest."""
 
     def __init__(self, context: Context, endpoint: Endpoint, notifier: LmaNotifier, refused: Counter[str]) -> None:
         profile = context.profile
@@ -56,7 +57,7 @@ class Routes:
         self._forwards = profile.handoff.forwarding
         self._mags = {mag.name: endpoint.peer(mag.address) for mag in profile.mags}
         self._under_way: dict[bytes, _PendingRoute] = {}  # the latest of each prefix
-        #: Set while all that was reported is stored and in force.
+        #: Set while all reports are stored and in force.
         self.settled = hub.Event()
         self.settled.set()
         self._unstored: list[_PendingRoute] = []
@@ -64,7 +65,7 @@ class Routes:
         self._limiter = RateLimiter(burst=20)
 
     def reported(self, reports: Sequence[RouteReport], now: float) -> None:
-        """MAGs report where mobile nodes are: have it stored and put into force, all together."""
+        """Update the bindings from reports of MAGs; have them stored and put into force, all together."""
         acceptable = self._acceptable(reports)
         updates = self._bindings.update([report.change for report in acceptable], now)
         under_way, handoffs = self._under_way, []
@@ -81,8 +82,8 @@ class Routes:
             elif result is Result.TOO_NEW:
                 self._refused["route_adjust: timestamp in the future"] += 1
             elif before is None:
-                # What is in force is newer: there is nothing to repeat the message for. While it is still under way
-                # it could get lost, and with it what this message has told.
+                # The binding in force is newer, so the sender need not repeat the message. A newer one still under way
+                # could get lost, and with it the content of this message.
                 self._answer(report)
         if handoffs:
             self.settled.clear()
@@ -103,7 +104,7 @@ class Routes:
         return acceptable
 
     def ended(self, report: RouteReport, now: float) -> None:
-        """An LMA reports the end of a session."""
+        """Take an LMA's report that a session has ended."""
         binding = self._bindings.get(report.change.prefix)
         if binding is not None and binding.mag is not None and binding.anchor != report.peer.name:
             self._refused["route_adjust: from an LMA that does not anchor the prefix"] += 1
@@ -111,7 +112,7 @@ class Routes:
             self.reported([report], now)
 
     def keep_stored(self) -> None:
-        """Store what is to be stored, for ever: all that has come while the store was busy in one transaction."""
+        """Store bindings, for ever: all that came during one transaction of the store go into the next."""
         while True:
             self._to_store.wait(_IDLE)
             self._to_store.clear()
@@ -122,7 +123,7 @@ class Routes:
                 else:
                     self._store.tidy()
             except StoreError as error:
-                # Nothing of it is answered. MAGs repeat it, and so do we.
+                # Answer none of them. MAGs repeat their reports, and this loop tries again.
                 LOG.error("%d bindings are not stored, tried again: %s", len(handoffs), error)
                 self._unstored = handoffs + self._unstored
                 hub.sleep(_STORE_PAUSE)
@@ -131,24 +132,24 @@ class Routes:
             self._confirm(handoffs)
 
     def expire(self, now: float) -> None:
-        """Forget what was detached long ago."""
+        """Forget prefixes that were detached long ago."""
         while expired := self._bindings.expire(now):
             self._store.delete_bindings(expired)
 
     def _in_force(self, batch: RouteBatch) -> None:
-        """The switches have answered, or have failed to."""
+        """Handle the switches' answers to a batch, or their failure to answer."""
         handoffs = [update for update in batch.updates if isinstance(update, _PendingRoute)]
         if batch.failures or not batch.acknowledged:
             failed = [handoff for handoff in handoffs if handoff in batch.failures or not batch.acknowledged]
-            self._forget(failed)  # so that a repetition of the report is another try
+            self._forget(failed)  # so that a retransmission of the report is another try
             handoffs = [handoff for handoff in handoffs if handoff not in batch.failures and batch.acknowledged]
         self._confirm(handoffs)
         self._log(batch)
 
     def _forwarding(self, mag: str, updates: Sequence[RouteUpdate]) -> None:
-        """The switch of a MAG sends on what comes for mobile nodes that have left: its agent may what it has kept.
+        """Tell a MAG that its switch forwards for departed nodes, so that its agent forwards what it has buffered.
 
-        It is told once: if that gets lost, so do some packets.
+        There is no retransmission: if the message gets lost, so do some packets.
         """
         if self._forwards:
             handoffs = [
@@ -157,7 +158,7 @@ class Routes:
             self._endpoint.forward((handoff.report.announcement for handoff in handoffs), self._mags[mag])
 
     def _confirm(self, handoffs: Sequence[_PendingRoute]) -> None:
-        """These are stored, or in force. Those that are both: answer, and have the LMAs told unless there is newer."""
+        """Count a confirmation. Once stored and in force: answer, and notify the LMAs unless there is newer."""
         done = []
         for handoff in handoffs:
             handoff.awaited -= 1
@@ -169,12 +170,12 @@ class Routes:
         self._notifier.tell({handoff.binding.prefix: handoff.report.announcement for handoff in latest})
 
     def _answer(self, report: RouteReport) -> None:
-        """Acknowledge: the same message (erratum E37)."""
+        """Acknowledge with the same message (erratum E37)."""
         if report.answerable:
             self._endpoint.send_octets(report.octets, report.peer)
 
     def _forget(self, handoffs: Iterable[_PendingRoute]) -> list[_PendingRoute]:
-        """These are under way no longer; tells which of them were the latest of their prefixes."""
+        """End the tracking of updates; return those that were the latest of their prefixes."""
         latest = [handoff for handoff in handoffs if not handoff.superseded]
         for handoff in latest:
             del self._under_way[handoff.binding.prefix]
@@ -183,7 +184,7 @@ class Routes:
         return latest
 
     def _log(self, batch: RouteBatch) -> None:
-        # A switch that is away gets the route when it returns, before it gets traffic (erratum E39).
+        # A disconnected switch gets the route when it returns, before it gets traffic (erratum E39).
         failures = batch.failures or {update: {} for update in batch.updates if not batch.acknowledged}
         for update, by in failures.items():
             if self._limiter.passes("failure"):

@@ -9,7 +9,7 @@ from ryu_pmipls.controller.store import Store, StoreError
 
 
 class WatchedStore:
-    """Stands for ``store``; ``failures`` (method -> error) are those after which the method has not succeeded yet."""
+    """Stands for ``store``; ``failures`` (method -> error) holds the methods that have not succeeded since."""
 
     def __init__(self, store: Store) -> None:
         self.failures: dict[str, str] = {}

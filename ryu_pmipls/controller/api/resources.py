@@ -1,4 +1,4 @@
-"""What the RMS shows, as JSON documents, and what it can be told; times are seconds since 1970, ages seconds."""
+"""Resources and commands of the RMS as JSON documents; times are seconds since 1970, ages seconds."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ Document = dict[str, Any]
 
 
 class Adjust(RequestModel):
-    """Where all uplinks of a MAG shall go."""
+    """The LMA to which all uplinks of a MAG must go."""
 
     lma: str
 
 
 class ChoosePolicy(RequestModel):
-    """The policy to decide by from now on; null: that of the profile."""
+    """The policy to decide by from now on; null: the profile's."""
 
     policy: PolicyName | None
 
 
 class DryRun(RequestModel):
-    """By another policy, or were these LMAs drained."""
+    """A trial decision: by another policy, or as if these LMAs were drained."""
 
     policy: PolicyName | None = None
     drain: tuple[str, ...] = ()
@@ -92,7 +92,7 @@ class Resources:
         }
 
     def health(self) -> Document:
-        """``ok`` when nothing is wrong with the domain's traffic, as far as it shows; else ``degraded``."""
+        """``ok`` if the RMS sees nothing wrong with the domain's traffic; else ``degraded``."""
         network = self.context.network
         reasons = self.health_control.reasons()
         return {
@@ -207,7 +207,7 @@ class Resources:
         return self.policy()
 
     def dry_run(self, document: Document) -> Document:
-        """What would be decided now, and why; nothing is done."""
+        """Decide as of now, with reasons, but put nothing into force."""
         request = read(DryRun, document)
         outcome = self.operator.dry_run(request.policy, request.drain)
         return {
@@ -255,7 +255,7 @@ class Resources:
 
 @contextmanager
 def _refusals() -> Iterator[None]:
-    """What the operator cannot have now is answered with 409, or with 503 when the store does not keep it."""
+    """Answer 409 to a command that cannot be carried out now, 503 if the store cannot save it."""
     try:
         yield
     except RefusedError as error:

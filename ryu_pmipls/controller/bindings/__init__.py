@@ -1,4 +1,4 @@
-"""Where every mobile node is: the binding table of the RMS."""
+"""The binding table of the RMS: the place of every mobile node."""
 
 from ryu_pmipls.controller.bindings.binding_table import Binding, BindingTable, Result, RouteChange, Update
 

@@ -1,10 +1,9 @@
 """The RMS's binding table: home network prefix -> MAG, kept up to date by Route_adjust (draft section 3.3).
 
-A domain may have a million bindings, so they are kept packed: some 200 octets each, index by MAG included, and nothing
-that Python's garbage collector would have to look at. ``Binding`` objects are made when somebody asks.
+A domain may have a million bindings, so the table keeps them packed: some 200 octets each, index by MAG included, and
+no object that Python's garbage collector must visit. It makes ``Binding`` objects on demand.
 
-A home network prefix is a /64 (erratum E14) and named by its 8 octets: as such it comes in a datagram and goes into a
-flow-mod.
+A home network prefix is a /64 (erratum E14). Its 8 octets name it: a datagram brings them and a flow-mod takes them.
 """
 
 from __future__ import annotations
@@ -21,10 +20,10 @@ TICKS_PER_SECOND = 65536
 
 
 class Binding(NamedTuple):
-    """Where a mobile node is. ``mag`` is None when it is detached; other fields are None when unknown.
+    """The place of a mobile node. ``mag`` is None when it is detached; other fields are None when unknown.
 
     ``prefix`` has 8 octets. MAGs and the anchor LMA are names of the profile, ``port`` is an OpenFlow port of the MAG,
-    ``timestamp`` (1/65536 s) that of the message which made the binding so.
+    ``timestamp`` (1/65536 s) is that of the message that last changed the binding.
     """
 
     prefix: bytes
@@ -38,15 +37,15 @@ class Binding(NamedTuple):
 
     @property
     def network(self) -> IPv6Network:
-        """The prefix for people and for Ryu."""
+        """The prefix as an object, for people and for Ryu."""
         return IPv6Network((self.prefix + bytes(8), 64))
 
 
 class RouteChange(NamedTuple):
-    """What a Route_adjust says; ``prefix`` has 8 octets.
+    """The content of a Route_adjust; ``prefix`` has 8 octets.
 
-    An ``old_mag`` of None is unknown (erratum E35), a ``new_mag`` of None is a detachment (erratum E36).
-    ``timestamp`` counts 1/65536 s; a message without one is given the time of its arrival.
+    An ``old_mag`` of None is unknown (erratum E35), a ``new_mag`` of None is a detachment (erratum E36). ``timestamp``
+    counts 1/65536 s; a message without one gets the time of its arrival.
     """
 
     prefix: bytes
@@ -60,17 +59,17 @@ class RouteChange(NamedTuple):
 
 
 class Result(str, Enum):
-    """What a change did to the table."""
+    """The effect of a change on the table."""
 
-    CHANGED = "changed"  # the binding is another one, if only by its timestamp: to be stored
-    UNCHANGED = "unchanged"  # a duplicate of the message that made the binding: to be answered again
+    CHANGED = "changed"  # the binding differs, if only by its timestamp: store it
+    UNCHANGED = "unchanged"  # a duplicate of the message that made the binding: answer it again
     STALE = "stale"  # a newer message, or another one of the same time, came first (erratum E38)
     NOT_CURRENT = "not-current"  # a detachment from a MAG while the mobile node is at another
     TOO_NEW = "too-new"  # its timestamp is in the future
 
 
 class Update(NamedTuple):
-    """``binding`` is what the table now holds for the prefix, ``previous`` what it held before; None for nothing."""
+    """``binding`` is the table's entry for the prefix after the change, ``previous`` the one before; None for none."""
 
     result: Result
     binding: Binding | None
@@ -78,27 +77,27 @@ class Update(NamedTuple):
 
     @property
     def moved(self) -> bool:
-        """Whether the mobile node is at another MAG than before."""
+        """True when the mobile node is at another MAG than before."""
         return (self.binding and self.binding.mag) != (self.previous and self.previous.mag)
 
 
 #: A packed binding: timestamp; numbers of its place (MAG and anchor) and of the previous MAG; port, 0 for none
-#: (OpenFlow 1.3, section 4.1: ports begin at 1); how many octets of link-layer address follow. The identifier is the
-#: rest.
+#: (OpenFlow 1.3, section 4.1: ports begin at 1); number of octets of link-layer address that follow. The identifier is
+#: the rest.
 _PACKED = Struct("=QIHIB")
 _pack, _unpack, _FIXED = _PACKED.pack, _PACKED.unpack_from, _PACKED.size
-#: What comes of nearly all changes. To look a member of an enumeration up takes its time in Python 3.11.
+#: The result of nearly all changes. Python 3.11 is slow at looking up a member of an enumeration.
 _CHANGED = Result.CHANGED
-#: Makes a named tuple in half the time that its class takes.
+#: Makes a named tuple in half the time that its class needs.
 _new = tuple.__new__
-#: The prefixes are spread over so many dictionaries, that none takes long to grow or to be gone through.
+#: Number of dictionaries that share the prefixes, so that none takes long to grow or to iterate.
 _SHARDS = 1024
 
 _Name = TypeVar("_Name", bound=Hashable)
 
 
 class _Numbers(dict[_Name, int]):
-    """The numbers of names; one that is new gets the next, and a place in ``names``."""
+    """Numbers for names; a new name gets the next number, and a place in ``names``."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -111,9 +110,9 @@ class _Numbers(dict[_Name, int]):
 
 
 class _Places(_Numbers[tuple[str | None, str | None]]):
-    """Where bindings are: (MAG, anchor), with the ``prefixes`` that are there, each to the object that its shard has.
+    """The places of bindings: (MAG, anchor), each with its ``prefixes``, mapped to the object that their shard holds.
 
-    Those that are at no MAG are in the order in which they became so.
+    Detached prefixes are in the order of their detachment.
     """
 
     def __init__(self) -> None:
@@ -130,15 +129,15 @@ class _Places(_Numbers[tuple[str | None, str | None]]):
 
 
 class BindingTable:
-    """Bindings by prefix and by MAG. The newest message about a prefix wins, in whatever order they come (erratum E38).
+    """Bindings by prefix and by MAG. The newest message about a prefix wins, in any order of arrival (erratum E38).
 
-    A detached prefix stays in the table until ``expire``, so that a late message does not attach it again; so does the
-    end of an attachment that nobody has told of yet, while fewer than ``max_detached`` are there. A timestamp more than
-    ``max_skew`` seconds ahead of the RMS's clock is refused, or it would lock the prefix.
+    A detached prefix stays in the table until ``expire``, so that a late message does not attach it again. So does the
+    end of an attachment that the table never knew, while it holds fewer than ``max_detached`` of them. The table
+    refuses a timestamp more than ``max_skew`` seconds ahead of the RMS's clock, because that would lock the prefix.
 
-    The iterators are lazy, and the table may change while they run: what is there all the time comes exactly once, in
-    its state of that moment; what comes or goes meanwhile may or may not come. So a caller with much to do can take
-    some bindings at a time and let others work in between.
+    The iterators are lazy, and the table may change while they run. A binding that is there all the time comes exactly
+    once, in its state of that moment; one that comes or goes meanwhile may or may not appear. So a caller with much to
+    do can handle some bindings at a time and let others work in between.
     """
 
     def __init__(self, bindings: Iterable[Binding] = (), *, max_skew: float = 5.0, max_detached: int = 100_000) -> None:
@@ -155,8 +154,8 @@ class BindingTable:
             detached.update(zip(in_order, in_order, strict=True))
 
     def update(self, changes: Iterable[RouteChange], now: float) -> list[Update]:
-        """Apply changes, one after the other, at ``now`` (seconds since 1970); what each of them did."""
-        # A good part of what a handoff costs is in this loop: no call and no attribute in it that can be done without.
+        """Apply changes, one after the other, at ``now`` (seconds since 1970); return the effect of each."""
+        # This loop makes up a good part of a handoff's cost: it avoids every call and attribute that it can do without.
         updates: list[Update] = []
         latest = int((now + self._max_skew) * TICKS_PER_SECOND)
         shards, places, mags = self._shards, self._places, self._mags
@@ -166,7 +165,7 @@ class BindingTable:
             shard = shards[hash(prefix) % _SHARDS]
             packed = shard.get(prefix)
             current = None if packed is None else _unpacked(prefix, packed, place_names, mag_names)
-            # A clock that was set back leaves timestamps ahead of it in the table; they order nothing any more.
+            # A clock that was set back leaves timestamps ahead of it in the table; those no longer order anything.
             if timestamp > latest or (current is not None and timestamp <= current.timestamp <= latest):
                 updates.append(Update(_refusal(change, current, latest), current, current))
                 continue
@@ -175,12 +174,12 @@ class BindingTable:
                 continue
             was_at = at = None
             if current is not None:
-                # What the message leaves out is taken from the present binding, and what the RMS knows goes before what
-                # the message says (erratum E35).
+                # Fields that the message leaves out come from the present binding. For the previous MAG the RMS's own
+                # knowledge takes precedence over the message (erratum E35).
                 _, was_at, before_that, known_identifier, known_address, known_port, known_anchor, _ = current
                 previous_mag = before_that if was_at is None or was_at == mag else was_at
                 identifier, address = identifier or known_identifier, address or known_address
-                if port is None and was_at == mag:  # a port is a port of one MAG; the rest stays with the mobile node
+                if port is None and was_at == mag:  # a port belongs to one MAG; the rest stays with the mobile node
                     port = known_port
                 at = places[was_at, known_anchor]
                 anchor = anchor or known_anchor
@@ -189,7 +188,7 @@ class BindingTable:
             shard[prefix] = packed + octets + (identifier or "").encode()
             if at is None:
                 prefixes_at[place][prefix] = prefix
-            elif at != place or mag is None:  # which comes behind all that were detached before
+            elif at != place or mag is None:  # the prefix goes behind all that were detached before
                 held = prefixes_at[at].pop(prefix)
                 prefixes_at[place][held] = held
             binding = _new(
@@ -204,10 +203,10 @@ class BindingTable:
         return current.mag in (None, change.old_mag)
 
     def recover(self, found: Binding) -> Update:
-        """Take over what was found out without a message; its timestamp is 0. What a message has told goes before.
+        """Take over a binding found without a message, with timestamp 0. Content of a message takes precedence.
 
-        Without a ``port`` it is what an LMA holds: it knows where the mobile node is, and nothing else. With one it is
-        what a MAG holds: it knows the rest, but perhaps not that the mobile node has left.
+        A binding without a ``port`` comes from an LMA, which knows only the mobile node's MAG. One with a port comes
+        from a MAG, which knows the rest, but perhaps not that the mobile node has left.
         """
         current = self.get(found.prefix)
         if current is None:
@@ -233,12 +232,12 @@ class BindingTable:
                 yield binding
 
     def prefixes(self, mag: str | None = None) -> list[bytes]:
-        """The prefixes of all mobile nodes that are attached, or of those at a MAG; much faster than the bindings."""
+        """List the prefixes of all attached mobile nodes, or of those at a MAG; much faster than their bindings."""
         places = zip(self._places.names, self._places.prefixes, strict=True)
         return [prefix for (at, _), held in places if at is not None and mag in (None, at) for prefix in held]
 
     def sessions(self) -> dict[str, dict[str, int]]:
-        """MAG -> anchor -> how many mobile nodes of it are attached there."""
+        """Count the attached mobile nodes: MAG -> anchor -> number."""
         found: dict[str, dict[str, int]] = {}
         for (mag, anchor), prefixes in zip(self._places.names, self._places.prefixes, strict=True):
             if prefixes and mag is not None and anchor is not None:
@@ -246,9 +245,9 @@ class BindingTable:
         return found
 
     def expire(self, now: float, after: float = 3600.0, limit: int = 1000) -> list[bytes]:
-        """Forget prefixes that were detached more than ``after`` seconds ago, at most ``limit`` of them; tells which.
+        """Forget prefixes detached more than ``after`` seconds ago, at most ``limit``; return them.
 
-        Goes by the order of the detachments as they were told; so one that was told late may stay for up to
+        The order is that in which the table learned of the detachments, so a late report may keep its prefix for up to
         ``max_skew`` longer.
         """
         oldest = int((now - after) * TICKS_PER_SECOND)
@@ -282,7 +281,7 @@ class BindingTable:
         return timestamp
 
     def _put(self, binding: Binding) -> None:
-        """Put a binding in place of the one that is there."""
+        """Replace the binding of the prefix, if there is one."""
         prefix, mag, previous_mag, identifier, link_layer_address, port, anchor, timestamp = binding
         shard, place, address = self._shard(prefix), self._places[mag, anchor], link_layer_address or b""
         before = shard.get(prefix)
@@ -293,7 +292,7 @@ class BindingTable:
 
 
 def _refusal(change: RouteChange, current: Binding | None, latest: int) -> Result:
-    """Why a change that does not come in time is refused."""
+    """Tell why the table refuses a change that is not in time."""
     if change.timestamp > latest or current is None:
         return Result.TOO_NEW
     duplicate = change.timestamp == current.timestamp and change.new_mag == current.mag

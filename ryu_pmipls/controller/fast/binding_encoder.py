@@ -1,7 +1,7 @@
-"""The flow-mods of bindings for one switch, at about a microsecond each; many routes at a tenth of that.
+"""Flow-mods of bindings for one switch, at about a microsecond each; many routes at a tenth of that.
 
-The entries of two bindings of one *shape* differ in the home network prefix and the mobile node's link-layer address
-only. So the templates of a shape's entries are kept with everything else filled in.
+The entries of two bindings of one *shape* differ only in the home network prefix and the mobile node's link-layer
+address. So the encoder keeps the templates of a shape's entries with everything else filled in.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from ryu_pmipls.controller.fast.flow_mod_template import Filler, ManyFiller, add
 from ryu_pmipls.controller.switches.cookies import SLICES, cookie, slice_of
 from ryu_pmipls.controller.switches.flow import FlowEntry, Owner
 
-#: The parameters of rules that are named as the attributes of a binding which give their values.
+#: Rule parameters whose values are the binding's attributes of the same names.
 _PREFIX, _ADDRESS = "prefix", "link_layer_address"
-#: What is filled in for each binding.
+#: The holes to fill for each binding.
 _HOLES = ("xid", "cookie", _PREFIX, _ADDRESS)
 _WIDTHS = {"xid": 4, "cookie": 8, _PREFIX: 8, _ADDRESS: 6}
 _ADDRESS_HOLE = b"%(link_layer_address)b"
-#: As few as these are encoded one after the other: to fill all at once has its price, too.
+#: Number of updates up to which one-by-one encoding is faster; filling all at once has its cost, too.
 _FEW = 20
-#: Shapes that are kept at a time; a port number, say, is whatever a MAG tells.
+#: Shapes that are kept at a time; a MAG may report any port number, for instance.
 _SHAPES_KEPT = 4096
 
 _add = cache(add_template)
@@ -37,7 +37,7 @@ _delete = cache(delete_template)
 class RouteUpdate:
     """The binding of a prefix, and the earlier ones that may still have entries in switches.
 
-    It is ``superseded`` when a later update of the prefix takes care of all that.
+    An update is ``superseded`` when a later update of the prefix takes over all that.
     """
 
     binding: Binding
@@ -55,9 +55,9 @@ class _Shape(NamedTuple):
 
 
 class BindingEncoder:
-    """Encodes bindings by what ``entries`` says of them; ``shape`` is all that it looks at besides prefix and address.
+    """Encodes the entries that ``entries`` gives for a binding; ``shape`` is all its input besides prefix and address.
 
-    To be made anew when something else has changed that ``entries`` looks at, such as ports.
+    A change to anything else that ``entries`` depends on, such as ports, needs a new encoder.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class BindingEncoder:
         self._cookie_rows = np.frombuffer(b"".join(self._cookies), np.uint8).reshape(-1, _WIDTHS["cookie"])
 
     def encode(self, updates: Sequence[RouteUpdate], first_xid: int) -> bytes:
-        """What makes the switch hold the entries of the bindings, and none that only the leftovers have.
+        """Encode flow-mods after which the switch holds the bindings' entries, and none that only leftovers have.
 
         The messages for one update share a transaction id; the ids are consecutive.
         """
@@ -96,7 +96,7 @@ class BindingEncoder:
         return b"".join(parts)
 
     def _alike(self, updates: Sequence[RouteUpdate]) -> _Shape | None:
-        """The shape of all bindings, if it has no link-layer address and takes the place of all that is left over."""
+        """The shape of all bindings, if it has no link-layer address and replaces all leftovers."""
         shape, *others = self._shapes_of([update.binding for update in updates])
         if others or _ADDRESS in shape.many.holes:
             return None
@@ -104,7 +104,7 @@ class BindingEncoder:
         return shape if all(old.formats == shape.formats for old in olds) else None
 
     def _shapes_of(self, bindings: Sequence[Binding]) -> list[_Shape]:
-        """Each of their shapes once."""
+        """The distinct shapes of bindings."""
         keys = [*map(self._shape, bindings)]
         return [self._shapes.get(key) or self._compiled(bindings[keys.index(key)]) for key in {*keys}]
 

@@ -1,9 +1,9 @@
-"""Flow-mods of one rule as prepared octets with holes: what a handoff costs is to fill them, half a microsecond.
+"""Flow-mods of one rule as prepared octets with holes: a handoff only fills them, in half a microsecond.
 
-A template is made from what Ryu encodes: the message of the rule is serialised with the lowest and the highest value of
-each parameter, and where the two differ is its hole. So there is no second encoder, and a rule has a template as soon
-as it is declared. The octets are a ``bytes`` format (``%(name)b`` for each hole), which Python fills fastest; if there
-are many to be filled, hole by hole (:class:`ManyFiller`).
+Ryu's encoding makes the template: Ryu serialises the message of the rule with the lowest and with the highest value of
+each parameter, and the octets where the two differ are its hole. So there is no second encoder, and declaring a rule is
+enough to have its template. The octets are a ``bytes`` format (``%(name)b`` for each hole), which Python fills fastest.
+For many copies at once, :class:`ManyFiller` fills hole by hole.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from ryu_pmipls.wire import ROUTE_PREFIX_LENGTH
 #: Rows of octets.
 Octets = npt.NDArray[np.uint8]
 
-#: Where every template has its holes ``xid`` and ``cookie``.
+#: Octets of the holes ``xid`` and ``cookie`` in every template.
 _XID = range(4, 8)
 _COOKIE = range(8, 16)
-#: What is not a literal in a format.
+#: Tokens of a format that are not literals.
 _TOKEN = re.compile(rb"%(?:%|\((\w+)\)b)")
 
 _ENDS: dict[Kind, tuple[Bound, Bound]] = {
@@ -44,7 +44,7 @@ _ENDS: dict[Kind, tuple[Bound, Bound]] = {
 
 
 def octets_of(value: Bound) -> bytes:
-    """What goes into the hole of a parameter: four octets of a number, the eight that a home network prefix has."""
+    """Encode a value for the hole of its parameter: a number in four octets, a home network prefix in eight."""
     if isinstance(value, int):
         return value.to_bytes(4, "big")
     return value if isinstance(value, bytes) else value.network_address.packed[: ROUTE_PREFIX_LENGTH // 8]
@@ -54,25 +54,25 @@ def octets_of(value: Bound) -> bytes:
 class Template:
     """Flow-mods with holes: ``octets % values`` fills them, with a mapping of their names (bytes) to octets.
 
-    The holes are ``xid`` (four octets), ``cookie`` (eight octets; an OFPFC_ADD has it), and the parameters of the rule,
-    whose values :func:`octets_of` gives.
+    The holes are ``xid`` (four octets), ``cookie`` (eight octets; only in an OFPFC_ADD), and the parameters of the
+    rule, whose values :func:`octets_of` gives.
     """
 
     octets: bytes
     holes: frozenset[str]
 
     def bind(self, **values: Bound) -> Template:
-        """The template that is left when parameters, by name, have got their values."""
+        """Give values to parameters, by name; return the template with the remaining holes."""
         filled = {name.encode(): _literal(octets_of(value)) for name, value in values.items()}
         left = self.holes - values.keys()
-        octets = self.octets.replace(b"%%", b"%%%%")  # what is left is a format again
+        octets = self.octets.replace(b"%%", b"%%%%")  # the result must be a format again
         return Template(octets % (filled | {name.encode(): _hole(name) for name in left}), left)
 
 
 class Filler:
-    """What fills the holes of a format of templates by place: ``names`` of holes, in the order in which values come.
+    """Fills the holes of a format by position: ``names`` lists the holes in the order of the values.
 
-    That takes a third of the time that a mapping does.
+    This needs a third of the time that a mapping needs.
     """
 
     def __init__(self, octets: bytes, names: Sequence[str]) -> None:
@@ -87,19 +87,19 @@ class Filler:
         self._arranged = itemgetter(*order) if len(order) > 1 else itemgetter(slice(len(names), None))
 
     def __call__(self, values: tuple[bytes, ...]) -> tuple[bytes, ...]:
-        """The octets, in pieces."""
+        """Return the octets, in pieces."""
         pieces: tuple[bytes, ...] = self._arranged(values + self._literals)
         return pieces
 
 
 class ManyFiller:
-    """What fills the holes of a format many times at once, each of them in all copies before the next.
+    """Fills the holes of a format many times at once, each hole in all copies before the next.
 
-    ``widths`` are the octets that go into each hole, by its name.
+    ``widths`` maps the name of each hole to its number of octets.
     """
 
     def __init__(self, octets: bytes, widths: Mapping[str, int]) -> None:
-        #: The names of the holes that the format has, each with its places.
+        #: Names of the holes in the format, each with its places.
         self.holes: dict[str, list[slice]] = {}
         blank = b""
         for literal, name in _parts(octets):
@@ -110,7 +110,7 @@ class ManyFiller:
         self._blank = np.frombuffer(blank, np.uint8)
 
     def __call__(self, count: int, columns: Mapping[str, Octets]) -> bytes:
-        """``count`` copies; a column has as many rows, each with the octets for the hole in one of them."""
+        """Return ``count`` copies; a column has one row per copy, with the octets for the hole in that copy."""
         filled = np.empty((count, len(self._blank)), np.uint8)
         filled[:] = self._blank
         for name, places in self.holes.items():
@@ -125,7 +125,7 @@ def add_template(rule: Rule) -> Template:
 
 
 def delete_template(rule: Rule) -> Template:
-    """OFPFC_DELETE_STRICT of a rule, if it is ours; the holes are ``xid`` and the parameters of the match."""
+    """OFPFC_DELETE_STRICT of a rule, if its cookie is ours; the holes are ``xid`` and the parameters of the match."""
     return _template(rule, encode.delete_flow, {_XID: "xid"})
 
 
@@ -151,7 +151,7 @@ def _template(rule: Rule, message: Callable[[FlowEntry], Any], fixed: dict[range
 
 
 def _differences(one: bytes, other: bytes) -> Iterator[range]:
-    """The runs of octets behind the cookie in which two messages of equal length differ."""
+    """Find the runs of octets behind the cookie in which two messages of equal length differ."""
     begin = None
     for place in range(_COOKIE.stop, len(one) + 1):
         differs = place < len(one) and one[place] != other[place]
@@ -163,7 +163,7 @@ def _differences(one: bytes, other: bytes) -> Iterator[range]:
 
 
 def _parts(octets: bytes) -> Iterator[tuple[bytes, str | None]]:
-    """The literals of a format, each with the name of the hole behind it; behind the last there is none."""
+    """Split a format into its literals, each with the name of the hole behind it; None behind the last."""
     literal, position = b"", 0
     for token in _TOKEN.finditer(octets):
         literal += octets[position : token.start()]
@@ -177,7 +177,7 @@ def _parts(octets: bytes) -> Iterator[tuple[bytes, str | None]]:
 
 
 def _literal(octets: bytes) -> bytes:
-    """Octets that stay as they are when a format is filled."""
+    """Escape octets so that filling a format leaves them as they are."""
     return octets.replace(b"%", b"%%")
 
 

@@ -1,6 +1,6 @@
 """The names of Ryu that the rest of the package uses.
 
-Ryu 4.34 is unmaintained. Only this package imports it, so that a successor has to fit here only.
+Ryu 4.34 is unmaintained. Only this package imports it, so that only this package has to change for a successor.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ryu.ofproto.ofproto_protocol import ProtocolDesc
 
 T = TypeVar("T")
 
-#: Ryu's configuration: command line and file win over what is set with ``CONFIGURATION.set_default``.
+#: Ryu's configuration: command line and file take precedence over ``CONFIGURATION.set_default``.
 CONFIGURATION = cfg.CONF
 
 
@@ -33,14 +33,14 @@ def _error_name(kind: int, code: int | None) -> str:
 
 
 def error_name(message: Any) -> str:
-    """What an error message of a switch says, as the standard calls it: ``FMFC_TABLE_FULL``, for instance."""
+    """The standard's name for a switch's error message: ``FMFC_TABLE_FULL``, for instance."""
     return _error_name(message.type, message.code)
 
 
 class ToldEntry(NamedTuple):
-    """A flow entry as a switch has told it (OpenFlow 1.3, A.3.5.2), not yet parsed, and how many octets it has.
+    """An unparsed flow entry from a switch's reply (OpenFlow 1.3, A.3.5.2), and its length in octets.
 
-    Ryu takes 70 us to parse one, and would do so with all of a message of 64 KiB before anything else has its turn.
+    Ryu needs 70 us to parse one, and would parse all of a 64 KiB message before any other green thread has its turn.
     """
 
     octets: bytes
@@ -48,23 +48,24 @@ class ToldEntry(NamedTuple):
 
     @classmethod
     def parser(cls, octets: bytes, offset: int) -> ToldEntry:
-        """What Ryu calls for each entry of a message; ``ValueError`` when it is not all there."""
+        """Cut one entry from a message, called by Ryu; ``ValueError`` when the entry is incomplete."""
         (length,) = _LENGTH.unpack_from(octets, offset)
         if length < ofproto_v1_3.OFP_FLOW_STATS_SIZE or offset + length > len(octets):
             raise ValueError(f"a flow entry of {length} octets")
         return cls(octets[offset : offset + length], length)
 
     def parsed(self) -> Any:
-        """The ``OFPFlowStats``; None when it is malformed."""
+        """Parse into an ``OFPFlowStats``; None when malformed."""
         try:
             return ofproto_v1_3_parser.OFPFlowStats.parser(self.octets, 0)
-        except Exception:  # whatever Ryu stumbles over
+        except Exception:  # any error that Ryu meets
             return None
 
     def counted(self) -> tuple[bytes, int] | None:
-        """The destination prefix (8 octets) that the entry matches, and the packets that it has counted.
+        """The destination prefix (8 octets) that the entry matches, and its packet counter.
 
-        None when it matches no /64 of destinations, or ends by itself. Takes a thirtieth of the time of ``parsed``.
+        None when the entry matches no /64 of destinations, or has a hard timeout. Needs a thirtieth of the time of
+        ``parsed``.
         """
         octets = self.octets
         (hard_timeout,) = _HARD_TIMEOUT.unpack_from(octets, 16)
@@ -80,9 +81,9 @@ class ToldEntry(NamedTuple):
         return None
 
     def counted_from_port(self) -> tuple[int, int, int] | None:
-        """The input port that the entry matches, and the packets and octets that it has counted; None without a port.
+        """The input port that the entry matches, and its packet and octet counters; None without a port.
 
-        Fields of a match are told in the order of their numbers; that of the input port is 0.
+        A switch reports the fields of a match in the order of their numbers; that of the input port is 0.
         """
         packets, octets, _, match_length = _COUNTERS.unpack_from(self.octets, 32)
         if match_length < 12 or self.length < 60:
@@ -92,7 +93,7 @@ class ToldEntry(NamedTuple):
 
 
 _LENGTH = Struct("!H")
-#: Where they are in an entry: OpenFlow 1.3, A.3.5.2 (48 octets, and the match).
+#: Parts of an entry: OpenFlow 1.3, A.3.5.2 (48 octets, and the match).
 _HARD_TIMEOUT, _COUNTERS, _FIELD = Struct("!H"), Struct("!QQHH"), Struct("!I")
 #: A field with a header and a value of 4 octets each.
 _INPUT_PORT = Struct("!II")
@@ -102,11 +103,11 @@ ofproto_v1_3_parser.OFPFlowStatsReply.cls_stats_body_cls = ToldEntry
 
 
 class InterruptionError(Exception):
-    """Something else is to be done first."""
+    """Other work is more urgent."""
 
 
 def in_turns(items: Iterable[T], many: int, unless: Callable[[], bool]) -> Iterator[T]:
-    """The items; after every so ``many`` of them other green threads have their turn.
+    """The items; after each ``many`` of them other green threads have their turn.
 
     ``InterruptionError`` if after such a turn ``unless()`` is true.
     """

@@ -1,8 +1,8 @@
-"""The OpenFlow connection: Ryu's, with fewer detours between its socket and who sends or is told something.
+"""The OpenFlow connection: Ryu's, with fewer detours between its socket and the sender or handler.
 
-Ryu hands all that is sent to a green thread, reads eight octets at a time, announces its interest in the socket to the
-hub before each of them, and hands each message to the application's green thread. For an answer to a barrier that makes
-five times the work of what is done about it.
+Ryu hands all outgoing messages to a green thread, reads eight octets at a time, announces its interest in the socket to
+the hub before each read, and hands each message to the application's green thread. For an answer to a barrier this is
+five times the work of handling it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _TURN = 256
 
 
 class PromptApp(RyuApp):
-    """A Ryu application whose handlers are called where something happens, one after the other for one connection.
+    """A Ryu application whose handlers are called at the place of the event, one at a time for one connection.
 
     They must not wait.
     """
@@ -61,7 +61,7 @@ class Connection(Datapath):
 
     @classmethod
     def install(cls) -> None:
-        """Have Ryu make connections of this class, from now on."""
+        """Have Ryu make connections of this class from now on."""
         controller.datapath_connection_factory = cls._serve
 
     @classmethod
@@ -69,28 +69,28 @@ class Connection(Datapath):
         with closing(cls(socket, address)) as connection:
             try:
                 connection.serve()
-            except RyuException as error:  # what came cannot be read
+            except RyuException as error:  # the input cannot be parsed
                 LOG.warning("the OpenFlow connection from %s is ended: %s", address[0], error)
             except Exception:
                 LOG.exception("the OpenFlow connection from %s failed", address[0])
 
     def __init__(self, socket: Any, address: Any) -> None:
-        #: The socket below eventlet's, which does not wait. TLS has none.
+        #: The non-blocking socket below eventlet's. TLS has none.
         self._socket = None if isinstance(socket, ssl.SSLSocket) else socket.fd
         self._readable = Readable(socket.fileno())
-        #: Told the transaction ids of barriers that are answered, at once; Ryu's applications get no event then.
+        #: Called at once with the transaction ids of answered barriers; Ryu's applications then get no event.
         self.barrier_replied: Callable[[int], None] | None = None
         super().__init__(socket, address)
 
     def close(self) -> None:
-        """The switch gets as long as Ryu waits for one to end the connection from its side."""
+        """Close; the switch has as long as Ryu waits to end the connection from its side."""
         super().close()
         get_hub().schedule_call_global(CONFIGURATION.socket_timeout, self._readable.wake)
 
     def send(self, octets: bytes, close_socket: bool = False) -> bool:
-        """Send messages, at once if nothing waits; false when the connection is at its end."""
+        """Send messages, at once if nothing waits; false when the connection has ended."""
         if self._socket is not None and self._nothing_waits() and not close_socket:
-            with suppress(OSError):  # it is full, or gone: Ryu's green thread finds out
+            with suppress(OSError):  # the socket is full, or gone: Ryu's green thread finds out
                 octets = octets[self._socket.send(octets) :]
                 if not octets:
                     return True
@@ -98,14 +98,14 @@ class Connection(Datapath):
 
     def _nothing_waits(self) -> bool:
         queue, room = self.send_q, self._send_q_sem
-        # Who has room made for him, but did not yet have his turn, comes first.
+        # A sender that has room but has not had its turn yet goes first.
         return bool(queue and queue.getting() and room.balance == queue.maxsize)
 
     def _close_write(self) -> None:
         if self._socket is not None:
             super()._close_write()
             return
-        # Python's shutdown of a TLS socket also takes away what is needed to read from it.
+        # Python's shutdown of a TLS socket also removes what is needed to read from it.
         with suppress(OSError):
             _socket.socket.shutdown(self.socket, _socket.SHUT_WR)
 
@@ -144,7 +144,7 @@ class Connection(Datapath):
         _handle(self.ofp_brick, event, self.state)
 
     def _read(self) -> bytes:
-        """What has come, at least one octet, for which it waits; none at the end of the connection."""
+        """Wait for input; return at least one octet, or none at the end of the connection."""
         while self.state != DEAD_DISPATCHER:
             try:
                 if self._socket is None:

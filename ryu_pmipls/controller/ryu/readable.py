@@ -1,4 +1,4 @@
-"""Waiting for sockets, again and again: the hub is told of them once, and not before and after each time."""
+"""Repeated waiting for sockets: the hub learns of them once, not before and after each time."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from eventlet.hubs import get_hub
 
 
 class Readable:
-    """Lets one green thread at a time wait until one of some sockets, by their descriptors, has something to be read.
+    """Lets one green thread at a time wait until one of some sockets, by their descriptors, is readable.
 
-    They are to be closed after :meth:`close` only.
+    Close them only after :meth:`close`.
     """
 
     def __init__(self, *descriptors: int) -> None:
-        self._listeners: dict[int, Any] = dict.fromkeys(descriptors)  # None while the hub does not know
+        self._listeners: dict[int, Any] = dict.fromkeys(descriptors)  # None while the hub does not watch it
         self._waiting: Any = None
 
     def wait(self) -> None:
-        """Wait until there is something to be read, or :meth:`wake`."""
+        """Wait until a socket is readable, or for :meth:`wake`."""
         loop, self._waiting = get_hub(), getcurrent()
         try:
             for descriptor, listener in self._listeners.items():
@@ -31,7 +31,7 @@ class Readable:
             self._waiting = None
 
     def wake(self) -> None:
-        """End the waiting; to be called by the hub."""
+        """End the waiting; the hub calls this."""
         if self._waiting is not None:
             self._waiting.switch()
 
@@ -47,6 +47,6 @@ class Readable:
 
     def _came(self, descriptor: int) -> None:
         if self._waiting is None:
-            self._forget(descriptor)  # nobody has the time to read; the hub would tell again and again
+            self._forget(descriptor)  # nobody has the time to read; the hub would report it again and again
         else:
             self._waiting.switch()

@@ -1,4 +1,4 @@
-"""A thread of the system for what would make all green threads wait: the store, which waits for the disk."""
+"""A native thread for work that would block all green threads: the store, which waits for the disk."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# What Ryu leaves under these names makes green threads, and lets them wait.
+# The originals: Ryu patches these names, so that they make green threads and let them wait.
 _queue, _threading = patcher.original("queue"), patcher.original("threading")
 
 
 def in_thread(make: Callable[..., T], *arguments: Any) -> T:
-    """An object that lives in a thread of its own: its maker and its methods are called there, one after the other.
+    """An object in a thread of its own: its maker and its methods run there, one after the other.
 
-    Only the green thread that calls waits for the answer, not the others. (eventlet's own way of doing this takes four
+    Only the calling green thread waits for the answer, not the others. (eventlet's own way of doing this takes four
     times as long, 0.1 ms for a call.)
     """
     thread = _Thread()
@@ -31,7 +31,7 @@ def in_thread(make: Callable[..., T], *arguments: Any) -> T:
 
 
 class _Resident:
-    """Stands for an object; it has its methods."""
+    """Stands for an object; has its methods."""
 
     def __init__(self, thread: _Thread, resident: object) -> None:
         self._thread = thread
@@ -42,7 +42,7 @@ class _Resident:
 
 
 class _Call:
-    """What is to be called, and in the end what came of it; the caller is None when nobody waits any more."""
+    """A function to call, and later its result; the caller is None when nobody waits any more."""
 
     def __init__(self, caller: Any, function: Callable[[], Any]) -> None:
         self.caller = caller
@@ -52,7 +52,7 @@ class _Call:
         self.error: BaseException | None = None
 
     def answer(self) -> None:
-        """Let the caller go on; to be called by the hub."""
+        """Let the caller go on; the hub calls this."""
         if self.caller is not None:
             self.answered = True
             self.caller.switch()
@@ -68,7 +68,7 @@ class _Thread:
         _threading.Thread(target=self._work, daemon=True).start()
 
     def call(self, function: Callable[..., T], /, *arguments: Any, **named: Any) -> T:
-        """What the function returns or raises in the thread."""
+        """Call the function in the thread; return or raise what it does."""
         call = _Call(getcurrent(), partial(function, *arguments, **named))
         self._calls.put(call)
         try:
@@ -85,19 +85,19 @@ class _Thread:
             call = self._calls.get()
             try:
                 call.result = call.function()
-            except BaseException as error:  # which is the caller's
+            except BaseException as error:  # the caller raises it
                 call.error = error
             self._done.append(call)
-            del call  # whatever came of it is kept by who needs it, and not until the next call
+            del call  # the result must not live until the next call; those who need it keep it
             os.eventfd_write(self._news, 1)
 
     def _finished(self, _: int) -> None:
         os.eventfd_read(self._news)
         loop = get_hub()
         while self._done:
-            # Not at once: if what a caller does then failed, the hub would take us for the culprit and forget us.
+            # Not at once: if the caller then failed, the hub would blame this listener and remove it.
             loop.schedule_call_global(0, self._done.popleft().answer)
 
 
 def _finished_by_force(*_: object) -> None:
-    """What the hub would call when the descriptor was closed, which nobody does."""
+    """Required by the hub, to call when the descriptor is closed, which nobody does."""

@@ -1,4 +1,4 @@
-"""What must outlive a restart of the RMS: one interface, and back ends found by name."""
+"""State that must outlive a restart of the RMS: one interface, and back ends found by name."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,7 +13,7 @@ BACK_ENDS: Mapping[str, Callable[..., Store]] = {"sqlite": SqliteStore, "memory"
 
 
 def open_store(name: str, directory: Path) -> Store:
-    """The store of that name; ``StoreError`` when there is none, or it cannot be opened."""
+    """Open the store of that name; ``StoreError`` when there is none, or it cannot be opened."""
     if name not in BACK_ENDS:
         raise StoreError(f"no store is called {name!r} (rms.store of the profile); there are: {', '.join(BACK_ENDS)}")
     return BACK_ENDS[name](directory)

@@ -1,4 +1,4 @@
-"""How bindings get into a large table quickly: as they come, a batch in one row, and each to its place later."""
+"""Fast insertion of bindings into a large table: each batch at once in one row, each binding to its place later."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from json.encoder import encode_basestring_ascii
 from ryu_pmipls.controller.bindings import Binding
 from ryu_pmipls.controller.store.database import transaction
 
-#: So many entries may wait to be folded into the table; those who add more have to do some of it.
+#: Entries that may wait to be folded into the table; a caller who adds more must do some of the folding.
 _MOST_WAITING = 2**18
-#: So many entries are folded at a time when it is quiet: when fewer than that have come since the last time.
+#: Entries that are folded at a time when it is quiet: when fewer than this have come since the last time.
 _SLICE = 2**9
 
-#: Folds the batches up to a number. In the order of the prefixes, so that no page of the table is visited twice, and
-#: for one prefix in the order in which the entries came.
+#: Folds the batches up to a number: in the order of the prefixes, so that it visits no page of the table twice, and for
+#: one prefix in the order in which the entries came.
 _FOLD = """
     INSERT OR REPLACE INTO binding
         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7
@@ -29,16 +29,16 @@ _FOLD = """
 class Batches:
     """The tables ``batch`` and ``binding``.
 
-    To find the place of each of many bindings in a table of a million costs ten times as much as to add a batch to the
-    end of another, most of all in writing to the disk. So that is all that a save waits for; the rest is done when
-    there is nothing else to do, or when the store is opened.
+    Finding the place of each of many bindings in a table of a million costs ten times as much as adding a batch to the
+    end of another, most of all in writing to the disk. So a save waits only for the latter; the rest is done when there
+    is nothing else to do, or when the store is opened.
 
-    Errors are those of ``sqlite3``, and ``ValueError`` when a row is not what it should be.
+    Errors are those of ``sqlite3``, and ``ValueError`` when a row is malformed.
     """
 
     def __init__(self, database: sqlite3.Connection) -> None:
         self._database = database
-        self._waiting: deque[tuple[int, int]] = deque()  # number of each batch, and how many entries it has
+        self._waiting: deque[tuple[int, int]] = deque()  # number of each batch, and its number of entries
         self._entries_waiting = 0
         self._last = 0
         self._new = 0  # entries since the last tidying
@@ -62,7 +62,7 @@ class Batches:
             )
 
     def tidy(self) -> None:
-        """Fold some of what waits, unless there is much to do otherwise."""
+        """Fold some of the waiting batches, unless the store is busy."""
         if self._new < _SLICE:
             self._fold_some(_SLICE)
         self._new = 0
@@ -70,7 +70,7 @@ class Batches:
     def _append(self, entries: list[str]) -> None:
         if not entries:
             return
-        # One statement is a transaction of its own. More of them would each have to wait for Python's lock.
+        # One statement is a transaction of its own. Several would each have to wait for Python's lock.
         self._database.execute("INSERT INTO batch VALUES (?, ?)", (self._last + 1, f"[{','.join(entries)}]"))
         self._last += 1
         self._waiting.append((self._last, len(entries)))
@@ -80,7 +80,7 @@ class Batches:
             self._fold_some(2 * len(entries))
 
     def _fold_some(self, entries: int) -> None:
-        """Fold the oldest batches until at least so many entries are done, or all."""
+        """Fold the oldest batches until at least that many entries are done, or all."""
         until = folded = 0
         for number, size in self._waiting:
             until, folded = number, folded + size
@@ -110,12 +110,12 @@ _names = _Names()
 
 
 def _entry(binding: Binding) -> str:
-    """A row for the table of bindings as JSON; one without a timestamp is to be deleted.
+    """A row for the table of bindings as JSON; one without a timestamp deletes the binding.
 
-    Put together by hand, which takes half the time: the only part that may need an escape is the identifier.
+    Hand-made, which takes half the time: the only part that may need an escape is the identifier.
     """
     prefix, mag, previous_mag, identifier, address, port, anchor, timestamp = binding
-    # A NUL in a JSON string would be its end for SQLite.
+    # A NUL in a JSON string would end it for SQLite.
     who = "null" if identifier is None else encode_basestring_ascii(identifier.replace("\0", "\ufffd"))
     where = "null" if address is None else f'"{address.hex()}"'
     names, number = _names, "null" if port is None else port

@@ -1,4 +1,4 @@
-"""The database of the embedded store: its tables, how those of older releases become them, and transactions."""
+"""The database of the embedded store: its tables, their migration from older releases, and transactions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-#: Each brings the schema from the version that is its index to the next; ``PRAGMA user_version`` holds the version.
+#: Scripts that bring the schema from the version that is their index to the next; ``PRAGMA user_version`` holds it.
 MIGRATIONS = (
     """
     CREATE TABLE binding (
@@ -102,7 +102,7 @@ MIGRATIONS = (
 
 @contextmanager
 def transaction(database: sqlite3.Connection) -> Iterator[None]:
-    """All that is done inside is done, or nothing is."""
+    """Do all of the statements inside, or none."""
     database.execute("BEGIN IMMEDIATE")
     try:
         yield

@@ -1,4 +1,4 @@
-"""The store of an RMS that keeps nothing over a restart: it then learns from the switches and the MAGs anew."""
+"""The store of an RMS that keeps nothing over a restart: the RMS then learns from the switches and the MAGs anew."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ryu_pmipls.loadsharing import Incident, Record
 class MemoryStore:
     """A store in the memory of the process, with the last ``decisions_kept`` decisions, and incidents.
 
-    ``directory`` is that of other back ends; nothing is written there.
+    ``directory`` exists for the sake of other back ends; nothing is written there.
     """
 
     def __init__(self, directory: Path, *, decisions_kept: int = 1000) -> None:
@@ -23,7 +23,7 @@ class MemoryStore:
         self._uplinks: dict[str, dict[str, tuple[str, ...]]] = {}
         self._core_gateways: dict[str, bytes] = {}
         self._met_switches: set[str] = set()
-        self._settings: dict[str, str] = {}  # JSON: nobody changes what is kept
+        self._settings: dict[str, str] = {}  # JSON: callers cannot change stored values
         self._rounds: dict[str, tuple[float, str]] = {}
         self._decisions: dict[str, Record] = {}
         self._incidents: list[Incident] = []
@@ -92,7 +92,7 @@ class MemoryStore:
         return [*self._incidents]
 
     def tidy(self) -> None:
-        """There is nothing that was put off."""
+        """Do nothing: nothing was put off."""
 
     def close(self) -> None:
-        """There is nothing to close."""
+        """Do nothing: nothing is open."""

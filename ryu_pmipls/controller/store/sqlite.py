@@ -18,23 +18,22 @@ from ryu_pmipls.loadsharing import Incident, Record
 
 FILE_NAME = "rms.sqlite"
 
-#: So many pages are in the write-ahead log when the commit that fills it copies them into the database, in 3 to 9 ms.
-#: (With 4096 pages it was 35 ms. It is not more to write: batches of bindings rarely share a page.)
+#: Pages in the write-ahead log at which a commit copies them into the database, in 3 to 9 ms. (With 4096 pages that
+#: took 35 ms. The smaller log causes no more writing: batches of bindings rarely share a page.)
 _LOG_PAGES = 256
-#: The octets that the log is given at the start, header and pages: room for what a large transaction adds to that.
+#: Initial octets of the log, header and pages: room for what a large transaction adds to ``_LOG_PAGES``.
 _LOG_SIZE = 32 + 16 * _LOG_PAGES * (24 + 4096)
 _CACHE_SIZE = 64 * 2**10  # KiB
 
 
 class SqliteStore:
-    """A store in ``directory`` (made if need be), which keeps the last ``decisions_kept`` decisions, and incidents.
+    """A store in ``directory`` (made if need be), with the last ``decisions_kept`` decisions, and incidents.
 
     A commit is on the disk when it returns (write-ahead log with ``synchronous=FULL``): a Route_adjust that the RMS has
     answered must survive a power failure, and with ``NORMAL`` it only survives a crash of the process. The price is one
-    fsync in each call that saves, so many bindings are best saved in one. The file is locked while the store is open,
-    so that a second RMS cannot write to it.
-
-    A call holds Python's global lock only while it encodes or decodes, not while SQLite works.
+    fsync in each call that saves, so save many bindings in one call. The store locks the file while it is open, so that
+    a second RMS cannot write to it. A call holds Python's global lock only while it encodes or decodes, not while
+    SQLite works.
     """
 
     def __init__(self, directory: Path, *, decisions_kept: int = 1000) -> None:
@@ -56,7 +55,7 @@ class SqliteStore:
             raise
 
     def _open(self) -> None:
-        self._database.execute("PRAGMA locking_mode = EXCLUSIVE")  # the lock is taken by the first write
+        self._database.execute("PRAGMA locking_mode = EXCLUSIVE")  # the first write takes the lock
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute("PRAGMA synchronous = FULL")
         self._database.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
@@ -75,10 +74,10 @@ class SqliteStore:
             self._database.executescript(f"BEGIN EXCLUSIVE; {script} PRAGMA user_version = {number}; COMMIT;")
 
     def _extend_log(self) -> None:
-        """Make the log as long as it will become.
+        """Extend the log to its later length.
 
-        Only the octets have to get to the disk then, and not the length and the places of the file with each commit
-        (ext4: 0.2 ms instead of 4 ms). SQLite takes what is behind its last commit for nothing, whatever it is.
+        Then only the octets must get to the disk, not the file's length and block list with each commit (ext4: 0.2 ms
+        instead of 4 ms). SQLite ignores everything behind its last commit.
         """
         with Path(f"{self._path}-wal").open("r+b") as log:
             log.write(bytes(max(0, _LOG_SIZE - log.seek(0, os.SEEK_END))))
@@ -192,7 +191,7 @@ class SqliteStore:
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
-        """Turn what SQLite, the system or a reader of its rows complains of into a ``StoreError``."""
+        """Turn errors of SQLite, the system or a reader of its rows into a ``StoreError``."""
         try:
             yield
         except sqlite3.ProgrammingError:

@@ -1,7 +1,7 @@
-"""Whether a switch holds what it shall, and nothing else of ours: somebody may have changed it by hand.
+"""Audit of a switch: it must hold the desired entries, and no others of ours; somebody may have changed it by hand.
 
-A slice of the entries is compared at a time. Changes are under way all the time, so that a difference is a suspicion
-until it shows again, after all that was under way has come through, and for a binding that has not changed meanwhile.
+The audit compares a slice of the entries at a time. Changes are under way all the time, so a difference is only a
+suspicion until it shows again, after all changes under way have come through, and for an unchanged binding.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from ryu_pmipls.controller.switches.flow import FlowEntry, Group
 if TYPE_CHECKING:
     from ryu_pmipls.controller.switches.switch import Switch
 
-#: Entries that are compared, and prefixes that are put into slices, before others have their turn.
+#: Entries that are compared, and prefixes that are put into slices, before other green threads have their turn.
 _COMPARED, _SORTED = 64, 4096
-#: A group or an entry that is not as it shall be, with the binding that it shall be for, if any; None is a stray.
+#: A group or an entry that differs from the desired one, with the binding that it is for, if any; None is a stray.
 _Difference = tuple[Group | FlowEntry, Binding | None] | None
 
 
 class Audit:
-    """One pass after the other over what ``switch`` holds; :attr:`slice` is the next one to be compared.
+    """Repeated passes over the entries of ``switch``; :attr:`slice` is the next one to compare.
 
-    It takes its time, but in turns, and gives up (``InterruptionError``) as soon as ``unless()`` is true.
+    A pass takes long, but in turns, and gives up (``InterruptionError``) as soon as ``unless()`` is true.
     """
 
     def __init__(self, switch: Switch, unless: Callable[[], bool] = lambda: False) -> None:
@@ -40,11 +40,11 @@ class Audit:
     def compare(
         self, groups: Mapping[int, Group | None], decoded: Callable[[], tuple[Iterable[FlowEntry], int]]
     ) -> int:
-        """How many differences are proved by what the switch has just told: its groups, and the entries of the slice.
+        """Count the differences proved by the switch's latest reply: its groups, and the entries of the slice.
 
-        ``decoded()`` gives the latter, and how many more bear our mark and are of no rule; it may take its time, for
-        groups and the node's own entries are compared with what they shall be now. (A binding has its timestamp.) With
-        :attr:`suspects` the slice is to be compared once more, else the next one.
+        ``decoded()`` gives the entries, and the number of others that bear our mark and belong to no rule. It may take
+        long, so groups and the node's own entries are compared with the desired ones of now. (A binding has its
+        timestamp.) While there are :attr:`suspects`, compare the slice once more, else the next one.
         """
         switch, desired = self._switch, self._switch.desired
         different = [(group, None) for group in desired.groups(switch) if groups.get(group.group) != group]
@@ -52,14 +52,14 @@ class Audit:
         entries, strays = decoded()
         differences: Counter[_Difference] = Counter((*different, *self._entries(entries, base), *[None] * strays))
         proved = differences & self.suspects
-        # What was suspected before is settled either way; what is new has to show twice.
+        # Earlier suspicions are settled either way; new ones have to show twice.
         self.suspects = Counter() if self.suspects else differences
         if not self.suspects:
             self.slice = (self.slice + 1) % SLICES
         return sum(proved.values())
 
     def _entries(self, entries: Iterable[FlowEntry], different: set[FlowEntry]) -> Iterable[_Difference]:
-        """``different`` begins with what the switch shall hold besides the entries of bindings."""
+        """Yield the differences; ``different`` begins with the desired entries other than those of bindings."""
         switch, desired = self._switch, self._switch.desired
         found, prefixes = set(), {*self._prefixes_of_slice()}
         for entry in in_turns(entries, _COMPARED, self._unless):
@@ -76,12 +76,12 @@ class Audit:
             different ^= {entry}
         for entry in different:
             if entry.rule.hard_timeout:
-                continue  # it is there or not, as time goes by
+                continue  # it is there or not, depending on the time
             home = entry.home_prefix
             yield entry, None if home is None else bindings.get(home.network_address.packed[:8])
 
     def _prefixes_of_slice(self) -> list[bytes]:
-        """Of the bindings that the switch had entries of when the pass began."""
+        """The slice's prefixes, of the bindings that had entries in the switch when the pass began."""
         if self.slice == 0 or not self._prefixes:
             self._prefixes = [[] for _ in range(SLICES)]
             for prefix in in_turns(self._switch.desired.prefixes(self._switch), _SORTED, self._unless):

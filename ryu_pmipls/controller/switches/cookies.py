@@ -1,4 +1,4 @@
-"""Cookies: which flow entries are ours, what they belong to, and when they were written.
+"""Cookies: the marks of our flow entries, with their owner and generation.
 
 A cookie is our mark (16 bits), the owner (8 bits), zeros, the slice (6 bits), and the generation (16 bits).
 """
@@ -7,19 +7,19 @@ from __future__ import annotations
 
 from ryu_pmipls.controller.switches.flow import Owner
 
-#: In bits 48 to 63 of every cookie; flow entries without it are not ours and are left alone.
+#: Bits 48 to 63 of every cookie of ours; flow entries without them belong to others and are left alone.
 MARK = 0x504D << 48
 MARK_MASK = 0xFFFF << 48
-#: The generation takes bits 0 to 15: it changes with every reconciliation of a switch.
+#: Bits of the generation, from bit 0 up: it changes with every reconciliation of a switch.
 GENERATION_BITS = 16
-#: The bindings are divided into slices, in bits 16 to 21, so that a switch can be asked for a part of its entries.
+#: Number of slices of the bindings, in bits 16 to 21: a switch can be asked for a part of its entries.
 SLICES = 64
 _SLICE_SHIFT = GENERATION_BITS
 _OWNER_SHIFT = 40
 
 
 def cookie(owner: Owner, generation: int, slice_: int = 0) -> int:
-    """The cookie of a flow entry; of a binding's, in the slice of its prefix."""
+    """The cookie of a flow entry; for a binding's entry, in the slice of its prefix."""
     return MARK | owner << _OWNER_SHIFT | slice_ << _SLICE_SHIFT | generation
 
 
@@ -29,9 +29,9 @@ def slice_of(prefix: bytes) -> int:
 
 
 def slice_cookie(slice_: int, slices: int = SLICES) -> tuple[int, int]:
-    """The cookie and the mask that together match our entries of a slice; those of a node itself are in slice 0.
+    """The cookie and the mask that together match our entries of a slice; a node's own entries are in slice 0.
 
-    With fewer ``slices``, a power of two, each of them is several of those.
+    With fewer ``slices``, a power of two, each of them covers several of those.
     """
     return MARK | slice_ << _SLICE_SHIFT, MARK_MASK | (slices - 1) << _SLICE_SHIFT
 
@@ -39,6 +39,6 @@ def slice_cookie(slice_: int, slices: int = SLICES) -> tuple[int, int]:
 def sweep_cookies(generation: int) -> list[tuple[int, int]]:
     """(cookie, mask) pairs that together match all of our entries of every generation but this one.
 
-    A masked cookie cannot say "differs"; but what differs does so in at least one bit.
+    A masked cookie cannot say "differs"; but a different generation differs in at least one bit.
     """
     return [(MARK | ~generation & 1 << bit, MARK_MASK | 1 << bit) for bit in range(GENERATION_BITS)]

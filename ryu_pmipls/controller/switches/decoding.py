@@ -1,4 +1,4 @@
-"""Flow entries as a switch tells of them, back into entries of our rules: the other way round of ``encode``."""
+"""Decoding of flow entries from a switch into entries of our rules: the reverse of ``encode``."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from ryu_pmipls.controller.switches.flow import (
 
 
 def request(slice_: int, slices: int = SLICES, table: int = ofp.OFPTT_ALL) -> Any:
-    """What a switch answers with the entries of a slice that are ours, of one table or of all."""
+    """The request for our entries of a slice, of one table or of all."""
     cookie, mask = slice_cookie(slice_, slices)
     return parser.OFPFlowStatsRequest(
         encode.PROTOCOL, 0, table, ofp.OFPP_ANY, ofp.OFPG_ANY, cookie, mask, parser.OFPMatch()
@@ -35,20 +35,20 @@ def request(slice_: int, slices: int = SLICES, table: int = ofp.OFPTT_ALL) -> An
 
 
 def classified() -> Any:
-    """What a switch answers with those of our entries that let IPv6 packets in by their port, with their counters."""
+    """The request for those of our entries that admit IPv6 packets by their port, with their counters."""
     match = parser.OFPMatch(eth_type=encode.IPV6)
     return parser.OFPFlowStatsRequest(encode.PROTOCOL, 0, 0, ofp.OFPP_ANY, ofp.OFPG_ANY, MARK, MARK_MASK, match)
 
 
 def census() -> Any:
-    """What a switch answers with how many of its entries are ours."""
+    """The request for the number of our entries."""
     return parser.OFPAggregateStatsRequest(
         encode.PROTOCOL, 0, ofp.OFPTT_ALL, ofp.OFPP_ANY, ofp.OFPG_ANY, MARK, MARK_MASK, parser.OFPMatch()
     )
 
 
 def entry(told: Any, rules: Iterable[Rule]) -> FlowEntry | None:
-    """The entry that an ``OFPFlowStats`` is of one of ``rules``; None when it is of no rule."""
+    """Decode an ``OFPFlowStats`` into an entry of one of ``rules``; None when it matches no rule."""
     candidates = [rule for rule in rules if (rule.table.number, rule.priority) == (told.table_id, told.priority)]
     if not candidates:
         return None
@@ -68,7 +68,7 @@ def entry(told: Any, rules: Iterable[Rule]) -> FlowEntry | None:
 
 
 def group(told: Any) -> Group | None:
-    """The group that an ``OFPGroupDescStats`` is of; None when it is not like any of ours."""
+    """Decode an ``OFPGroupDescStats`` into a group; None when it is not like any of ours."""
     kind = next((kind for kind, number in encode.GROUP_KINDS.items() if number == told.type), None)
     buckets = [_bucket(bucket) for bucket in told.buckets]
     if kind is None or None in buckets:
@@ -84,7 +84,7 @@ def _bucket(told: Any) -> Bucket | None:
 
 
 def _match(match: Any) -> Match:
-    """``ValueError`` when it has a mask as none of ours has."""
+    """Decode a match; ``ValueError`` for a mask that none of ours has."""
     source, destination = _prefix(match.get("ipv6_src")), _prefix(match.get("ipv6_dst"))
     icmpv6_type, hop_limit = match.get("icmpv6_type"), match.get("nw_ttl")
     return Match(
@@ -117,7 +117,7 @@ def _link_layer(value: str | tuple[str, str] | None) -> bytes | None:
 
 
 def _actions(actions: Iterable[Any]) -> Iterator[Action | None]:
-    """Our actions; None for one that we have no use for."""
+    """Decode actions; None for one that we have no use for."""
     source: bytes | None = None
     for action in actions:
         if isinstance(action, parser.OFPActionSetField) and action.key == "eth_src":

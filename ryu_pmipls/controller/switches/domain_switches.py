@@ -1,4 +1,4 @@
-"""All switches of the domain, and the two changes that load sharing and handoffs make to them."""
+"""All switches of the domain, and the two changes that load sharing and handovers make to them."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from ryu_pmipls.loadsharing import Slots
 class Switches:
     """The switches by name and by datapath id.
 
-    ``uplinks`` (MAG -> anchor -> slots), ``gateways`` (LMA -> link-layer address of its core
-    gateway) and ``bindings`` are the RMS's; the network reads them whenever it works out what a switch needs.
+    ``uplinks`` (MAG -> anchor -> slots), ``gateways`` (LMA -> link-layer address of its core gateway) and ``bindings``
+    belong to the RMS; this class reads them whenever it computes the desired state of a switch.
 
-    ``recover`` takes over what a switch holds, which comes in pieces, before anything is written to it. It tells for
-    how many prefixes other switches have to follow, or None when it has failed and is to be tried again.
+    ``recover`` takes over a switch's entries, which come in pieces, before anything is written to it. It returns the
+    number of prefixes for which other switches must follow, or None when it has failed and must be tried again.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Switches:
         self.lmas = {lma.name: Switch(lma, desired, audit_interval) for lma in profile.lmas}
         self.by_datapath_id = {switch.node.datapath_id: switch for switch in self}
         self._silent: set[str] = set()  # switches that are connected and do not answer
-        self._batches: set[RouteBatch] = set()  # that are under way
+        self._batches: set[RouteBatch] = set()  # those under way
 
     def __iter__(self) -> Iterator[Switch]:
         yield from self.mags.values()
@@ -71,9 +71,9 @@ class Switches:
         done: Callable[[RouteBatch], None],
         forwarding: Callable[[str, Sequence[RouteUpdate]], None],
     ) -> None:
-        """Put bindings into force, make before break (:class:`RouteBatch`); returns at once.
+        """Put bindings into force, make before break (:class:`RouteBatch`); return at once.
 
-        Updates to one MAG go together: what one MAG takes its time for does not hold up another.
+        Updates to one MAG go together, so that a slow MAG does not hold up another.
         """
         by_mag: dict[str | None, list[RouteUpdate]] = {}
         for update in updates:
@@ -90,9 +90,9 @@ class Switches:
             batch.start(mag)
 
     def expire(self, now: float) -> None:
-        """Give up what switches have not acknowledged in time; ``now`` is of the monotonic clock.
+        """Give up changes that switches have not acknowledged in time; ``now`` is of the monotonic clock.
 
-        For one that does not even answer echo requests nothing waits that long.
+        Nothing waits that long for a switch that does not even answer echo requests.
         """
         missing_allowed = self._profile.failure.missing_echoes_allowed
         for switch in self:
@@ -106,14 +106,14 @@ class Switches:
                 batch.leave_behind()
 
     def tunnels(self) -> Iterator[tuple[Switch, Switch, bool]]:
-        """(MAG, LMA, whether both ends are there) of every pair."""
+        """Yield (MAG, LMA, true if both ends of their tunnel are there) for every pair."""
         for mag in self.mags.values():
             for lma in self.lmas.values():
                 up = rules.tunnel_port(lma.name) in mag.ports and rules.tunnel_port(mag.name) in lma.ports
                 yield mag, lma, up
 
     def traffic(self, binding: Binding) -> tuple[FlowCounters | None, FlowCounters | None]:
-        """What a mobile node has sent and got since it is attached, as its MAG's switch counts; waits for the switch.
+        """A mobile node's traffic since its attachment, sent and received; waits for the switch of its MAG.
 
         None is unknown.
         """
@@ -127,9 +127,9 @@ class Switches:
         return up, down
 
     def forwarded(self, lma: str) -> int | None:
-        """Packets that an LMA's switch has taken from MAGs or from the core to forward them; waits for the switch.
+        """Count the packets that an LMA's switch took from MAGs or the core to forward; waits for the switch.
 
-        None is unknown. BFD's packets, which the counters of ports have in them, are none of these.
+        None is unknown. Unlike port counters, the number does not include BFD's packets.
         """
         switch = self.lmas[lma]
         from_where = pipeline.LMA_FROM_TUNNEL, pipeline.LMA_FROM_CORE
@@ -138,7 +138,7 @@ class Switches:
         packets = [traffic.packets for traffic in counted if traffic is not None]
         return sum(packets) if packets and len(packets) == len(entries) else None
 
-    # What a switch shall hold (:class:`~ryu_pmipls.controller.switches.switch.Desired`).
+    # The desired state of a switch (:class:`~ryu_pmipls.controller.switches.switch.Desired`).
 
     def _base(self, switch: Switch) -> Iterator[FlowEntry]:
         if isinstance(switch.node, Mag):

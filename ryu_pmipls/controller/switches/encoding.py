@@ -1,7 +1,7 @@
 """Flow entries and groups as OpenFlow 1.3 messages of Ryu, unsent.
 
-Ryu's classes take some 80 us for a flow-mod. What is written for every mobile node goes by the templates of
-:mod:`ryu_pmipls.controller.fast.flow_mod_template` instead, which are made from these messages.
+Ryu's classes need some 80 us for a flow-mod. So entries of mobile nodes come from the templates of
+:mod:`ryu_pmipls.controller.fast.flow_mod_template`, which are made from these messages.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ GROUP_KINDS = {
     GroupKind.SELECT: ofp.OFPGT_SELECT,
     GroupKind.FAST_FAILOVER: ofp.OFPGT_FF,
 }
-#: The register whose bit 0 says that a packet is too large.
+#: The register whose bit 0 marks a packet as too large.
 TOO_LARGE = "reg0"
 CHECK_PKT_LARGER = 49  # NXAST_CHECK_PKT_LARGER, which Ryu does not know
-ETHERNET_HEADER = 14  # octets, which it counts
+ETHERNET_HEADER = 14  # octets, which CHECK_PKT_LARGER counts
 
-#: What Ryu's messages want instead of a connection, as long as they are not sent.
+#: Replacement for a connection, which Ryu's messages want even while unsent.
 PROTOCOL = ProtocolDesc(ofp.OFP_VERSION)
 
 
 def add_flow(entry: FlowEntry, generation: int) -> Any:
-    """OFPFC_ADD of an entry: replaces the one with the same table, priority and match."""
+    """OFPFC_ADD of an entry: replaces the entry with the same table, priority and match."""
     rule = entry.rule
     instructions = []
     if rule.actions:
@@ -67,7 +67,7 @@ def add_flow(entry: FlowEntry, generation: int) -> Any:
 
 
 def delete_flow(entry: FlowEntry) -> Any:
-    """OFPFC_DELETE_STRICT of an entry, if it is ours."""
+    """OFPFC_DELETE_STRICT of an entry, if its cookie is ours."""
     return parser.OFPFlowMod(
         PROTOCOL,
         cookie=MARK,
@@ -82,7 +82,7 @@ def delete_flow(entry: FlowEntry) -> Any:
 
 
 def ask_counters(entry: FlowEntry) -> Any:
-    """The request for what an entry has counted, if it is there and ours."""
+    """The request for an entry's counters, if it is there and ours."""
     return parser.OFPAggregateStatsRequest(
         PROTOCOL,
         0,
@@ -132,12 +132,12 @@ def set_group(group: Group, exists: bool) -> Any:
 
 
 def barrier() -> Any:
-    """The request that is answered when all before it has been done."""
+    """The request that the switch answers when it has done everything before it."""
     return parser.OFPBarrierRequest(PROTOCOL)
 
 
 def octets(message: Any, xid: int) -> bytes:
-    """A message on the wire, with that transaction id."""
+    """Encode a message with that transaction id."""
     message.xid = xid
     message.serialize()
     return bytes(message.buf)
@@ -164,7 +164,7 @@ def _match(match: Match) -> Any:
         fields["ip_proto"] = ICMPV6
         fields["icmpv6_type"] = match.icmpv6_type
     if match.hop_limit is not None:
-        # A Nicira field, which Ryu puts before those of OpenFlow: so must be what it requires.
+        # A Nicira field, which Ryu puts before those of OpenFlow: its prerequisite must come before it, too.
         fields["eth_type_nxm"] = fields.pop("eth_type")
         fields["nw_ttl"] = match.hop_limit
     if match.too_large:
@@ -206,7 +206,7 @@ def _actions(action: Action) -> list[Any]:
 
 
 def _check_pkt_larger(octets: int) -> bytes:
-    """The body of the action: the size, and the number of the bit in which register."""
+    """The body of the action: the size, the bit number, and the register."""
     body = bytearray(struct.pack("!HH", octets, 0))
     ofp.oxm_serialize_header(ofp.oxm_from_user_header(TOO_LARGE), body, len(body))
     return bytes(body)

@@ -1,8 +1,8 @@
-"""The vocabulary of pipelines: tables and what they allow, rules with parameters, flow entries, groups.
+"""The vocabulary of pipelines: tables and their restrictions, rules with parameters, flow entries, groups.
 
 A *rule* is declared once, as data, with parameters for what differs between its flow entries; a *flow entry* is a rule
-with values. Nothing here knows Ryu or a connection. What a table does not allow cannot be built: a rule is checked when
-it is declared, its values when an entry is made.
+with values. This module knows neither Ryu nor a connection. Entries that a table does not allow cannot be built: a rule
+is checked when it is declared, its values when an entry is made.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Kind(Enum):
     NUMBER = "number"
 
     def takes(self, value: object) -> bool:
-        """Whether ``value`` is one of this kind."""
+        """True when ``value`` is of this kind."""
         if self is Kind.LINK_LAYER_ADDRESS:
             return isinstance(value, bytes) and len(value) == 6
         if self is Kind.PREFIX:
@@ -49,7 +49,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True, eq=False)
 class Parameter:
-    """What a rule leaves open; ``text`` says what it stands for."""
+    """An open value of a rule; ``text`` says what it stands for."""
 
     name: str
     kind: Kind
@@ -63,15 +63,15 @@ Prefix = IPv6Network | Parameter
 
 
 class Owner(IntEnum):
-    """What a flow entry belongs to; part of its cookie."""
+    """The owner of a flow entry; part of its cookie."""
 
-    BASE = 1  # the node itself: there as long as the node
+    BASE = 1  # the node itself: present as long as the node
     BINDING = 2  # one mobility binding
 
 
 @dataclass(frozen=True)
 class Match:
-    """What a rule matches; ``None`` is a wildcard. A rule with any IPv6 field matches IPv6 only."""
+    """The match of a rule; ``None`` is a wildcard. A rule with any IPv6 field matches IPv6 only."""
 
     in_port: Port | None = None
     eth_src: LinkLayer | None = None
@@ -84,7 +84,7 @@ class Match:
 
     @property
     def fields(self) -> frozenset[str]:
-        """The names of the fields that are no wildcards."""
+        """The names of the fields that are not wildcards."""
         return frozenset(
             part.name for part in fields(self) if not any(getattr(self, part.name) is no for no in (None, False))
         )
@@ -100,14 +100,14 @@ class SetLinkLayer:
 
 @dataclass(frozen=True)
 class NoteSize:
-    """Note whether the packet is larger than ``mtu`` octets, for later tables to match (a Nicira extension)."""
+    """Mark a packet larger than ``mtu`` octets, for later tables to match (a Nicira extension)."""
 
     mtu: int | Parameter
 
 
 @dataclass(frozen=True)
 class DecrementHopLimit:
-    """One hop less; a packet whose hop limit is used up is dropped."""
+    """Decrement the hop limit; a packet whose hop limit is used up is dropped."""
 
 
 @dataclass(frozen=True)
@@ -152,10 +152,10 @@ class Table:
 
 @dataclass(frozen=True, eq=False)
 class Rule:
-    """Flow entries that differ in the values of parameters only; no action and no ``goto`` means drop (and count).
+    """Flow entries that differ only in the values of parameters; no action and no ``goto`` means drop (and count).
 
-    They end ``hard_timeout`` seconds after they were written; 0: never. ``PipelineError`` when the table does not
-    allow it.
+    An entry ends ``hard_timeout`` seconds after it was written; 0: never. ``PipelineError`` when the table does not
+    allow the rule.
     """
 
     table: Table
@@ -181,11 +181,11 @@ class Rule:
 
     @cached_property
     def parameters(self) -> tuple[Parameter, ...]:
-        """What is open, in the order of match and actions."""
+        """The open values, in the order of match and actions."""
         return tuple(dict.fromkeys(_parameters((self.match, *self.actions))))
 
     def entry(self, **values: Bound) -> FlowEntry:
-        """The flow entry with these values, by the names of the parameters; ``PipelineError`` when they do not fit."""
+        """Make the flow entry with these values, by parameter name; ``PipelineError`` when they do not fit."""
         if values.keys() != {parameter.name for parameter in self.parameters}:
             wanted = _listed(parameter.name for parameter in self.parameters)
             raise PipelineError(f"a rule of table {self.table} takes {wanted}, not {_listed(values)}")
@@ -195,7 +195,7 @@ class Rule:
         return FlowEntry(self, tuple(values[parameter.name] for parameter in self.parameters))
 
     def recognise(self, match: Match, actions: tuple[Action | None, ...], next_table: int | None) -> FlowEntry | None:
-        """The flow entry of this rule with such a match, actions, and number of the next table; None if it has none."""
+        """Find this rule's entry with such a match, actions, and number of the next table; None if none fits."""
         if len(actions) != len(self.actions) or next_table != (None if self.goto is None else self.goto.number):
             return None
         values: dict[Parameter, Any] = {}
@@ -227,7 +227,7 @@ class FlowEntry(NamedTuple):
 
     @property
     def key(self) -> tuple[Table, int, Match]:
-        """What makes two entries the same for a switch: an ADD with an equal key replaces."""
+        """The identity of an entry for a switch: an ADD with an equal key replaces."""
         return self.rule.table, self.rule.priority, self.match
 
     @property
@@ -245,23 +245,23 @@ class FlowEntry(NamedTuple):
         return None
 
     def _bound(self, part: T) -> T:
-        """A match or an action with values for its parameters."""
+        """Fill the parameters of a match or an action with values."""
         values: dict[object, Bound] = dict(zip(self.rule.parameters, self.values, strict=True))
         open_: dict[str, Any] = {name: values[value] for name, value in _attributes(part) if value in values}
         return replace(part, **open_) if open_ else part  # type: ignore[type-var]
 
 
 class GroupKind(Enum):
-    """How a group chooses among its buckets (OpenFlow 1.3, section 5.6.1)."""
+    """A group's way of choosing among its buckets (OpenFlow 1.3, section 5.6.1)."""
 
-    INDIRECT = "indirect"  # it has one
+    INDIRECT = "indirect"  # the only one
     SELECT = "select"  # by a hash of the packet's flow
     FAST_FAILOVER = "fast failover"  # the first that is alive
 
 
 @dataclass(frozen=True)
 class Bucket:
-    """What a group may do with a packet; ``watch`` is the port that has to be alive for that, if any."""
+    """A group's action on a packet; ``watch`` is the port that must be alive for that, if any."""
 
     action: Output | ToGroup
     watch: int | None = None
@@ -269,7 +269,7 @@ class Bucket:
 
 @dataclass(frozen=True)
 class Group:
-    """A group and its buckets; without any it drops."""
+    """A group and its buckets; without buckets it drops."""
 
     group: int
     kind: GroupKind

@@ -1,8 +1,8 @@
-"""The OpenFlow pipelines of MAG and LMA as data: tables, and every rule that there is, each declared once.
+"""The OpenFlow pipelines of MAG and LMA as data: tables, and all rules, each declared once.
 
 Messages, templates and ``docs/pipeline.md`` come from these (:mod:`~ryu_pmipls.controller.switches.encoding`);
-:mod:`~ryu_pmipls.controller.switches.rules` says which flow entries a node needs. Tables come last to first, for a rule
-leads to later ones only; what no rule matches is dropped.
+:mod:`~ryu_pmipls.controller.switches.rules` says which flow entries a node needs. Tables come last to first, because a
+rule leads only to later ones. A packet that matches no rule is dropped.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from ryu_pmipls.controller.switches.flow import (
 NEIGHBOUR_DISCOVERY = (133, 134, 135, 136, 137)
 #: Hop limits with which a packet ends at a router (RFC 8200, section 3).
 USED_UP = (0, 1)
-#: RFC 6543: every MAG has this link-layer address on its access links, so that the router never changes for an MN.
+#: RFC 6543: link-layer address of every MAG on its access links, so that the router never changes for an MN.
 MAG_LINK_LAYER_ADDRESS = bytes.fromhex("00005e005213")
-#: Seconds for which a MAG sends on what still comes for a mobile node that has left (RFC 5949, section 4).
+#: Seconds for which a MAG forwards late packets for a mobile node that has left (RFC 5949, section 4).
 FORWARDING_TIME = 2
 
 _LINK_LOCAL = IPv6Network("fe80::/10")
@@ -72,7 +72,7 @@ class MagTable:
         match=frozenset({"ipv6_src", "hop_limit", "too_large"}),
         actions=frozenset({DecrementHopLimit, Output, ToGroup}),
     )
-    # Behind the guard: Open vSwitch counts a packet in what follows a NoteSize for both of its outcomes.
+    # Behind the guard: Open vSwitch counts a packet in all entries after a NoteSize for both of its outcomes.
     SIZE = Table(
         number=2,
         name="size",
@@ -145,7 +145,7 @@ MAG_ERROR_DOWNLINK = MAG.rule(
     Match(in_port=_ERRORS, ipv6=True),
     goto=MagTable.DOWNLINK,
 )
-# RFC 5213, section 6.10.5: what is link-local or multicast stays on the access link.
+# RFC 5213, section 6.10.5: link-local and multicast packets stay on the access link.
 MAG_LINK_LOCAL = (
     MAG.rule(
         "stays on the link (RFC 5213, section 6.10.5)", MagTable.GUARD, 30, Owner.BASE, Match(ipv6_src=_LINK_LOCAL)

@@ -1,7 +1,7 @@
-"""Brings a switch in line with what it shall hold, and keeps it there; one per connection.
+"""Reconciliation: brings a switch to its desired state and keeps it there; one per connection.
 
-Nothing is deleted before what replaces it is in force: the desired entries go in under a new cookie generation, and
-only when the barriers behind them have answered is every older generation swept.
+Nothing is deleted before its replacement is in force: the desired entries go in under a new cookie generation, and
+every older generation is swept only when the barriers behind them have answered.
 """
 
 from __future__ import annotations
@@ -31,31 +31,31 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
-#: How long each step of a reconciliation may take, in seconds.
+#: Seconds that each step of a reconciliation may take.
 TIMEOUT = 30.0
-#: How long after a failure it is tried again, in seconds; doubled with every failure, up to the longest.
+#: Seconds before another try after a failure; doubled with every failure, up to the longest.
 PAUSE = 2.0
 LONGEST_PAUSE = 64.0
-#: Bindings that are written in one go, in some 0.6 ms. Between two others have their turn, and changes pass the rest.
+#: Bindings in one write, in some 0.6 ms. Between two writes other green threads have their turn, and changes go first.
 CHUNK = 128
-#: What a switch says of a message that it can never do: to repeat it is of no use.
+#: A switch's errors for messages that it can never carry out: repeating them is useless.
 FINAL_ERRORS = frozenset({"BAC_BAD_OUT_PORT", "BMC_BAD_VALUE"})
-#: Entries of a switch that are compared in a second, at some 0.15 ms of the RMS's time each, however many there are.
+#: Entries of a switch compared per second, at some 0.15 ms of the RMS's time each, however many there are.
 AUDIT_RATE = 100.0
 
 _NEVER = float("inf")
 
 
 class State(str, Enum):
-    """How far the RMS knows what is on a switch."""
+    """The RMS's knowledge of a switch's contents."""
 
     DISCONNECTED = "disconnected"
-    RECONCILING = "reconciling"  # connected, but what is there is not known to be right
+    RECONCILING = "reconciling"  # connected, but its contents are not known to be right
     READY = "ready"
 
 
 class Reconciler:
-    """The green thread that writes to one switch on its own account: what is due, one thing after the other."""
+    """The green thread that writes to one switch on its own account: the due tasks, one after the other."""
 
     def __init__(self, switch: Switch, session: SwitchSession) -> None:
         self._switch = switch
@@ -64,7 +64,7 @@ class Reconciler:
         self._due = False
         self._not_before = 0.0  # monotonic clock
         self._pause = PAUSE
-        self._came: dict[str, None] = {}  # ports whose routes are to be written
+        self._came: dict[str, None] = {}  # ports whose routes must be written
         self._audit = Audit(switch, self._urgent)
         self._audit_at = _NEVER  # monotonic clock
         hub.spawn(self._run)
@@ -75,18 +75,18 @@ class Reconciler:
         self._wake.set()
 
     def close(self) -> None:
-        """The connection has ended."""
+        """End, because the connection has ended."""
         self._wake.set()
 
     def refused(self) -> None:
-        """Something was not done: have everything written anew, after a pause that grows until that succeeds."""
+        """Have everything written anew after a refusal, with a pause that grows until that succeeds."""
         if not self._due:
             self._not_before = time.monotonic() + self._pause
             self._pause = min(2 * self._pause, LONGEST_PAUSE)
             self.reconcile()
 
     def port_changed(self, name: str, there: bool) -> None:
-        """A port came, went or has another number: the routes that lead there follow."""
+        """Update the routes that lead to a port that came, went or has another number."""
         if there:
             self._came[name] = None
             self._wake.set()
@@ -117,7 +117,7 @@ class Reconciler:
             self._wake.wait(None if until == _NEVER else max(until - time.monotonic(), 0))
 
     def _urgent(self) -> bool:
-        """Whether there is more urgent work than an audit, or none any more."""
+        """True when there is more urgent work than an audit, or the connection has ended."""
         return self._due or bool(self._came) or self._session.closed
 
     def _reconcile(self) -> None:
@@ -147,7 +147,7 @@ class Reconciler:
         LOG.info("%s: %d groups, %d entries and %d bindings in force", switch.name, groups, entries, bindings)
 
     def _look(self) -> None:
-        """Compare some of what the switch holds with what it shall, and write everything anew if it does not."""
+        """Compare some of the switch's contents with the desired state, and write everything anew if they differ."""
         switch = self._switch
         switch.groups, switch.told = {}, []
         requests = parser.OFPGroupDescStatsRequest(encode.PROTOCOL), decode.request(self._audit.slice)
@@ -162,13 +162,13 @@ class Reconciler:
         self._audit_after(len(switch.told))
 
     def _audit_after(self, compared: int) -> None:
-        """Have some more compared, after a pause by how many entries were compared now."""
+        """Schedule the next comparison, after a pause that grows with the number of entries compared now."""
         if self._switch.audit_interval is not None:
             pause = max(self._switch.audit_interval / SLICES, compared / AUDIT_RATE)
             self._audit_at = time.monotonic() + (CHANGE_TIMEOUT if self._audit.suspects else pause)
 
     def _ask(self) -> bool:
-        """Ask for ports, groups, and how many entries are ours; the answers have come when the barrier has answered."""
+        """Ask for ports, groups, and the number of our entries; all answers are there when the barrier has answered."""
         self._switch.groups, self._switch.held = {}, None
         requests = parser.OFPPortDescStatsRequest(encode.PROTOCOL), parser.OFPGroupDescStatsRequest(encode.PROTOCOL)
         transaction = self._session.request(*requests, decode.census(), timeout=TIMEOUT)
@@ -176,16 +176,16 @@ class Reconciler:
         return _done(transaction)
 
     def _read(self) -> bool:
-        """Have read what is there, as far as somebody wants to know."""
+        """Have the switch's contents taken over, if they are not known yet."""
         try:
             return self._switch.desired.read(self._switch, self._slices())
         except ConnectionError:
             return False
 
     def _slices(self) -> Iterator[list[FlowEntry]]:
-        """The entries that are ours, a slice at a time; ``ConnectionError`` when the switch does not tell."""
+        """Read our entries, a slice at a time; ``ConnectionError`` when the switch does not answer."""
         for slice_ in range(SLICES):
-            if self._session.closed:  # what the switch tells is for the next connection's reconciler
+            if self._session.closed:  # later replies are for the next connection's reconciler
                 raise ConnectionError(f"{self._switch.name} is gone")
             self._switch.told = []
             if not _done(self._session.request(decode.request(slice_), timeout=TIMEOUT)):
@@ -194,9 +194,9 @@ class Reconciler:
             yield entries
 
     def _write_groups(self) -> bool:
-        """The groups, which bindings lead to; from here on changes go to the switch as they come.
+        """Write the groups, to which bindings lead; from here on changes go to the switch as they come.
 
-        The node's own entries come last: by them an empty switch takes traffic in, and BGP, which calls that here.
+        The node's own entries come last: with them an empty switch admits traffic, and BGP, which attracts it.
         """
         switch = self._switch
         generation = 0 if switch.contents is None else switch.contents.generation
@@ -205,7 +205,7 @@ class Reconciler:
         return _done(switch.refresh_groups())
 
     def _write(self, prefixes: Sequence[bytes]) -> bool:
-        """The entries of bindings, as they are by then; those that the switch refuses do not hold the others up."""
+        """Write the entries of bindings as they are by then; refused ones do not hold up the others."""
         under_way: deque[Transaction | None] = deque()
         for start in range(0, len(prefixes), CHUNK):
             bindings = map(self._switch.desired.binding, prefixes[start : start + CHUNK])
@@ -216,7 +216,7 @@ class Reconciler:
         return all(_done(transaction, WriteOutcome.ERROR) for transaction in under_way)
 
     def _sweep(self) -> bool:
-        """Delete what is of older generations, if there was any: the switch has to look at all of its entries."""
+        """Delete entries of older generations, if there were any: the switch has to look at all of its entries."""
         assert self._switch.contents is not None
         if self._switch.held == 0:
             return True
@@ -224,5 +224,5 @@ class Reconciler:
 
 
 def _done(transaction: Transaction | None, *others: WriteOutcome) -> bool:
-    """Whether the switch has acknowledged it, or one of the other outcomes has come."""
+    """True when the switch has acknowledged the transaction, or one of the other outcomes has come."""
     return transaction is not None and transaction.wait() in (WriteOutcome.ACKED, *others)

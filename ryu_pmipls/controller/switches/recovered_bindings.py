@@ -1,7 +1,7 @@
 """Bindings recovered from a switch's flow entries: pure functions, for an RMS that has lost its own record.
 
-The entries are those of :mod:`ryu_pmipls.controller.switches.rules`, as an earlier RMS wrote them. They do not tell the
-time of the Route_adjust that made them: bindings made of them have the timestamp 0, and any message goes before.
+The entries are those of :mod:`ryu_pmipls.controller.switches.rules`, as an earlier RMS wrote them. They do not hold the
+time of the Route_adjust that made them: recovered bindings have the timestamp 0, and any message takes precedence.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ryu_pmipls.domain.profile import Mag, Profile
 
 
 def bindings_at_mag(profile: Profile, mag: Mag, entries: Iterable[FlowEntry]) -> Iterator[Binding]:
-    """The bindings of the mobile nodes at a MAG. Who a node is, the profile knows by its link-layer address."""
+    """The bindings of the mobile nodes at a MAG. The profile identifies a node by its link-layer address."""
     anchors = {group_id(profile, lma.name): lma.name for lma in profile.lmas}
     identifiers = {node.link_layer_address: node.identifier for node in profile.mobile_nodes}
     by_prefix: dict[IPv6Network, dict[str, Bound]] = {}
@@ -41,7 +41,7 @@ def bindings_at_mag(profile: Profile, mag: Mag, entries: Iterable[FlowEntry]) ->
 
 
 def routes_at_lma(profile: Profile, ports: Ports, entries: Iterable[FlowEntry]) -> Iterator[Binding]:
-    """The bindings whose routes an LMA has: where the mobile nodes are, and nothing else."""
+    """The bindings whose routes an LMA has: the MAGs of the mobile nodes, and nothing else."""
     mags = {ports.get(tunnel_port(mag.name)): mag.name for mag in profile.mags}
     for entry in entries:
         tunnel = entry.named_values.get("tunnel")

@@ -1,9 +1,8 @@
-"""Make before break: how a batch of bindings gets into force.
+"""Make before break: the steps that put a batch of bindings into force.
 
-First the entries at the new MAG, then the routes on all LMAs at once; when all of these have answered, the old MAGs'
-entries make room for those that send on what still comes. Nothing here waits: each step is taken when the answers to
-the one before have come. No step is held up by a switch that answers nothing any more: like one that is away it gets
-its routes before it gets traffic (erratum E39).
+First the entries at the new MAG, then the routes on all LMAs at once; when all of these have answered, forwarding
+entries replace the old MAGs' entries. Nothing here waits: the answers to one step start the next. A switch that has
+stopped answering holds up no step: like a disconnected one, it gets its routes before it gets traffic (erratum E39).
 """
 
 from __future__ import annotations
@@ -19,10 +18,9 @@ from ryu_pmipls.controller.switches.switch import Switch
 class RouteBatch:
     """Updates to one new MAG (or to none that is connected), on their way into force.
 
-    For an update that is superseded meanwhile no further step is taken. ``silent`` are the names of the switches that
-    are not waited for; when one joins them, :meth:`leave_behind` is to be called. ``done`` is called when all others
-    of the LMAs have answered, or have failed to; ``forwarding`` of a MAG and updates when that has answered, too, and
-    sends on to where they say.
+    A superseded update takes no further step. ``silent`` names the switches that nothing waits for; call
+    :meth:`leave_behind` when one joins them. ``done`` is called when all other LMAs have answered, or have failed to;
+    ``forwarding``, with a MAG and updates, when that MAG has answered, too, and forwards as they say.
     """
 
     def __init__(
@@ -35,17 +33,17 @@ class RouteBatch:
         forwarding: Callable[[str, Sequence[RouteUpdate]], None],
     ) -> None:
         self.updates = updates
-        #: The switches that have acknowledged their part, except for what ``failures`` says of single updates.
+        #: The switches that have acknowledged their part, except for single updates in ``failures``.
         self.acknowledged: list[str] = []
-        #: What went wrong, by the switch.
+        #: Errors, by the name of the switch.
         self.failures: dict[RouteUpdate, dict[str, str]] = {}
         self._mags = mags
         self._lmas = lmas
         self._silent = silent
         self._done = done
         self._awaited: dict[str, Transaction] = {}  # by the name of the switch
-        # A function and no method: that would make a cycle, and all that has to do with a handoff would be left to the
-        # garbage collector.
+        # A function, not a method: a method would make a cycle, and leave all objects of a handoff to the garbage
+        # collector.
         self._next: Callable[[RouteBatch], None] = RouteBatch._finish
         self._forwarding = forwarding
 
@@ -90,7 +88,7 @@ class RouteBatch:
             self._forwarding(mag, updates)
 
     def _await(self, transactions: list[tuple[str, Transaction]], step: Callable[[RouteBatch], None]) -> None:
-        """Note the answers to transactions, by the names of the switches; take the next step when all have come."""
+        """Await the answers to transactions, by the names of the switches; take the next step when all have come."""
         self._next = step
         self._awaited = {name: transaction for name, transaction in transactions if name not in self._silent}
         if not self._awaited:

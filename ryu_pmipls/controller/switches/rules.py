@@ -1,7 +1,7 @@
-"""Which flow entries and groups a MAG or an LMA needs: pure functions of profile, ports, bindings and uplinks.
+"""Flow entries and groups that a MAG or an LMA needs: pure functions of profile, ports, bindings and uplinks.
 
-Ports come as a mapping of names to OpenFlow port numbers, as the switch reports them. An entry whose port is not
-there (yet) is left out: it is added when the port appears.
+Ports come as a mapping of names to OpenFlow port numbers, as the switch reports them. An entry whose port is not there
+(yet) is left out; it is added when the port appears.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ryu_pmipls.domain.profile import ERROR_PORT_PREFIX, Lma, Mag, Profile
 
 Ports = Mapping[str, int]
 
-#: Groups of anchors come first, those of tunnels after this, those of access ports after this.
+#: Numbers after which the groups of tunnels begin, and those of access ports. Groups of anchors come first.
 _TUNNEL_GROUPS = 0x10000
 _ACCESS_GROUPS = 0x20000
 
@@ -28,7 +28,7 @@ def tunnel_port(peer: str) -> str:
 
 
 def error_port(ports: Ports) -> tuple[int, int] | None:
-    """The port for what cannot be delivered, and the MTU of the tunnels (octets), which its name tells."""
+    """The port for undeliverable packets, and the MTU of the tunnels (octets), from the port's name."""
     for name, number in ports.items():
         mtu = name.removeprefix(ERROR_PORT_PREFIX)
         if mtu != name and mtu.isascii() and mtu.isdigit() and int(mtu) < 2**16 - 14:
@@ -42,7 +42,7 @@ def group_id(profile: Profile, anchor: str) -> int:
 
 
 def mag_base(profile: Profile, mag: Mag, ports: Ports) -> Iterator[FlowEntry]:
-    """The entries of a MAG that are there before any mobile node."""
+    """The entries that a MAG needs before any mobile node."""
     for rule in (*pipeline.MAG_MISS, *pipeline.MAG_LINK_LOCAL, pipeline.MAG_ANY_SIZE):
         yield rule.entry()
     for name in mag.access_ports:
@@ -58,7 +58,7 @@ def mag_base(profile: Profile, mag: Mag, ports: Ports) -> Iterator[FlowEntry]:
 
 
 def _mag_errors(profile: Profile, ports: Ports) -> Iterator[FlowEntry]:
-    """The entries by which a MAG answers what cannot be delivered."""
+    """The entries by which a MAG answers undeliverable packets."""
     there = error_port(ports)
     if there is None:
         return
@@ -112,11 +112,11 @@ def _access_ports(mag: Mag, ports: Ports) -> list[int]:
 
 
 def mag_shape(mag: Mag, binding: Binding) -> tuple[int | None, str | None] | None:
-    """What the entries of a binding at a MAG depend on besides prefix and link-layer address; None when it has none.
+    """All that a binding's entries at a MAG depend on besides prefix and link-layer address; None without entries.
 
-    That is the access port, None when the mobile node is at another MAG, and the anchor. It has none when the mobile
-    node is nowhere; or its MAG speaks only the draft and tells neither port nor link-layer address nor anchor, and has
-    to do without.
+    This is the access port, None when the mobile node is at another MAG, and the anchor. There are no entries when the
+    mobile node is detached; or when its MAG speaks only the draft, so that it reports neither port nor link-layer
+    address nor anchor, and has to do without.
     """
     if binding.mag is None or binding.mag != mag.name:
         return None if binding.mag is None else (None, binding.anchor)
@@ -128,8 +128,8 @@ def mag_shape(mag: Mag, binding: Binding) -> tuple[int | None, str | None] | Non
 def mag_binding(profile: Profile, mag: Mag, ports: Ports, binding: Binding) -> Iterator[FlowEntry]:
     """The entries of one binding at a MAG, by the :func:`mag_shape` of the binding.
 
-    A MAG that its mobile node has left gets what comes too late sent on: to be written once, by the handoff, for the
-    entry ends by itself.
+    A MAG that the mobile node has left forwards late packets. The handoff writes that entry once, because it expires by
+    itself.
     """
     shape, prefix, node = mag_shape(mag, binding), binding.network, binding.link_layer_address
     if shape is None:
@@ -148,7 +148,7 @@ def mag_binding(profile: Profile, mag: Mag, ports: Ports, binding: Binding) -> I
 
 
 def lma_base(profile: Profile, lma: Lma, ports: Ports, own: bytes | None, gateway: bytes | None) -> Iterator[FlowEntry]:
-    """The entries of an LMA that are there before any mobile node.
+    """The entries that an LMA needs before any mobile node.
 
     ``own`` is the link-layer address of the bridge's own interface, ``gateway`` that of the core gateway; while the
     latter is unknown nothing can leave towards the core.
@@ -188,7 +188,7 @@ def lma_base(profile: Profile, lma: Lma, ports: Ports, own: bytes | None, gatewa
         yield pipeline.LMA_ERROR_TO_CORE.entry(errors=errors, own=own, gateway=gateway, core=core)
 
 
-#: What the entries of a binding at an LMA depend on besides its prefix: the MAG where the mobile node is.
+#: The part of a binding, besides its prefix, on which its entries at an LMA depend: the mobile node's MAG.
 lma_shape: Callable[[Binding], str | None] = attrgetter("mag")
 
 

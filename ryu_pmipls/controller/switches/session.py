@@ -1,8 +1,8 @@
 """One connection to a switch: writes are coalesced, and a change is done when its barrier has answered.
 
-Whoever submits never waits for the switch. Up to ``WINDOW`` writes, each with one barrier behind it, are on their way
-at a time; what is submitted meanwhile gathers and goes out as the next write. So a switch that is not busy is told at
-once, a busy one in large pieces, and a stuck one delays nobody: it is given up when ``MAX_PENDING`` octets wait for it.
+A caller never waits for the switch. Up to ``WINDOW`` writes, each with one barrier behind it, are on their way at a
+time; changes submitted meanwhile gather and go out as the next write. So an idle switch gets a change at once, a busy
+one gets changes in large pieces, and a stuck one delays nobody: it is given up when ``MAX_PENDING`` octets wait for it.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from ryu_pmipls.controller.switches import encoding as encode
 
 LOG = logging.getLogger(__name__)
 
-#: How long a switch may take to acknowledge a change, in seconds.
+#: Seconds that a switch may take to acknowledge a change.
 CHANGE_TIMEOUT = 5.0
-#: Writes that may be unacknowledged. With two the switch has the next one before it has done the first. (More than a
-#: few would not do: Ryu's queue holds 16, and blocks.)
+#: Writes that may be unacknowledged. With two the switch has the next one before it has done the first. (Many more
+#: would not work: Ryu's queue holds 16, and blocks.)
 WINDOW = 2
-#: Octets of one write, some 600 flow-mods: what has to wait for a write in front of it waits for a few milliseconds.
+#: Octets of one write, some 600 flow-mods: a change waits a few milliseconds for a write in front of it.
 MAX_WRITE = 64 * 2**10
-#: Octets that may wait for a switch. One that is so far behind is disconnected, and reconciled when it is back.
+#: Octets that may wait for a switch. A switch so far behind is disconnected, and reconciled when it is back.
 MAX_PENDING = 8 * 2**20
 
 _LAST_XID = ofproto_v1_3.MAX_XID
@@ -37,7 +37,7 @@ _BARRIER = encode.octets(encode.barrier(), 0)[:4]
 
 
 class WriteOutcome(str, Enum):
-    """What became of a transaction; only ``ACKED`` means that the switch does it now."""
+    """The outcome of a transaction; only ``ACKED`` means that the change is in force."""
 
     ACKED = "acked"
     ERROR = "error"
@@ -49,7 +49,7 @@ class WriteOutcome(str, Enum):
 class Transaction:
     """Messages that belong together, with the transaction ids from ``first_xid`` on.
 
-    ``errors`` holds what the switch said against one of them, by the distance of its transaction id from the first.
+    ``errors`` holds the switch's errors, by the distance of the message's transaction id from the first.
     """
 
     octets: bytes
@@ -68,7 +68,7 @@ class Transaction:
             callback(self)
 
     def finish(self, outcome: WriteOutcome) -> None:
-        """The first outcome stands."""
+        """Set the outcome, unless there is one already."""
         if self.outcome is not None:
             return
         self.outcome = WriteOutcome.ERROR if outcome is WriteOutcome.ACKED and self.errors else outcome
@@ -80,7 +80,7 @@ class Transaction:
                 LOG.exception("acting upon a switch's answer failed")
 
     def wait(self) -> WriteOutcome:
-        """Wait for the outcome; not to be called in a handler of Ryu's events."""
+        """Wait for the outcome; do not call this in a handler of Ryu's events."""
         if self.outcome is None:
             done = hub.Event()
             self._then.append(lambda transaction: done.set())
@@ -91,14 +91,14 @@ class Transaction:
 
 @dataclass(eq=False, slots=True)
 class _Write:
-    """What is on its way to the switch, with the transaction id of the barrier behind it."""
+    """A write on its way to the switch, with the transaction id of the barrier behind it."""
 
     barrier: int
     transactions: list[Transaction]
 
 
 class SwitchSession:
-    """The session that goes with one OpenFlow connection, and ends with it."""
+    """The session of one OpenFlow connection; it ends with the connection."""
 
     def __init__(self, datapath: Connection) -> None:
         self.datapath = datapath
@@ -109,8 +109,8 @@ class SwitchSession:
         self.closed = False
 
     def reserve(self, count: int) -> int:
-        """The first of ``count`` consecutive transaction ids, which are the caller's."""
-        # Ryu counts on from here for the messages of its own.
+        """Reserve ``count`` consecutive transaction ids for the caller; return the first."""
+        # Ryu counts on from here for its own messages.
         first: int = self.datapath.xid + 1
         if first + count > _LAST_XID:
             first = 1
@@ -118,9 +118,9 @@ class SwitchSession:
         return first
 
     def submit(self, octets: bytes, first_xid: int, xids: int, timeout: float = CHANGE_TIMEOUT) -> Transaction:
-        """Send messages, with transaction ids that were reserved, as soon as the switch has room; returns at once.
+        """Send messages, with reserved transaction ids, as soon as the switch has room; return at once.
 
-        ``timeout`` is how long the switch may take to acknowledge them, in seconds from now on.
+        ``timeout`` is the time that the switch may take to acknowledge them, in seconds from now.
         """
         transaction = Transaction(octets, first_xid, xids, time.monotonic() + timeout)
         if self.closed:
@@ -136,17 +136,17 @@ class SwitchSession:
         return transaction
 
     def request(self, *messages: Any, timeout: float = CHANGE_TIMEOUT) -> Transaction:
-        """The same for messages of Ryu."""
+        """Submit messages of Ryu, with transaction ids of their own."""
         first = self.reserve(len(messages))
         octets = b"".join(encode.octets(message, xid) for xid, message in enumerate(messages, first))
         return self.submit(octets, first, len(messages), timeout)
 
     def barrier_reply(self, xid: int) -> None:
-        """All that was sent before the barrier has been done."""
+        """Finish everything that was sent before the barrier."""
         if not any(write.barrier == xid for write in self._under_way):
             return
         while True:
-            # Barriers are answered in the order of their requests; one that was left out tells of nothing.
+            # Barriers are answered in the order of their requests; a skipped one tells nothing about its write.
             write = self._under_way.popleft()
             for transaction in write.transactions:
                 transaction.finish(WriteOutcome.ACKED if write.barrier == xid else WriteOutcome.TIMEOUT)
@@ -155,7 +155,7 @@ class SwitchSession:
         self._write()
 
     def error(self, xid: int, text: str) -> None:
-        """The switch refused the message with that xid."""
+        """Record that the switch refused the message with that transaction id."""
         for write in self._under_way:
             for transaction in write.transactions:
                 if 0 <= xid - transaction.first_xid < transaction.xids:
@@ -163,13 +163,13 @@ class SwitchSession:
                     return
 
     def expire(self, now: float) -> None:
-        """End what has been waiting for too long at ``now`` (monotonic clock); what was not sent yet is sent still."""
+        """Time out transactions whose deadline is before ``now`` (monotonic clock); unsent ones are still sent."""
         for transaction in (*(t for write in self._under_way for t in write.transactions), *self._pending):
             if transaction.deadline <= now:
                 transaction.finish(WriteOutcome.TIMEOUT)
 
     def close(self) -> None:
-        """The connection is gone: nothing that was not acknowledged counts as done."""
+        """End the session, because the connection is gone: unacknowledged changes do not count as done."""
         self.closed = True
         waiting = [transaction for write in self._under_way for transaction in write.transactions]
         waiting += self._pending

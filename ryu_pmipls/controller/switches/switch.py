@@ -1,4 +1,4 @@
-"""One MAG's or LMA's switch: what it tells, and what it is told."""
+"""One MAG's or LMA's switch: its messages, and the changes sent to it."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from ryu_pmipls.rate_limiter import RateLimiter
 
 LOG = logging.getLogger(__name__)
 
-#: Entries that are decoded in one go, at some 0.13 ms each.
+#: Entries that are decoded in one turn, at some 0.13 ms each.
 _DECODED = 8
-#: Entries of which only the counters are read in one go, at some 3 us each.
+#: Entries whose counters are read in one turn, at some 3 us each.
 _COUNTED = 256
 
 
 @dataclass(frozen=True)
 class Counters:
-    """A port's counters since the port is there."""
+    """A port's counters since the port appeared."""
 
     rx_packets: int
     rx_octets: int
@@ -45,7 +45,7 @@ class Counters:
 
 @dataclass(frozen=True)
 class FlowCounters:
-    """What flow entries have counted since they are there."""
+    """Counters of flow entries since they were written."""
 
     packets: int
     octets: int
@@ -55,7 +55,7 @@ _NOTHING = FlowCounters(0, 0)
 
 
 class _Answer(NamedTuple):
-    """Entries that a switch tells in answer to the question with that transaction id."""
+    """Flow entries in a switch's answer to the request with that transaction id."""
 
     xid: int
     told: list[ToldEntry]
@@ -63,23 +63,23 @@ class _Answer(NamedTuple):
 
 @dataclass(frozen=True)
 class Desired:
-    """What a switch shall hold; every function reads the present state of the domain."""
+    """The desired state of a switch; every function reads the present state of the domain."""
 
     base: Callable[[Switch], Iterable[FlowEntry]]
     groups: Callable[[Switch], Iterable[Group]]
     encoder: Callable[[Switch, int], BindingEncoder]  # for a generation
     entries: Callable[[Switch, Binding], Iterable[FlowEntry]]  # of a binding
     prefixes: Callable[[Switch], Sequence[bytes]]  # of the bindings that have entries there
-    behind: Callable[[Switch, str], Sequence[bytes]]  # those whose entries name a port
+    behind: Callable[[Switch, str], Sequence[bytes]]  # of the bindings whose entries name a port
     binding: Callable[[bytes], Binding | None]
-    read: Callable[[Switch, Iterator[list[FlowEntry]]], bool]  # have what is there taken over, if it is not known
+    read: Callable[[Switch, Iterator[list[FlowEntry]]], bool]  # take over unknown contents
 
 
 class Switch:
     """The switch of a node of the profile, connected or not.
 
-    A :class:`~ryu_pmipls.controller.switches.reconciler.Reconciler` brings a connection in line; from the moment it has
-    begun, changes go to the switch as they come. Every ``audit_interval`` (s) it audits what is there, unless that is
+    A :class:`~ryu_pmipls.controller.switches.reconciler.Reconciler` reconciles a new connection; from its beginning,
+    changes go to the switch as they come. Every ``audit_interval`` (s) the reconciler audits the switch, unless that is
     None.
     """
 
@@ -90,23 +90,23 @@ class Switch:
         self.live: set[str] = set()  # ports that are up, and whose tunnel carries packets if BFD watches it
         self.link_layer_address: bytes | None = None  # of the bridge's own interface
         self.counters: dict[str, Counters] = {}
-        #: IPv6 packets that came by a port: those of mobile nodes, if it is a tunnel, without the tunnel's own BFD.
+        #: IPv6 packets received by port: for a tunnel, those of mobile nodes, without the tunnel's own BFD.
         self.received: dict[str, FlowCounters] = {}
         self.statistics_pending = False
         self.errors: Counter[str] = Counter()  # what the switch refused, by the name of the error
         self.drifted = 0  # entries and groups that were not as the RMS had left them
         self.desired = desired
         self.audit_interval = audit_interval
-        self.contents: WrittenEntries | None = None  # None while it is not known what is there
-        self.groups: dict[int, Group | None] = {}  # that the switch had when it was asked; None is unlike any of ours
-        self.census = 0  # the transaction id of the question how many entries bear our mark
+        self.contents: WrittenEntries | None = None  # None while the contents are unknown
+        self.groups: dict[int, Group | None] = {}  # the switch's groups at the last request; None is unlike any of ours
+        self.census = 0  # the transaction id of the request for the number of our entries
         self.held: int | None = None  # the answer
-        self.told: list[ToldEntry] = []  # entries that bear our mark, in what it was asked for
-        self._asked_for: dict[int, list[ToldEntry]] = {}  # by transaction id: entries that do not belong to told
+        self.told: list[ToldEntry] = []  # entries that bear our mark, from the latest request
+        self._asked_for: dict[int, list[ToldEntry]] = {}  # entries of other requests, by transaction id
         self._described: dict[str, int] = {}
         self._counted: dict[str, Counters] = {}
         self._from_ports = _Answer(0, [])
-        self._traffic: dict[int, FlowCounters | None] = {}  # by transaction id, from the question to the answer
+        self._traffic: dict[int, FlowCounters | None] = {}  # from the request to the answer, by transaction id
         self._session: SwitchSession | None = None
         self._reconciler: Reconciler | None = None
         self._limiter = RateLimiter()
@@ -115,10 +115,10 @@ class Switch:
     def name(self) -> str:
         return self.node.name
 
-    # What the switch tells.
+    # Messages from the switch.
 
     def connected(self, datapath: Connection) -> None:
-        """A connection is up."""
+        """Take over a new connection, and reconcile the switch."""
         self.disconnected()
         self.state = State.RECONCILING
         self._session = SwitchSession(datapath)
@@ -126,7 +126,7 @@ class Switch:
         self._reconciler.reconcile()
 
     def disconnected(self) -> None:
-        """The connection is gone; the switch goes on by itself."""
+        """End the session, because the connection is gone; the switch goes on by itself."""
         session, self._session = self._session, None
         if session is not None:
             session.close()
@@ -140,15 +140,15 @@ class Switch:
         self._asked_for.clear()
 
     def answers(self, missing_allowed: int) -> bool:
-        """Whether the switch is connected and has left no more echo requests unanswered than allowed."""
+        """True when the switch is connected and has left no more echo requests unanswered than allowed."""
         return self._session is not None and len(self._session.datapath.unreplied_echo_requests) <= missing_allowed
 
     def serves(self, datapath: Connection) -> bool:
-        """Whether ``datapath`` is the present connection (a replaced one may still tell of its end)."""
+        """True when ``datapath`` is the present connection (a replaced one may still report its end)."""
         return self._session is not None and self._session.datapath is datapath
 
     def ports_described(self, ports: Iterable[Any], more: bool) -> None:
-        """All ports, perhaps in several messages: ``more`` with all but the last."""
+        """Take the list of all ports, perhaps in several messages: ``more`` is true in all but the last."""
         for port in ports:
             self._note_port(port, self._described)
         if not more:
@@ -156,18 +156,18 @@ class Switch:
             self.live &= self.ports.keys()
 
     def groups_described(self, groups: Iterable[Any]) -> None:
-        """Groups that are there."""
+        """Take the switch's groups."""
         self.groups.update((told.group_id, decode.group(told)) for told in groups)
 
     def entries_described(self, xid: int, entries: Iterable[ToldEntry]) -> None:
-        """Flow entries that are there and bear our mark, in answer to the question with that transaction id."""
+        """Take flow entries that bear our mark, in answer to the request with that transaction id."""
         from_ports = xid == self._from_ports.xid
         (self._from_ports.told if from_ports else self._asked_for.get(xid, self.told)).extend(entries)
 
     def entries(self, unless: Callable[[], bool]) -> tuple[list[FlowEntry], int]:
-        """What was :attr:`told`: the entries of our rules, and how many are of none.
+        """Decode :attr:`told`: the entries of our rules, and the number of those of no rule.
 
-        Takes its time, but in turns; ``InterruptionError`` as soon as ``unless()`` is true.
+        This takes long, but in turns; ``InterruptionError`` as soon as ``unless()`` is true.
         """
         rules = (pipeline.MAG if isinstance(self.node, Mag) else pipeline.LMA).rules
         found: list[FlowEntry] = []
@@ -180,7 +180,7 @@ class Switch:
         return found, len(told) - len(found)
 
     def port_changed(self, port: Any, gone: bool) -> None:
-        """A port came, went or changed: the entries that name it follow."""
+        """Note that a port came, went or changed; the entries that name it follow."""
         name, before = _port_name(port), (dict(self.ports), self.link_layer_address)
         if gone:
             self.ports.pop(name, None)
@@ -194,7 +194,7 @@ class Switch:
         self._reconciler.port_changed(name, name in self.ports)
 
     def error(self, xid: int, name: str) -> None:
-        """The switch refused the message with that xid."""
+        """Note that the switch refused the message with that transaction id."""
         self.errors[name] += 1
         if self._limiter.passes(name):
             LOG.error("%s: refused a message: %s (%d so far)", self.name, name, self.errors[name])
@@ -202,16 +202,16 @@ class Switch:
             self._session.error(xid, name)
 
     def expire(self, now: float) -> None:
-        """Give up what the switch has not acknowledged in time; ``now`` is of the monotonic clock."""
+        """Give up changes that the switch has not acknowledged in time; ``now`` is of the monotonic clock."""
         if self._session is not None:
             self._session.expire(now)
 
     def reconcile(self) -> None:
-        """Have everything that the switch shall hold written anew."""
+        """Have the whole desired state of the switch written anew."""
         if self._reconciler is not None:
             self._reconciler.reconcile()
 
-    # What the switch is told. Nothing when there is no connection, or as long as it is to be reconciled anyway.
+    # Changes to the switch. None are sent without a connection, or before a reconciliation that sends all anyway.
 
     def refresh(self) -> Transaction | None:
         """Bring the groups and the node's own entries up to date."""
@@ -222,13 +222,13 @@ class Switch:
         return self._watched(self._session.request(*messages))
 
     def refresh_groups(self) -> Transaction | None:
-        """Bring the groups up to date: one message per group that changes, whatever the number of mobile nodes."""
+        """Bring the groups up to date: one message per changed group, whatever the number of mobile nodes."""
         if self._session is None or self.contents is None:
             return None
         return self._watched(self._session.request(*self.contents.set_groups(self.desired.groups(self))))
 
     def route(self, updates: Sequence[RouteUpdate]) -> Transaction | None:
-        """Bring the entries of bindings up to date; errors are told by the place of the update."""
+        """Bring the entries of bindings up to date; errors refer to the place of the update."""
         if self._session is None or self.contents is None:
             return None
         first = self._session.reserve(len(updates))
@@ -240,15 +240,15 @@ class Switch:
         if self._session is not None and not self.statistics_pending:
             self.statistics_pending = True
             of_groups = (parser.OFPGroupStatsRequest(encode.PROTOCOL, 0, group) for group in groups)
-            # The ports come last: when they are answered, all is.
+            # The ports come last: their answer completes all.
             of_ports = decode.classified(), parser.OFPPortStatsRequest(encode.PROTOCOL, 0, ofp.OFPP_ANY)
             transaction = self._session.request(*of_groups, *of_ports)
             self._from_ports = _Answer(transaction.first_xid + transaction.xids - len(of_ports), [])
 
     def statistics(self, entries: Iterable[Any], more: bool) -> bool:
-        """The counters of ports came, perhaps in several messages; whether all are there.
+        """Take the counters of ports, perhaps in several messages; true when all are there.
 
-        All ones means that the switch does not know (OpenFlow 1.3, A.3.5.6): passed on as is.
+        All ones means that the switch does not know (OpenFlow 1.3, A.3.5.6): passed on unchanged.
         """
         names = {number: name for name, number in self.ports.items()}
         for entry in entries:
@@ -267,7 +267,7 @@ class Switch:
         return True
 
     def traffic(self, entries: Sequence[FlowEntry]) -> list[FlowCounters | None]:
-        """Ask the switch what entries have counted, together with others of the same match; None: it does not tell.
+        """Ask the switch for the counters of entries, including others of the same match; None without an answer.
 
         Waits, for up to ``CHANGE_TIMEOUT``.
         """
@@ -280,16 +280,16 @@ class Switch:
         return [self._traffic.pop(xid) for xid in xids]
 
     def traffic_counted(self, xid: int, traffic: Any) -> None:
-        """The answer to a question of :meth:`traffic`, or how many entries are ours."""
+        """Take the answer to a request of :meth:`traffic`, or the number of our entries."""
         if xid == self.census:
             self.held = traffic.flow_count
         if xid in self._traffic and traffic.flow_count:
             self._traffic[xid] = FlowCounters(traffic.packet_count, traffic.byte_count)
 
     def downlink_entries(self, slice_: int, slices: int) -> dict[bytes, int] | None:
-        """Ask for the downlink entries of a slice: home network prefix (8 octets) -> packets that it has counted.
+        """Ask for the downlink entries of a slice: home network prefix (8 octets) -> packets counted.
 
-        None when the switch does not tell. Waits, for up to ``CHANGE_TIMEOUT`` and for its turns.
+        None when the switch does not answer. Waits, for up to ``CHANGE_TIMEOUT`` and for its turns.
         """
         session = self._session
         if session is None:
@@ -298,20 +298,20 @@ class Switch:
         transaction = session.request(decode.request(slice_, slices, table.number))
         told = self._asked_for[transaction.first_xid] = []
         if transaction.wait() is not WriteOutcome.ACKED:
-            return None  # what still comes belongs to this question, not to ``told``
-        self._asked_for.clear()  # the answers to older questions have come as well, if they ever do
+            return None  # a late answer belongs to this request, not to ``told``
+        self._asked_for.clear()  # the answers to older requests have come as well, if they ever do
         counted = (entry.counted() for entry in in_turns(told, _COUNTED, lambda: False))
         return dict(each for each in counted if each is not None)
 
     def tunnel_counters(self, peers: Iterable[str]) -> Iterator[tuple[str, Counters]]:
-        """(peer, counters of the tunnel to it, with BFD's packets) of the peers whose tunnel is there."""
+        """Yield (peer, counters of the tunnel to it, with BFD's packets) for the peers whose tunnel is there."""
         for peer in peers:
             counters = self.counters.get(tunnel_port(peer))
             if counters is not None:
                 yield peer, counters
 
     def tunnel_traffic(self, peers: Iterable[str]) -> Iterator[tuple[str, FlowCounters]]:
-        """(peer, what mobile nodes' packets came out of the tunnel to it) of the peers of whom that is known."""
+        """Yield (peer, mobile nodes' traffic that came out of the tunnel to it) for the peers where that is known."""
         for peer in peers:
             traffic = self.received.get(tunnel_port(peer))
             if traffic is not None:

@@ -1,4 +1,4 @@
-"""What a switch holds, as far as it was written in one generation of cookies."""
+"""A switch's entries and groups, as written in one generation of cookies."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from ryu_pmipls.controller.switches.flow import FlowEntry, Group
 
 
 class WrittenEntries:
-    """The groups, and the entries that belong to the node itself; and how those of bindings are encoded.
+    """The groups, the node's own entries, and the encoder for those of bindings.
 
-    What was written for bindings is not remembered, however many there are: it follows from the bindings. ``groups``
-    are those that the switch had beforehand, with whatever in them.
+    Entries of bindings are not remembered, however many there are: they follow from the bindings. ``groups`` are those
+    that the switch had before, whatever their contents.
     """
 
     def __init__(self, generation: int, groups: Iterable[int], encoder: BindingEncoder) -> None:
@@ -25,12 +25,12 @@ class WrittenEntries:
 
     @property
     def groups(self) -> int:
-        """How many groups are ours."""
+        """Number of groups that are ours."""
         return sum(group is not None for group in self._groups.values())
 
     @property
     def base(self) -> int:
-        """How many entries belong to the node itself."""
+        """Number of entries that belong to the node itself."""
         return len(self._base)
 
     def set_groups(self, wanted: Iterable[Group]) -> Iterator[Any]:
@@ -41,7 +41,7 @@ class WrittenEntries:
                 self._groups[group.group] = group
 
     def set_base(self, wanted: Iterable[FlowEntry]) -> Iterator[Any]:
-        """Messages that bring the node's own entries in line: what replaces others first."""
+        """Messages that bring the node's own entries in line: replacements first."""
         before, self._base = self._base, {entry.key: entry for entry in wanted}
         for key, entry in self._base.items():
             if before.get(key) != entry:
