@@ -1,4 +1,4 @@
-"""What a MAG tells its mobile nodes as their router, and when (RFC 4861, section 6.2; RFC 5213, section 6.9.2)."""
+"""Router advertisements of a MAG to its mobile nodes (RFC 4861, section 6.2; RFC 5213, section 6.9.2)."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from ryu_pmipls.mobility.effects import Advertise, Effects
 from ryu_pmipls.mobility.timer_queue import TimerQueue
 from ryu_pmipls.mobility.update_list import BindingUpdateEntry
 
-#: The first advertisements of all, and the seconds between them: one may be lost, or the node not be ready for it.
+#: Number of initial advertisements, and the seconds between them: one may be lost, or the node not be ready for it.
 MAX_INITIAL_RTR_ADVERTISEMENTS, MAX_INITIAL_RTR_ADVERT_INTERVAL = 3, 16.0
-#: Solicitations in a row that are answered at once, as many as a host sends; then one in so many seconds.
+#: Solicitations in a row that are answered at once, as many as a host sends; then the seconds between answers.
 MAX_RTR_SOLICITATIONS, MIN_DELAY_BETWEEN_RAS = 3, 3.0
 
 
 class Advertising:
     """Router advertisements to the mobile nodes that hold prefixes, each on its own.
 
-    ``interval`` is in seconds from one unsolicited advertisement to the next (MaxRtrAdvInterval); without it there are
-    none. It is not random, as it has to be where routers share a link: a MAG has its links to itself.
+    ``interval`` is the time in seconds from one unsolicited advertisement to the next (MaxRtrAdvInterval); without it
+    there are none. It is not random, as it must be where routers share a link: no other router shares a MAG's links.
     """
 
     def __init__(self, interval: float | None, effects: Effects, timers: TimerQueue) -> None:
@@ -28,19 +28,19 @@ class Advertising:
         self._effects = effects
         self._timers = timers
         self._schedules: dict[BindingUpdateEntry, Iterator[float]] = {}
-        self._allowance: dict[BindingUpdateEntry, float] = {}  # up to when solicitations have been answered
+        self._allowance: dict[BindingUpdateEntry, float] = {}  # the time up to which solicitations have been answered
 
     def announce(self, entry: BindingUpdateEntry, now: float, withdrawn: tuple[IPv6Network, ...] = ()) -> None:
-        """Tell a node at once of the prefixes that it holds, and of those that it holds no longer."""
+        """Tell a node at once the prefixes that it holds, and those that it no longer holds."""
         if self._interval is not None:
             first = repeat(min(MAX_INITIAL_RTR_ADVERT_INTERVAL, self._interval), MAX_INITIAL_RTR_ADVERTISEMENTS - 1)
             self._schedules[entry] = chain(first, repeat(self._interval))
         self._advertise(entry, now, withdrawn)
 
     def solicited(self, entry: BindingUpdateEntry, now: float) -> bool:
-        """Answer a solicitation with what the node holds, at once or later: none can have the MAG do nothing else.
+        """Answer a solicitation with the node's prefixes, at once or later: no node can take all of the MAG's time.
 
-        Tells whether it was the node's turn.
+        Returns true if the answer went out at once.
         """
         turn = self._allowance.get(entry, now) - (MAX_RTR_SOLICITATIONS - 1) * MIN_DELAY_BETWEEN_RAS
         if turn > now:
@@ -50,7 +50,7 @@ class Advertising:
         return turn <= now
 
     def withdraw(self, entry: BindingUpdateEntry, link_is_up: bool) -> None:
-        """Tell a node, if it can be reached, that it holds nothing any more, nor has a router here."""
+        """Tell a node, if reachable, that it no longer holds any prefix, nor has a router here."""
         for handler in (self._advertise, self._answer):
             self._timers.cancel(handler, entry)
         self._schedules.pop(entry, None)
@@ -64,7 +64,7 @@ class Advertising:
 
     def _advertise(self, entry: BindingUpdateEntry, now: float, withdrawn: tuple[IPv6Network, ...] = ()) -> None:
         address, lifetime = entry.policy.link_layer_address, int(entry.expires - now)
-        if entry.prefixes and lifetime > 0:  # 0 would withdraw what there still is, if not for long
+        if entry.prefixes and lifetime > 0:  # 0 would withdraw prefixes that still hold, if not for long
             self._effects.append(Advertise(entry.port, address, entry.prefixes, lifetime, withdrawn))
         if entry in self._schedules:
             self._timers.set(self._advertise, entry, now + next(self._schedules[entry]))

@@ -1,4 +1,4 @@
-"""The LMA's binding cache, and how a request finds its entry in it (RFC 5213, sections 5.1 and 5.4.1)."""
+"""The LMA's binding cache, and the lookup of a request's entry in it (RFC 5213, sections 5.1 and 5.4.1)."""
 
 from __future__ import annotations
 
@@ -16,12 +16,11 @@ from ryu_pmipls.wire.codepoints import BindingStatus, HandoffType
 class BindingCacheEntry:
     """One mobility session: one interface of a mobile node.
 
-    ``timestamp`` (1/65536 s) is that of the last PBU accepted, 0 when it was ordered by ``sequence``; ``registered`` is
-    that of the last one that registered or extended it, or the time, and ``granted`` when that was accepted.
-    ``lifetime`` is in units of 4 s, ``granted`` and ``expires`` are in seconds since 1970; ``link_layer_identifier`` is
-    empty when unknown.
-    A ``leaving`` entry was de-registered, or its MAG has lost it; it is deleted when it ``expires`` unless a MAG takes
-    it up. A ``revoked`` one waits for the MAG to know of its end.
+    ``timestamp`` (1/65536 s) is that of the last PBU accepted, 0 if ``sequence`` ordered that PBU. ``registered`` is
+    the timestamp of the last PBU that registered or extended the session, or else the time, and ``granted`` the time of
+    its acceptance. ``lifetime`` is in units of 4 s, ``granted`` and ``expires`` are in seconds since 1970;
+    ``link_layer_identifier`` is empty when unknown. A ``leaving`` entry was de-registered, or its MAG has lost it; it
+    is deleted when it ``expires`` unless a MAG takes it up. A ``revoked`` one waits until the MAG knows of its end.
     """
 
     identifier: MobileNodeIdentifier
@@ -41,7 +40,7 @@ class BindingCacheEntry:
 
 
 class SessionLookup(Enum):
-    """What the lookup found."""
+    """The result of a lookup."""
 
     UPDATE = auto()
     CREATE = auto()
@@ -82,7 +81,7 @@ class BindingCache:
         return prefix in self._by_prefix
 
     def load(self, care_of_address: IPv6Address) -> int:
-        """How many sessions a MAG has."""
+        """Number of sessions that a MAG has."""
         return self._load.get(care_of_address, 0)
 
     def add(self, entry: BindingCacheEntry) -> None:
@@ -98,7 +97,7 @@ class BindingCache:
         self._count(care_of_address, 1)
 
     def remove(self, entry: BindingCacheEntry) -> None:
-        """Remove an entry; its prefixes are free."""
+        """Remove an entry; its prefixes become free."""
         self._by_node[entry.identifier].remove(entry)
         if not self._by_node[entry.identifier]:
             del self._by_node[entry.identifier]

@@ -1,4 +1,4 @@
-"""What the machines have to know beforehand. All times are in seconds.
+"""Configuration of the machines. All times are in seconds.
 
 ``restart_counter`` tells peers how often this node has lost its sessions (RFC 5847).
 """

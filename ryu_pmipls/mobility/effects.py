@@ -1,4 +1,4 @@
-"""What a machine wants done: the caller carries the effects out, in order."""
+"""Effects that a machine wants: the caller carries them out, in order."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class RemoveTunnel:
 
 @dataclass(frozen=True)
 class CheckTunnel:
-    """Find out whether the node at the other end of the tunnel to ``peer`` is there; if not, call ``tunnel_failed``."""
+    """Check whether the node at the other end of the tunnel to ``peer`` is there; if not, call ``tunnel_failed``."""
 
     peer: IPv6Address
 
@@ -56,7 +56,7 @@ class Advertise:
 
 @dataclass(frozen=True)
 class ProbeNode:
-    """Ask a mobile node on OpenFlow port ``port`` whether it is there; when it answers, call ``reachable``."""
+    """Ask a mobile node on OpenFlow port ``port`` for a sign of life; when it answers, call ``reachable``."""
 
     port: int
     link_layer_address: bytes
@@ -64,9 +64,9 @@ class ProbeNode:
 
 @dataclass(frozen=True)
 class Forward:
-    """Send on what was kept for the mobile node of ``prefix``: its routes are in force again.
+    """Forward the packets buffered for the mobile node of ``prefix``: its routes are in force again.
 
-    ``here`` tells whether they lead to this MAG; else what still comes is not to be kept either.
+    ``here`` is true when they lead to this MAG; else the MAG also stops buffering later packets.
     """
 
     prefix: IPv6Address
@@ -75,9 +75,9 @@ class Forward:
 
 @dataclass(frozen=True)
 class Lease:
-    """Remember, before anything else is done, that ``prefix`` belongs to ``identifier``; b"": to nobody any more.
+    """Remember, before doing anything else, that ``prefix`` belongs to ``identifier``; b"": to nobody any more.
 
-    What is remembered is given back to the LMA when it starts.
+    The LMA gets the remembered leases back when it starts.
     """
 
     prefix: IPv6Network
@@ -98,14 +98,14 @@ class Notice:
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
-# An alias that is evaluated, so it has to be spelled for Python 3.10 and mypy alike.
+# Evaluated at run time, so it needs a spelling that suits Python 3.10 and mypy alike.
 Effect = Union[  # noqa: UP007
     Send, BuildTunnel, RemoveTunnel, CheckTunnel, Advertise, ProbeNode, Forward, Lease, SynchroniseClock, Notice
 ]
 
 
 class Effects(list[Effect]):
-    """The effects of a machine that nobody has carried out yet; its parts add theirs."""
+    """The effects of a machine that nobody has carried out yet; the machine's parts add theirs."""
 
     def send(self, message: Message, destination: IPv6Address) -> None:
         self.append(Send(message, destination))

@@ -1,4 +1,4 @@
-"""Heartbeats between MAG and LMA (RFC 5847): whether a peer is there, and whether it has lost its sessions."""
+"""Heartbeats between MAG and LMA (RFC 5847): they show that a peer is there, and that it has lost its sessions."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _RESPONSE = HeartbeatFlag.R
 
 @dataclass
 class HeartbeatPeer:
-    """What is known of a peer.
+    """The known state of a peer.
 
-    ``last_heard`` is in seconds since 1970, and so is ``counted``, when the restart counter came last. ``missed``
-    counts requests in a row that were not answered; a peer is ``lost`` when these are more than allowed, until it is
-    heard again or has a new tunnel. One that does not ``understand`` heartbeats is not asked any more. What was never
-    told is None.
+    ``last_heard`` is in seconds since 1970, and so is ``counted``, the time of the last restart counter. ``missed``
+    counts unanswered requests in a row; more than allowed make a peer ``lost``, until it is heard again or has a new
+    tunnel. A peer that does not ``understand`` heartbeats gets no more requests. A value that the peer never sent is
+    None.
     """
 
     last_heard: float | None = None
@@ -31,26 +31,26 @@ class HeartbeatPeer:
     counted: float = 0.0
     lost: bool = False
     understands: bool = True
-    awaited: int | None = None  # the sequence number of the request that is not answered yet
+    awaited: int | None = None  # the sequence number of the unanswered request
 
 
 class Watcher(ABC):
-    """Who wants to know."""
+    """Handler of changes in the peers' state."""
 
     @abstractmethod
     def peer_lost(self, peer: IPv6Address, now: float) -> None:
-        """``peer`` does not answer any more; told again at every interval as long as it is watched."""
+        """Act on ``peer`` not answering any more; called again at every interval as long as it is watched."""
 
     @abstractmethod
     def peer_restarted(self, peer: IPv6Address, since: float, now: float) -> None:
-        """``peer`` has lost its sessions: its restart counter is another one than it was at ``since``."""
+        """Act on ``peer``'s loss of its sessions: its restart counter has changed since ``since``."""
 
 
 class Heartbeats:
-    """Asks the watched among the peers whether they are there, and answers whoever asks.
+    """Sends requests to the watched peers, and answers every request.
 
-    RFC 5847 (section 3.1) wants requests only while there is a session between the two. Here they go on as long as
-    there is a tunnel, which the draft builds before any session, and to which an uplink may be moved at any time.
+    RFC 5847 (section 3.1) wants requests only while the two have a session. Here they go on as long as there is a
+    tunnel: the draft builds it before any session, and an uplink may move to it at any time.
     """
 
     def __init__(
@@ -69,22 +69,22 @@ class Heartbeats:
         self._sequence = 0
 
     def announce(self) -> None:
-        """Tell all peers the restart counter without being asked, for the node has started (RFC 5847, section 3.2)."""
+        """Send all peers the restart counter unasked, because the node has started (RFC 5847, section 3.2)."""
         for peer in self.peers:
             self._respond(HeartbeatFlag.U | _RESPONSE, 0, peer)
 
     def watch(self, address: IPv6Address, now: float) -> None:
-        """There is a tunnel to a peer."""
+        """Start requests to a peer, because there is a tunnel to it."""
         peer = self.peers[address]
         peer.missed, peer.awaited, peer.lost = 0, None, False
         self._request(address, now)
 
     def ignore(self, address: IPv6Address) -> None:
-        """There is no tunnel to a peer any more."""
+        """Stop requests to a peer, because there is no tunnel to it any more."""
         self._timers.cancel(self._request, address)
 
     def heartbeat(self, message: Heartbeat, source: IPv6Address, now: float) -> None:
-        """A request, which is always answered, or a response."""
+        """Take a request, which always gets an answer, or a response."""
         peer = self.peers.get(source)
         if peer is None:
             self._effects.report("unknown-peer", f"heartbeat of {source} ignored")
@@ -99,7 +99,7 @@ class Heartbeats:
             self._effects.report("unmatched-heartbeat", f"response {message.sequence} of {source} ignored")
 
     def binding_error(self, message: BindingError, source: IPv6Address, now: float) -> None:
-        """A peer that does not know heartbeats is never asked again (RFC 5847, section 3.3)."""
+        """Stop requests for good to a peer that does not know heartbeats (RFC 5847, section 3.3)."""
         self._effects.report("binding-error", f"{source}: status {message.status}", status=message.status)
         peer = self.peers.get(source)
         if peer is not None and peer.awaited is not None and message.status == BindingErrorStatus.UNRECOGNIZED_MH_TYPE:
@@ -139,7 +139,7 @@ class Heartbeats:
             return
         known = peer.restart_counter
         if known is not None and message.flags & HeartbeatFlag.U and not 0 < (option.counter - known) % 2**32 < 2**31:
-            return  # one that was overtaken; a response to a request is as new as that
+            return  # an overtaken one; a response to a request is as new as the request
         since, peer.restart_counter, peer.counted = peer.counted, option.counter, now
         if known is not None and known != option.counter:
             text = f"{address} has lost its sessions: restart counter {known}, now {option.counter}"

@@ -1,4 +1,4 @@
-"""The Load_adjust messages of the RMS, at whoever receives them: each once, the newest wins, each answered."""
+"""Load_adjust messages of the RMS at their receiver: each applied once, the newest wins, each answered."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from ryu_pmipls.wire import LoadAdjust, Timestamp
 
 
 class LoadAdjusts:
-    """Gives each Load_adjust that is in order to ``apply``, with the time, and answers it when that puts it into force.
+    """Passes each valid Load_adjust, with the time, to ``apply``; answers it when that puts it into force.
 
-    The answer is the same message (erratum E37). One without Timestamp is obeyed, but not answered.
+    The answer is the same message (erratum E37). A message without Timestamp is applied, but not answered.
     """
 
     def __init__(
@@ -26,7 +26,7 @@ class LoadAdjusts:
         self._last: LoadAdjust | None = None
 
     def receive(self, message: LoadAdjust, source: IPv6Address, now: float) -> None:
-        """Take a Load_adjust from ``source``, which has to be the RMS."""
+        """Take a Load_adjust from ``source``, which must be the RMS."""
         if source != self._config.rms:
             self._effects.report("not-from-rms", f"Load_adjust from {source} refused")
             return
@@ -42,7 +42,7 @@ class LoadAdjusts:
             self._effects.send(message, source)
 
     def _is_stale(self, timestamp: Timestamp, now: float) -> bool:
-        """Whether it was overtaken, or is no retransmission of the RMS any more but a replay (erratum E45)."""
+        """True for an overtaken message, or a replay: too old for a retransmission of the RMS (erratum E45)."""
         if self._last is not None:
             last = self._last.option(Timestamp)
             if last is not None and timestamp.ticks <= last.ticks:

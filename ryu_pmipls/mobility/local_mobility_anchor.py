@@ -47,14 +47,14 @@ class Route:
     identifier: MobileNodeIdentifier | None
 
     def holder(self) -> bytes | None:
-        """Whose the prefix is, as far as that is known."""
+        """The identifier of the prefix's holder, if known."""
         return None if self.mag == UNSPECIFIED or self.identifier is None else self.identifier.identifier
 
 
 class LocalMobilityAnchor(Machine):
     """An LMA: binding cache, prefix assignment, its end of the tunnels, and the routes that the RMS announces.
 
-    ``leases`` (prefix -> identifier) is what the effects ``Lease`` asked to remember before the LMA was restarted.
+    ``leases`` (prefix -> identifier) are those that ``Lease`` effects had remembered before a restart of the LMA.
     """
 
     def __init__(self, config: AnchorConfig, leases: Mapping[IPv6Network, bytes] | None = None) -> None:
@@ -97,14 +97,14 @@ class LocalMobilityAnchor(Machine):
         return self._redirection.target
 
     def start(self, now: float) -> None:
-        """The LMA starts, without sessions."""
+        """Start the LMA, without sessions."""
         super().start(now)
         self._leases.start(now)
 
     # The operator
 
     def revoke(self, identifier: bytes, now: float) -> int:
-        """End the sessions of a mobile node (RFC 5846); it may come again. Tells how many there were."""
+        """End the sessions of a mobile node (RFC 5846); it may come again. Return their number."""
         self.handle_timer(now)
         entries = [entry for entry in self._cache.of(MobileNodeIdentifier(identifier)) if not entry.revoked]
         for entry in entries:
@@ -112,7 +112,7 @@ class LocalMobilityAnchor(Machine):
         return len(entries)
 
     def drain(self, now: float) -> None:
-        """Have no sessions: none is created any more, and the MAGs are told to take theirs elsewhere."""
+        """Give up all sessions: create none any more, and tell the MAGs to take theirs elsewhere."""
         self.handle_timer(now)
         self._draining = True
         for mag in self.config.mags:
@@ -126,7 +126,7 @@ class LocalMobilityAnchor(Machine):
         self._draining = False
 
     def _drained(self, draining: bool, now: float) -> None:
-        """The operator has told the RMS; repeated as long as it is so."""
+        """Follow the operator's decision, which the RMS passes on, and repeats as long as it holds."""
         if draining and not self._draining:
             self.drain(now)
         elif not draining:
@@ -137,7 +137,7 @@ class LocalMobilityAnchor(Machine):
         return self._draining
 
     def _revoked(self, entry: BindingCacheEntry, now: float) -> None:
-        """The revocation of a session has come to its end."""
+        """Remove a session whose revocation has ended."""
         if entry in self._cache.of(entry.identifier):
             self._timers.cancel(self._expire, entry)
             self._timers.cancel(self._delete, entry)
@@ -148,7 +148,7 @@ class LocalMobilityAnchor(Machine):
 
     def _tunnel_request(self, message: TunnelRequest, source: IPv6Address, now: float) -> None:
         if source not in self._tunnels or message.mag != source:
-            # No state on the word of a stranger (erratum E40).
+            # Create no state on the word of a stranger (erratum E40).
             self._report("unknown-mag", f"Tnl_request of {message.mag} from {source} refused", mag=message.mag)
         else:
             self._tunnel(source, TunnelEvent.WANTED, now)
@@ -158,7 +158,7 @@ class LocalMobilityAnchor(Machine):
         self._send(TunnelAck(self.config.address, options=(status,)), peer)
 
     def _tunnel_lost(self, peer: IPv6Address, now: float) -> None:
-        """Nothing to do: the MAG asks again until it is answered."""
+        """Do nothing: the MAG repeats its request until it gets an answer."""
 
     # Peers (RFC 5847)
 
@@ -166,14 +166,14 @@ class LocalMobilityAnchor(Machine):
         self._heartbeats.heartbeat(message, source, now)
         asks = not message.flags & HeartbeatFlag.R
         if asks and self._tunnels.states.get(source) is TunnelState.IDLE:
-            # It has its end of the tunnel still, and has noticed neither that it was lost nor a restart of the LMA.
+            # The MAG still has its end of the tunnel, and has noticed neither its loss nor a restart of the LMA.
             self._tunnel(source, TunnelEvent.WANTED, now)
 
     def peer_restarted(self, peer: IPv6Address, since: float, now: float) -> None:
-        """A MAG has lost its sessions: it, or another one, takes them up again, or they end with their lifetime.
+        """Let a restarted MAG's sessions stay until a MAG takes them up again, or their lifetime ends.
 
-        Not earlier, unlike those that are de-registered, for the mobile nodes may be there and use their prefixes.
-        Sessions that it registered after ``since`` may be newer than its restart, and are kept.
+        De-registered sessions end earlier, but here the mobile nodes may be present and use their prefixes. Sessions
+        that the MAG registered after ``since`` may be newer than its restart, and are kept.
         """
         for entry in self.bindings:
             if entry.care_of_address == peer and not entry.leaving and entry.granted <= since:
@@ -191,7 +191,7 @@ class LocalMobilityAnchor(Machine):
             return
         attachment = message.option(Attachment)
         if message.new_mag == UNSPECIFIED and attachment is not None and attachment.anchor == self.config.address:
-            self._reports.route_adjust(message, source, now)  # the answer to what this LMA has told
+            self._reports.route_adjust(message, source, now)  # the answer to this LMA's own report
             return
         timestamp = message.option(Timestamp)
         known = self._routes.get(message.prefix)
@@ -223,7 +223,7 @@ class LocalMobilityAnchor(Machine):
             self._refuse(request, status, now)
 
     def _objection(self, request: Registration, now: float) -> BindingStatus | None:
-        """What speaks against a request before the lookup; the order is that of RFC 5213, section 5.3.1."""
+        """The objection to a request before the lookup, if any; in the order of RFC 5213, section 5.3.1."""
         message = request.message
         if message.option(MobileNodeIdentifier) is None:
             return BindingStatus.MISSING_MN_IDENTIFIER_OPTION
@@ -247,7 +247,7 @@ class LocalMobilityAnchor(Machine):
         return None
 
     def _disorder(self, request: Registration, now: float) -> BindingStatus | None:
-        """Whether a request comes late (RFC 5213, section 5.5). A timestamp, if there is one, decides alone."""
+        """The refusal of a late request, if it is late (RFC 5213, section 5.5). A timestamp, if any, decides alone."""
         if request.timestamp is None:
             last = self._last_sequence(request)
             newer = last is None or 0 < (request.message.sequence - last) % 2**16 < 2**15
@@ -265,7 +265,7 @@ class LocalMobilityAnchor(Machine):
         return None
 
     def _last_sequence(self, request: Registration) -> int | None:
-        """The last sequence number of the mobile node that was accepted, if sequence numbers order its requests."""
+        """The last accepted sequence number of the mobile node, if sequence numbers order its requests."""
         for entry in self._cache.of(request.identifier):
             if entry.timestamp == 0 and (entry.identifier, entry.access_technology, entry.link_layer_identifier) == (
                 request.session
@@ -286,7 +286,7 @@ class LocalMobilityAnchor(Machine):
             if match.entry is not None and match.entry.care_of_address == request.care_of_address:
                 self._deregister(match.entry, request, now)
             elif match.entry is not None or not self._redirection.take(request, now):
-                # The old MAG, after a handoff: to be ignored, without an answer (RFC 5213, section 5.3.5).
+                # The old MAG, after a handover: ignore it, without an answer (RFC 5213, section 5.3.5).
                 self._report("late-deregistration", f"from {request.source}", identifier=request.identifier.identifier)
         elif match.entry is None:
             self._place(request, now)
@@ -299,13 +299,13 @@ class LocalMobilityAnchor(Machine):
             self._refuse(request, BindingStatus.ADMINISTRATIVELY_PROHIBITED, now)
 
     def _place(self, request: Registration, now: float) -> None:
-        """A new session: at another LMA, if that is to be, but all sessions of a mobile node at one."""
+        """Place a new session: at another LMA, if so decided, but all sessions of a mobile node at one."""
         alone = all(entry.revoked for entry in self._cache.of(request.identifier))
         if not (alone and self._redirection.take(request, now)):
             self._settle_here(request, BindingStatus.INSUFFICIENT_RESOURCES, now)
 
     def _settle_here(self, request: Registration, status: BindingStatus, now: float) -> None:
-        """A new session that no other LMA has taken (the last answered ``status``)."""
+        """Take a new session that no other LMA has taken (the last answered ``status``)."""
         if self._draining:
             self._refuse(request, status, now)
             return
@@ -320,7 +320,7 @@ class LocalMobilityAnchor(Machine):
         if status in (BindingStatus.TIMESTAMP_MISMATCH, BindingStatus.TIMESTAMP_LOWER_THAN_PREV_ACCEPTED):
             timestamp = Timestamp.of(now).ticks
         elif status is BindingStatus.SEQUENCE_NUMBER_OUT_OF_WINDOW:
-            # RFC 6275, section 9.5.1: the answer tells the last one accepted.
+            # RFC 6275, section 9.5.1: the answer holds the last sequence number accepted.
             last = self._last_sequence(request)
             sequence = sequence if last is None else last
         self._send(request.refusal(status, sequence, timestamp), request.source)
@@ -373,7 +373,7 @@ class LocalMobilityAnchor(Machine):
         self._grant(entry, request, now)
 
     def _update(self, entry: BindingCacheEntry, request: Registration, now: float) -> None:
-        """Refresh, handoff or revival."""
+        """Carry out a refresh, handover or revival."""
         old, told = entry.care_of_address, entry.leaving
         same_access = entry.access_technology == request.access_technology
         self._cache.move(entry, request.care_of_address)
@@ -395,7 +395,7 @@ class LocalMobilityAnchor(Machine):
         entry.expires = now + entry.lifetime * LIFETIME_UNIT
         self._timers.set(self._expire, entry, entry.expires)
         if self._tunnels.states[entry.care_of_address] is TunnelState.IDLE:
-            # An LMA that was restarted learns of its MAGs by their registrations.
+            # An LMA that was restarted learns its MAGs from their registrations.
             self._tunnel(entry.care_of_address, TunnelEvent.WANTED, now)
         self._send(request.acceptance(entry.prefixes, entry.lifetime, self._link_local(entry, request)), request.source)
 
@@ -446,9 +446,9 @@ class LocalMobilityAnchor(Machine):
     # Prefixes and link-local addresses
 
     def _assign(self, request: Registration) -> tuple[IPv6Network, ...] | BindingStatus:
-        """The prefixes of a new session: those that the MAG asks for, the node's fixed ones, or one of the pool.
+        """Choose the prefixes of a new session: those that the MAG asks for, the node's fixed ones, or one of the pool.
 
-        RFC 5213, section 5.3.2: who asks for any prefix gets one, whatever else is asked for.
+        RFC 5213, section 5.3.2: a request for any prefix gets one, whatever else it asks for.
         """
         if self._cache.load(request.care_of_address) >= self.config.max_bindings_per_mag:
             return BindingStatus.INSUFFICIENT_RESOURCES
@@ -468,10 +468,10 @@ class LocalMobilityAnchor(Machine):
         return BindingStatus.INSUFFICIENT_RESOURCES if prefix is None else (prefix,)
 
     def _entitled(self, identifier: bytes, asked: tuple[IPv6Network, ...], fixed: tuple[IPv6Network, ...]) -> bool:
-        """Whether a session may have these prefixes.
+        """True when a session may have these prefixes.
 
-        They are the fixed ones; or one that this LMA could have assigned; or one that is the mobile node's as the RMS
-        has announced: it comes from another LMA, which gives its sessions up.
+        They are the fixed ones; or one that this LMA could have assigned; or one that belongs to the mobile node as the
+        RMS has announced: the session then comes from another LMA, which gives up its sessions.
         """
         if set(asked) == set(fixed):
             return True
@@ -481,12 +481,12 @@ class LocalMobilityAnchor(Machine):
         return holder == identifier if holder is not None else self._leases.may_have(asked[0], identifier)
 
     def _holder(self, prefix: IPv6Network) -> bytes | None:
-        """Whose a prefix is, as the RMS has announced; None if it has not."""
+        """The identifier of a prefix's holder, as the RMS has announced; None if it has not."""
         route = self._routes.get(prefix.network_address)
         return None if route is None else route.holder()
 
     def _link_local(self, entry: BindingCacheEntry, request: Registration) -> IPv6Address | None:
-        """What the MAG shall use on the link, if it asks: kept for the life of the session (RFC 5213, section 8.6)."""
+        """The MAG's link-local address, if it asks for one; kept as long as the session (RFC 5213, section 8.6)."""
         if request.link_local is None:
             return None
         if request.link_local != UNSPECIFIED:

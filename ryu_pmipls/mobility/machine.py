@@ -1,4 +1,4 @@
-"""What MAG and LMA have in common: effects, timers, tunnels, heartbeats, and the way in for messages."""
+"""The common part of MAG and LMA: effects, timers, tunnels, heartbeats, and the entry point for messages."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ class Machine(Watcher):
         self._heartbeats = Heartbeats(config, self._peers, self._effects, self._timers, self)
 
     def effects(self) -> list[Effect]:
-        """What has to be done since the last call, in order."""
+        """Return the effects since the last call, in order."""
         effects = list(self._effects)
         self._effects.clear()
         return effects
 
     def deadline(self) -> float | None:
-        """When ``handle_timer`` wants to be called."""
+        """The time at which ``handle_timer`` must be called."""
         return self._timers.deadline()
 
     def handle_timer(self, now: float) -> None:
-        """Do what is due; nothing if it is too early."""
+        """Run the timers that are due; do nothing if it is too early."""
         self._timers.run(now)
 
     def receive(self, message: Message, source: IPv6Address, now: float) -> None:
-        """Take a message from a peer; what is out of place is reported and has no effect."""
+        """Take a message from a peer; one that is out of place is reported and has no effect."""
         self.handle_timer(now)
         receiver = self._receivers.get(type(message))
         if receiver is None:
@@ -62,19 +62,19 @@ class Machine(Watcher):
 
     @property
     def peers(self) -> Mapping[IPv6Address, HeartbeatPeer]:
-        """What heartbeats tell of every peer, for display."""
+        """The state of every peer according to its heartbeats, for display."""
         return self._peers
 
     def start(self, now: float) -> None:
-        """The node starts, with nothing but what it was configured with."""
+        """Start the node, with nothing but its configuration."""
         self._heartbeats.announce()
 
     def tunnel_built(self, peer: IPv6Address, now: float) -> None:
-        """The tunnel to ``peer`` stands at this end; ``KeyError`` for an unknown peer."""
+        """Note that the tunnel to ``peer`` stands at this end; ``KeyError`` for an unknown peer."""
         self._tunnel(peer, TunnelEvent.BUILT, now)
 
     def tunnel_failed(self, peer: IPv6Address, now: float) -> None:
-        """The tunnel to ``peer`` could not be built, or its other end has gone; ``KeyError`` for an unknown peer."""
+        """Note that the tunnel to ``peer`` failed, or that its other end is gone; ``KeyError`` for an unknown peer."""
         self._report("tunnel-failed", f"there can be no tunnel to {peer}")
         self._tunnel(peer, TunnelEvent.FAILED, now)
 
@@ -93,15 +93,15 @@ class Machine(Watcher):
 
     @abstractmethod
     def _tunnel_up(self, peer: IPv6Address, now: float) -> None:
-        """The tunnel stands at this end, or the peer asks again for one that does."""
+        """Act on a tunnel that stands at this end, or for which the peer asks again."""
 
     @abstractmethod
     def _tunnel_lost(self, peer: IPv6Address, now: float) -> None:
-        """The tunnel has gone at this end."""
+        """Act on the loss of the tunnel at this end."""
 
     def peer_lost(self, peer: IPv6Address, now: float) -> None:
-        # Sessions stay until they expire: the node may come back, and mobile nodes are free to move. So does the tunnel
-        # of a node whose switch goes on without its agent.
+        # Sessions stay until they expire: the node may come back, and mobile nodes are free to move. The tunnel also
+        # stays if the node's switch goes on without its agent.
         self._effects.append(CheckTunnel(peer))
 
     def _send(self, message: Message, destination: IPv6Address) -> None:

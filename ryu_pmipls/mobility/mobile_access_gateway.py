@@ -54,17 +54,17 @@ MAX_UPDATE_RATE = 3
 
 
 class Reaction(Enum):
-    """What a MAG does when a registration is refused."""
+    """The reaction of a MAG to a refused registration."""
 
     GIVE_UP = auto()  # until the mobile node attaches again
     BAR = auto()  # until an administrator acts, which is a restart
     ASK_FOR_ANY = auto()  # register again, once, with whatever prefix the LMA assigns
-    ASK_ANOTHER = auto()  # register with an LMA that was not asked yet, if redirection is allowed
+    ASK_ANOTHER = auto()  # register with an LMA not asked yet, if redirection is allowed
     TRY_AGAIN = auto()  # the next retransmission, with its new timestamp, may do better
-    SYNCHRONISE = auto()  # the same, when the clock was set by the time source of the domain
+    SYNCHRONISE = auto()  # the same, after setting the clock by the time source of the domain
 
 
-#: RFC 5213, section 6.9.1.2; what is not here makes the MAG give up.
+#: RFC 5213, section 6.9.1.2; for other statuses the MAG gives up.
 REACTIONS: dict[int, Reaction] = {
     BindingStatus.INSUFFICIENT_RESOURCES: Reaction.ASK_ANOTHER,
     BindingStatus.PROXY_REG_NOT_ENABLED: Reaction.BAR,
@@ -101,7 +101,7 @@ class MobileAccessGateway(Machine):
         self._pending: dict[int, BindingUpdateEntry] = {}  # by the sequence number of the last PBU
         self._last_revocations: dict[IPv6Address, tuple[BindingRevocationIndication, Message]] = {}
         self._last_sent: dict[bytes, deque[float]] = {}  # times of the last PBUs, by link-layer address
-        # Answers to what was sent before a restart may still be under way.
+        # Answers to messages from before a restart may still be under way.
         self._sequence = (config.restart_counter << 12) % 2**16
         self._last_ticks = 0
         self._tunnel_delays: dict[IPv6Address, Iterator[float]] = {}
@@ -119,7 +119,7 @@ class MobileAccessGateway(Machine):
     # Tunnels (draft section 3.1)
 
     def start(self, now: float) -> None:
-        """The MAG starts: it asks every LMA for a tunnel, until each has answered (erratum E40)."""
+        """Start the MAG: it asks every LMA for a tunnel, until each has answered (erratum E40)."""
         super().start(now)
         for lma in self.config.lmas:
             self._want_tunnel(lma, now)
@@ -149,7 +149,7 @@ class MobileAccessGateway(Machine):
             self._tunnel(source, TunnelEvent.WANTED, now)
 
     def _tunnel_up(self, peer: IPv6Address, now: float) -> None:
-        """Nothing to do: the LMA built its end first."""
+        """Do nothing: the LMA built its end first."""
 
     def _tunnel_lost(self, peer: IPv6Address, now: float) -> None:
         self._restart_requests(peer)
@@ -158,9 +158,9 @@ class MobileAccessGateway(Machine):
     # Peers (RFC 5847)
 
     def peer_restarted(self, peer: IPv6Address, since: float, now: float) -> None:
-        """An LMA has lost its sessions: its tunnel and the sessions that it anchors are asked for again.
+        """Ask a restarted LMA again for the tunnel and for the sessions that it anchors.
 
-        Mobile nodes keep what they have meanwhile: the LMA will give them the same prefixes.
+        Meanwhile mobile nodes keep their prefixes: the LMA will give them the same ones.
         """
         self._last_revocations.pop(peer, None)  # its sequence numbers begin again
         self._want_tunnel(peer, now)
@@ -171,7 +171,7 @@ class MobileAccessGateway(Machine):
     # Attachment
 
     def attach(self, link_layer_address: bytes, port: int, now: float) -> None:
-        """A node is on the link of OpenFlow port ``port``: it has solicited a router, or an access point says so."""
+        """Register a node on OpenFlow port ``port``: it has solicited a router, or an access point has reported it."""
         self.handle_timer(now)
         policy = self._policies.get(link_layer_address)
         if policy is None:
@@ -187,27 +187,27 @@ class MobileAccessGateway(Machine):
             entry = self._entries[link_layer_address] = BindingUpdateEntry(policy, port)
             self._register(entry, policy.prefixes, now)
         elif entry.port != port or self._advertising.solicited(entry, now):
-            # Nothing tells whether the node was elsewhere in between, for a link may stay up when its node leaves: an
-            # attachment like any other.
+            # The node may have been elsewhere in between, because a link may stay up when its node leaves: handle this
+            # like any other attachment.
             entry.port = port
             self._register_again(entry, now)
         self._reachability.heard(entry, now)
 
     def reachable(self, link_layer_address: bytes, port: int, now: float) -> None:
-        """A node has spoken on the link of OpenFlow port ``port``; it need not be one that is attached."""
-        # Timers that are due have to wait: one may be about to take the node for gone.
+        """Note a sign of life on the link of OpenFlow port ``port``; the node need not be attached."""
+        # Due timers must wait: one may be about to declare the node gone.
         entry = self._entries.get(link_layer_address)
         if entry is not None and entry.port == port:
             self._reachability.heard(entry, now)
 
     def detach(self, port: int, now: float) -> None:
-        """The link of OpenFlow port ``port`` is down."""
-        # Timers that are due have to wait: a refresh for a node that has gone would take it back from where it is.
+        """De-register the nodes of OpenFlow port ``port``, whose link is down."""
+        # Due timers must wait: a refresh for a node that has gone would take it back from its new MAG.
         for entry in [entry for entry in self._entries.values() if entry.port == port]:
             self._deregister(entry, now, link_is_up=False)
 
     def depart(self, link_layer_address: bytes, now: float) -> None:
-        """The node has gone though its link is up: it is unreachable, or an administrator wants it so."""
+        """De-register a node that has gone though its link is up: unreachable, or by an administrator's command."""
         entry = self._entries.get(link_layer_address)
         if entry is not None:
             self._deregister(entry, now, link_is_up=True)
@@ -221,22 +221,22 @@ class MobileAccessGateway(Machine):
         if entry.state is not BindingState.DEREGISTERING:
             held = entry.prefixes
             self._withdraw(entry, now, link_is_up)
-            # Should the LMA have accepted what was not answered yet, it knows the session without a prefix.
+            # If the LMA has accepted a request whose answer is still missing, it knows the session without a prefix.
             self._ask(entry, HandoffType.UNKNOWN, 0, held, now)
 
     # Registration
 
     def _register(self, entry: BindingUpdateEntry, prefixes: tuple[IPv6Network, ...], now: float) -> None:
-        # Handoff unknown: only a context transfer, which there is none, could tell this MAG whether the interface
-        # is new or comes from another MAG (RFC 5213, section 6.9.1.1). The LMA finds out, and creates at once
-        # what does not exist.
+        # Handoff unknown: only a context transfer, which does not exist here, could tell this MAG whether the interface
+        # is new or comes from another MAG (RFC 5213, section 6.9.1.1). The LMA finds out, and creates at once a session
+        # that does not exist.
         self._ask(entry, HandoffType.UNKNOWN, self._lifetime, prefixes, now)
 
     def _register_again(self, entry: BindingUpdateEntry, now: float) -> None:
         self._register(entry, entry.prefixes or entry.policy.prefixes, now)
 
     def _register_if_there(self, entry: BindingUpdateEntry, now: float) -> None:
-        """Register a node, with what it holds, as if it had just come; first make sure that it has not gone."""
+        """Register a node, with its prefixes, as if it had just come; first make sure that it has not gone."""
         self._drop_request(entry)
         self._timers.cancel(self._refresh, entry)
         self._reachability.ensure(entry, self._register_again, now)
@@ -258,8 +258,8 @@ class MobileAccessGateway(Machine):
         self._reachability.drop(entry)
         self._timers.cancel(self._refresh, entry)
         schedule = delays(self.config.initial_bindack_timeout, self.config.max_bindack_timeout)
-        # A refresh is about a session that the LMA has; any other registration may be the first (RFC 6463,
-        # section 5.2, speaks of the indicator for a new interface, which this MAG cannot know).
+        # A refresh is about a session that the LMA has; any other registration may be the first. (RFC 6463, section
+        # 5.2, names the indicator for a new interface, which this MAG cannot know.)
         redirectable = self.config.redirection and lifetime > 0 and handoff != HandoffType.RE_REGISTRATION
         entry.request = PendingRegistration(handoff, lifetime, prefixes, schedule, redirectable)
         self._transmit(entry, now)
@@ -295,7 +295,7 @@ class MobileAccessGateway(Machine):
         return self._last_ticks
 
     def _deferred(self, entry: BindingUpdateEntry, now: float) -> None:
-        """What had to wait for the rate limit; the node may have gone meanwhile."""
+        """Send a PBU that had to wait for the rate limit; the node may have gone meanwhile."""
         if entry.state is BindingState.DEREGISTERING:
             self._transmit(entry, now)
         else:
@@ -341,7 +341,7 @@ class MobileAccessGateway(Machine):
             self._refused(entry, entry.request, message, now)
 
     def _fits(self, entry: BindingUpdateEntry, message: BindingAcknowledgement) -> bool:
-        """Whether nothing that an acknowledgement repeats differs from the request (RFC 5213, section 6.9.1.2)."""
+        """True when an acknowledgement repeats the request's options unchanged (RFC 5213, section 6.9.1.2)."""
         policy, request = entry.policy, entry.request
         expected = (
             HandoffIndicator(request.handoff if request else 0),
@@ -381,9 +381,9 @@ class MobileAccessGateway(Machine):
             self._report("attached", f"{entry.policy.identifier!r} on port {entry.port}: {prefix}", prefix=prefix)
 
     def _route_adjust(self, message: RouteAdjust, source: IPv6Address, now: float) -> None:
-        """The RMS answers a report, or tells where a node is now; or it asks for all reports, by the prefix ``::``.
+        """Take the RMS's answer to a report, or a node's new place, or a request for all reports (prefix ``::``).
 
-        It asks when it has lost its bindings.
+        The RMS requests all reports when it has lost its bindings.
         """
         if source != self.config.rms or message.prefix != UNSPECIFIED:
             self._routes.route_adjust(message, source, now)
@@ -397,7 +397,7 @@ class MobileAccessGateway(Machine):
                 self._routes.attached(entry, prefix, now)
 
     def _routed(self, message: RouteAdjust) -> None:
-        """The routes of a prefix are in force. A node that is elsewhere by now need not be reported to have left."""
+        """Act on a prefix's routes in force. A node that is elsewhere by now needs no report of its departure."""
         here = message.new_mag == self.config.address
         timestamp = message.option(Timestamp)
         if not here and timestamp is not None:
@@ -405,7 +405,7 @@ class MobileAccessGateway(Machine):
         self._effects.append(Forward(message.prefix, here))
 
     def _follow(self, entry: BindingUpdateEntry, request: PendingRegistration, message: BindingAcknowledgement) -> None:
-        """Note to which LMA the session was redirected; it has it already (RFC 6463, section 5.2)."""
+        """Note the LMA to which the session was redirected; that LMA has it already (RFC 6463, section 5.2)."""
         entry.unwilling.clear()
         redirect = message.option(Redirect)
         if redirect is None:
@@ -442,20 +442,20 @@ class MobileAccessGateway(Machine):
         self._give_up(entry, now)
 
     def _synchronise(self, lma: IPv6Address, timestamp: Timestamp | None, now: float) -> None:
-        """Have the clock set, though not by the LMA's, whose deviation is only told to the administrator."""
+        """Have the clock set, but not by the LMA's, whose deviation is only reported to the administrator."""
         self._effects.append(SynchroniseClock())
         if timestamp is not None:
             ahead = timestamp.seconds - now
             self._report("clock-skew", f"the clock of {lma} is {ahead:+.3f} s off this one", lma=lma, seconds=ahead)
 
     def _other_anchor(self, entry: BindingUpdateEntry) -> IPv6Address | None:
-        """The next LMA to ask when one will not have the session: the profile's, then the others in their order."""
+        """The next LMA to ask when one refuses the session: the profile's, then the others in their order."""
         entry.unwilling.add(entry.anchor)
         lmas = (entry.policy.anchor, *self.config.lmas) if self.config.redirection else ()
         return next((lma for lma in lmas if lma not in entry.unwilling and self._tunnels.is_up(lma)), None)
 
     def _revocation(self, message: BindingRevocationIndication, source: IPv6Address, now: float) -> None:
-        """The LMA ends sessions (RFC 5846, section 9.1)."""
+        """End sessions because the LMA revokes them (RFC 5846, section 9.1)."""
         if source not in self._tunnels:
             self._report("unknown-lma", f"revocation by {source} refused", lma=source)
             return
@@ -477,18 +477,18 @@ class MobileAccessGateway(Machine):
                 self._give_up(entry, now)
 
     def _expire(self, entry: BindingUpdateEntry, now: float) -> None:
-        """No answer came in time: the LMA has forgotten the session, and may give the prefixes away."""
+        """Start over after missing answers: the LMA has forgotten the session, and may give the prefixes away."""
         self._report("binding-expired", f"{entry.policy.identifier!r}", identifier=entry.policy.identifier)
         self._start_over(entry, now)
 
     def _start_over(self, entry: BindingUpdateEntry, now: float) -> None:
-        """The session has ended, the node may still be here: register it as if it had just come."""
+        """Register a node whose session has ended as if it had just come, because it may still be here."""
         self._withdraw(entry, now)
         entry.anchor = entry.policy.anchor
         self._register_if_there(entry, now)
 
     def _move_on(self, entry: BindingUpdateEntry, now: float) -> None:
-        """Another LMA shall have the session; the node keeps what it holds, if that one agrees."""
+        """Have another LMA take the session; the node keeps its prefixes, if that LMA agrees."""
         entry.anchor = entry.policy.anchor
         self._register_if_there(entry, now)
 
@@ -502,7 +502,7 @@ class MobileAccessGateway(Machine):
         del self._entries[entry.policy.link_layer_address]
 
     def _withdraw(self, entry: BindingUpdateEntry, now: float, link_is_up: bool = True) -> None:
-        """The node holds nothing any more."""
+        """Take all prefixes from the node."""
         self._timers.cancel(self._refresh, entry)
         self._timers.cancel(self._expire, entry)
         self._advertising.withdraw(entry, link_is_up)
@@ -512,12 +512,12 @@ class MobileAccessGateway(Machine):
 
 
 def _is_about(message: BindingAcknowledgement, identifier: bytes) -> bool:
-    """Whether an acknowledgement is about a mobile node, or names none: the sequence number may be another MAG's."""
+    """True when the PBA names this node, or none: the sequence number may be another MAG's."""
     return message.option(MobileNodeIdentifier) in (None, MobileNodeIdentifier(identifier))
 
 
 def _is_of_another(message: BindingAcknowledgement, request: PendingRegistration) -> bool:
-    """Whether an acceptance echoes another timestamp than the request's: that of a MAG before its restart, say."""
+    """True when an acceptance echoes another timestamp than the request's: that of a MAG before its restart, say."""
     timestamp = message.option(Timestamp)
     accepted = message.status < BindingStatus.REASON_UNSPECIFIED
     return accepted and timestamp is not None and timestamp.ticks != request.timestamp

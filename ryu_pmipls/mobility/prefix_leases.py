@@ -1,4 +1,4 @@
-"""Which prefix of an LMA's pool belongs to which mobile node, over restarts of the LMA."""
+"""Leases of prefixes from an LMA's pool to mobile nodes, kept over restarts of the LMA."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ NOBODY = b""
 
 
 class PrefixLeases:
-    """Hands out the prefixes of ``pool``; every lease is an effect before it is told to anybody.
+    """Hands out the prefixes of ``pool``; every lease becomes an effect before any message announces it.
 
-    ``inherited`` (prefix -> identifier) are those of the time before a restart. The LMA has forgotten the sessions but
-    mobile nodes may still use them, so that they stay theirs for one more ``lifetime`` (s), the longest of a binding.
+    ``inherited`` (prefix -> identifier) are the leases from before a restart. The LMA has forgotten the sessions, but
+    mobile nodes may still use the prefixes, so they keep them for one more ``lifetime`` (s), the longest of a binding.
     """
 
     def __init__(
@@ -32,18 +32,18 @@ class PrefixLeases:
         self._effects = effects
         self._timers = timers
         self._holders = dict(inherited)
-        self._idle: dict[bytes, list[IPv6Network]] = {}  # inherited ones, while no session has them
+        self._idle: dict[bytes, list[IPv6Network]] = {}  # inherited ones that no session has
         for prefix, identifier in inherited.items():
             self._idle.setdefault(identifier, []).append(prefix)
 
     def start(self, now: float) -> None:
-        """The LMA starts: what was inherited ends unless its mobile node is heard of."""
+        """Start the LMA: an inherited lease ends unless its mobile node registers."""
         for prefixes in self._idle.values():
             for prefix in prefixes:
                 self._timers.set(self._expire, prefix, now + self._lifetime)
 
     def may_have(self, prefix: IPv6Network, identifier: bytes) -> bool:
-        """Whether a mobile node may be given ``prefix``: it is one of the pool, and nobody else's."""
+        """True when a mobile node may have ``prefix``: it is in the pool, and nobody else holds it."""
         return prefix in self._pool and self._holders.get(prefix, identifier) == identifier
 
     def choose(
@@ -59,7 +59,7 @@ class PrefixLeases:
         )
 
     def take(self, prefix: IPv6Network, identifier: bytes) -> None:
-        """A session of the mobile node has ``prefix``; nothing to be remembered if it is none of the pool."""
+        """Lease ``prefix`` to a session of the mobile node; no lease for a prefix outside the pool."""
         if prefix in self._idle.get(identifier, ()):
             self._forget_idle(prefix, identifier)
         elif prefix in self._pool:
@@ -67,7 +67,7 @@ class PrefixLeases:
             self._effects.append(Lease(prefix, identifier))
 
     def release(self, prefix: IPv6Network) -> None:
-        """The session with ``prefix`` has ended."""
+        """End the lease of ``prefix``, because its session has ended."""
         if self._holders.pop(prefix, None) is not None:
             self._effects.append(Lease(prefix, NOBODY))
 

@@ -14,8 +14,8 @@ PREFIX_LENGTH = 64
 class PrefixPool:
     """Slice ``index`` of ``count`` equal slices of ``network``.
 
-    The LMAs of a domain share one pool; a slice for each makes it impossible that two of them hand out the same
-    prefix, without a word between them. A pool of fewer than ``count`` prefixes has empty slices.
+    The LMAs of a domain share one pool. A slice for each ensures, without a message between them, that no two of them
+    hand out the same prefix. A pool of fewer than ``count`` prefixes has empty slices.
 
     Raises ``ValueError`` when ``network`` is longer than a /64 or there is no such slice.
     """
@@ -32,7 +32,7 @@ class PrefixPool:
 
     @property
     def size(self) -> int:
-        """How many prefixes the slice has."""
+        """Number of prefixes in the slice."""
         return (1 << (PREFIX_LENGTH - self.network.prefixlen)) // self.count
 
     def prefix(self, number: int) -> IPv6Network:
@@ -46,11 +46,11 @@ class PrefixPool:
         return self.prefix(0) <= prefix <= self.prefix(self.size - 1)
 
     def choose(self, identifier: bytes, taken: Callable[[IPv6Network], bool], taken_at_most: int) -> IPv6Network | None:
-        """A free prefix for a mobile node, or ``None`` when there is none.
+        """Choose a free prefix for a mobile node, or ``None`` when there is none.
 
-        The search starts at a number derived from the identifier. So a node comes back to the prefix that it had,
-        even after a restart of the LMA, which has no memory of it; and a restarted LMA does not give to the first
-        comer the prefix that somebody still uses. ``taken_at_most`` bounds the number of prefixes that are taken.
+        The search starts at a number derived from the identifier. So a node gets its former prefix again, even after a
+        restart of the LMA, which has no memory of it; and a restarted LMA does not give a prefix that somebody still
+        uses to the first comer. ``taken_at_most`` bounds the number of taken prefixes.
         """
         if self.size == 0:
             return None

@@ -1,7 +1,7 @@
-"""Whether a mobile node is still on its link: neighbour unreachability detection (RFC 4861, section 7.3).
+"""Neighbour unreachability detection: checks that a mobile node is still on its link (RFC 4861, section 7.3).
 
-A MAG has to make sure of it before it extends a binding (RFC 5213, section 6.13) and before it repeats a PBU
-(section 6.9.4): otherwise it would take a node back from the MAG where it is by now.
+A MAG must do so before it extends a binding (RFC 5213, section 6.13) and before it retransmits a PBU (section 6.9.4):
+otherwise it would take a node back from its new MAG.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ Step = Callable[[BindingUpdateEntry, float], None]
 
 @dataclass
 class Inquiry:
-    """A node is being asked: what waits for its answer, and how many probes are left."""
+    """An inquiry under way: the step that waits for the node's answer, and the number of probes left."""
 
     step: Step
     left: int
 
 
 class Reachability:
-    """Asks mobile nodes whether they are there.
+    """Probes mobile nodes for a sign of life.
 
     A node that leaves ``probes`` (MAX_UNICAST_SOLICIT) in a row unanswered has gone: ``gone(entry, now)`` is called.
-    With no probes all are taken for present.
+    Without probes all nodes count as present.
     """
 
     def __init__(self, probes: int, effects: Effects, timers: TimerQueue, gone: Step) -> None:
@@ -42,7 +42,7 @@ class Reachability:
         self._inquiries: dict[BindingUpdateEntry, Inquiry] = {}
 
     def ensure(self, entry: BindingUpdateEntry, step: Step, now: float) -> None:
-        """Call ``step(entry, now)`` as soon as the node is known to be there; it takes the place of any other step."""
+        """Call ``step(entry, now)`` as soon as the node is known to be there; this replaces any other step."""
         if not self._probes:
             step(entry, now)
         elif entry in self._inquiries:
@@ -52,14 +52,14 @@ class Reachability:
             self._probe(entry, now)
 
     def heard(self, entry: BindingUpdateEntry, now: float) -> None:
-        """The node has said something on its link."""
+        """Note that the node has sent something on its link."""
         inquiry = self._inquiries.get(entry)
         if inquiry is not None:
             self.drop(entry)
             inquiry.step(entry, now)
 
     def drop(self, entry: BindingUpdateEntry) -> None:
-        """Nothing waits for the node's answer any more."""
+        """End the inquiry; nothing waits for the node's answer any more."""
         self._inquiries.pop(entry, None)
         self._timers.cancel(self._probe, entry)
 

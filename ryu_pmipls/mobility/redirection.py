@@ -1,6 +1,6 @@
-"""An LMA hands new sessions to another one: runtime LMA assignment as a proxy-MAG (RFC 6463, section 5.3.2).
+"""Redirection of new sessions to another LMA: runtime LMA assignment as a proxy-MAG (RFC 6463, section 5.3.2).
 
-The LMA that the MAG asks (rfLMA) passes the PBU on to the one that shall hold the session (r2LMA), and its PBA back,
+The LMA that the MAG asks (rfLMA) passes the PBU on to the LMA chosen for the session (r2LMA), and the r2LMA's PBA back,
 with the Redirect option. From then on MAG and r2LMA talk to each other.
 """
 
@@ -31,9 +31,9 @@ from ryu_pmipls.wire import (
 )
 from ryu_pmipls.wire.codepoints import BindingAcknowledgementFlag, BindingStatus
 
-#: Seconds beyond MaxDelayBeforeNewBCEAssign, for which an r2LMA may wait itself, until it counts as silent.
+#: Seconds beyond MaxDelayBeforeNewBCEAssign, which an r2LMA may wait itself, until it counts as silent.
 PATIENCE = 0.5
-#: What an r2LMA answers when it will not have the session; other refusals are about the request itself.
+#: Answers of an r2LMA that will not have the session; other refusals are about the request itself.
 UNWILLING = (
     BindingStatus.REASON_UNSPECIFIED,
     BindingStatus.INSUFFICIENT_RESOURCES,
@@ -53,10 +53,10 @@ class Proxied:
 
 
 class Redirection:
-    """What an LMA knows of sessions that are, or shall be, at another one.
+    """Sessions that are, or must be, at another LMA.
 
-    ``refused(request, status, now)`` is called when the other LMA does not take a session, ``drain(whether, now)``
-    when the RMS says that this LMA shall have no sessions, or may have them again.
+    ``refused(request, status, now)`` is called when the other LMA does not take a session, ``drain(draining, now)``
+    when the RMS says that this LMA must have no sessions, or may have them again.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Redirection:
         refused: Callable[[Registration, BindingStatus, float], None],
         drain: Callable[[bool, float], None],
     ) -> None:
-        #: Where new sessions shall be, as the RMS says; ``None``: here.
+        #: The LMA for new sessions, as the RMS says; ``None``: this one.
         self.target: IPv6Address | None = None
         self.load_adjust = LoadAdjusts(config, effects, self._apply).receive
         self._config = config
@@ -81,7 +81,7 @@ class Redirection:
         self._sequences: dict[Session, int] = {}
 
     def _apply(self, message: LoadAdjust, now: float) -> bool:
-        """The RMS says where new sessions of this LMA (``old_lma``) shall be."""
+        """Follow the RMS's choice of the place for new sessions of this LMA (``old_lma``)."""
         here, new = self._config.address, message.new_lma
         if message.old_lma != here or new not in (here, *self._config.redirection_peers):
             text = f"Load_adjust from {message.old_lma} to {new} is not for this LMA"
@@ -96,10 +96,10 @@ class Redirection:
             self._drain(bool(drain.draining), now)
         return True
 
-    # Where mobile nodes are
+    # Places of mobile nodes
 
     def heard(self, message: RouteAdjust) -> None:
-        """A Route_adjust of the RMS tells which LMA anchors a mobile node, so that it is found after a handoff."""
+        """Learn from a Route_adjust of the RMS which LMA anchors a mobile node, to find it after a handover."""
         identifier = message.option(MobileNodeIdentifier)
         attachment = message.option(Attachment)
         if identifier is None:
@@ -110,13 +110,13 @@ class Redirection:
             self._elsewhere.pop(identifier, None)
 
     def created(self, identifier: MobileNodeIdentifier) -> None:
-        """A session of the mobile node is here."""
+        """Note that this LMA has a session of the mobile node."""
         self._elsewhere.pop(identifier, None)
 
     # The proxy-MAG
 
     def take(self, request: Registration, now: float) -> bool:
-        """Whether another LMA is asked for a session that is not here; then it, or ``refused``, will answer."""
+        """Ask another LMA for a session that is not here; if true, that LMA or ``refused`` will answer."""
         if request.message.lifetime == 0:
             lma = self._elsewhere.get(request.identifier)
         elif request.message.option(RedirectCapability) is None:
@@ -139,14 +139,14 @@ class Redirection:
         self._sequences[request.session] = self._sequence
         self._pending[self._sequence] = Proxied(request, lma)
         self._elsewhere[request.identifier] = lma
-        # Without the capability: the r2LMA does not redirect what was redirected to it.
+        # Leave out the capability: the r2LMA must not redirect the request again.
         dropped = (AlternateCareOfAddress, Authentication, RedirectCapability)
         options = tuple(option for option in request.message.options if not isinstance(option, dropped))
         options += (AlternateCareOfAddress(request.care_of_address),)
         self._effects.send(replace(request.message, sequence=self._sequence, options=options), lma)
 
     def binding_acknowledgement(self, message: BindingAcknowledgement, source: IPv6Address, now: float) -> None:
-        """The r2LMA answers."""
+        """Take the answer of an r2LMA."""
         proxied = self._pending.get(message.sequence)
         if proxied is None or proxied.lma != source or not message.flags & BindingAcknowledgementFlag.P:
             self._effects.report("unmatched-acknowledgement", f"PBA {message.sequence} from {source} ignored")

@@ -1,4 +1,4 @@
-"""A Proxy Binding Update as the LMA reads it, and the acknowledgement that answers it (RFC 5213, section 5.3)."""
+"""Decoding of a Proxy Binding Update at the LMA, and its acknowledgement (RFC 5213, section 5.3)."""
 
 from __future__ import annotations
 
@@ -31,10 +31,11 @@ def network(option: HomeNetworkPrefix) -> IPv6Network:
 
 @dataclass(frozen=True)
 class Registration:
-    """What a PBU asks for. A missing option has the value that the acknowledgement must give it (0, or empty).
+    """The request in a PBU. A missing option has the value that the acknowledgement must give it (0, or empty).
 
-    ``prefixes`` are those that it names, with ``::`` if it ``asks_for_any`` as well; none if it names none. A
-    link-layer identifier of zeros counts as none (RFC 5213, section 5.4.1.2), but is repeated like any other.
+    ``prefixes`` are those that the PBU names, with ``::`` if it ``asks_for_any`` as well; empty if it names none. A
+    link-layer identifier of zeros counts as none (RFC 5213, section 5.4.1.2), but the acknowledgement repeats it like
+    any other.
     """
 
     message: BindingUpdate
@@ -51,7 +52,7 @@ class Registration:
 
     @classmethod
     def of(cls, message: BindingUpdate, source: IPv6Address) -> Registration:
-        """Read a PBU; of options that may not be repeated the first counts."""
+        """Decode a PBU; of options that must not be repeated the first counts."""
         care_of = message.option(AlternateCareOfAddress)
         handoff = message.option(HandoffIndicator)
         technology = message.option(AccessTechnologyType)
@@ -78,20 +79,20 @@ class Registration:
 
     @property
     def session(self) -> tuple[MobileNodeIdentifier, int, bytes]:
-        """What tells one interface of the mobile node from another."""
+        """The key that distinguishes the interfaces of the mobile node."""
         return self.identifier, self.access_technology, self.link_layer_identifier
 
     def acceptance(
         self, prefixes: tuple[IPv6Network, ...], lifetime: int, link_local: IPv6Address | None
     ) -> BindingAcknowledgement:
-        """The PBA that grants ``prefixes`` for ``lifetime`` (units of 4 s)."""
+        """Make the PBA that grants ``prefixes`` for ``lifetime`` (units of 4 s)."""
         granted = tuple(HomeNetworkPrefix(prefix.network_address, prefix.prefixlen) for prefix in prefixes)
         return self._acknowledgement(
             BindingStatus.ACCEPTED, self.message.sequence, lifetime, granted, self.timestamp, link_local
         )
 
     def refusal(self, status: int, sequence: int, timestamp: int | None) -> BindingAcknowledgement:
-        """The PBA that refuses, with the prefixes and the link-local address of the request."""
+        """Make the PBA that refuses, with the prefixes and the link-local address of the request."""
         asked = self.message.all(HomeNetworkPrefix) or (HomeNetworkPrefix(UNSPECIFIED, 0),)
         return self._acknowledgement(status, sequence, 0, asked, timestamp, self.link_local)
 

@@ -1,4 +1,4 @@
-"""Binding revocation (RFC 5846): how an LMA ends sessions at a MAG, and what the MAG makes of it."""
+"""Binding revocation (RFC 5846): an LMA ends sessions at a MAG, and the MAG responds."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from ryu_pmipls.wire import (
 
 #: Seconds to wait for the first acknowledgement (InitMINDelayBRIs) and at most for any (MAX_BRACK_TIMEOUT).
 FIRST_TIMEOUT, MAX_TIMEOUT = 1.0, 2.0
-#: How often an indication is sent: once, and BRIMaxRetriesNumber times again.
+#: Transmissions of an indication: one, and BRIMaxRetriesNumber retransmissions.
 TRIES = 2
 
 HANDOVERS = (
@@ -34,7 +34,7 @@ HANDOVERS = (
     RevocationTrigger.INTER_MAG_HANDOVER_DIFFERENT_ACCESS_TYPE,
     RevocationTrigger.INTER_MAG_HANDOVER_UNKNOWN,
 )
-#: Triggers of revocations of one mobile node; those of global ones are ``PER_PEER_POLICY`` and
+#: Triggers that revoke one mobile node; those of global revocations are ``PER_PEER_POLICY`` and
 #: ``REVOKING_MOBILITY_NODE_LOCAL_POLICY``.
 _OF_ONE_NODE = range(RevocationTrigger.UNSPECIFIED, RevocationTrigger.POSSIBLE_OUT_OF_SYNC_BCE_STATE + 1)
 
@@ -44,7 +44,7 @@ _OF_ONE_NODE = range(RevocationTrigger.UNSPECIFIED, RevocationTrigger.POSSIBLE_O
 
 @dataclass(eq=False)
 class Revocation:
-    """An indication that ``mag`` has not acknowledged; ``entries`` are to be deleted when it has."""
+    """An indication that ``mag`` has not acknowledged; once it has, ``entries`` must be deleted."""
 
     indication: BindingRevocationIndication
     mag: IPv6Address
@@ -56,8 +56,8 @@ class Revocation:
 class Revocations:
     """The revocations under way at an LMA.
 
-    ``delete(entry, now)`` is called for each entry whose revocation has come to an end: acknowledged, refused, or
-    unanswered. Whoever anchors a session decides on it, whatever the MAG says.
+    ``delete(entry, now)`` is called for each entry whose revocation has ended: acknowledged, refused, or unanswered.
+    The anchor of a session decides on it, whatever the MAG says.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Revocations:
         self._pending: dict[int, Revocation] = {}
 
     def revoke(self, entry: BindingCacheEntry, now: float) -> None:
-        """End a session because the operator wants it."""
+        """End a session at the operator's request."""
         entry.revoked = True
         options = (*_naming(entry), Timestamp(max(entry.timestamp, Timestamp.of(now).ticks)))
         self._indicate(
@@ -78,28 +78,28 @@ class Revocations:
         )
 
     def revoke_all(self, mag: IPv6Address, entries: tuple[BindingCacheEntry, ...], now: float) -> None:
-        """End all sessions at a MAG, of which there are ``entries``."""
+        """End all sessions at a MAG, which are ``entries``."""
         for entry in entries:
             entry.revoked = True
-        # No options: they would narrow what is revoked (RFC 5846, section 9.1).
+        # No options: they would narrow the revocation (RFC 5846, section 9.1).
         self._indicate(RevocationTrigger.PER_PEER_POLICY, RevocationFlag.P | RevocationFlag.G, (), mag, now, entries)
 
     def handed_over(self, entry: BindingCacheEntry, old: IPv6Address, same_access: bool, now: float) -> None:
-        """Tell the MAG ``old``, which did not de-register the session, that it is at another one."""
+        """Tell the MAG ``old``, which did not de-register the session, that another MAG has it."""
         trigger = HANDOVERS[0] if same_access else HANDOVERS[1]
-        # The time of the registration that took the session away tells a MAG to which the mobile node has come
-        # back since that this is old news.
+        # The timestamp of the registration that took the session away. A MAG to which the mobile node has since
+        # returned sees by it that the indication is outdated.
         taken = (Timestamp(entry.timestamp),) if entry.timestamp else ()
         self._indicate(trigger, RevocationFlag.P, (*_naming(entry), *taken), old, now, left=entry)
 
     def returned(self, entry: BindingCacheEntry) -> None:
-        """The session is at ``entry.care_of_address`` again, which is not to be told any more that it has gone."""
+        """End indications to the session's present MAG that the session has left it."""
         for revocation in list(self._pending.values()):
             if revocation.left is entry and revocation.mag == entry.care_of_address:
                 self._end(revocation)
 
     def acknowledged(self, message: BindingRevocationAcknowledgement, source: IPv6Address, now: float) -> None:
-        """A MAG answers."""
+        """Take a MAG's answer."""
         revocation = self._pending.get(message.sequence)
         if revocation is None or revocation.mag != source or not message.flags & RevocationFlag.P:
             self._effects.report("unmatched-revocation", f"acknowledgement {message.sequence} from {source} ignored")
@@ -156,12 +156,12 @@ def _naming(entry: BindingCacheEntry) -> tuple[Option, ...]:
     return tuple(options)
 
 
-# The MAG, which obeys
+# The MAG, which follows
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """What a MAG answers to an indication, and which bindings it ends; ``options`` name what it did not find."""
+    """A MAG's answer to an indication, and the bindings that it ends; ``options`` name those that it did not find."""
 
     status: RevocationStatus
     entries: tuple[BindingUpdateEntry, ...] = ()
@@ -171,14 +171,14 @@ class Judgement:
 def judge(
     message: BindingRevocationIndication, source: IPv6Address, bindings: Iterable[BindingUpdateEntry]
 ) -> Judgement:
-    """What a revocation by the LMA ``source`` does to the binding update list (RFC 5846, section 9.1).
+    """Judge a revocation by the LMA ``source`` against the binding update list (RFC 5846, section 9.1).
 
-    Only sessions that ``source`` anchors are concerned.
+    It affects only sessions that ``source`` anchors.
     """
     if not message.flags & RevocationFlag.P:
-        return Judgement(RevocationStatus.BINDING_DOES_NOT_EXIST)  # there are only proxy bindings here
+        return Judgement(RevocationStatus.BINDING_DOES_NOT_EXIST)  # this MAG has only proxy bindings
     if message.flags & RevocationFlag.V:
-        return Judgement(RevocationStatus.REVOCATION_FUNCTION_NOT_SUPPORTED)  # nor IPv4 home addresses
+        return Judgement(RevocationStatus.REVOCATION_FUNCTION_NOT_SUPPORTED)  # nor has it IPv4 home addresses
     own = [entry for entry in bindings if entry.anchor == source]
     if message.flags & RevocationFlag.G:
         return _judge_global(message, own)
@@ -199,7 +199,7 @@ def _judge_one_node(message: BindingRevocationIndication, own: list[BindingUpdat
         if entry.policy.identifier == identifier.identifier
         and (link_layer is None or link_layer.identifier == entry.policy.link_layer_address)
         and entry.state is not BindingState.DEREGISTERING
-        # What is asked for, and may be granted already, has no prefixes here yet.
+        # A session that is requested, and may be granted already, has no prefixes here yet.
         and (not named or not entry.prefixes or named.intersection(entry.prefixes))
     ]
     later = [entry for entry in found if _came_later(entry, message)]
@@ -228,16 +228,16 @@ def _judge_global(message: BindingRevocationIndication, own: list[BindingUpdateE
 
 
 def _belongs(identifier: bytes, name: bytes) -> bool:
-    """Whether a mobile node is the one of that name; "@realm" are all of a realm (RFC 5846, section 8.1)."""
+    """True when a mobile node has that name; "@realm" stands for all of a realm (RFC 5846, section 8.1)."""
     return identifier.endswith(name) if name.startswith(b"@") else identifier == name
 
 
 def _came_later(entry: BindingUpdateEntry, message: BindingRevocationIndication) -> bool:
-    """Whether the mobile node was registered here after what the message is about: it is old news."""
+    """True when the mobile node registered here after the event of the message, which is then outdated."""
     asked = entry.request if message.trigger in HANDOVERS else None
     time = message.option(Timestamp)
     if asked is not None and (time is None or asked.sequence is None):
-        return True  # what is asked for, or still to be
+        return True  # a registration under way, or still to be sent
     if time is None:
         return False
     return max(entry.registered, 0 if asked is None else asked.timestamp) > time.ticks

@@ -1,4 +1,4 @@
-"""What a MAG, or an LMA in its place, tells the RMS about routes of mobile nodes: Route_adjust (draft section 3.3)."""
+"""Reports of mobile nodes' routes to the RMS, by a MAG or an LMA in its place: Route_adjust (draft section 3.3)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Adjustment:
 
 
 class RouteAdjusts:
-    """The Route_adjust that are under way, at most one for each prefix."""
+    """The Route_adjust messages under way, at most one for each prefix."""
 
     def __init__(self, config: GatewayConfig | AnchorConfig, effects: Effects, timers: TimerQueue) -> None:
         self.config = config
@@ -41,38 +41,39 @@ class RouteAdjusts:
         self._adjustments: dict[IPv6Address, Adjustment] = {}
 
     def attached(self, entry: BindingUpdateEntry, prefix: IPv6Network, now: float) -> None:
-        """A mobile node holds ``prefix`` at this MAG."""
-        # The old MAG is not known here; the RMS knows it (erratum E35).
+        """Report that a mobile node holds ``prefix`` at this MAG."""
+        # The old MAG is unknown here; the RMS knows it (erratum E35).
         attachment = Attachment(entry.port, entry.anchor)
         options = (Timestamp(entry.registered), *_naming(entry), attachment)
         self._tell(RouteAdjust(prefix.network_address, UNSPECIFIED, self.config.address, options=options), now)
 
     def detached(self, entry: BindingUpdateEntry, prefix: IPv6Network, now: float) -> None:
-        """A mobile node holds ``prefix`` here no longer; the RMS is told when the LMA lets the session go."""
-        # One tick after the registration that ends: it replaces that one, and loses to any later one
-        # of another MAG, however late this MAG notices that the node has gone.
+        """Report that a mobile node no longer holds ``prefix`` here, once the LMA lets the session go."""
+        # One tick after the registration that ends: it replaces that one, and loses to any later one of another MAG,
+        # however late this MAG notices that the node has gone.
         options = (Timestamp(entry.registered + 1), *_naming(entry))
         message = RouteAdjust(prefix.network_address, self.config.address, UNSPECIFIED, options=options)
         self._tell(message, now, self.config.min_delay_before_bce_delete)
 
     def ended(self, session: BindingCacheEntry, prefix: IPv6Network, now: float) -> None:
-        """A session has ended at this LMA; the RMS is told unless it is heard in time that the MAG has done so.
+        """Report the end of a session at this LMA, unless its MAG turns out in time to have done so.
 
-        A MAG that has died or was restarted does not. ``Attachment`` tells this from an acknowledgement by the LMA.
+        A MAG that has died or was restarted does not. ``Attachment`` distinguishes this from an acknowledgement by the
+        LMA.
         """
         options = (Timestamp(session.registered + 1), session.identifier, Attachment(0, self.config.address))
         message = RouteAdjust(prefix.network_address, session.care_of_address, UNSPECIFIED, options=options)
         self._tell(message, now, self.config.min_delay_before_bce_delete)
 
     def heard(self, prefix: IPv6Address, ticks: int) -> None:
-        """The RMS knows what happened to a prefix at ``ticks`` (1/65536 s) and need not be told of what was before."""
+        """Drop a report that is outdated, because the RMS knows the state of the prefix at ``ticks`` (1/65536 s)."""
         adjustment = self._adjustments.get(prefix)
         told = adjustment.message.option(Timestamp) if adjustment is not None else None
         if told is not None and told.ticks <= ticks:
             self._end(prefix)
 
     def route_adjust(self, message: RouteAdjust, source: IPv6Address, now: float) -> None:
-        """The RMS answers a Route_adjust with the same message when the routes are in force (erratum E37)."""
+        """Take the RMS's answer, the same message, sent when the routes are in force (erratum E37)."""
         adjustment = self._adjustments.get(message.prefix)
         if source != self.config.rms:
             self._effects.report("not-from-rms", f"Route_adjust from {source} refused")
@@ -84,8 +85,8 @@ class RouteAdjusts:
         self._timers.cancel(self._transmit, prefix)
 
     def _tell(self, message: RouteAdjust, now: float, delay: float = 0.0) -> None:
-        """Tell the RMS, after ``delay``, until it answers; what was told of the prefix before is void."""
-        # Without end: an RMS that is away will come back, and messages get lost.
+        """Send the RMS a report, after ``delay``, until it answers; this replaces earlier reports about the prefix."""
+        # Retransmissions never end: an RMS that is away will come back, and messages get lost.
         schedule = delays(self.config.adjust_timeout, self.config.binding_lifetime * REFRESH_AFTER)
         self._adjustments[message.prefix] = Adjustment(message, schedule)
         if delay > 0:

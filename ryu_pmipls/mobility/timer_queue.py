@@ -13,14 +13,14 @@ Handler = Callable[[Any, float], None]
 def delays(first: float, ceiling: float = float("inf"), tries: int | None = None) -> Iterator[float]:
     """Seconds to wait after each transmission: ``first``, doubling up to ``ceiling``; ``tries`` of them, or no end.
 
-    RFC 6275, section 11.8 and RFC 5213, section 6.9.4 (from 1 s to 32 s).
+    Sources: RFC 6275, section 11.8 and RFC 5213, section 6.9.4 (from 1 s to 32 s).
     """
     # Beyond 2**32 the ceiling, or the caller's patience, has long been reached.
     return islice((min(first * 2 ** min(power, 32), ceiling) for power in count()), tries)
 
 
 class TimerQueue:
-    """Timers, each known by the handler that it calls and the subject that the handler is about."""
+    """Timers, each identified by the handler that it calls and the handler's subject."""
 
     def __init__(self) -> None:
         self._due: dict[tuple[Handler, Any], float] = {}
@@ -28,7 +28,7 @@ class TimerQueue:
         self._serial = count()
 
     def set(self, handler: Handler, subject: Any, when: float) -> None:
-        """Call ``handler(subject, now)`` at ``when``, and not at the time that was set before."""
+        """Call ``handler(subject, now)`` at ``when``, and not at the time set before."""
         self._due[handler, subject] = when
         heapq.heappush(self._heap, (when, next(self._serial), handler, subject))
         self._tidy()
@@ -39,7 +39,7 @@ class TimerQueue:
         self._tidy()
 
     def deadline(self) -> float | None:
-        """When the next timer is due; ``None`` without any."""
+        """The time of the next timer; ``None`` without any."""
         while self._heap:
             when, _, handler, subject = self._heap[0]
             if self._due.get((handler, subject)) == when:
@@ -48,14 +48,14 @@ class TimerQueue:
         return None
 
     def run(self, now: float) -> None:
-        """Call the handlers of all timers that are due, in the order of their times."""
+        """Call the handlers of all due timers, in the order of their times."""
         while (deadline := self.deadline()) is not None and deadline <= now:
             _, _, handler, subject = heapq.heappop(self._heap)
             del self._due[handler, subject]
             handler(subject, now)
 
     def _tidy(self) -> None:
-        """Cancelled timers take no more room than those that are set, and a little."""
+        """Limit the room of cancelled timers to that of the set ones, and a little."""
         if len(self._heap) > 2 * len(self._due) + 64:
             self._heap = [(due, next(self._serial), *timer) for timer, due in self._due.items()]
             heapq.heapify(self._heap)

@@ -1,4 +1,4 @@
-"""The state of a node's tunnels (draft section 3.1), the same for MAG and LMA."""
+"""The states of a node's tunnels (draft section 3.1), the same for MAG and LMA."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ipaddress import IPv6Address
 
 
 class TunnelState(Enum):
-    """Where this end of a tunnel stands."""
+    """The state of this end of a tunnel."""
 
     IDLE = auto()
     BUILDING = auto()
@@ -16,7 +16,7 @@ class TunnelState(Enum):
 
 
 class TunnelEvent(Enum):
-    """What happens to a tunnel. ``WANTED``: the peer asked for it (Tnl_request) or agreed to it (Tnl_ack)."""
+    """An event at a tunnel. ``WANTED``: the peer asked for it (Tnl_request) or agreed to it (Tnl_ack)."""
 
     WANTED = auto()
     BUILT = auto()
@@ -24,7 +24,7 @@ class TunnelEvent(Enum):
 
 
 class TunnelAction(Enum):
-    """What the machine has to do about it."""
+    """The action that the machine must take upon an event."""
 
     NOTHING = auto()
     BUILD = auto()
@@ -32,7 +32,7 @@ class TunnelAction(Enum):
     REMOVE = auto()
 
 
-#: (state, event) -> (next state, action). ``CONFIRM`` again in ``UP`` serves a peer that lost the first word of it.
+#: (state, event) -> (next state, action). ``CONFIRM`` again in ``UP`` serves a peer that lost the first confirmation.
 TRANSITIONS = {
     (TunnelState.IDLE, TunnelEvent.WANTED): (TunnelState.BUILDING, TunnelAction.BUILD),
     (TunnelState.IDLE, TunnelEvent.BUILT): (TunnelState.IDLE, TunnelAction.NOTHING),
@@ -59,6 +59,6 @@ class Tunnels:
         return self.states.get(peer) is TunnelState.UP
 
     def advance(self, peer: IPv6Address, event: TunnelEvent) -> TunnelAction:
-        """Let an event happen; ``KeyError`` when there is no such peer."""
+        """Process an event; ``KeyError`` when there is no such peer."""
         self.states[peer], action = TRANSITIONS[self.states[peer], event]
         return action

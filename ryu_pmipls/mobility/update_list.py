@@ -14,7 +14,7 @@ REFRESH_AFTER = 0.75
 
 
 class BindingState(Enum):
-    """Where a mobile node's registration stands."""
+    """The state of a mobile node's registration."""
 
     REGISTERING = auto()  # asked for, or to be asked for; nothing held yet
     BOUND = auto()
@@ -24,9 +24,9 @@ class BindingState(Enum):
 
 @dataclass(eq=False)
 class PendingRegistration:
-    """A PBU that is not answered yet, and how to send it again.
+    """A PBU without an answer yet, and its schedule of retransmissions.
 
-    No ``prefixes``: the LMA shall assign one. ``lifetime`` is in units of 4 s, ``timestamp`` in 1/65536 s;
+    Without ``prefixes`` the LMA must assign one. ``lifetime`` is in units of 4 s, ``timestamp`` in 1/65536 s;
     ``sequence``, ``timestamp`` and ``sent`` are those of the last transmission; a request that was not sent yet has no
     ``sequence``. ``redirectable``: the LMA may give the session to another one (RFC 6463).
     """
@@ -45,9 +45,9 @@ class PendingRegistration:
 class BindingUpdateEntry:
     """One interface of a mobile node, attached on OpenFlow port ``port``.
 
-    ``prefixes`` are those that it may use until ``expires`` (seconds since 1970); ``registered`` is the timestamp
-    (1/65536 s) of the PBU that was accepted last. ``anchor`` is the LMA that has the session, or is asked for one:
-    that of the profile, unless a redirection or a refusal has changed it; ``unwilling`` are those that refused one.
+    The node may use ``prefixes`` until ``expires`` (seconds since 1970); ``registered`` is the timestamp (1/65536 s) of
+    the last accepted PBU. ``anchor`` is the LMA that has the session, or is asked for one: the profile's, unless a
+    redirection or a refusal has changed it; ``unwilling`` are those that refused one.
     """
 
     policy: MobileNodePolicy

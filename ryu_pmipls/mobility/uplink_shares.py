@@ -1,4 +1,4 @@
-"""Which LMAs carry a MAG's uplink, as the RMS tells it by Load_adjust (draft section 3.2)."""
+"""The LMAs that carry a MAG's uplink, as the RMS says by Load_adjust (draft section 3.2)."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from ryu_pmipls.wire import LoadAdjust, UplinkShare
 
 
 class Uplinks:
-    """How much of the uplink each LMA carries; a record only, for the RMS itself changes the switch.
+    """Shares of the uplink by LMA; only a record, because the RMS itself changes the switch.
 
-    At first each carries the same: that of the mobile nodes that it anchors. A Load_adjust that says how much each
-    carries from then on (``UplinkShare``) makes the record so, whatever it was; one that does not is the draft's, and
-    moves to the new LMA all that the old one carries (errata E33, E34).
+    At first all shares are equal: each LMA carries the uplink of the mobile nodes that it anchors. A Load_adjust with
+    the new shares (``UplinkShare``) replaces the record. One without them is the draft's, and moves all of the old
+    LMA's share to the new LMA (errata E33, E34).
     """
 
     def __init__(self, config: GatewayConfig, tunnels: Tunnels, effects: Effects) -> None:
@@ -34,7 +34,7 @@ class Uplinks:
         return {lma: Fraction(slots, total) for lma, slots in self._slots.items()}
 
     def _apply(self, message: LoadAdjust, _now: float) -> bool:
-        """Note what has moved, or who carries how much now; tells whether it can be so."""
+        """Record the new shares, if they are possible; return true if they are."""
         old, new = message.old_lma, message.new_lma
         told = {share.lma: share.slots for share in message.all(UplinkShare) if share.slots}
         slots = told or self._moved(old, new)
