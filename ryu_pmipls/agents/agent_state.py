@@ -1,4 +1,4 @@
-"""What an agent remembers over its restarts: how often it was started, and what each prefix is leased to."""
+"""State that an agent keeps over its restarts: their number, and the leases of prefixes."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ryu_pmipls.mobility import Lease
 
 LOG = logging.getLogger(__name__)
 
-#: Where agents of a host keep their state; those of a lab keep it in the run directory of their node.
+#: Directory where agents of a host keep their state; those of a lab keep it in the run directory of their node.
 STATE_DIRECTORY = Path("/var/lib/pmipls")
 
 
 def state_directory(name: str, run_directory: Path | None) -> Path:
-    """The directory of the agent of that name, which exists afterwards."""
+    """The directory of the agent of that name; created if missing."""
     directory = STATE_DIRECTORY / name if run_directory is None else run_directory / "agent"
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     return directory
@@ -26,7 +26,7 @@ def state_directory(name: str, run_directory: Path | None) -> Path:
 def count_restart(directory: Path) -> int:
     """The restart counter (RFC 5847, section 3.4) of an agent that starts now: 0 at first, then one more each time.
 
-    An agent begins without sessions, whatever it had. An unreadable counter begins anew, which peers notice as well.
+    An agent begins without sessions, whatever it had. An unreadable counter starts again, which peers notice as well.
     """
     path = directory / "restarts"
     try:
@@ -43,7 +43,7 @@ def count_restart(directory: Path) -> int:
 class LeaseFile:
     """The leases of an LMA: a line of JSON, ``[prefix, identifier]``, for each change, in the order of the changes.
 
-    A line that was cut short by a crash ends the file: it belongs to a lease that nobody was told of.
+    A line that a crash cut short ends the file: it belongs to a lease that no message has announced.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -77,7 +77,7 @@ def _line(lease: Lease) -> str:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Write a file so that after a crash either the old or the new one is there."""
+    """Write a file so that a crash leaves either the old or the new one."""
     new = path.with_suffix(".new")
     with new.open("w", encoding="utf-8") as file:
         file.write(text)

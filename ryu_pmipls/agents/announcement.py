@@ -1,7 +1,7 @@
-"""An LMA's word to the core network: send the downlink of the home prefix pool here, or do not.
+"""Announcement of an LMA to the core network: the downlink of the home prefix pool goes here, or not.
 
 It is a route in a kernel routing table of its own, which a routing daemon takes into the core (``docs/downlink.md``).
-No rule leads to that table, so it has no part in what this host itself sends.
+No rule leads to that table, so it does not affect this host's own traffic.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from ryu_pmipls.mobility import LocalMobilityAnchor
 LOG = logging.getLogger(__name__)
 
 _INTERVAL = 0.5  # seconds
-_PROTOCOL = 213  # who made the route (rtnetlink(7)): a number that no routing daemon uses
+_PROTOCOL = 213  # the route's originator (rtnetlink(7)): a number that no routing daemon uses
 
 
 class Announcer:
     """Announces ``pool`` while the LMA can take downlink traffic and is not drained.
 
-    It can while its switch runs, its tunnels have been warmed up since that started, so that not even the first packet
-    is lost, and heartbeats do not say that it has lost all MAGs. What was announced stays so when the agent ends, for
-    the traffic goes on. ``withheld`` says why the LMA cannot; None while it can.
+    The LMA can while its switch runs, its tunnels have been warmed up since the switch started, so that not even the
+    first packet is lost, and heartbeats do not show that it has lost all MAGs. An announcement stays when the agent
+    ends, because the traffic goes on. ``withheld`` says why the LMA cannot; None while it can.
     """
 
     def __init__(self, pool: IPv6Network, ovs: OpenVSwitch, tunnels: TunnelEnds, machine: LocalMobilityAnchor) -> None:
@@ -42,7 +42,7 @@ class Announcer:
         self._warm: int | None = None  # the ovs-vswitchd process whose tunnels are warm
 
     async def keep(self) -> None:
-        """For ever: announce or withdraw, as it should be."""
+        """Announce or withdraw, as the state requires, for ever."""
         announced: bool | None = None
         while True:
             self.withheld = await self._obstacle()
@@ -73,7 +73,7 @@ def announce(pool: IPv6Network) -> None:
 
 
 def withdraw(pool: IPv6Network) -> None:
-    """Take that back, if need be."""
+    """Withdraw the announcement, if there is one."""
     try:
         _change("del", pool)
     except NetlinkError as error:

@@ -1,6 +1,7 @@
-"""What the agents of MAGs and LMAs show, and what they can be told: JSON over HTTP.
+"""Resources and commands of the agents of MAGs and LMAs: JSON over HTTP.
 
-Always at a Unix socket that only root may use, and at a TCP port if the profile says so. Times are seconds since 1970.
+They are always at a Unix socket that only root may use, and at a TCP port if the profile says so. Times are seconds
+since 1970.
 """
 
 from __future__ import annotations
@@ -26,11 +27,11 @@ Document = dict[str, Any]
 
 
 def socket_path(name: str, run_directory: Path | None) -> Path:
-    """Where the agent of that name listens."""
+    """The Unix socket of the agent of that name."""
     return Path(f"/run/pmipls-{name}.sock") if run_directory is None else run_directory / "control.sock"
 
 
-# What comes in
+# Requests
 
 
 class NodeRequest(RequestModel):
@@ -51,7 +52,7 @@ class Attach(NodeRequest):
 
 
 class Detach(NodeRequest):
-    """With ``access_port`` nothing happens unless the node is there: it may have gone to another one since."""
+    """A departure. With ``access_port`` the node must be there: it may have gone to another port since."""
 
     access_port: str | None = None
 
@@ -60,7 +61,7 @@ class Revoke(RequestModel):
     identifier: str = Field(min_length=1)
 
 
-# What agents have in common
+# The common part of agents
 
 
 class AgentApi:
@@ -103,7 +104,7 @@ class AgentApi:
         return self._identity() | self._index
 
     def health(self) -> Document:
-        """``ok`` when nothing is wrong with the traffic here, else ``degraded``, with the reasons."""
+        """``ok`` if nothing is wrong with the traffic here, else ``degraded``, with the reasons."""
         reasons = self.reasons()
         return {
             "status": "degraded" if reasons else "ok",
@@ -115,7 +116,7 @@ class AgentApi:
         }
 
     def reasons(self) -> list[str]:
-        """The reasons why traffic does not flow as it should, as far as they show here."""
+        """The reasons why traffic does not flow as it should, as far as this node sees them."""
         down = [tunnel["peer"] for tunnel in self.tunnels() if tunnel["state"] != "up"]
         return [f"the tunnel to {peer} is not up" for peer in down]
 
@@ -134,7 +135,7 @@ class AgentApi:
         ]
 
     def peers(self) -> list[Document]:
-        """What heartbeats tell (RFC 5847)."""
+        """The state of peers according to heartbeats (RFC 5847)."""
         return [
             {
                 "peer": self._name(address),
@@ -181,7 +182,7 @@ class GatewayControl(AgentApi):
         return [self._binding(entry) for entry in self._machine.bindings]
 
     def uplinks(self) -> dict[str, float]:
-        """LMA -> the fraction of the uplink that it carries, as the RMS has told."""
+        """LMA -> the fraction of the uplink that it carries, as the RMS says."""
         return {self._name(lma): float(share) for lma, share in self._machine.uplinks.items()}
 
     def access_ports(self) -> list[Document]:
@@ -194,7 +195,7 @@ class GatewayControl(AgentApi):
         ]
 
     def attach(self, document: Document) -> Document:
-        """A mobile node is on an access port; registration takes its time, and ``bindings`` tells how it went."""
+        """Attach a mobile node to an access port; registration goes on meanwhile, and ``bindings`` shows its result."""
         request = read(Attach, document)
         node = self._mobile_node(request)
         self._require_own(request.access_port)
@@ -208,7 +209,7 @@ class GatewayControl(AgentApi):
         return self._binding(entry)
 
     def detach(self, document: Document) -> Document:
-        """A mobile node has left, or has to."""
+        """Detach a mobile node, which has left or must leave."""
         request = read(Detach, document)
         node = self._mobile_node(request)
         if request.access_port is not None:
@@ -304,7 +305,7 @@ class AnchorControl(AgentApi):
         return [f"{effect}: {self._routing.cause}", *super().reasons()]
 
     def sessions(self) -> Document:
-        """Whether this LMA takes new sessions, and which one does while it does not."""
+        """Show this LMA's willingness to take new sessions, and the LMA that takes them if this one does not."""
         other = self._machine.new_sessions_at
         return {
             "draining": self._machine.draining,
@@ -321,7 +322,7 @@ class AnchorControl(AgentApi):
         return {"revoked": [self._binding(entry) for entry in entries]}
 
     def drain(self, document: Document) -> Document:
-        """Have no sessions: the MAGs take theirs elsewhere."""
+        """Give up all sessions: the MAGs take theirs elsewhere."""
         read(Nothing, document)
         self._driver.happen(self._machine.drain)
         return self.sessions()

@@ -1,4 +1,4 @@
-"""Asks a running agent over its Unix socket (``ryu_pmipls.agents.api``)."""
+"""Requests to a running agent over its Unix socket (``ryu_pmipls.agents.api``)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TIMEOUT = 5.0
 
 
 def request(path: Path, resource: str, document: Mapping[str, Any] | None = None) -> tuple[int, Any]:
-    """GET ``resource`` from the agent at the socket ``path``, or POST a document to it: status, and what came back.
+    """GET ``resource`` from the agent at the socket ``path``, or POST a document to it; return status and answer.
 
     ``OSError`` when nobody listens there, or not an agent.
     """

@@ -1,7 +1,7 @@
-"""The links between a MAG and its mobile nodes: who attaches, who leaves, and what the MAG says there as a router.
+"""The links between a MAG and its mobile nodes: attachments, departures, and the MAG's role as their router.
 
-A mobile node attaches by a router solicitation and leaves when its link goes down, or when it answers no more
-(RFC 5213, sections 6.9.2 and 6.13). All of neighbour discovery on these links is handled here; the switch drops it.
+A mobile node attaches by a router solicitation and leaves when its link goes down, or when it no longer answers (RFC
+5213, sections 6.9.2 and 6.13). This module handles all neighbour discovery on these links; the switch drops it.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ LOG = logging.getLogger(__name__)
 
 _BATCH = 64
 _RETRY_INTERVAL = 5.0  # seconds, for an access port that the switch does not have
-#: Messages of one mobile node that are looked at in a second: a host that comes up needs about ten.
+#: Messages of one mobile node that are handled per second: a host that comes up needs about ten.
 _PACE = 20
 _SOURCE = slice(6, 12)  # in an Ethernet frame
 
 
 @dataclass
 class OpenAccessPort:
-    """An access port that is there. Its socket is open while the link is down: a solicitation may be the first word."""
+    """An access port that is there. Its socket is open even while the link is down: a solicitation may come first."""
 
     index: int
     number: int  # OpenFlow port
@@ -61,9 +61,10 @@ class OpenAccessPort:
 class AccessNetwork:
     """The access ports of a MAG.
 
-    ``attached(link-layer address, OpenFlow port)`` is called for every router solicitation, ``heard`` of the same for
-    every other word of a node, ``detached(OpenFlow port)`` when a link goes down. Nodes whose link-layer address is not
-    in ``known`` get no answer. ``mtu`` (octets) is that of the tunnels. ``counters`` counts what was refused.
+    ``attached(link-layer address, OpenFlow port)`` is called for every router solicitation, ``heard`` with the same
+    arguments for every other message of a node, ``detached(OpenFlow port)`` when a link goes down. Nodes whose
+    link-layer address is not in ``known`` get no answer. ``mtu`` (octets) is that of the tunnels. ``counters`` counts
+    refused messages.
     """
 
     def __init__(
@@ -88,7 +89,7 @@ class AccessNetwork:
         self._limiter = RateLimiter()
         self._pace = RateLimiter(_PACE, interval=1.0)
         self._present: dict[str, OpenAccessPort] = {}
-        self._addresses: dict[bytes, IPv6Address] = {}  # link-local ones, which nodes have been seen to use
+        self._addresses: dict[bytes, IPv6Address] = {}  # link-local addresses that nodes have been seen to use
 
     @property
     def ports(self) -> Mapping[str, OpenAccessPort]:
@@ -96,7 +97,7 @@ class AccessNetwork:
         return self._present
 
     async def watch(self) -> None:
-        """For ever: follow the state of the links."""
+        """Follow the state of the links, for ever."""
         loop = asyncio.get_running_loop()
         monitor = LinkMonitor()
         changed = asyncio.Event()
@@ -119,7 +120,7 @@ class AccessNetwork:
                 self._close(name)
 
     def advertise(self, effect: Advertise) -> None:
-        """Send a router advertisement to a mobile node, with the MTU that both the tunnels and its link have."""
+        """Send a router advertisement to a mobile node, with the MTU that both the tunnels and its link allow."""
         name = self._named(effect.port)
         if name is not None:
             mtu = min(self._mtu, self._present[name].mtu)
@@ -129,7 +130,7 @@ class AccessNetwork:
             self._send(name, build_frame(frame))
 
     def probe(self, effect: ProbeNode) -> None:
-        """Ask a mobile node whether it is there."""
+        """Ask a mobile node for a sign of life."""
         name, node = self._named(effect.port), effect.link_layer_address
         if name is not None:
             target = self._addresses.get(node) or link_local_address(node)
@@ -143,7 +144,7 @@ class AccessNetwork:
         return None
 
     async def _follow(self, link: LinkState) -> bool:
-        """Take note of a link's state; false when it has to be tried again."""
+        """Note a link's state; return false when this must be tried again."""
         port = self._present.get(link.name)
         if port is not None and port.up and not link.up:
             LOG.info("%s: down", link.name)
@@ -193,13 +194,13 @@ class AccessNetwork:
             except BlockingIOError:
                 return
             except OSError as error:
-                if error.errno != errno.ENETDOWN:  # said once when the link goes down
+                if error.errno != errno.ENETDOWN:  # logged once when the link goes down
                     self._refuse("receive", f"{name}: {error.strerror}")
                 return
             self._admit(name, frame)
 
     def _admit(self, name: str, frame: bytes) -> None:
-        """Look at a frame only if that is worth while: a flood must be cheap."""
+        """Parse a frame only if that is worthwhile: a flood must be cheap."""
         node = frame[_SOURCE]
         if node not in self._known:
             self._refuse("unknown mobile node", f"{format_link_layer(node)} on {name} gets nothing")
@@ -226,13 +227,13 @@ class AccessNetwork:
         else:
             self._heard(node, port.number)
         if isinstance(message, NeighbourSolicitation) and message.target == ROUTER_ADDRESS:
-            # For any other target silence: an answer would spoil a mobile node's duplicate address detection.
+            # Stay silent for any other target: an answer would spoil a mobile node's duplicate address detection.
             self._send(name, build_frame(neighbour_advertisement(message)))
 
     def _learn(self, node: bytes, message: Frame) -> None:
-        """Note under which address a node can be asked whether it is there."""
+        """Note the address at which a node can be probed."""
         if isinstance(message, NeighbourSolicitation) and message.source == UNSPECIFIED:
-            address = message.target  # which it will have when it has detected no duplicate
+            address = message.target  # the node's address once it has detected no duplicate
         else:
             address = message.source
         if address.is_link_local and address != ROUTER_ADDRESS:

@@ -1,4 +1,4 @@
-"""How long an attachment takes at the MAG, step by step: what the protocol adds to a handoff."""
+"""The time of an attachment at the MAG, step by step: the protocol's part of a handover."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ _UNSPECIFIED = IPv6Address("::")
 
 
 class AttachmentTimes:
-    """Records, for each attachment at ``mag``, when what happened, as a line of JSON in the log and in ``file``.
+    """Records the times of each attachment at ``mag``, as a line of JSON in the log and in ``file``.
 
-    A line has ``event`` ("attachment"), ``mag``, ``mobile_node``, ``solicited`` (when the router solicitation came,
+    A line has ``event`` ("attachment"), ``mag``, ``mobile_node``, ``solicited`` (the time of the router solicitation,
     in seconds since 1970) and ``milliseconds`` after that of ``pbu_sent``, ``pba_received``, ``ra_sent``,
-    ``route_adjust_sent`` and ``route_adjust_acknowledged``; each the first of its kind. The acknowledgement of the
-    RMS, which says that the routes are in force, completes a line. ``names`` are those of the mobile nodes, by
-    link-layer address. A node that solicits again where it is attached has not attached once more.
+    ``route_adjust_sent`` and ``route_adjust_acknowledged``; each the first of its kind. The acknowledgement of the RMS,
+    which says that the routes are in force, completes a line. ``names`` are those of the mobile nodes, by link-layer
+    address. A node that solicits again where it is attached does not count as attaching again.
     """
 
     def __init__(self, mag: str, names: Mapping[bytes, str], file: Path | None = None) -> None:
@@ -42,16 +42,16 @@ class AttachmentTimes:
         self._solicited: dict[bytes, float] = {}
         self._steps: dict[bytes, dict[str, float]] = {}
         self._own_address: IPv6Address | None = None
-        self._ports: dict[bytes, int] = {}  # to which a node is told of its prefixes
+        self._ports: dict[bytes, int] = {}  # the port at which a node gets its prefixes
         self._attached: dict[bytes, int] = {}  # nodes with a line, and their ports
 
     def solicited(self, link_layer_address: bytes, now: float) -> None:
-        """A router solicitation came in."""
+        """Record a router solicitation."""
         if link_layer_address in self._names:
             self._solicited[link_layer_address] = now
 
     def observe(self, what: Message | Effect, now: float) -> None:
-        """A message came in, or an effect was carried out."""
+        """Record a message that came in, or an effect that was carried out."""
         if isinstance(what, Advertise):
             self._advertised(what, now)
         elif isinstance(what, Send):
@@ -75,7 +75,7 @@ class AttachmentTimes:
                 self._attached.pop(node, None)
             elif message.option(HandoffIndicator) != HandoffIndicator(HandoffType.RE_REGISTRATION):
                 if "pba_received" in self._steps.get(node, ()):
-                    del self._steps[node]  # attached once more before the RMS had answered
+                    del self._steps[node]  # the node attached again before the RMS had answered
                 self._steps.setdefault(node, {}).setdefault("pbu_sent", now)
         elif isinstance(message, RouteAdjust) and message.new_mag != _UNSPECIFIED:
             self._own_address = message.new_mag

@@ -1,4 +1,4 @@
-"""The LMA's sessions with its core gateway, as the routing daemon bird tells at its control socket."""
+"""The LMA's sessions with its core gateway, as reported by the routing daemon bird at its control socket."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from ipaddress import IPv6Address
 from pathlib import Path
 
-#: Seconds that bird may take to answer everything.
+#: Seconds that bird may take for all answers.
 _TIMEOUT = 2.0
-#: Octets of one line at most.
+#: Maximum octets of one line.
 _LINE = 2**16
-#: Only looks: bird refuses anything else from here on.
+#: Read-only questions: bird refuses anything else from the first one on.
 _QUESTIONS = ("restrict", "show protocols all", "show bfd sessions")
-#: Each line begins with a code, or with a space when it has that of the line before; the last has a space behind it.
+#: A line of an answer begins with a code, or with a space if its code is that of the line before; a space follows the
+#: code of the last line.
 _CODED = re.compile(r"(\d{4})([ -])(.*)")
 
 
@@ -26,7 +27,8 @@ class BirdError(Exception):
 class CoreSession:
     """The BGP session with a core gateway, and the BFD session that watches over it.
 
-    ``routes`` are announced by it; ``error`` is bird's word on why it is down, empty when there is none.
+    ``routes`` is the number of routes that it announces; ``error`` is bird's reason why it is down, empty when there is
+    none.
     """
 
     established: bool = False
@@ -36,7 +38,7 @@ class CoreSession:
 
 
 async def ask(path: Path, gateway: IPv6Address) -> CoreSession:
-    """The session with ``gateway`` of the bird whose control socket is ``path``; ``BirdError`` when it does not say."""
+    """Ask the bird at control socket ``path`` for its session with ``gateway``; ``BirdError`` without an answer."""
     try:
         _, protocols, sessions = await asyncio.wait_for(_answers(path), _TIMEOUT)
     except asyncio.TimeoutError:
@@ -48,7 +50,7 @@ async def ask(path: Path, gateway: IPv6Address) -> CoreSession:
 
 
 async def _answers(path: Path) -> list[str]:
-    """The answers to all questions; ``ValueError`` when these are none of bird's."""
+    """Get the answers to all questions; ``ValueError`` when they are not bird's."""
     reader, writer = await asyncio.open_unix_connection(path, limit=_LINE)
     try:
         await _answer(reader)  # the greeting
@@ -62,7 +64,7 @@ async def _answers(path: Path) -> list[str]:
 
 
 async def _answer(reader: asyncio.StreamReader) -> str:
-    """The lines of an answer, with their codes."""
+    """Read the lines of an answer, with their codes."""
     lines = []
     while True:
         octets = await reader.readline()
@@ -77,7 +79,7 @@ async def _answer(reader: asyncio.StreamReader) -> str:
 
 
 def core_session(protocols: str, sessions: str, gateway: IPv6Address) -> CoreSession:
-    """The session with ``gateway``, from bird's answers to ``show protocols all`` and ``show bfd sessions``."""
+    """Find the session with ``gateway`` in bird's answers to ``show protocols all`` and ``show bfd sessions``."""
     for shown in re.findall(r"^1002-\S+ +BGP (.*?)(?=^1002-|\Z)", protocols, re.MULTILINE | re.DOTALL):
         if not _is(_field(shown, "Neighbor address"), gateway):
             continue
@@ -98,7 +100,7 @@ def _field(shown: str, name: str) -> str:
 
 
 def _bfd_sessions(sessions: str) -> list[tuple[str, str]]:
-    """(address, state) of each."""
+    """(address, state) of each BFD session."""
     rows = (line[1:].split() for line in sessions.splitlines() if line.startswith(" "))
     return [(row[0], row[2]) for row in rows if len(row) > 2]
 

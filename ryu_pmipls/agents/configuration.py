@@ -1,4 +1,4 @@
-"""From the domain's profile to what the machines have to know."""
+"""Conversion of the domain's profile into the configuration of the machines."""
 
 from __future__ import annotations
 

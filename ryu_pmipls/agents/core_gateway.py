@@ -1,4 +1,4 @@
-"""The link-layer address of the core network's gateway, to which an LMA's switch sends what leaves the domain."""
+"""The link-layer address of the core network's gateway, to which an LMA's switch sends traffic out of the domain."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class CoreGatewayResolver:
     def __init__(self, device: str, gateway: IPv6Address) -> None:
         self._device = device
         self._gateway = gateway
-        self.link_layer_address: bytes | None = None  # the last one known
+        self.link_layer_address: bytes | None = None  # the last known
 
     async def watch(self) -> None:
-        """For ever: keep ``link_layer_address`` up to date."""
+        """Keep ``link_layer_address`` up to date, for ever."""
         while True:
             self._solicit()
             await asyncio.sleep(_ANSWER_TIME)
@@ -33,7 +33,7 @@ class CoreGatewayResolver:
             await asyncio.sleep(_RETRY_INTERVAL if found is None else _REFRESH_INTERVAL)
 
     def _solicit(self) -> None:
-        """Have the kernel solicit the neighbour, by sending it something."""
+        """Have the kernel solicit the neighbour, by sending it a packet."""
         with socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6) as echo:
             echo.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, self._device.encode())
             echo.sendto(_ECHO_REQUEST, (str(self._gateway), 0))

@@ -1,4 +1,4 @@
-"""An LMA's word on whether the core network sends it downlink traffic, and if not, why (``docs/health.md``)."""
+"""An LMA's report on its downlink from the core network, and the cause if there is none (``docs/health.md``)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def bird_socket(profile: Profile, run_directory: Path | None) -> Path | None:
 class CoreRoutingWatch:
     """Watches an LMA's sessions with its core ``gateway``; ``path`` is bird's control socket.
 
-    ``status`` is None while nothing is known, ``cause`` the reason for a status that is not ANNOUNCED.
+    ``status`` is None while unknown, ``cause`` the reason for a status that is not ANNOUNCED.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class CoreRoutingWatch:
         self._machine = machine
 
     async def watch(self) -> None:
-        """For ever: keep ``status`` and ``cause`` up to date, if there is a bird to ask."""
+        """Keep ``status`` and ``cause`` up to date, for ever, if there is a bird to ask."""
         while self._path is not None:
             try:
                 session: CoreSession | BirdError = await ask(self._path, self._gateway)
@@ -60,7 +60,7 @@ def judge(
 ) -> tuple[CoreRouting, str]:
     """The status and its cause; ``withheld`` says why the agent itself does not announce, if it does not.
 
-    What was announced stays so until bird has taken it back: so its word comes first.
+    An announcement stays until bird has withdrawn it, so bird's answer takes precedence.
     """
     if isinstance(session, BirdError):
         return CoreRouting.NO_ANSWER, str(session)

@@ -1,4 +1,4 @@
-"""How busy an LMA's processor is, as a fraction 0..1 of what it may use (erratum E30: OpenFlow does not tell)."""
+"""Utilisation of an LMA's processor, a fraction 0..1 of its allowance (erratum E30: OpenFlow does not report it)."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class HostCpu:
         return _fraction((total - total_before) - (idle - idle_before), total - total_before)
 
     def _read(self) -> tuple[int, int]:
-        """Ticks idle, and ticks altogether."""
-        # user nice system idle iowait irq softirq steal; what follows is counted in user and nice already.
+        """Idle ticks, and all ticks."""
+        # user nice system idle iowait irq softirq steal; user and nice include the columns behind these.
         ticks = [int(word) for word in self._stat.read_text().split("\n", 1)[0].split()[1:9]]
         return ticks[3] + ticks[4], sum(ticks)
 

@@ -1,4 +1,4 @@
-"""Runs a mobility machine: its messages, its timer, and its effects."""
+"""Drives a mobility machine: its messages, its timer, and its effects."""
 
 from __future__ import annotations
 
@@ -29,18 +29,17 @@ from ryu_pmipls.wire import Message
 
 LOG = logging.getLogger(__name__)
 
-#: Seconds after which background work that failed is tried again.
+#: Seconds after which failed background work starts again.
 _RETRY_DELAY = 5.0
 #: Lines of one kind that are logged in the interval of a ``RateLimiter``; a stranger can cause any number.
 _LOG_BURST = 20
 
 
 class Driver:
-    """Gives ``machine`` what comes in and carries out what it wants done.
+    """Passes messages and events to ``machine`` and carries out its effects.
 
-    ``carry_out`` has functions for the effects that are of one kind of node. ``observe(what, now)`` is told of every
-    message that comes in and every effect. Whatever fails is logged and counted in ``counters["failed"]``, and the
-    node goes on.
+    ``carry_out`` has functions for the effects of only one kind of node. ``observe(what, now)`` gets every incoming
+    message and every effect. Failures are logged and counted in ``counters["failed"]``, and the node goes on.
     """
 
     def __init__(
@@ -86,18 +85,18 @@ class Driver:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def background(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Have ``work``, which does not end, done beside; begun again when it fails."""
+        """Run endless ``work`` in the background; start it again when it fails."""
         self._spawn(self._repeat(work))
 
     def happen(self, event: Callable[..., object], *arguments: object) -> None:
-        """Let an event of the machine happen now, with all that follows from it."""
+        """Let an event of the machine happen now, and carry out its effects."""
         self._guard(event, *arguments, self.clock.now())
         for effect in self.machine.effects():
             self._guard(self._perform, effect)
         self._set_timer()
 
     def failed(self, what: str, error: Exception) -> None:
-        """Count and log an error: in a line when Open vSwitch or the kernel says no, else as the fault it is here."""
+        """Log and count an error: one line for an error of Open vSwitch or the kernel, else a traceback for a bug."""
         self.counters["failed"] += 1
         if isinstance(error, (OvsSetupError, OSError)):
             if self._limiter.passes(what):

@@ -1,8 +1,8 @@
-"""Packets for mobile nodes whose link is down, kept until it is known where the nodes are (RFC 5949, section 4).
+"""Buffer for packets to mobile nodes whose link is down, until their new place is known (RFC 5949, section 4).
 
-While an access port is down the pipeline outputs what is for its mobile nodes to the port for what cannot be delivered.
-Given back there, a packet goes where the switch then leads it: to the mobile node if that is here again, else to an
-LMA, whose route leads to the new MAG.
+While an access port is down, the pipeline sends its mobile nodes' packets to the port for undeliverable packets. A
+packet returned there follows the switch's flow entries: to the mobile node if it is here again, else to an LMA, whose
+route leads to the new MAG.
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ from ryu_pmipls.wire import ROUTE_PREFIX_LENGTH
 
 LOG = logging.getLogger(__name__)
 
-#: Seconds for which packets are kept at most: a PBU may get lost twice meanwhile. For so long, too, those for a mobile
-#: node that has gone are sent on.
+#: Seconds for which packets are kept at most: a PBU may get lost twice meanwhile. For the same time packets for a
+#: departed mobile node are forwarded.
 KEEPING_TIME = 5.0
-#: Octets that are kept for all mobile nodes together.
+#: Octets kept for all mobile nodes together.
 _OCTETS = 16 << 20
 _RECEIVE_BUFFER = 4 << 20
-#: Packets that are taken in a turn; others have theirs in between.
+#: Packets handled in one turn; other tasks run between turns.
 _BATCH = 100
-#: Seconds that Open vSwitch has after a barrier: its tables are changed then, its cache of what they say follows.
+#: Seconds that Open vSwitch needs after a barrier: its tables have changed by then, and its flow cache follows.
 _CACHE_DELAY = 0.01
-#: Packets that are sent on at a time, and the pause after that (seconds): more would overflow the receive buffers that
+#: Packets forwarded in one burst, and the pause after it (seconds): more would overflow the receive buffers that
 #: switches have in the kernel, some 200 packets.
 _BURST = 16
 _PAUSE = 0.002
-#: In a frame.
+#: Octets of the destination prefix in a frame.
 _DESTINATION = slice(14 + 24, 14 + 24 + ROUTE_PREFIX_LENGTH // 8)
 
 
 class HandoffBuffer:
     """Keeps up to ``packets`` for each home network prefix, the first that come.
 
-    ``counters`` counts what is kept, what is sent on, and what is lost: for want of room, or because nothing was heard
-    of the mobile node in time.
+    ``counters`` counts packets that are kept, forwarded, and lost: for lack of room, or because nothing was heard of
+    the mobile node in time.
     """
 
     def __init__(self, packets: int, counters: Counter[str]) -> None:
@@ -52,7 +52,7 @@ class HandoffBuffer:
         self._counters = counters
         self._kept: dict[bytes, tuple[float, list[bytes]]] = {}  # by prefix, with the time of the first; oldest first
         self._octets = 0
-        self._elsewhere: dict[bytes, float] = {}  # prefixes of nodes that have gone, and when that was told
+        self._elsewhere: dict[bytes, float] = {}  # prefixes of nodes that have gone, and the time of that news
         self._outgoing: deque[bytes] = deque()
         self._port: socket.socket | None = None
         self._limiter = RateLimiter()
@@ -60,7 +60,7 @@ class HandoffBuffer:
     # Decisions. ``now`` is of the monotonic clock.
 
     def take(self, frame: bytes, now: float) -> bool:
-        """A packet has come whose mobile node is not there: whether it is to be sent on at once; else it is kept."""
+        """Take a packet whose mobile node is not there; true if it must be forwarded at once, else it is kept."""
         prefix = frame[_DESTINATION]
         told = self._elsewhere.get(prefix)
         if told is not None and now < told + KEEPING_TIME:
@@ -75,7 +75,7 @@ class HandoffBuffer:
         return False
 
     def forward(self, effect: Forward, now: float) -> Sequence[bytes]:
-        """What is to be sent on now that the routes of a prefix are known."""
+        """The packets to forward, now that the routes of a prefix are known."""
         prefix = effect.prefix.packed[: ROUTE_PREFIX_LENGTH // 8]
         self._elsewhere.pop(prefix, None)
         if not effect.here:
@@ -83,7 +83,7 @@ class HandoffBuffer:
         return self._release(prefix)
 
     def expire(self, now: float) -> None:
-        """Drop what was kept for too long."""
+        """Drop packets that were kept for too long."""
         for prefix, (since, _) in [*self._kept.items()]:
             if since + KEEPING_TIME <= now:
                 self._counters["handoff: nothing heard of the mobile node"] += len(self._release(prefix))
@@ -99,7 +99,7 @@ class HandoffBuffer:
     # The port.
 
     async def serve(self, name: str, index: int) -> None:
-        """For ever: take what comes from the port, until it goes away."""
+        """Take packets from the port until it goes away, for ever."""
         loop = asyncio.get_running_loop()
         with open_ipv6_socket(name, index, Frames.TO_MOBILE_NODES) as port:
             port.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
@@ -115,17 +115,17 @@ class HandoffBuffer:
                 loop.remove_reader(port)
 
     def carry_out(self, effect: Forward) -> None:
-        """Send on what is kept, while there is a port."""
+        """Forward the kept packets, while there is a port."""
         asyncio.get_running_loop().call_later(_CACHE_DELAY, self._forward, effect)
 
     def _forward(self, effect: Forward) -> None:
         if self._port is not None:
-            while self._receive(self._port):  # what has come already comes first
+            while self._receive(self._port):  # packets that have come already go first
                 pass
             self._send(self.forward(effect, time.monotonic()))
 
     def _receive(self, port: socket.socket) -> bool:
-        """Take what has come; whether there may be more."""
+        """Take waiting packets; true if there may be more."""
         now = time.monotonic()
         for _ in range(_BATCH):
             try:
@@ -133,7 +133,7 @@ class HandoffBuffer:
             except BlockingIOError:
                 return False
             except OSError as error:
-                if error.errno != errno.ENETDOWN:  # said once when the link goes down
+                if error.errno != errno.ENETDOWN:  # logged once when the link goes down
                     raise
                 return False
             if self.take(frame, now):
@@ -147,7 +147,7 @@ class HandoffBuffer:
             self._send_burst()
 
     def _send_burst(self) -> None:
-        """Send what is at the front; what is still waiting then has a turn of its own."""
+        """Send the packets at the front; the others get a turn of their own."""
         if self._port is None:
             return
         for _ in range(min(_BURST, len(self._outgoing))):

@@ -1,4 +1,4 @@
-"""Which links are up, as the kernel tells it (rtnetlink(7))."""
+"""The state of links, as the kernel reports it (rtnetlink(7))."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _ATTRIBUTE = struct.Struct("=HH")  # length, type
 
 @dataclass(frozen=True)
 class LinkState:
-    """An interface; ``up`` says that it is switched on and has a carrier, ``gone`` that it was removed.
+    """An interface; ``up`` means that it is switched on and has a carrier, ``gone`` that it was removed.
 
     ``mtu`` is in octets.
     """
@@ -36,7 +36,7 @@ class LinkState:
 
 
 class LinkMonitor:
-    """Tells the state of all interfaces of this network namespace: first as it is, then each change."""
+    """Reports the state of all interfaces of this network namespace: first the present state, then each change."""
 
     def __init__(self) -> None:
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, _NETLINK_ROUTE)
@@ -50,7 +50,7 @@ class LinkMonitor:
         self._socket.close()
 
     def links(self) -> Iterator[LinkState]:
-        """What the kernel has told since the last call; the last word on a link counts."""
+        """The kernel's reports since the last call; the last one about a link counts."""
         while True:
             try:
                 data = self._socket.recv(1 << 16)
@@ -70,13 +70,13 @@ class LinkMonitor:
 
 
 def parse_links(data: bytes) -> Iterator[LinkState]:
-    """The links that a datagram of rtnetlink is about."""
+    """Parse the links in a datagram of rtnetlink."""
     while len(data) >= _HEADER.size:
         length, kind, *_ = _HEADER.unpack_from(data)
         if kind in (_RTM_NEWLINK, _RTM_DELLINK):
             family, _, index, flags, _ = _LINK.unpack_from(data, _HEADER.size)
             attributes = dict(_attributes(data[_HEADER.size + _LINK.size : length]))
-            # Other families tell of a bridge's ports, and wireless events have no MTU: a link that leaves a bridge is
+            # Other families report a bridge's ports, and wireless events have no MTU: a link that leaves a bridge is
             # not gone.
             if family == socket.AF_UNSPEC and _IFLA_MTU in attributes:
                 name = attributes[_IFLA_IFNAME].rstrip(b"\0").decode()

@@ -32,11 +32,11 @@ from ryu_pmipls.wire import CoreGateway, CoreRoutingStatus, Encapsulation, Optio
 async def serve(
     profile: Profile, lma: Lma, ovs: OpenVSwitch, cpu: Cpu, control: Path, state: Path, bird: Path | None
 ) -> None:
-    """Be ``lma`` until SIGTERM, under the control of the Unix socket ``control``, with a directory for its ``state``.
+    """Run ``lma`` until SIGTERM, controlled by the Unix socket ``control``, with a directory for its ``state``.
 
-    ``cpu`` is what its switch runs on, ``bird`` the control socket of the routing daemon, None if that is another one.
+    ``cpu`` is the processor of its switch, ``bird`` the control socket of the routing daemon, None for another daemon.
 
-    ``OvsSetupError`` when there is no switch set up here, ``OSError`` when sockets cannot be opened.
+    ``OvsSetupError`` when no switch is set up here, ``OSError`` when sockets cannot be opened.
     """
     encapsulation = tunnel.encapsulation(ovs, profile.tunnel.type)
     counters: Counter[str] = Counter()

@@ -1,4 +1,4 @@
-"""Load_info: what an LMA tells the RMS of its load (draft section 3.2)."""
+"""Load_info: an LMA's report of its load to the RMS (draft section 3.2)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ENTRY = re.compile(r"n_packets=(\d+), n_bytes=(\d+),.*\bin_port=\"?([^\s\",]+)"
 def tunnel_counters(ovs: OpenVSwitch) -> dict[str, tuple[int, int]]:
     """Peer -> mobile nodes' packets that came out of its tunnel, and octets; ``OvsSetupError`` if unknown.
 
-    The flow entries by which the RMS lets them in count them; the counters of ports have BFD's packets in them as well.
+    The counters are those of the flow entries by which the RMS admits the packets; port counters include BFD's packets.
     A peer without an entry is left out: unknown is not zero.
     """
     text = ovs.ofctl("--names", "dump-flows", SERVICE_BRIDGE, "table=0,ipv6")
@@ -41,7 +41,7 @@ class LoadMeter:
         self._number = 0
 
     def report(self, cpu: float, counters: Mapping[str, tuple[int, int]], now: float) -> list[LoadInfo]:
-        """The messages that tell the load at ``now``: one, or more when there are many MAGs (erratum E5)."""
+        """Make the messages that report the load at ``now``: one, or more when there are many MAGs (erratum E5)."""
         readings = np.full((2, len(self._addresses)), UNKNOWN_COUNTER, dtype=np.uint64)
         for name, reading in counters.items():
             if name in self._column:

@@ -27,11 +27,11 @@ from ryu_pmipls.wire import Encapsulation
 async def serve(
     profile: Profile, mag: Mag, ovs: OpenVSwitch, control: Path, state: Path, events: Path | None = None
 ) -> None:
-    """Be ``mag`` until SIGTERM, under the control of the Unix socket ``control``, with a directory for its ``state``.
+    """Run ``mag`` until SIGTERM, controlled by the Unix socket ``control``, with a directory for its ``state``.
 
-    Attachments are recorded in the file ``events``.
+    It records attachments in the file ``events``.
 
-    ``OvsSetupError`` when there is no switch set up here, ``OSError`` when sockets cannot be opened.
+    ``OvsSetupError`` when no switch is set up here, ``OSError`` when sockets cannot be opened.
     """
     encapsulation = tunnel.encapsulation(ovs, profile.tunnel.type)
     counters: Counter[str] = Counter()

@@ -1,4 +1,4 @@
-"""Packet sockets (packet(7)) with filters: for neighbour discovery as it comes in on a link, and for IPv6 packets."""
+"""Packet sockets (packet(7)) with filters: for neighbour discovery that comes in on a link, and for IPv6 packets."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ _FILTER = (
 
 
 class Frames(Enum):
-    """Which frames a socket takes: those that the pipeline had on their way to a mobile node, or all others."""
+    """The frames that a socket takes: those that the pipeline was sending to a mobile node, or all others."""
 
     TO_MOBILE_NODES = True
     OTHERS = False
 
 
 def open_packet_socket(name: str, index: int) -> socket.socket:
-    """A socket for the neighbour discovery on an interface, whatever link-layer address that itself has."""
+    """Open a socket for neighbour discovery on an interface, regardless of the interface's own link-layer address."""
     return _open(name, index, _FILTER)
 
 
 def open_ipv6_socket(name: str, index: int, frames: Frames) -> socket.socket:
-    """A socket for IPv6 packets that come in on an interface."""
+    """Open a socket for IPv6 packets that come in on an interface."""
     yes, no = (LARGEST_FRAME, 0) if frames is Frames.TO_MOBILE_NODES else (0, LARGEST_FRAME)
     router = ROUTER_LINK_LAYER_ADDRESS
     return _open(
@@ -51,7 +51,7 @@ def open_ipv6_socket(name: str, index: int, frames: Frames) -> socket.socket:
         index,
         (
             (0x20, 0, 0, 6),  # load four octets of the source
-            (0x15, 0, 3, int.from_bytes(router[:4], "big")),  # the router's, else the other answer
+            (0x15, 0, 3, int.from_bytes(router[:4], "big")),  # the router's, else the other verdict
             (0x28, 0, 0, 10),  # load the two others
             (0x15, 0, 1, int.from_bytes(router[4:], "big")),
             (0x06, 0, 0, yes),
@@ -63,7 +63,7 @@ def open_ipv6_socket(name: str, index: int, frames: Frames) -> socket.socket:
 def _open(name: str, index: int, program: Sequence[tuple[int, int, int, int]]) -> socket.socket:
     octets = b"".join(struct.pack("=HBBI", *instruction) for instruction in program)
     instructions = ctypes.create_string_buffer(octets)
-    # Without a protocol nothing comes in before the filter is in place.
+    # Without a protocol no frame comes in before the filter is in place.
     opened = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
     try:
         filter_ = struct.pack("@HP", len(program), ctypes.addressof(instructions))

@@ -1,4 +1,4 @@
-"""Sees to it that a node's switch looks for a restarted RMS every second, not every eight."""
+"""Faster reconnection: a node's switch looks for a restarted RMS every second, not every eight."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import asyncio
 from ovs_setup.node import hasten_reconnection
 from ovs_setup.vswitch import OpenVSwitch
 
-#: Seconds. Soon after a switch has come back, for what is changed in its configuration makes it stand still for some
-#: 30 ms, and it is not long until it carries traffic again.
+#: Seconds between checks. They are short because a change of the configuration makes a switch stand still for some 30
+#: ms, and a switch that has come back soon carries traffic again.
 _INTERVAL = 1.0
 
 
 async def keep_hastened(ovs: OpenVSwitch) -> None:
-    """For ever: once for each ovs-vswitchd process, when it is connected (see ``hasten_reconnection``)."""
+    """Hasten each ovs-vswitchd process once, when it is connected (see ``hasten_reconnection``), for ever."""
     hastened: int | None = None
     while True:
         process = await asyncio.to_thread(ovs.vswitchd_process)

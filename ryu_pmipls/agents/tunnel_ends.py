@@ -1,4 +1,4 @@
-"""A node's ends of the tunnels, in Open vSwitch. What blocks runs in threads."""
+"""A node's ends of the tunnels, in Open vSwitch. Blocking calls run in threads."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ovs_setup.vswitch import OpenVSwitch
 LOG = logging.getLogger(__name__)
 
 _WARM_UP_TIMEOUT = 3.0  # seconds
-#: Tunnels are warmed up again this often while Open vSwitch remembers a neighbour.
+#: Number of warm-ups of a tunnel during the time for which Open vSwitch remembers a neighbour.
 _WARM_UPS_PER_LIFETIME = 3
 
 
 class TunnelEnds:
-    """The ends at ``local`` of tunnels to ``peers`` (address -> name, after which the port is called).
+    """The ends at ``local`` of tunnels to ``peers`` (address -> name, which also names the port).
 
     ``bfd`` is as in :func:`ovs_setup.tunnel.add_tunnel`.
     """
@@ -41,7 +41,7 @@ class TunnelEnds:
         self._locks: defaultdict[IPv6Address, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def build(self, peer: IPv6Address) -> None:
-        """Build this end and see to it that not even the first packet is lost; ``OvsSetupError`` if that fails."""
+        """Build this end and ensure that not even the first packet is lost; ``OvsSetupError`` if that fails."""
         name = self._peers[peer]
         async with self._locks[peer]:
             await asyncio.to_thread(
@@ -58,17 +58,17 @@ class TunnelEnds:
             await asyncio.to_thread(tunnel.remove_tunnel, self._ovs, self._peers[peer])
 
     async def answers(self, peer: IPv6Address) -> bool:
-        """Whether the host of ``peer`` answers on the underlay, whatever its agent does."""
+        """True if the host of ``peer`` answers on the underlay, whatever its agent does."""
         return await asyncio.to_thread(tunnel.warm_up, self._ovs, peer, _WARM_UP_TIMEOUT)
 
     async def warm_up(self) -> bool:
-        """Warm up whatever ends Open vSwitch has; whether a peer answers, if there are any."""
+        """Warm up all ends that Open vSwitch has; true if a peer answers, or if there are no ends."""
         ends = await asyncio.to_thread(tunnel.tunnels, self._ovs)
         work = (asyncio.to_thread(tunnel.warm_up, self._ovs, end.remote, _WARM_UP_TIMEOUT) for end in ends)
         return any(await asyncio.gather(*work)) or not ends
 
     async def keep_warm(self) -> None:
-        """For ever: a tunnel that was idle must not lose packets when an uplink is moved to it."""
+        """Warm up tunnels, for ever: an idle one must not lose packets when an uplink moves to it."""
         while True:
             lifetime = await asyncio.to_thread(tunnel.neighbour_lifetime, self._ovs)
             await asyncio.sleep(lifetime / _WARM_UPS_PER_LIFETIME)

@@ -1,7 +1,7 @@
-"""Packets that the switch could not deliver, and the ICMPv6 errors that tell their senders (RFC 4443).
+"""Packets that the switch could not deliver, and the ICMPv6 errors to their senders (RFC 4443).
 
-The pipeline outputs them to a port of their own. What this process does about them is bounded, and does not depend
-on the RMS.
+The pipeline outputs them to a port of their own. The work of this process on them is bounded, and does not depend on
+the RMS.
 """
 
 from __future__ import annotations
@@ -26,24 +26,25 @@ from ryu_pmipls.wire.neighbour_discovery import ROUTER_ADDRESS
 
 LOG = logging.getLogger(__name__)
 
-#: Packets that are looked at in a turn, and the pause after each (seconds): what comes faster is dropped by the kernel.
+#: Packets handled in one turn, and the pause after each (seconds): the kernel drops packets that come faster.
 _BATCH = 20
 _PAUSE = 0.02
-#: Errors in a second, to one home network prefix or other /64, and of all others in the same one of so many classes.
+#: Errors per second to all senders of one class; a hash assigns each sender's home network prefix, or other /64, to one
+#: of ``_CLASSES`` classes.
 _ERRORS_PER_SENDER = 10
 _CLASSES = 1024
 #: Octets of packets that may wait: those of a few turns.
 _RECEIVE_BUFFER = 1 << 18
 _HEADER = 14  # octets of an Ethernet header
-_NO_ADDRESSES = bytes(12)  # what a packet from a tunnel has for link-layer addresses
+_NO_ADDRESSES = bytes(12)  # the link-layer addresses of a packet from a tunnel
 
 
 class Undeliverable:
-    """Answers what comes from the port of :func:`add_error_port`.
+    """Answers packets from the port of :func:`add_error_port`.
 
     ``mtu`` (octets) is that of the tunnels; ``source(packet, from_tunnel)`` is the address to answer from. ``counters``
-    counts answers by their kind, and what gets none. ``serve(name, index)`` is what else there is to be done at the
-    port, for as long as it is there; it may be cancelled.
+    counts answers by their kind, and packets without an answer. ``serve(name, index)`` does other work at the port, as
+    long as the port is there; it may be cancelled.
     """
 
     def __init__(
@@ -62,7 +63,7 @@ class Undeliverable:
         self._limiter = RateLimiter(_ERRORS_PER_SENDER, interval=1.0)
 
     async def watch(self) -> None:
-        """For ever: have the port, also when Open vSwitch was restarted, and answer what comes there."""
+        """Keep the port, also after restarts of Open vSwitch, and answer its packets, for ever."""
         loop = asyncio.get_running_loop()
         monitor = LinkMonitor()
         changed = asyncio.Event()
@@ -95,7 +96,7 @@ class Undeliverable:
                 try:
                     frames = [await loop.sock_recv(port, LARGEST_FRAME)]
                 except OSError as error:
-                    if error.errno != errno.ENETDOWN:  # said once when the link goes down
+                    if error.errno != errno.ENETDOWN:  # logged once when the link goes down
                         raise
                     continue
                 with suppress(BlockingIOError):
@@ -112,7 +113,7 @@ class Undeliverable:
                 await asyncio.sleep(_PAUSE)
 
     def answer(self, frame: bytes) -> bytes | None:
-        """The frame that answers an undeliverable one; ``None`` when there is none to be sent."""
+        """The frame that answers an undeliverable one; ``None`` when no answer must be sent."""
         try:
             packet = parse_packet(frame[_HEADER:])
         except WireError as error:
@@ -156,8 +157,8 @@ def _cancel(tasks: Iterable[asyncio.Task[None]]) -> None:
 def gateway_source(packet: Packet, from_tunnel: bool) -> IPv6Address:
     """The address from which a MAG answers.
 
-    To a mobile node it is the router on the link. To others it speaks as the router of the mobile node's link, by the
-    subnet-router anycast address of the home network prefix (RFC 4291, section 2.6.1), which an LMA lets pass.
+    To a mobile node it is the router on the link. To others it answers as the router of the mobile node's link, from
+    the subnet-router anycast address of the home network prefix (RFC 4291, section 2.6.1), which an LMA lets pass.
     """
     if not from_tunnel:
         return ROUTER_ADDRESS
