@@ -1,9 +1,10 @@
 """The Route Management Server: a Ryu application, started with ``ryu-manager ryu_pmipls.rms``.
 
-Handlers and wiring only; the work is done in :mod:`ryu_pmipls.controller`, and the policies of load sharing are in
-:mod:`ryu_pmipls.loadsharing`.
+This module has only handlers and wiring; :mod:`ryu_pmipls.controller` does the work, and :mod:`ryu_pmipls.loadsharing`
+has the policies of load sharing.
 
-The profile is ``$PMIPLS_PROFILE``, else ``/etc/pmipls/domain.yaml``; options of ``ryu-manager`` win over what it says.
+The profile is ``$PMIPLS_PROFILE``, else ``/etc/pmipls/domain.yaml``; options of ``ryu-manager`` take precedence over
+it.
 """
 
 from __future__ import annotations
@@ -56,23 +57,23 @@ from ryu_pmipls.wire import CoreGateway, LoadInfo, RouteAdjust
 
 LOG = logging.getLogger(__name__)
 
-#: How often it is looked for what is overdue, in seconds.
+#: Seconds between checks for overdue answers.
 _WATCH_INTERVAL = 0.25
-#: Seconds without an answer to echo requests after which a switch is disconnected. An overloaded one takes its time.
+#: Seconds without an answer to echo requests after which a switch is disconnected. An overloaded one is slow to answer.
 _SILENCE = 4.0
-#: Datagrams that are taken in one go, and make up one write to each switch, before other work has its turn.
+#: Datagrams taken in one turn, which make up one write to each switch, before other work.
 _BATCH = 256
-#: Seconds for which datagrams gather when there were fewer, at most: while the batch before is on its way into force.
-#: So a busy machine gets larger ones, which take less of it. Who comes after a pause does not wait.
+#: Maximum seconds for which datagrams gather after a smaller batch: while that batch is on its way into force. So a
+#: busy machine gets larger batches, which cost less of its time. A datagram after a pause does not wait.
 _GATHER = 0.01
-#: So many new objects are there when the garbage collector looks at them.
+#: Number of new objects at which the garbage collector runs.
 _NEW_OBJECTS = 50_000
-#: After so many seconds a thread that computes lets another one compute; Python's own is ten times that.
+#: Seconds after which a computing thread lets another one compute; Python's own value is ten times that.
 _SWITCH_INTERVAL = 0.0005
 
 
 def _configure() -> Profile:
-    """Read the profile and let it set what the command line does not; ends the process if it is faulty or missing."""
+    """Read the profile and apply it where the command line does not; end the process if it is faulty or missing."""
     try:
         profile = load_profile()
     except ProfileError as error:
@@ -133,21 +134,21 @@ class RouteManagementServer(PromptApp):
 
     def start(self) -> None:
         super().start()
-        # Ryu itself would start a WSGI application of its own class only.
+        # Ryu itself would start only a WSGI application of its own class.
         loops = self._receive, self.routes.keep_stored, self._watch, self._poll_statistics, self._evaluate
         for loop in (WSGIServer(self.rest), self.failures.watch, self.operator.watch, self.health.watch, *loops):
             self.threads.append(hub.spawn(loop))
         self.recovery.ask_mags(self.confirmation, self.clock.now())
-        # What is there by now stays: the collector need not go through it again and again. And of what each handoff
-        # makes next to nothing is part of a cycle, so that it may look for those less often than after 700 objects.
+        # The present objects stay: the collector need not visit them again and again. And next to none of the objects
+        # of a handover are part of a cycle, so the collector may run less often than after 700 objects.
         gc.collect()
         gc.freeze()
         gc.set_threshold(_NEW_OBJECTS)
-        # The thread of the store waits for the disk most of the time; between two waits it need not wait for us.
+        # The store's thread waits for the disk most of the time; between two waits it need not wait for this one.
         sys.setswitchinterval(_SWITCH_INTERVAL)
 
     def stop(self) -> None:
-        for thread in self.threads:  # Ryu only waits for them, and these do not end by themselves
+        for thread in self.threads:  # Ryu only waits for them, and they do not end by themselves
             hub.kill(thread)
         super().stop()
 
@@ -279,7 +280,7 @@ class RouteManagementServer(PromptApp):
                 self.routes.settled.wait(_GATHER)
 
     def _take(self, datagrams: Sequence[tuple[bytes, Peer]], now: float) -> None:
-        """What MAGs report of routes is handled together, after the rest; the ends that LMAs report come last."""
+        """Handle the datagrams: MAGs' route reports together, after the rest; the ends that LMAs report come last."""
         reports, rest = self.reports.read(datagrams, now)
         ends: list[RouteReport] = []
         for octets, peer in rest:
@@ -298,7 +299,7 @@ class RouteManagementServer(PromptApp):
         self.notifier.send(now, busy=not self.routes.settled.is_set())
 
     def _handle(self, octets: bytes, peer: Peer, now: float) -> RouteReport | None:
-        """Do what a message asks for, or return what it reports of routes."""
+        """Carry out a message, or return its report of routes."""
         if peer.role is Role.LMA and self.notifier.take(octets, peer):
             return None
         message = self.endpoint.decode(octets, peer)
@@ -325,7 +326,7 @@ class RouteManagementServer(PromptApp):
         return None
 
     def _watch(self) -> None:
-        """What is not answered in time."""
+        """Expire overdue answers, and retransmit, for ever."""
         while True:
             hub.sleep(_WATCH_INTERVAL)
             self.network.expire(time.monotonic())
@@ -351,5 +352,5 @@ class RouteManagementServer(PromptApp):
 
 
 def _more(message: Any) -> bool:
-    """Whether another part of a multipart reply follows."""
+    """True when another part of a multipart reply follows."""
     return bool(message.flags & ofproto_v1_3.OFPMPF_REPLY_MORE)

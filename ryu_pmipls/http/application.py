@@ -1,7 +1,7 @@
-"""The HTTP interface of the RMS and of the agents: JSON in and out, and a JSON error for whatever goes wrong.
+"""The HTTP interface of the RMS and of the agents: JSON in and out, and a JSON error for every failure.
 
-At the RMS it takes the place of Ryu's own WSGI application, which answers unknown paths with HTML and sends tracebacks
-to clients.
+At the RMS it replaces Ryu's own WSGI application, which answers unknown paths with HTML and sends tracebacks to
+clients.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from webob import Request, Response
 
 LOG = logging.getLogger(__name__)
 
-#: Called with the variable parts of its path, gives what JSON can hold; ``KeyError`` means 404.
+#: Called with the variable parts of its path; returns a document for JSON; ``KeyError`` means 404.
 Resource = Callable[..., Any]
-#: Called with the JSON object that came, and then like a resource.
+#: Called with the JSON object of the request, and then like a resource.
 Command = Callable[..., Any]
 
 _JSON = "application/json"
 
 
 class RestError(Exception):
-    """What a resource or a command raises to answer with an error: 400 when its input is wrong, for example."""
+    """An error answer, raised by a resource or a command: 400 when its input is wrong, for example."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -85,7 +85,7 @@ def _answer(request: Request, method: Callable[..., Any], parts: dict[str, str])
 
 
 def _object(request: Request) -> dict[str, Any]:
-    # No web page can have a browser send this type to another site unasked.
+    # A web page cannot make a browser send this type to another site unasked.
     if request.content_type != _JSON:
         raise RestError(415, f"the document must be JSON, and its Content-Type {_JSON}")
     try:
@@ -98,7 +98,7 @@ def _object(request: Request) -> dict[str, Any]:
 
 
 def error(status: int, message: str, **details: Any) -> Response:
-    """The answer to what cannot be done."""
+    """The answer to a request that cannot be carried out."""
     return _json(status, {"error": {"status": status, "message": message, **details}})
 
 

@@ -12,7 +12,7 @@ from ryu_pmipls.domain.profile import REST_DEFAULT, ListenEndpoint, NoProfileErr
 
 #: Seconds that the RMS may take for an answer.
 TIMEOUT = 5.0
-#: Whatever proxy the environment names is for the world outside, not for the RMS.
+#: Opens URLs without a proxy: one in the environment is for the world outside, not for the RMS.
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -21,12 +21,12 @@ class ClientError(Exception):
 
 
 def fetch(base: str, resource: str) -> Any:
-    """The JSON document at ``base``/v1/``resource``; ``ClientError`` when the RMS cannot be asked."""
+    """Get the JSON document at ``base``/v1/``resource``; ``ClientError`` when the RMS does not give it."""
     return _ask(urllib.request.Request(f"{base}/v1/{resource}"))
 
 
 def send(base: str, command: str, document: Mapping[str, Any]) -> Any:
-    """POST a document to ``base``/v1/``command``: what the RMS answers; ``ClientError`` when it refuses."""
+    """POST a document to ``base``/v1/``command``; return the RMS's answer; ``ClientError`` when it refuses."""
     body = json.dumps(document).encode()
     return _ask(urllib.request.Request(f"{base}/v1/{command}", body, {"Content-Type": "application/json"}))
 
@@ -51,7 +51,7 @@ def _message(error: urllib.error.HTTPError) -> str:
 
 
 def where(profile: str | None, url: str | None) -> str:
-    """The RMS's base URL: ``url``, else what the profile says, else, if there is none, the default of all profiles."""
+    """The RMS's base URL: ``url``, else the profile's, else, without a profile, the default of all profiles."""
     if url is not None:
         return url.rstrip("/")
     try:

@@ -1,4 +1,4 @@
-"""The documents that commands take: pydantic models, and what is said of those that do not fit."""
+"""The documents that commands take: pydantic models, and texts for the faults of others."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from ryu_pmipls.http.application import RestError
 
 
 class RequestModel(BaseModel):
-    """What a command needs to know."""
+    """The arguments of a command."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Nothing(RequestModel):
-    """A command that needs no more words."""
+    """The arguments of a command that has none."""
 
 
 RequestT = TypeVar("RequestT", bound=RequestModel)
 
 
 def read(model: type[RequestT], document: dict[str, Any]) -> RequestT:
-    """The request in a document; ``RestError`` (400) names each fault, its field, and what is allowed."""
+    """Validate the request in a document; ``RestError`` (400) names each fault, its field, and what is allowed."""
     try:
         return model.model_validate(document)
     except ValidationError as error:

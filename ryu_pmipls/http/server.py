@@ -1,6 +1,6 @@
-"""An HTTP server (RFC 9112) for a WSGI application inside an event loop: one request per connection, then it closes.
+"""An HTTP server (RFC 9112) for a WSGI application in an event loop: one request per connection, then it closes.
 
-The application runs in the loop, so that it needs no locks; it must not wait for anything.
+The application runs in the loop, so it needs no locks; it must not wait for anything.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _CHUNK = 65536
 
 
 class HttpServer:
-    """Serves ``application`` wherever it is asked to listen."""
+    """Serves ``application`` at paths and ports."""
 
     def __init__(self, application: RestApplication) -> None:
         self._application = application
@@ -59,7 +59,7 @@ class HttpServer:
             if self._open <= MAX_CONNECTIONS:
                 await asyncio.wait_for(self._exchange(reader, writer), TIMEOUT)
         except (OSError, asyncio.TimeoutError):
-            pass  # who asked has gone, or says nothing
+            pass  # the client has gone, or sends nothing
         finally:
             self._open -= 1
             writer.close()
@@ -78,7 +78,7 @@ class HttpServer:
             headers = [*response.headerlist, ("Connection", "close")]
             status, reason = response.status.split(" ", 1)
             writer.write(connection.send(h11.Response(status_code=int(status), headers=headers, reason=reason)) or b"")
-            # Not response.body, which takes exception to an answer to HEAD: its length is that of what GET would give.
+            # Not response.body, which rejects an answer to HEAD: its length is that of the answer to GET.
             writer.write(connection.send(h11.Data(b"".join(response.app_iter))) or b"")
             writer.write(connection.send(h11.EndOfMessage()) or b"")
             await writer.drain()
@@ -94,7 +94,7 @@ async def _until_cancelled(server: asyncio.AbstractServer) -> None:
 async def _receive(
     connection: h11.Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> Request | None:
-    """The request that comes in, whole; ``None`` when none comes, ``RemoteProtocolError`` when it is none."""
+    """Receive a whole request; ``None`` when none comes, ``RemoteProtocolError`` when it is malformed."""
     head: h11.Request | None = None
     body = b""
     while True:
@@ -115,7 +115,7 @@ async def _receive(
 
 
 def _environ(head: h11.Request, body: bytes) -> dict[str, Any]:
-    """A request as WSGI has it (PEP 3333)."""
+    """Convert a request to WSGI's environment (PEP 3333)."""
     path, _, query = head.target.decode("ascii").partition("?")
     environ = {
         "REQUEST_METHOD": head.method.decode("ascii"),

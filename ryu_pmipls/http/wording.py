@@ -1,4 +1,4 @@
-"""Wording of the RMS's documents, for whoever prints them."""
+"""Wording of the RMS's documents for printing."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ def local_time(value: float) -> str:
 
 
 def reason_lines(document: Any) -> list[str]:
-    """The reasons of a document of health, a line each."""
+    """The reasons in a health document, a line each."""
     return [f"{reason['text']} (since {local_time(reason['since'])})" for reason in document["reasons"]]

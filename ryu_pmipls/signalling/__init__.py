@@ -1,4 +1,4 @@
-"""Sockets for Mobility Headers, authentication, who may say what, and counters of what was refused."""
+"""Sockets for Mobility Headers, authentication, permissions by role, and counters of refused messages."""
 
 from ryu_pmipls.rate_limiter import RateLimiter
 from ryu_pmipls.signalling.endpoint import Endpoint

@@ -5,12 +5,12 @@ Message Authentication of sub-type 1 (MN-HA), HMAC-SHA1 cut to 96 bits over
 
     source address | destination address | Mobility Header up to and including the index, checksum zero
 
-RFC 4285 speaks of mobile node and home agent and has the care-of address and the home address in front. A MAG's care-of
-address is the source of its PBU, and there is no home address between MAG, LMA and RMS: the two addresses of the packet
-tie the code to its direction and to both nodes.
+RFC 4285 is about mobile node and home agent, and puts the care-of address and the home address in front. A MAG's
+care-of address is the source of its PBU, and there is no home address between MAG, LMA and RMS: the two addresses of
+the packet tie the code to its direction and to both nodes.
 
-The Timestamp option (RFC 5213) will not do against replay: a repeated Route_adjust and its acknowledgement bear the
-same one on purpose, since it names the change.
+The Timestamp option (RFC 5213) does not protect against replay: a retransmitted Route_adjust and its acknowledgement
+bear the same one on purpose, because it identifies the change.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from ryu_pmipls.wire.structure import check_header, extent, message_class, optio
 _MN_HA = 1
 _OCTETS = 12
 _BLANK = bytes(_OCTETS)
-#: Seconds from 1900, where NTP begins to count, to 1970.
+#: Seconds from 1900, the start of NTP's era, to 1970.
 _NTP_ERA = 2208988800
 _UNIT = 2**32  # of NTP, in a second
 _ROUND = 2**64
@@ -44,9 +44,10 @@ class AuthenticationError(Exception):
 
 
 class ReplayWindow:
-    """Which timestamps of a peer are new: not seen, not older than ``since``, within ``seconds`` of the clock.
+    """The new timestamps of a peer: unseen, not older than ``since``, within ``seconds`` of the clock.
 
-    Remembers the newest ``capacity``; older ones than all of these are refused too. Messages may overtake each other.
+    It remembers the newest ``capacity``, and refuses any that is older than all of these. Messages may overtake each
+    other.
     """
 
     def __init__(self, seconds: float, since: float, capacity: int = 1024) -> None:
@@ -74,10 +75,10 @@ class ReplayWindow:
 
 
 class SecurityAssociation:
-    """What the node at ``own`` protects for, and takes from, the node at ``peer``.
+    """The protection of messages from the node at ``own`` to the node at ``peer``, and the check of those it sends.
 
-    ``now`` is in seconds since 1970. What was sent before ``since``, the start of this node, is refused: a restart
-    does not make it forget what it has seen.
+    ``now`` is in seconds since 1970. Messages sent before ``since``, the start of this node, are refused: after a
+    restart the node no longer knows which of them it has seen.
     """
 
     def __init__(
@@ -90,16 +91,16 @@ class SecurityAssociation:
         self._last = 0
 
     def protect(self, data: bytes, key: Key, now: float) -> bytes:
-        """A Mobility Header to the peer with the two options at its end."""
+        """Append the two options to a Mobility Header for the peer."""
         self._last = max(self._last + 1, ntp(now))  # no two are the same
         options = (ReplayProtection(self._last % _ROUND), Authentication(key.spi, _BLANK, _MN_HA))
         data = sealed(with_options(data, options, self._code_points.vendor_id), self._own, self._peer)
-        # 32 octets: with the alignment of the two options nothing is left to be padded.
+        # 32 octets: the alignment of the two options leaves nothing to pad.
         covered = data[:-_OCTETS]
         return sealed(covered + _code(key, self._own, self._peer, covered), self._own, self._peer)
 
     def open(self, data: bytes, keys: Mapping[int, Key], now: float) -> bytes:
-        """A Mobility Header of the peer as it was before it was protected.
+        """Check a Mobility Header of the peer; return it as it was before its protection.
 
         ``AuthenticationError`` when it is not authentic or not new, ``WireError`` when it is malformed.
         """
@@ -127,7 +128,7 @@ class SecurityAssociation:
         return sealed(with_options(data[:end], (), self._code_points.vendor_id), self._peer, self._own)
 
     def _take(self, data: bytes, options: list[tuple[int, int, int, int]], now: float) -> None:
-        """Check when a message was sent; its option must be the last, and is taken away."""
+        """Check the time of a message's transmission; its option must be the last, and is removed."""
         if not options or options[-1][0] != ReplayProtection.description.number:
             raise AuthenticationError("no time")
         number, _, start, stop = options.pop()
@@ -137,7 +138,7 @@ class SecurityAssociation:
 
 
 def ntp(seconds: float) -> int:
-    """A time in seconds since 1970 as NTP counts it, but beyond 64 bits."""
+    """Convert a time in seconds since 1970 to NTP's count, but beyond 64 bits."""
     return int((seconds + _NTP_ERA) * _UNIT)
 
 

@@ -1,7 +1,7 @@
-"""Where a node sends and receives Mobility Headers: protocol 135 over IPv6 (RFC 6275) and UDP side by side.
+"""The endpoint of a node's Mobility Headers: protocol 135 over IPv6 (RFC 6275) and UDP side by side.
 
 The same code serves the agents, whose event loop waits for the sockets, and the RMS, whose green threads do: nothing
-here waits, but :meth:`Endpoint.wait`.
+here waits.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ from ryu_pmipls.wire.pattern import Pattern, Place
 
 LOG = logging.getLogger(__name__)
 
-#: Datagrams that are taken from a socket in one go before other work has its turn.
+#: Datagrams taken from a socket in one turn, before other work.
 _BATCH = 64
 
 
 class Endpoint:
-    """What a node of role ``role`` sends from, and receives at, its underlay ``address``.
+    """The endpoint of a node of role ``role`` at its underlay ``address``.
 
-    It listens by both transports, and speaks to each peer by the one that the profile gives for that peer. A process
-    that may not open raw sockets does with UDP, if its node is spoken to by UDP.
+    It listens on both transports, and sends to each peer by the one that the profile gives for that peer. A process
+    that may not open raw sockets makes do with UDP, if its node's own transport is UDP.
 
-    ``refused`` counts what did not get through, by reason: ``unknown source``, ``rate limit: …`` with the sender's
-    role, ``authentication: …`` with the reason of an ``AuthenticationError``, ``malformed: …`` with that of a
-    ``WireError``, ``not permitted: …`` with the message, ``send: …`` and ``receive: …`` with the name of the error
-    number, ``send: too long``, ``dropped by the kernel``. Each reason is logged at a limited rate.
+    ``refused`` counts failures by reason: ``unknown source``, ``rate limit: …`` with the sender's role,
+    ``authentication: …`` with the reason of an ``AuthenticationError``, ``malformed: …`` with that of a ``WireError``,
+    ``not permitted: …`` with the message, ``send: …`` and ``receive: …`` with the name of the error number, ``send: too
+    long``, ``dropped by the kernel``. Each reason is logged at a limited rate.
 
     ``OSError`` when a socket cannot be opened: no privilege for raw ones, or the UDP port is taken. ``KeyFileError``
     when the profile names a key file that cannot be used. The address may still be missing on this host.
@@ -90,7 +90,7 @@ class Endpoint:
 
     @property
     def descriptors(self) -> tuple[int, ...]:
-        """For the event loop that waits until there is something to :meth:`drain`."""
+        """Descriptors for the event loop that waits until there is something to :meth:`drain`."""
         return tuple(opened.fileno() for opened in self._sockets.values())
 
     def close(self) -> None:
@@ -102,7 +102,7 @@ class Endpoint:
         return self._peers[address]
 
     def drain(self) -> Iterator[tuple[Message, IPv6Address]]:
-        """Permitted messages, with their sources, out of those datagrams that are there; not more than a batch."""
+        """Permitted messages with their sources, from the datagrams that are there; not more than a batch."""
         for data, peer in self.datagrams():
             message = self.decode(data, peer)
             if message is not None:
@@ -111,8 +111,8 @@ class Endpoint:
     def datagrams(self, most: int = _BATCH) -> Iterator[tuple[bytes, Peer]]:
         """The Mobility Headers that are there, with their senders, for :meth:`decode`; not more than ``most``.
 
-        They come from nodes of the domain, not more often than these may, unharmed, and authentic if there are keys;
-        the options that say so are taken away.
+        They come from nodes of the domain, within their rate limit, undamaged, and authentic if there are keys; the
+        authentication options are removed.
         """
         for transport, opened in self._sockets.items():
             try:
@@ -143,7 +143,7 @@ class Endpoint:
         try:
             if self._keys is not None:
                 return self._association(peer).open(data, self._keys.of(peer.address), self._clock.now())
-            if transport == "udp":  # else the kernel has looked
+            if transport == "udp":  # otherwise the kernel has checked it
                 check_size(data)
                 check_checksum(data, peer.address, self._address)
             return data
@@ -154,7 +154,7 @@ class Endpoint:
         return None
 
     def decode(self, data: bytes, peer: Peer) -> Message | None:
-        """The message in a Mobility Header to this node, or ``None`` (and a count) if it is refused."""
+        """Decode a Mobility Header to this node; ``None`` (and a count) if it is refused."""
         try:
             message = parse(data, peer.address, self._address, self._code_points, lenient=self._lenient)
         except WireError as error:
@@ -168,7 +168,7 @@ class Endpoint:
         return message
 
     def pattern(self, data: bytes, peer: Peer, places: Sequence[Place]) -> Pattern | None:
-        """How to read messages like ``data``, which was decoded; ``None`` unless :meth:`encode` would make the same."""
+        """The pattern of messages like ``data``, which was decoded; ``None`` if :meth:`encode` would make others."""
         message = parse(data, peer.address, self._address, self._code_points, lenient=self._lenient)
         if self.encode(message, peer.address) != data:
             return None
@@ -176,36 +176,36 @@ class Endpoint:
 
     def _malformed(self, error: WireError, peer: Peer) -> None:
         self._refuse(f"malformed: {error.reason}", f"from {peer.address}: {error}")
-        # RFC 6275, section 9.2. A Binding Error is never of an unknown type, so none is answered by another.
+        # RFC 6275, section 9.2. A Binding Error is never of an unknown type, so no Binding Error answers another.
         if error.reason == "unknown-type" and self._binding_errors.passes(peer):
             self.send(BindingError(BindingErrorStatus.UNRECOGNIZED_MH_TYPE), peer.address)
 
     def encode(self, message: Message, destination: IPv6Address) -> bytes:
-        """The octets of ``message`` from this node to ``destination``, not yet protected."""
+        """Encode ``message`` from this node to ``destination``, not yet protected."""
         return build(message, self._address, destination, self._code_points)
 
     def send(self, message: Message, destination: IPv6Address) -> None:
-        """Send and forget; an error is counted, for the peer may be back when the message is repeated."""
+        """Send and forget; an error is counted, because the peer may be back when the message is retransmitted."""
         try:
             data = self.encode(message, destination)
-        except ValueError as error:  # an answer that repeats unaligned options of a request may be longer than that
+        except ValueError as error:  # an answer with the unaligned options of its request may be longer
             self._refuse("send: too long", f"{type(message).__name__} to {destination}: {error}")
         else:
             self.send_octets(data, self._peers[destination])
 
     def forward(self, data: Iterable[bytes], peer: Peer) -> None:
-        """Send what :meth:`datagrams` gave from other peers to this one."""
-        # The kernel fills in the checksum of what goes by a raw socket.
+        """Send data of other peers, from :meth:`datagrams`, to this one."""
+        # The kernel fills in the checksum on a raw socket.
         if peer.transport != "raw":
             data = [sealed(each, self._address, peer.address) for each in data]
         self.send_all((each, peer) for each in data)
 
     def send_octets(self, data: bytes, peer: Peer) -> None:
-        """Send what :meth:`encode` gave, or :meth:`datagrams` from this peer: it is protected, each time anew."""
+        """Send data from :meth:`encode`, or of this peer from :meth:`datagrams`, protected anew each time."""
         self.send_all([(data, peer)])
 
     def send_all(self, datagrams: Iterable[tuple[bytes, Peer]]) -> None:
-        """The same of many, to whomever; an error of one does not keep the others back."""
+        """Send many of these to any peers; an error of one does not keep the others back."""
         datagrams = [*(datagrams if self._keys is None else self._all_protected(datagrams))]
         for transport, opened in self._sockets.items():
             together = [each for each in datagrams if each[1].transport == transport]

@@ -5,10 +5,10 @@ octets in hexadecimal digits)::
 
     lma1 mag1 256 6bd17c...
 
-``pmipls keys`` writes such a file. A node needs those lines only that name it (``grep -w lma1``), so that the profile
-can be shared and a stolen file gives away one node. Several lines of one pair: all are accepted, the first is used for
-sending. So a key is changed by adding a line on both nodes, then taking the old one away on both; the file is read
-again when it has changed.
+``pmipls keys`` writes such a file. A node needs only the lines that name it (``grep -w lma1``), so that the profile can
+be shared and a stolen file gives away one node. A pair may have several lines: the node accepts all, and sends with the
+first. So to change a key, add a line on both nodes, then remove the old one on both; a node reads the file again when
+it has changed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ryu_pmipls.signalling.roles import Role, Roles
 
 LOG = logging.getLogger(__name__)
 
-#: Name of the RMS in the file; the profile gives it none.
+#: Name of the RMS in the file; it has none in the profile.
 RMS = "rms"
 #: Smaller security parameter indices are reserved (RFC 4285, section 5.1).
 FIRST_SPI = 256
@@ -37,7 +37,7 @@ _ALLOWED_OCTETS = range(16, 65)
 
 
 class KeyFileError(ProfileError):
-    """A key file cannot be used. Its text has one line per fault: file, line, what is allowed; never a key."""
+    """An unusable key file. The text has one line per fault: file, line, what is allowed; never a key."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,9 @@ Keys = dict[IPv6Address, dict[int, Key]]
 
 
 class KeyFile:
-    """The keys of the node at ``address`` with its peers; ``KeyFileError`` when there is not one for each.
+    """The keys of the node at ``address`` with its peers; ``KeyFileError`` unless there is one for each.
 
-    A file that is faulty when it has changed is reported in the log, and the keys stay as they were.
+    If a changed file is faulty, the log reports it, and the keys stay as they were.
     """
 
     def __init__(self, path: Path, profile: Profile, address: IPv6Address) -> None:
@@ -66,7 +66,7 @@ class KeyFile:
         self._keys = read(path, profile, address)
 
     def of(self, peer: IPv6Address) -> dict[int, Key]:
-        """The keys that are shared with a peer now."""
+        """The keys now shared with a peer."""
         changed = self._change_time()
         if changed != self._changed:
             self._changed = changed
@@ -86,7 +86,7 @@ class KeyFile:
 
 
 def read(path: Path, profile: Profile, address: IPv6Address) -> Keys:
-    """The keys of the node at ``address``, from a file; ``KeyFileError`` tells all that is wrong with it."""
+    """Read the keys of the node at ``address`` from a file; ``KeyFileError`` lists all its faults."""
     try:
         if path.stat().st_mode & stat.S_IRWXO:
             raise KeyFileError(f"{path}: others than its owner and group may use it; chmod o= {path}")
@@ -131,7 +131,7 @@ def generate(profile: Profile) -> Iterator[str]:
 
 
 def pairs(profile: Profile) -> Iterator[tuple[IPv6Address, IPv6Address]]:
-    """The pairs of nodes that have something to say to each other."""
+    """The pairs of nodes that exchange messages."""
     roles = Roles(profile, Role.RMS)
     for one, other in combinations(_addresses(profile).values(), 2):
         if roles.talk(one, other):

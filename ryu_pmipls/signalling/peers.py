@@ -1,4 +1,4 @@
-"""The nodes of the domain, as one of them speaks to them."""
+"""The nodes of the domain, as one of them addresses them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from ryu_pmipls.signalling.roles import Role
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Peer:
-    """A node. There is one object for each, so that it is told apart by identity, at next to no cost."""
+    """A node. There is one object for each, so comparing them by identity costs next to nothing."""
 
     name: str
     role: Role
     address: IPv6Address
     octets: bytes  # of the address
-    transport: Transport  # by which it is spoken to
+    transport: Transport  # for messages to it
     socket_address: bytes  # of :func:`~ryu_pmipls.signalling.sockets.socket_address`

@@ -1,4 +1,4 @@
-"""Who may say what (erratum E44): the draft leaves it open, so that anybody could divert traffic."""
+"""Permissions: the senders of each message (erratum E44). The draft leaves them open: anybody could divert traffic."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _UNSPECIFIED = IPv6Address("::")
 
 
 class Role(Enum):
-    """What a node is to the domain."""
+    """The role of a node in the domain."""
 
     RMS = "rms"
     LMA = "lma"
@@ -72,12 +72,12 @@ class Roles:
         return self._roles.get(address)
 
     def talk(self, one: IPv6Address, other: IPv6Address) -> bool:
-        """Whether two nodes have anything to say to each other."""
+        """True when two nodes have messages for each other."""
         sender, receiver = self._roles[one], self._roles[other]
         return any(to is receiver and sender in senders for (to, _), senders in SENDERS.items())
 
     def permits(self, message: Message, source: IPv6Address) -> bool:
-        """Whether the node at ``source`` may send ``message`` to this node."""
+        """True when the node at ``source`` may send ``message`` to this node."""
         sender = self._roles.get(source)
         if sender not in SENDERS.get((self._own, type(message)), ()):
             return False

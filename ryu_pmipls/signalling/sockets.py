@@ -1,7 +1,7 @@
 """Sockets for Mobility Headers: protocol 135 over IPv6 (RFC 6275), and UDP with the same octets.
 
-They take and send datagrams many at a time: recvmmsg(2) and sendmmsg(2) of Linux, which Python does not have. A system
-call for each would cost an RMS under load more than all that it does with what they say.
+They receive and send many datagrams at a time, by recvmmsg(2) and sendmmsg(2) of Linux, which Python lacks. A system
+call for each would cost an RMS under load more than all its work on their contents.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from ryu_pmipls.wire.codepoints import MOBILITY_HEADER
 
 #: Datagrams that one system call takes or sends.
 MOST = 256
-#: Octets for each. A Mobility Header has up to 2048: one of which more is cut off cannot be whole by its Header Len.
+#: Octets for each. A Mobility Header has up to 2048; the Header Len exposes one of which the socket cut off more.
 _ROOM = 2056
-#: Octets for datagrams that wait, enough for thousands: a whole domain may register at once.
+#: Octets for waiting datagrams, enough for thousands: a whole domain may register at once.
 _BUFFER = 4 * 2**20
 # Linux, not in the socket module.
 _IPV6_FREEBIND = 78
@@ -33,7 +33,7 @@ _MEMINFO = struct.Struct("=9I")  # the last one counts datagrams that the kernel
 
 
 class _MessageHeader(ctypes.Structure):
-    """``struct msghdr``; places are numbers here, so that many can be filled in at once."""
+    """``struct msghdr``; addresses are numbers here, so that many can be filled in at once."""
 
     _fields_ = (
         ("name", ctypes.c_void_p),
@@ -47,7 +47,7 @@ class _MessageHeader(ctypes.Structure):
 
 
 class _Header(ctypes.Structure):
-    """``struct mmsghdr``; ``length`` is that of the datagram, when it is done."""
+    """``struct mmsghdr``; ``length`` is that of the datagram, after the call."""
 
     _fields_ = (("message", _MessageHeader), ("length", ctypes.c_uint))
 
@@ -64,12 +64,12 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def socket_address(address: IPv6Address, port: int) -> bytes:
-    """As the system has it; the port is 0 for a raw socket."""
+    """Encode a socket address for the system; the port is 0 for a raw socket."""
     return _FAMILY + _SOCKET_ADDRESS.pack(port, address.packed)
 
 
 class _Datagrams:
-    """What the system calls work with: a header, an address and a vector (place and length of the octets) for each."""
+    """Arguments of the system calls: a header, an address and a vector (place and length of the octets) for each."""
 
     def __init__(self) -> None:
         self.names = ctypes.create_string_buffer(MOST * _NAME)
@@ -83,11 +83,11 @@ class _Datagrams:
             message.vectors, message.vector_count = vectors + index * vector, 1
 
     def place(self, starts: Sequence[int], lengths: Sequence[int]) -> None:
-        """Say where the octets of the first datagrams are."""
+        """Set the places of the octets of the first datagrams."""
         self.vectors[: 2 * len(starts)] = [*chain.from_iterable(zip(starts, lengths, strict=True))]
 
     def call(self, function: str, descriptor: int, first: int, stop: int) -> int:
-        """Have these datagrams received or sent, without waiting; how many were. ``OSError`` for the first of them."""
+        """Receive or send these datagrams, without waiting; return how many. ``OSError`` for the first of them."""
         headers = ctypes.byref(self.headers, first * _HEADER)
         arguments = (descriptor, headers, stop - first, socket.MSG_DONTWAIT)
         done: int = _libc.recvmmsg(*arguments, None) if function == "recvmmsg" else _libc.sendmmsg(*arguments)
@@ -97,12 +97,12 @@ class _Datagrams:
 
 
 class DatagramSocket:
-    """A socket that never makes anybody wait."""
+    """A socket that never blocks."""
 
     def __init__(self, opened: socket.SocketType) -> None:
         self._socket = opened
         self._incoming, self._outgoing = _Datagrams(), _Datagrams()
-        self._room: Any = ctypes.create_string_buffer(MOST * _ROOM)  # of which the system has what was used
+        self._room: Any = ctypes.create_string_buffer(MOST * _ROOM)  # the system has filled the used part
         self._starts = range(0, MOST * _ROOM, _ROOM)
         begin = ctypes.addressof(self._room)
         self._incoming.place([begin + start for start in self._starts], [_ROOM] * MOST)
@@ -116,9 +116,10 @@ class DatagramSocket:
         self._socket.close()
 
     def receive(self, most: int) -> list[tuple[bytes, bytes]]:
-        """(source address, octets) of datagrams that are there, up to ``most`` or ``MOST`` of them.
+        """Receive (source address, octets) of waiting datagrams, up to ``most`` or ``MOST`` of them.
 
-        ``OSError`` for an error of the socket. What is too long for a Mobility Header is cut off, and still too long.
+        ``OSError`` for an error of the socket. A datagram too long for a Mobility Header is cut off, and still too
+        long.
         """
         try:
             count = self._incoming.call("recvmmsg", self.fileno(), 0, min(most, MOST))
@@ -133,7 +134,7 @@ class DatagramSocket:
         ]
 
     def send(self, datagrams: Sequence[bytes], addresses: Sequence[bytes]) -> list[tuple[int, OSError]]:
-        """Send datagrams to socket addresses; the places of those that could not be sent, with what was wrong."""
+        """Send datagrams to socket addresses; return the places of those that failed, with their errors."""
         failed = []
         for begin in range(0, len(datagrams), MOST):
             octets = datagrams[begin : begin + MOST]
@@ -154,21 +155,21 @@ class DatagramSocket:
         return failed
 
     def drops(self) -> int:
-        """Datagrams that the kernel has dropped because the socket's buffer was full."""
+        """Count the datagrams that the kernel has dropped because the socket's buffer was full."""
         values = _MEMINFO.unpack(self._socket.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size))
         return int(values[-1])
 
 
 def open_raw(address: IPv6Address) -> DatagramSocket:
-    """A socket for protocol 135; ``PermissionError`` without CAP_NET_RAW.
+    """Open a socket for protocol 135; ``PermissionError`` without CAP_NET_RAW.
 
-    The kernel fills in the checksum of what is sent, and checks that of what is received.
+    The kernel fills in the checksum of outgoing messages, and checks that of incoming ones.
     """
     return _bound(socket.SocketType(socket.AF_INET6, socket.SOCK_RAW, MOBILITY_HEADER), address, 0)
 
 
 def open_udp(address: IPv6Address, port: int) -> DatagramSocket:
-    """A socket for UDP; ``OSError`` when the port is taken."""
+    """Open a socket for UDP; ``OSError`` when the port is taken."""
     return _bound(socket.SocketType(socket.AF_INET6, socket.SOCK_DGRAM), address, port)
 
 
