@@ -27,7 +27,7 @@ class Access(Section):
 
 
 class Downlink(Section):
-    """Downlink routing: BGP, watched by BFD, tells the core network to which LMAs it may send (``docs/downlink.md``)."""
+    """Downlink routing: BGP, watched by BFD, tells the core network the LMAs it may send to (``docs/downlink.md``)."""
 
     lma_as: AutonomousSystem = 64513
     core_as: AutonomousSystem = Field(default=64512, validate_default=True)
