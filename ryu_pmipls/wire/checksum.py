@@ -6,7 +6,7 @@ from ipaddress import IPv6Address
 
 
 def checksum(source: IPv6Address, destination: IPv6Address, protocol: int, data: bytes) -> int:
-    """The checksum of ``data``: what to send when its checksum field is zero; 0 when a filled-in one is right."""
+    """The checksum of ``data``: the value to send when its checksum field is zero; 0 when a filled-in one is right."""
     pseudo_header = int(source) + int(destination) + len(data) + protocol
     words = data + b"\0" if len(data) % 2 else data
     # One's-complement addition of 16-bit words is addition modulo 0xffff: both carry 0x10000 round to 1.

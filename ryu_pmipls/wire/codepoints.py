@@ -47,7 +47,7 @@ class CodePoints:
 
 
 class MobilityHeaderType(IntEnum):
-    """Mobility Header types that are spoken here, beside the one that ``CodePoints`` chooses."""
+    """Mobility Header types that are supported, beside the one that ``CodePoints`` chooses."""
 
     BINDING_UPDATE = 5
     BINDING_ACKNOWLEDGEMENT = 6
@@ -110,7 +110,7 @@ class UpdateNotificationFlag(IntFlag):
 
 
 class RedirectFlag(IntFlag):
-    """Which address a Redirect option holds (RFC 6463, section 4.2)."""
+    """Address family of a Redirect option (RFC 6463, section 4.2)."""
 
     K = 0x8000  # IPv6
     N = 0x4000  # IPv4
@@ -195,7 +195,7 @@ class BindingErrorStatus(IntEnum):
 
 
 class RevocationTrigger(IntEnum):
-    """Why bindings are revoked (RFC 5846, section 5.1); 128 and above concern all bindings of a peer."""
+    """Reason for a revocation (RFC 5846, section 5.1); 128 and above concern all bindings of a peer."""
 
     UNSPECIFIED = 0
     ADMINISTRATIVE_REASON = 1
@@ -225,7 +225,7 @@ class RevocationStatus(IntEnum):
 
 
 class UpdateNotificationReason(IntEnum):
-    """What an Update Notification asks for (RFC 7077, section 4.1)."""
+    """Request of an Update Notification (RFC 7077, section 4.1)."""
 
     FORCE_REREGISTRATION = 1
     UPDATE_SESSION_PARAMETERS = 2
@@ -310,7 +310,7 @@ class TunnelStatusCode(IntEnum):
 
 
 class CoreRouting(IntEnum):
-    """An LMA's word on whether the core network sends it downlink traffic (``docs/health.md``)."""
+    """An LMA's report on the downlink traffic that the core network sends it (``docs/health.md``)."""
 
     ANNOUNCED = 0  # its sessions are up, and the home prefix pool is announced
     DRAINED = 1  # it has withdrawn the pool, on the operator's word
@@ -328,17 +328,17 @@ class CoreRouting(IntEnum):
 
     @property
     def is_fault(self) -> bool:
-        """Whether somebody has to do something about it."""
+        """True when somebody must do something about it."""
         return self not in (CoreRouting.ANNOUNCED, CoreRouting.DRAINED)
 
     @property
     def carries_traffic(self) -> bool:
-        """Whether the core sends the LMA downlink traffic nevertheless."""
+        """True when the core sends the LMA downlink traffic nevertheless."""
         return self in (CoreRouting.ANNOUNCED, CoreRouting.UNWATCHED)
 
 
 class Encapsulation(IntEnum):
-    """How the two ends of a tunnel encapsulate (erratum E13)."""
+    """Encapsulation at the two ends of a tunnel (erratum E13)."""
 
     GRE = 0
     SRV6 = 1

@@ -1,6 +1,6 @@
-"""Mobility Headers taken apart for people: every octet, by the descriptions that parse and build, with what is wrong.
+"""Dissection of Mobility Headers for people: every octet, by the descriptions that parse and build, with all faults.
 
-Dissection goes on behind a fault as far as the rest can be told, where parsing ends at the first.
+Dissection goes on behind a fault as far as possible, where parsing ends at the first.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from ryu_pmipls.wire.wire_error import WireError
 
 @dataclass(frozen=True)
 class Part:
-    """A stretch of a Mobility Header: where it starts, how long it is, what it says, what is wrong with it.
+    """A stretch of a Mobility Header: its start, length, value and fault.
 
     Its ``parts`` follow each other without a gap; those of the whole cover it.
     """
@@ -51,7 +51,7 @@ class Part:
     fault: WireError | None = None
 
     def faults(self) -> Iterator[WireError]:
-        """What is wrong, in the order of the octets."""
+        """Faults of the part, in the order of the octets."""
         if self.fault is not None:
             yield self.fault
         for part in self.parts:
@@ -68,7 +68,7 @@ def dissect(
 ) -> Part:
     """The parts of a Mobility Header, whatever the octets; it has a fault when, and only when, ``parse`` refuses it.
 
-    Without the addresses neither the checksum is verified nor the sender that some messages name.
+    Without the addresses, neither the checksum nor the sender that some messages name is verified.
     """
     fault = _fault(check_size, data)
     if fault is not None:
@@ -193,7 +193,7 @@ def _shown(field: Field, raw: bytes) -> str:
 
 
 def _octets(name: str, data: bytes, offset: int, fault: WireError | None = None) -> Part:
-    """What is not taken apart further: all octets from ``offset`` on."""
+    """All octets from ``offset`` on, not dissected further."""
     return Part(name, offset, len(data) - offset, data[offset:].hex(" "), fault=fault)
 
 

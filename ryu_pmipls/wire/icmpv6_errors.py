@@ -1,6 +1,6 @@
-"""ICMPv6 error messages (RFC 4443): what a router answers to a packet that it cannot deliver.
+"""ICMPv6 error messages (RFC 4443): a router's answers to packets that it cannot deliver.
 
-Both come and go as whole packets from the IPv6 header on.
+Packets and answers are whole packets from the IPv6 header on.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _VERSION = 6 << 28
 _ICMPV6 = 58
 _ERROR = Struct("!BBHI")  # type, code, checksum, and the MTU of Packet Too Big
 _HOP_LIMIT = 64
-#: An error message is no longer than what every link takes (RFC 4443, section 2.4 (c)).
+#: Longest error message in octets: the MTU that every link has (RFC 4443, section 2.4 (c)).
 _LONGEST = 1280
 #: Extension headers with their length in their second octet: hop-by-hop options, routing, destination options,
 #: mobility, HIP, shim6 (RFC 7045).
@@ -28,7 +28,7 @@ _REDIRECT = 137
 
 
 class ErrorType(IntEnum):
-    """Types of error messages; in all of them code 0 is sent."""
+    """Types of error messages; all are sent with code 0."""
 
     DESTINATION_UNREACHABLE = 1  # no route to destination
     PACKET_TOO_BIG = 2
@@ -37,7 +37,7 @@ class ErrorType(IntEnum):
 
 @dataclass(frozen=True)
 class Packet:
-    """What a router looks at; ``upper`` is where the header behind all extension headers begins, as far as is told."""
+    """Packet as a router sees it; ``upper`` is the offset of the header behind all extension headers, if known."""
 
     source: IPv6Address
     destination: IPv6Address
@@ -49,18 +49,18 @@ class Packet:
 
     @property
     def answerable(self) -> bool:
-        """Whether RFC 4443, section 2.4 (e), lets a unicast packet be answered with an error message."""
+        """True when RFC 4443, section 2.4 (e), allows an error message in answer to a unicast packet."""
         if self.source.is_multicast or self.source.is_unspecified or self.destination.is_multicast:
             return False
         if self.upper_protocol != _ICMPV6:
             return True
-        # Of a later fragment, or one cut short, it cannot be told that it is no error message.
+        # A later fragment, or one cut short, may belong to an error message: that cannot be told.
         kind = self.octets[self.upper] if self.first_fragment and self.upper < len(self.octets) else 0
         return kind >= 128 and kind != _REDIRECT
 
 
 def parse_packet(octets: bytes) -> Packet:
-    """The packet that begins ``octets``, without what pads the frame; ``WireError`` when it is none."""
+    """The packet that begins ``octets``, without the frame's padding; ``WireError`` when it is none."""
     if len(octets) < _HEADER.size:
         raise WireError("truncated", f"a packet of {len(octets)} octets has no IPv6 header")
     version, length, protocol, hop_limit, source, destination = _HEADER.unpack_from(octets)

@@ -1,12 +1,12 @@
-"""Descriptions of octet layouts, and what is compiled from them.
+"""Descriptions of octet layouts, and the functions compiled from them.
 
 A layout is a sequence of fields. All but the last have a fixed width and go through one prebuilt ``struct``; the last
-may be a *tail*, which takes what the enclosing length leaves. Every field says how to turn what ``struct`` gives into
-what the message object holds (its decoder) and back (its encoder); ``None`` means that they are the same. Both raise
-``ValueError`` for a value that the field cannot hold.
+may be a *tail*, which takes the octets that the enclosing length leaves. Every field has a decoder, which turns the
+value from ``struct`` into the value in the message object, and an encoder for the way back; ``None`` means that both
+values are the same. Both raise ``ValueError`` for a value that the field cannot hold.
 
 From its fields each layout makes the source text of the two functions that parse and build it, as dataclasses do for
-their constructors: a loop over descriptions would take several times as long as what it does
+their constructors: a loop over descriptions would take several times as long as the work itself
 (docs/measurements.md).
 """
 
@@ -28,7 +28,7 @@ from typing import Any, ClassVar, TypeVar
 Converter = Callable[[Any], Any]
 Record = TypeVar("Record")
 
-#: Addresses are immutable and come again and again, and to make one is the dearest step of parsing.
+#: Cache of addresses: they are immutable and recur, and making one is the most expensive step of parsing.
 _ipv6 = lru_cache(maxsize=4096)(IPv6Address)
 
 _EPOCH = datetime(1970, 1, 1)
@@ -37,13 +37,13 @@ _UNSIGNED = {1: "B", 2: "H", 4: "I", 8: "Q"}
 
 @dataclass(frozen=True, kw_only=True)
 class Field:
-    """One field: the attribute that holds it, what ``struct`` calls it, its width, and words for the reference."""
+    """One field: the attribute that holds it, its ``struct`` code, its width, and words for the reference."""
 
     name: str
     octets: int = 0
     text: str = ""
 
-    #: What the reference calls this kind of field.
+    #: Name of this kind of field in the reference.
     kind: ClassVar[str]
 
     @property
@@ -57,7 +57,7 @@ class Field:
         return None
 
     def value(self, data: bytes) -> Any:
-        """What the message object holds for these octets; ``ValueError`` for a value that is not allowed."""
+        """Value that the message object holds for these octets; ``ValueError`` for a value that is not allowed."""
         (raw,) = Struct(f"!{self.code}").unpack(data)
         decode = self.decoder()
         return raw if decode is None else decode(raw)
@@ -156,7 +156,7 @@ class Flags(Field):
 
 
 class _FlagSets(dict[int, IntFlag]):
-    """The sets of flags by their numbers: to look one up is far quicker than to call the class."""
+    """The sets of flags by their numbers: a look-up is far quicker than a call of the class."""
 
     def __init__(self, flags: type[IntFlag]) -> None:
         self._flags = flags
@@ -251,7 +251,7 @@ class Ipv4(Field):
 
 
 class Tail(Field, ABC):
-    """The last field of a layout, which takes the octets that are left: n times ``step``, or one of ``allowed``."""
+    """The last field of a layout, which takes the remaining octets: n times ``step``, or one of ``allowed``."""
 
     allowed: ClassVar[tuple[int, ...]] = ()
 
@@ -260,7 +260,7 @@ class Tail(Field, ABC):
         return 1
 
     def fits(self, octets: int) -> bool:
-        """Whether the field can be that long."""
+        """True when the field can be that long."""
         return octets in self.allowed if self.allowed else octets % self.step == 0
 
     def value(self, data: bytes) -> Any:
@@ -268,11 +268,11 @@ class Tail(Field, ABC):
 
     @abstractmethod
     def decode(self, data: bytes) -> Any:
-        """What the message object holds for these octets."""
+        """Value that the message object holds for these octets."""
 
     @abstractmethod
     def encode(self, value: Any) -> bytes:
-        """The octets for what the message object holds."""
+        """The octets for a value in the message object."""
 
 
 class Octets(Tail):
@@ -360,8 +360,8 @@ class Repeated(Tail):
 class Layout:
     """Fields in the order of the wire, compiled. A layout belongs to one class, a frozen dataclass with slots.
 
-    ``octets`` is the width of all but the tail; ``lengths`` are those up to 255 that the whole can have.
-    ``unpack_from(data, start)`` gives what ``struct`` finds in the fields but the tail, and ``build(record)`` the
+    ``octets`` is the width of all but the tail; ``lengths`` are the lengths up to 255 that the whole can have.
+    ``unpack_from(data, start)`` gives the values from ``struct`` for all fields but the tail, and ``build(record)`` the
     octets of an object; ``ValueError`` for a value that its field cannot hold.
     """
 
@@ -380,7 +380,7 @@ class Layout:
         self.build = self._compile_builder()
 
     def fits(self, octets: int) -> bool:
-        """Whether so many octets can hold this layout."""
+        """True when this layout can have that many octets."""
         rest = octets - self.octets
         return rest == 0 if self.tail is None else rest >= 0 and self.tail.fits(rest)
 
@@ -394,7 +394,7 @@ class Layout:
         return f"{self.octets} or more" if self.tail.step == 1 else f"{self.tail.step}n + {self.octets}"
 
     def parse(self, kind: type[Record], data: bytes, start: int, stop: int, **others: Any) -> Record:
-        """The object of the layout's class in ``data[start:stop]``, whose length must be one that fits.
+        """The object of the layout's class in ``data[start:stop]``, whose length must fit.
 
         ``others`` are attributes that are not in the layout; ``ValueError`` for a value that is not allowed.
         """
@@ -428,10 +428,10 @@ def build(record):
         return names["build"]  # type: ignore[no-any-return]
 
     def _compile_parsers(self, kind: type[Any]) -> None:
-        """Put compiled functions into the place of ``parse`` and ``parse_all``.
+        """Put compiled functions in the place of ``parse`` and ``parse_all``.
 
-        They fill the slots of a new object one by one, and so do what the constructor of a frozen dataclass does in
-        half the time.
+        They fill the slots of a new object one by one, and so take half the time of the constructor of a frozen
+        dataclass.
         """
         names: dict[str, Any] = {
             "new": object.__new__,

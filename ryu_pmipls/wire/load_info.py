@@ -13,7 +13,7 @@ MAXIMUM_MAGS = 12
 
 
 def split_load_info(info: LoadInfo, limit: int = MAXIMUM_MAGS) -> list[LoadInfo]:
-    """The messages, each with at most ``limit`` MAGs, that report what ``info`` does.
+    """The messages, each with at most ``limit`` MAGs, that together make the same report as ``info``.
 
     Every one has the whole node's ``cpu`` and ``total_packets``. When ``info`` has a ``LoadInfoPart``, every message
     gets one with the same window and its own index; otherwise they go without.
@@ -41,7 +41,7 @@ class _Pending:
 class LoadInfoMerger:
     """Puts split reports together again, by LMA and window.
 
-    It remembers one report of each LMA, so feed it from known LMAs only (erratum E7).
+    A merger remembers one report of each LMA, so feed it from known LMAs only (erratum E7).
     """
 
     def __init__(self) -> None:

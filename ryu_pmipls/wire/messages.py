@@ -1,4 +1,4 @@
-"""Mobility Header messages: what each holds, and the one description of its octets."""
+"""Mobility Header messages: the content of each, and the one description of its octets."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ryu_pmipls.wire.codepoints import (
 from ryu_pmipls.wire.layout import Counter, Flags, Fraction, Ipv6, Layout, Number, Repeated, Reserved
 from ryu_pmipls.wire.options.option import HasOptions, Option
 
-#: Length of the prefixes that Route_adjust names, which has no field for it (erratum E14).
+#: Length of the prefixes in a Route_adjust, which has no field for it (erratum E14).
 ROUTE_PREFIX_LENGTH = 64
 
 _UNSPECIFIED = IPv6Address("::")
@@ -32,12 +32,12 @@ _REQUEST = HeartbeatFlag(0)
 
 @dataclass(frozen=True)
 class MessageDescription:
-    """A message: name, where it is defined, how it is told apart, and its octets up to the mobility options.
+    """A message: name, defining document, distinguishing numbers, and its octets up to the mobility options.
 
     ``number`` is the Mobility Header type; ``inner`` the first octet of the message data where one type carries
     several messages. A message of the draft has neither but ``code_point``, the attribute of ``CodePoints`` with its
     inner type, and a Length octet after that. ``drafted_length`` is a Length that the draft prescribes although the
-    message is longer (erratum E3). ``sender`` is a field that has to name the source of the packet.
+    message is longer (erratum E3). ``sender`` is a field that must name the source of the packet.
     """
 
     title: str
@@ -51,7 +51,7 @@ class MessageDescription:
 
 
 class Message(HasOptions):
-    """What all messages have in common."""
+    """Base of all messages."""
 
     __slots__ = ()
 
@@ -104,7 +104,7 @@ class BindingAcknowledgement(Message):
 
 @dataclass(frozen=True, slots=True)
 class BindingError(Message):
-    """Something was received that cannot be processed; ``status`` is a ``BindingErrorStatus``."""
+    """Report of a message that cannot be processed; ``status`` is a ``BindingErrorStatus``."""
 
     status: int
     home_address: IPv6Address = _UNSPECIFIED
@@ -143,7 +143,7 @@ class Heartbeat(Message):
 
 @dataclass(frozen=True, slots=True)
 class BindingRevocationIndication(Message):
-    """Bindings are revoked; ``trigger`` is a ``RevocationTrigger``."""
+    """Revocation of bindings; ``trigger`` is a ``RevocationTrigger``."""
 
     trigger: int
     sequence: int
@@ -300,13 +300,13 @@ class LoadInfo(Message):
 
     @property
     def understated(self) -> bool:
-        """Whether the total reported is less than the sum of the MAGs, which makes the report doubtful."""
+        """True when the reported total is less than the sum of the MAGs, which makes the report doubtful."""
         return self.total_packets < self.total
 
 
 @dataclass(frozen=True, slots=True)
 class LoadAdjust(Message):
-    """Load_adjust: what the MAG sends to ``old_lma`` it is to send to ``new_lma``."""
+    """Load_adjust: the MAG must send to ``new_lma`` all traffic that it sends to ``old_lma``."""
 
     old_lma: IPv6Address
     new_lma: IPv6Address
@@ -327,8 +327,8 @@ class LoadAdjust(Message):
 class RouteAdjust(Message):
     """Route_adjust: ``prefix`` has moved from ``old_mag`` to ``new_mag``; ``::`` for none or unknown.
 
-    ``length_as_drafted`` tells of a received message that its Length was the draft's 32 instead of 48 (erratum E3);
-    it is worth a log entry and makes no difference otherwise.
+    ``length_as_drafted`` is true for a received message whose Length was the draft's 32 instead of 48 (erratum E3);
+    that is worth a log entry and makes no difference otherwise.
     """
 
     prefix: IPv6Address
@@ -355,7 +355,7 @@ class RouteAdjust(Message):
         return IPv6Network((self.prefix, ROUTE_PREFIX_LENGTH), strict=False)
 
 
-#: All messages that are spoken here.
+#: All supported messages.
 MESSAGES: tuple[type[Message], ...] = (
     BindingUpdate,
     BindingAcknowledgement,

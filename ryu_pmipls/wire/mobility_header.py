@@ -31,7 +31,7 @@ def parse(
 ) -> Message:
     """The message in one Mobility Header, which is all octets of the datagram from ``source`` to ``destination``.
 
-    ``WireError`` when it is to be dropped, and nothing else, whatever the octets. Options come in the order of the
+    ``WireError`` when it must be dropped, and no other exception, whatever the octets. Options come in the order of the
     message, without padding; unknown ones as ``UnknownOption``. ``lenient`` accepts a Route_adjust with the draft's
     wrong Length (erratum E3). The order of the checks is that of RFC 6275, section 9.2.
     """
@@ -78,7 +78,7 @@ def build(
 
 
 def with_options(data: bytes, options: Iterable[Option], vendor_id: int) -> bytes:
-    """What a Mobility Header becomes with ``options`` behind what it has, aligned, and padded to a multiple of 8."""
+    """A Mobility Header with ``options`` appended, aligned, and padded to a multiple of 8."""
     parts = [data]
     size = len(data)
     for option in options:
@@ -101,19 +101,19 @@ def sealed(data: bytes, source: IPv6Address, destination: IPv6Address) -> bytes:
 
 
 def check_size(data: bytes) -> None:
-    """``WireError`` for too few octets to tell a message by."""
+    """Raise ``WireError`` for too few octets to recognise a message."""
     if len(data) < _SHORTEST:
         raise WireError("truncated", f"{len(data)} octets are no Mobility Header")
 
 
 def check_checksum(data: bytes, source: IPv6Address, destination: IPv6Address) -> None:
-    """``WireError`` when the checksum is wrong."""
+    """Raise ``WireError`` when the checksum is wrong."""
     if checksum(source, destination, MOBILITY_HEADER, data):
         raise WireError("checksum", "the checksum is wrong")
 
 
 def check_sender(message: Message, source: IPv6Address) -> None:
-    """``WireError`` when the message has to name the node that sends it, and names another."""
+    """Raise ``WireError`` when the message must name the node that sends it, and names another."""
     description = message.description
     if description.sender is not None:
         sender = getattr(message, description.sender)

@@ -1,6 +1,6 @@
 """Neighbour discovery (RFC 4861) in whole Ethernet frames: router and neighbour solicitations and advertisements.
 
-To a mobile node all MAGs of the domain are one router: with the link-local and link-layer address of RFC 6543.
+To a mobile node all MAGs of the domain are one router, with the link-local and link-layer address of RFC 6543.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _SOLICITED_NODES = IPv6Network("ff02::1:ff00:0/104")
 
 _ETHERTYPE_IPV6 = 0x86DD
 _ICMPV6 = 58
-#: Neighbour discovery is sent with this hop limit, so that none from off the link is believed.
+#: Hop limit of neighbour discovery, so that no message from off the link is believed.
 _HOP_LIMIT = 255
 #: Longest router lifetime that fits, in seconds (RFC 8319).
 _LONGEST_ROUTER_LIFETIME = 65535
@@ -134,7 +134,7 @@ class Mtu(Option):
 
 @dataclass(frozen=True)
 class FrameDescription:
-    """A neighbour discovery message: ICMPv6 type, name, where it is defined, its octets after the checksum."""
+    """A neighbour discovery message: ICMPv6 type, name, defining document, and its octets after the checksum."""
 
     number: int
     title: str
@@ -143,7 +143,7 @@ class FrameDescription:
 
 
 class Frame(HasOptions):
-    """What all neighbour discovery messages have in common."""
+    """Base of all neighbour discovery messages."""
 
     __slots__ = ()
 
@@ -171,7 +171,7 @@ class RouterSolicitation(Frame):
 
 @dataclass(frozen=True, slots=True)
 class RouterAdvertisement(Frame):
-    """A router tells of itself and the link; ``router_lifetime`` in seconds, 0: not a default router."""
+    """A router describes itself and the link; ``router_lifetime`` in seconds, 0: not a default router."""
 
     link_layer_source: bytes
     link_layer_destination: bytes
@@ -200,7 +200,7 @@ class RouterAdvertisement(Frame):
 
 @dataclass(frozen=True, slots=True)
 class NeighbourSolicitation(Frame):
-    """A node asks for the link-layer address of ``target``; from ``::``, whether anyone has that address."""
+    """A node asks for the link-layer address of ``target``; from ``::``, it asks if any other node has that address."""
 
     link_layer_source: bytes
     link_layer_destination: bytes
@@ -243,7 +243,7 @@ FRAMES: dict[int, type[Frame]] = {
     for kind in (RouterSolicitation, RouterAdvertisement, NeighbourSolicitation, NeighbourAdvertisement)
 }
 
-#: The options that are spoken here, by type; others are skipped.
+#: Supported options by type; others are skipped.
 DISCOVERY_OPTIONS: dict[int | None, type[Option]] = {
     kind.description.number: kind for kind in (SourceLinkLayerAddress, TargetLinkLayerAddress, PrefixInformation, Mtu)
 }
@@ -252,7 +252,7 @@ DISCOVERY_OPTIONS: dict[int | None, type[Option]] = {
 def parse_frame(frame: bytes) -> Frame | None:
     """The neighbour discovery message in an Ethernet frame; ``None`` when it holds something else.
 
-    ``WireError`` when RFC 4861 (sections 6.1 and 7.1) has it dropped, and nothing else, whatever the octets.
+    ``WireError`` when RFC 4861 (sections 6.1 and 7.1) has it dropped, and no other exception, whatever the octets.
     Frames with a VLAN tag and packets with extension headers count as something else.
     """
     start = _HEADERS.size
@@ -320,7 +320,7 @@ def build_frame(message: Frame) -> bytes:
 
 
 def router_solicitation(link_layer_source: bytes, source: IPv6Address = UNSPECIFIED) -> RouterSolicitation:
-    """What a mobile node sends after it has attached."""
+    """The solicitation that a mobile node sends after it has attached."""
     options = () if source == UNSPECIFIED else (SourceLinkLayerAddress(link_layer_source),)
     return RouterSolicitation(link_layer_source, multicast_link_layer(ALL_ROUTERS), source, ALL_ROUTERS, options)
 
@@ -335,8 +335,8 @@ def router_advertisement(
     """The MAG's advertisement to one mobile node: its home network prefixes, for ``lifetime`` seconds.
 
     A lifetime of 0 withdraws the prefixes and the router; ``withdrawn`` are prefixes that end while the router stays
-    (RFC 5213, section 6.12). It goes to all nodes in IPv6 but to one on the link, so that no other node on it learns
-    the prefixes (RFC 6085). ``mtu`` in octets.
+    (RFC 5213, section 6.12). The IPv6 destination is all nodes, but the link-layer destination one node, so that no
+    other node on the link learns the prefixes (RFC 6085). ``mtu`` in octets.
     """
     seconds = min(lifetime, 0xFFFFFFFF)
     lifetimes = [(prefix, seconds) for prefix in prefixes] + [(prefix, 0) for prefix in withdrawn]
@@ -354,8 +354,8 @@ def router_advertisement(
 def neighbour_advertisement(solicitation: NeighbourSolicitation) -> NeighbourAdvertisement:
     """The MAG's answer to a solicitation for ``ROUTER_ADDRESS``.
 
-    To duplicate address detection (source ``::``) it goes to all nodes and is not called solicited (RFC 4861,
-    section 7.2.4). Whoever calls makes sure that the target is the router: for no other may a MAG answer.
+    In answer to duplicate address detection (source ``::``) it goes to all nodes and is not marked solicited (RFC 4861,
+    section 7.2.4). The caller makes sure that the target is the router: a MAG may answer for no other.
     """
     flags = NeighbourFlag.R | NeighbourFlag.O
     if solicitation.source == UNSPECIFIED:
@@ -375,7 +375,7 @@ def neighbour_advertisement(solicitation: NeighbourSolicitation) -> NeighbourAdv
 
 
 def neighbour_solicitation(link_layer_destination: bytes, target: IPv6Address) -> NeighbourSolicitation:
-    """The MAG asks the node that has the address ``target`` whether it is still there (RFC 4861, section 7.3.3)."""
+    """The MAG's probe of the node with the address ``target``: is it still there? (RFC 4861, section 7.3.3)"""
     return NeighbourSolicitation(
         ROUTER_LINK_LAYER_ADDRESS,
         link_layer_destination,
@@ -419,7 +419,7 @@ def _build_option(option: Option) -> bytes:
 
 
 def _fault(message: Frame) -> str | None:
-    """What RFC 4861 says a message of this kind must not be, if it is that."""
+    """Property of the message that RFC 4861 forbids for this kind; None if it has none."""
     unspecified = message.source == UNSPECIFIED
     if isinstance(message, (NeighbourSolicitation, NeighbourAdvertisement)) and message.target.is_multicast:
         return f"has the multicast target {message.target}"

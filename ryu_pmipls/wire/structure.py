@@ -1,4 +1,4 @@
-"""How a Mobility Header is put together (RFC 6275, section 6.1): what parsing, building and dissection have in common.
+"""Structure of a Mobility Header (RFC 6275, section 6.1), common to parsing, building and dissection.
 
 A message of the draft is its TLV directly behind the checksum (errata E1 and E2): the inner type, a Length, the body;
 mobility options may follow it.
@@ -25,9 +25,9 @@ HEADER = Layout(
     Reserved(1),
     Number(name="checksum", octets=2),
 )
-#: What a message of the draft begins with, and every option but Pad1.
+#: Start of a message of the draft, and of every option but Pad1.
 TYPE_LENGTH = Layout(Number(name="type", octets=1), Number(name="length", octets=1))
-#: What a message begins with that shares its Mobility Header type with another.
+#: Start of a message that shares its Mobility Header type with another.
 INNER_TYPE = Layout(Number(name="type", octets=1))
 
 
@@ -55,7 +55,7 @@ def _kinds(code_points: CodePoints) -> dict[int, dict[int | None, type[Message]]
 
 
 def message_class(data: bytes, code_points: CodePoints) -> type[Message]:
-    """Which message it is; ``WireError`` for none that is spoken here."""
+    """Class of the message; ``WireError`` for an unsupported one."""
     kinds = _kinds(code_points).get(data[2])
     if kinds is None:
         raise WireError("unknown-type", f"Mobility Header type {data[2]} is not spoken here")
@@ -66,7 +66,7 @@ def message_class(data: bytes, code_points: CodePoints) -> type[Message]:
 
 
 def check_header(data: bytes) -> None:
-    """``WireError`` unless nothing follows the Mobility Header, neither by Payload Proto nor by Header Len."""
+    """Raise ``WireError`` if anything follows the Mobility Header, by Payload Proto or by Header Len."""
     if data[0] != NO_NEXT_HEADER:
         raise WireError("payload-proto", f"Payload Proto is {data[0]}, not {NO_NEXT_HEADER}")
     if len(data) != 8 * data[1] + 8:
@@ -74,7 +74,7 @@ def check_header(data: bytes) -> None:
 
 
 def extent(kind: type[Message], data: bytes, lenient: bool) -> tuple[int, int, bool]:
-    """Where the fields of a message start and stop, and whether its Length was the draft's wrong one (erratum E3)."""
+    """Start and stop of a message's fields, and true if its Length was the draft's wrong one (erratum E3)."""
     description = kind.description
     layout = description.layout
     if description.code_point is None:
@@ -96,7 +96,7 @@ def extent(kind: type[Message], data: bytes, lenient: bool) -> tuple[int, int, b
 
 
 def option_extents(data: bytes, position: int) -> Iterator[tuple[int, int, int, int]]:
-    """The options from ``position`` on, with those that pad: Type, position, where the data starts and stops.
+    """The options from ``position`` on, with padding: Type, position, start and stop of the data.
 
     ``WireError`` when one runs past the end.
     """
@@ -117,7 +117,7 @@ def option_extents(data: bytes, position: int) -> Iterator[tuple[int, int, int, 
 
 
 def own_option(data: bytes, start: int, stop: int, vendor_id: int) -> tuple[type[Option], int]:
-    """Which option of ours a vendor-specific one carries, and where its fields start, behind vendor and sub-type.
+    """Class of our own option in a vendor-specific one, and the start of its fields, behind vendor and sub-type.
 
     ``VendorSpecific`` itself, and ``start``, when it carries none.
     """

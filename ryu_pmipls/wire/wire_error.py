@@ -1,10 +1,10 @@
-"""What the codecs raise on octets that they refuse."""
+"""The exception that the codecs raise on octets that they refuse."""
 
 from __future__ import annotations
 
 from typing import Literal, get_args
 
-#: Why something received was refused; the names of the counters.
+#: Reasons for refusing received octets; the names of the counters.
 Reason = Literal[
     "truncated",  # ends before its own fixed part does
     "length",  # its length fields and the octets received disagree
@@ -21,7 +21,7 @@ REASONS: tuple[Reason, ...] = get_args(Reason)
 
 
 class WireError(Exception):
-    """Received octets are refused; ``reason`` is one of ``REASONS``, the text says what is wrong where."""
+    """Refusal of received octets; ``reason`` is one of ``REASONS``, the text names the fault and its place."""
 
     def __init__(self, reason: Reason, text: str) -> None:
         super().__init__(text)

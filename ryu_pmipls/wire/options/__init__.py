@@ -1,6 +1,6 @@
-"""Mobility options: what each holds, and the one description of its octets.
+"""Mobility options: the content of each, and the one description of its octets.
 
-Each module has the options of an RFC or a purpose. Every option class in one of them is spoken here.
+Each module has the options of an RFC or a purpose. Every option class in one of them is supported.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from ryu_pmipls.wire.options import mobility_authentication as authentication
 from ryu_pmipls.wire.options import redirect_options as redirection
 from ryu_pmipls.wire.options.option import Option
 
-#: In the order of docs/messages.md.
+#: Modules in the order of docs/messages.md.
 _MODULES = (mobile_ipv6, authentication, proxy_mobile_ipv6, ipv4, redirection, own)
 
 
@@ -23,7 +23,7 @@ def _all() -> Iterator[type[Option]]:
                 yield found
 
 
-#: The options that are spoken here, by Type.
+#: Supported options by Type.
 OPTIONS: dict[int, type[Option]] = {
     option.description.number: option for option in _all() if option.description.number is not None
 }

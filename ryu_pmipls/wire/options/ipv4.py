@@ -12,7 +12,7 @@ from ryu_pmipls.wire.options.option import Option, OptionDescription
 
 @dataclass(frozen=True, slots=True)
 class Ipv4HomeAddressRequest(Option):
-    """The IPv4 home address that is asked for; 0.0.0.0 asks the LMA for one."""
+    """The requested IPv4 home address; 0.0.0.0 asks the LMA for one."""
 
     prefix_length: int
     address: IPv4Address
@@ -67,7 +67,7 @@ class Ipv4DefaultRouterAddress(Option):
 
 @dataclass(frozen=True, slots=True)
 class Ipv4DhcpSupportMode(Option):
-    """Whether the MAG is the mobile node's DHCP server (flag S) or a relay."""
+    """Role of the MAG for the mobile node: DHCP server (flag S) or relay."""
 
     flags: DhcpSupportFlag
 

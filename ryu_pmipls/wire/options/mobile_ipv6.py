@@ -27,7 +27,7 @@ class AlternateCareOfAddress(Option):
 
 @dataclass(frozen=True, slots=True)
 class MobileNodeIdentifier(Option):
-    """Who the mobile node is; by default a network access identifier such as ``mn1@example.net``."""
+    """Identity of the mobile node; by default a network access identifier such as ``mn1@example.net``."""
 
     identifier: bytes
     subtype: int = IdentifierSubtype.NAI

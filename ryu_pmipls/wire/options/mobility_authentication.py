@@ -31,7 +31,7 @@ class Authentication(Option):
 
 @dataclass(frozen=True, slots=True)
 class ReplayProtection(Option):
-    """When an authenticated message was sent: 1/2**32 s since the start of 1900, modulo 2**64 (the format of NTP)."""
+    """Sending time of an authenticated message: 1/2**32 s since the start of 1900, modulo 2**64 (the format of NTP)."""
 
     timestamp: int
 

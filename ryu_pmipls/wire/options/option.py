@@ -1,4 +1,4 @@
-"""What an option is: its description, what all have in common, and how its fields are parsed."""
+"""Options: their description, their common base, and the parsing of their fields."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PAD_N = 1
 
 @dataclass(frozen=True)
 class OptionDescription:
-    """A mobility option: number, name, where it is defined, and its octets after Type and Length.
+    """A mobility option: number, name, defining document, and its octets after Type and Length.
 
     ``alignment`` (x, y) means that Type is sent at a multiple of x, plus y, from the start of the Mobility Header;
     ``alignment_by_length`` has exceptions for some values of Length. On receipt any offset is accepted.
@@ -33,7 +33,7 @@ class OptionDescription:
 
 
 class Option:
-    """What all mobility options have in common."""
+    """Base of all mobility options."""
 
     __slots__ = ()
 
@@ -64,9 +64,9 @@ class HasOptions:
 
 @dataclass(frozen=True, slots=True)
 class UnknownOption(Option):
-    """An option of a type that is not spoken here: kept, so that it can be shown, and to be ignored otherwise.
+    """An option of an unsupported type: kept, so that it can be shown, and ignored otherwise.
 
-    It is sent as it is, unaligned; ``type`` is 2..255.
+    It is sent unchanged and unaligned; ``type`` is 2..255.
     """
 
     type: int

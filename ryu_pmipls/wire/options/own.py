@@ -30,7 +30,7 @@ class Attachment(Option):
 
 @dataclass(frozen=True, slots=True)
 class CoreGateway(Option):
-    """In Load_info: the link-layer address to which an LMA sends what leaves the domain."""
+    """In Load_info: the link-layer address to which an LMA sends traffic that leaves the domain."""
 
     link_layer_address: bytes
 
@@ -71,7 +71,7 @@ class LoadInfoPart(Option):
 
 @dataclass(frozen=True, slots=True)
 class TunnelStatus(Option):
-    """In Tnl_ack: whether the LMA accepts the tunnel, and how it encapsulates (erratum E13)."""
+    """In Tnl_ack: the LMA's acceptance or refusal of the tunnel, and its encapsulation (erratum E13)."""
 
     status: int
     encapsulation: int
@@ -89,7 +89,7 @@ class TunnelStatus(Option):
 
 @dataclass(frozen=True, slots=True)
 class UplinkShare(Option):
-    """In Load_adjust, once for each LMA: how many ``slots`` of all of the MAG's uplink it carries from now on."""
+    """In Load_adjust, once for each LMA: the number of ``slots`` of the MAG's uplink that it carries from now on."""
 
     lma: IPv6Address
     slots: int
@@ -107,7 +107,7 @@ class UplinkShare(Option):
 
 @dataclass(frozen=True, slots=True)
 class Drain(Option):
-    """In Load_adjust to an LMA: whether it shall give up all its sessions and take none, on the operator's word."""
+    """In Load_adjust to an LMA: the operator's order to give up all its sessions and take none, or its end."""
 
     draining: int
 
@@ -121,7 +121,7 @@ class Drain(Option):
 
 @dataclass(frozen=True, slots=True)
 class CoreRoutingStatus(Option):
-    """In Load_info: whether the core network sends the LMA downlink traffic; ``status`` is a ``CoreRouting``."""
+    """In Load_info: state of the core network's downlink routing to the LMA; ``status`` is a ``CoreRouting``."""
 
     status: int
 

@@ -37,7 +37,7 @@ class HomeNetworkPrefix(Option):
 
 @dataclass(frozen=True, slots=True)
 class HandoffIndicator(Option):
-    """Whether the registration is due to a handoff (``Handoff``)."""
+    """Cause of the registration, such as a handoff (``HandoffType``)."""
 
     value: int
 
@@ -51,7 +51,7 @@ class HandoffIndicator(Option):
 
 @dataclass(frozen=True, slots=True)
 class AccessTechnologyType(Option):
-    """Over which kind of link the mobile node is attached (``AccessTechnology``)."""
+    """Kind of link over which the mobile node is attached (``AccessTechnology``)."""
 
     value: int
 
@@ -96,7 +96,7 @@ class LinkLocalAddress(Option):
 
 @dataclass(frozen=True, slots=True)
 class Timestamp(Option):
-    """When the message was sent: 1/65536 s since the start of 1970, UTC (not the format of NTP)."""
+    """Sending time of the message: 1/65536 s since the start of 1970, UTC (not the format of NTP)."""
 
     ticks: int
 
@@ -121,7 +121,7 @@ class Timestamp(Option):
 
 @dataclass(frozen=True, slots=True)
 class RestartCounter(Option):
-    """How often the sender has lost its sessions; in Heartbeat responses only."""
+    """Number of times that the sender has lost its sessions; in Heartbeat responses only."""
 
     counter: int
 

@@ -45,7 +45,7 @@ class Redirect(Option):
 
 @dataclass(frozen=True, slots=True)
 class LoadInformation(Option):
-    """An LMA's load as RFC 6463 has it; not to be confused with the draft's ``LoadInfo`` message."""
+    """An LMA's load as RFC 6463 defines it; not to be confused with the draft's ``LoadInfo`` message."""
 
     priority: int
     sessions: int
