@@ -375,7 +375,7 @@ def neighbour_advertisement(solicitation: NeighbourSolicitation) -> NeighbourAdv
 
 
 def neighbour_solicitation(link_layer_destination: bytes, target: IPv6Address) -> NeighbourSolicitation:
-    """The MAG's probe of the node with the address ``target``: is it still there? (RFC 4861, section 7.3.3)"""
+    """The MAG's probe for the presence of the node with the address ``target`` (RFC 4861, section 7.3.3)."""
     return NeighbourSolicitation(
         ROUTER_LINK_LAYER_ADDRESS,
         link_layer_destination,
