@@ -140,7 +140,7 @@ class RouteManagementServer(PromptApp):
             self.threads.append(hub.spawn(loop))
         self.recovery.ask_mags(self.confirmation, self.clock.now())
         # The present objects stay: the collector need not visit them again and again. And next to none of the objects
-        # of a handover are part of a cycle, so the collector may run less often than after 700 objects.
+        # of a handoff are part of a cycle, so the collector may run less often than after 700 objects.
         gc.collect()
         gc.freeze()
         gc.set_threshold(_NEW_OBJECTS)

@@ -1,4 +1,4 @@
-"""The time of an attachment at the MAG, step by step: the protocol's part of a handover."""
+"""The time of an attachment at the MAG, step by step: the protocol's part of a handoff."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Route_adjusts to LMAs (draft section 3.3), for their own record: the RMS itself changes their switches.
 
-Nobody waits for these, so while handovers are under way they get only a small share of the RMS's time. Each LMA
+Nobody waits for these, so while handoffs are under way they get only a small share of the RMS's time. Each LMA
 has a window of unanswered messages. Of the messages that wait for a place in it, only the latest about a prefix is
 sent. The RMS passes reports of MAGs on to LMAs unchanged.
 """
@@ -18,7 +18,7 @@ from ryu_pmipls.wire import Message
 
 #: Messages that an LMA may leave unanswered.
 WINDOW = 64
-#: Share of the RMS's time that the notifications may take while handovers are under way.
+#: Share of the RMS's time that the notifications may take while handoffs are under way.
 SHARE = 0.01
 #: Octets of the prefix in a Route_adjust; and octets that identify a message: all but its header and checksum.
 _PREFIX = slice(8, 16)
@@ -134,7 +134,7 @@ class LmaNotifier:
         return listener.answered(self._endpoint.encode(message, peer.address))
 
     def send(self, now: float, *, busy: bool) -> None:
-        """Send as much as the windows allow, at ``now`` (seconds); ``busy`` while handovers are under way."""
+        """Send as much as the windows allow, at ``now`` (seconds); ``busy`` while handoffs are under way."""
         begin = self._clock()
         if busy and begin < self._next:
             return

@@ -1,6 +1,6 @@
-"""What a lab leaves in the machine, recorded before it is made, so that it can be removed whatever happened.
+"""Cleanup of a lab: all that it makes in the machine is recorded first, so that it can be removed whatever happened.
 
-The record needs no profile: a lab whose profile is gone, or does not suit this version any more, can be removed too.
+The record needs no profile: a lab whose profile is gone, or no longer suits this version, can be removed too.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ovs_setup.cgroup import CpuGroup
 from ryu_pmipls.lab import namespaces, processes
 from ryu_pmipls.lab.lab_error import LabError
 
-#: Each lab keeps its files in a directory below this one that is called after its prefix.
+#: Parent of the directories of all labs, each named after the lab's prefix.
 STATE = Path("/run/pmipls")
 _RECORD = "lab.json"
 
@@ -27,7 +27,7 @@ Progress = Callable[[str], None]
 
 
 def say_nothing(text: str) -> None:
-    """Progress that nobody wants to see."""
+    """Discard a line of progress."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Remains:
 
 
 def directory(prefix: str) -> Path:
-    """Where a lab keeps its files."""
+    """Directory of a lab's files."""
     return STATE / prefix
 
 
@@ -50,12 +50,12 @@ def prefixes() -> list[str]:
 
 
 def recorded(prefix: str) -> bool:
-    """Whether a lab is up, or something is left of it."""
+    """True when a lab is up, or something is left of it."""
     return (directory(prefix) / _RECORD).exists()
 
 
 def record(prefix: str, remains: Remains) -> None:
-    """Claim the prefix. Of several who try only one succeeds; the others get a ``LabError``."""
+    """Claim the prefix. Only one of several claimants succeeds; the others get a ``LabError``."""
     directory(prefix).mkdir(parents=True, exist_ok=True)
     try:
         descriptor = os.open(directory(prefix) / _RECORD, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)

@@ -23,7 +23,7 @@ _SETTLING = 0.5  # seconds for which a process must live to count as started
 
 
 class Daemons:
-    """Starts, finds and ends them, by name. ``LabError`` with its last words when one does not live on."""
+    """Starts, finds and ends daemons by name. ``LabError`` with its last words when one ends early."""
 
     def __init__(self, profile: Profile, plan: LabLayout, directory: Path, profile_path: Path) -> None:
         self._profile = profile
@@ -45,7 +45,7 @@ class Daemons:
         return self._directory / "log" / f"{name}.log"
 
     def mark(self, name: str) -> str:
-        """What a process of the lab bears in its environment."""
+        """Mark of a process of the lab, in its environment."""
         return f"{self._plan.prefix}:{name}"
 
     def stop(self, name: str) -> None:
@@ -56,7 +56,7 @@ class Daemons:
         self.reap()
 
     def reap(self) -> None:
-        """Let go of those that have ended."""
+        """Reap the daemons that have ended."""
         self._children = [child for child in self._children if child.poll() is None]
 
     # The RMS.
@@ -89,7 +89,7 @@ class Daemons:
     # Agents.
 
     def start_agents(self, nodes: Iterable[Mag | Lma]) -> None:
-        """Start the agents of these nodes, and see whether they live."""
+        """Start the agents of these nodes, and check that they live."""
         started = [(node.name, self._launch_agent(node)) for node in nodes]
         deadline = time.monotonic() + _SETTLING
         while time.monotonic() < deadline:
@@ -126,7 +126,7 @@ class Daemons:
             self._refuse_death(f"the routing daemon of {node}", name, child)
             time.sleep(0.005)
 
-    # How.
+    # Starting.
 
     def _launch(self, name: str, argv: list[str], namespace: str | None) -> subprocess.Popen[bytes]:
         environment = {PROFILE_VARIABLE: str(self._profile_path)}

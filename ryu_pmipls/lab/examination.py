@@ -1,4 +1,4 @@
-"""The doctor in a lab: whether this host can have one, and how its nodes are beside what the profile wants."""
+"""The doctor in a lab: checks that this host can have one, and compares its nodes with the profile."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _HOST = "this host"
 
 
 def lab_purpose(profile: Profile, plan: LabLayout, rms: bool = True) -> Purpose:
-    """What the host of a lab is to be, with an RMS or without; if the lab is up, what is there is its own."""
+    """Purpose of a lab's host, with an RMS or without; if the lab is up, the objects found are its own."""
     up = remains.recorded(plan.prefix)
     return Purpose(
         role=HostRole.LAB,
@@ -46,7 +46,7 @@ def lab_purpose(profile: Profile, plan: LabLayout, rms: bool = True) -> Purpose:
 
 
 def require_fit_host(profile: Profile, plan: LabLayout, rms: bool) -> None:
-    """``LabError`` with all that is wrong with this host for a lab, and what to do, before it or its RMS is started."""
+    """Raise ``LabError`` with all faults of this host and their remedies, before the lab or its RMS is started."""
     purpose = replace(lab_purpose(profile, plan, rms), rms_may_run=False)
     faults = [finding for finding in _examine_host(profile, purpose) if finding.wrong]
     if faults:
@@ -83,7 +83,7 @@ def _examine_host_end(plan: LabLayout) -> list[Finding]:
 
 
 def wanted_nodes(profile: Profile, plan: LabLayout) -> list[WantedNode]:
-    """The nodes of a lab as setting up makes them."""
+    """The nodes of a lab as the set-up makes them."""
     of_the_profile: tuple[Node, ...] = (*profile.mags, *profile.lmas)
     switches = {node.name: node for node in of_the_profile}
     found = []

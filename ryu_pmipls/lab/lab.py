@@ -1,4 +1,4 @@
-"""A lab's life: up, down, what runs in it, and moving mobile nodes about."""
+"""A lab's life: up, down, its processes, and moves of mobile nodes."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class Lab:
     # --- life -------------------------------------------------------------------------------------------------
 
     def up(self, rms: bool = True, agents: bool = True, progress: Progress = say_nothing) -> None:
-        """Create the lab; when that fails, remove what was made of it and say why, with the doctor's findings."""
+        """Create the lab; when that fails, remove all of it and raise the reason, with the doctor's findings."""
         if not self.running():  # else claiming the prefix will say so
             examination.require_fit_host(self.profile, self.plan, rms)
         remains.record(self.plan.prefix, self._remains())
@@ -116,7 +116,7 @@ class Lab:
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(OpenVSwitch.start, self._openvswitches))
             if child is not None:
-                # First the RMS: a switch that does not find it waits longer and longer before it tries again.
+                # The RMS comes first: a switch that does not find it waits longer and longer before it tries again.
                 progress("Route Management Server")
                 self._daemons.await_listener(child)
             progress("bridges, ports, CPU quotas")
@@ -141,7 +141,7 @@ class Lab:
         self._daemons.reap()
 
     def running(self) -> bool:
-        """Whether the lab is up, or there is something left of it."""
+        """True when the lab is up, or something is left of it."""
         return remains.recorded(self.plan.prefix)
 
     def status(self) -> LabStatus:
@@ -326,7 +326,7 @@ class Lab:
         set_up(switch, self.profile, node, "netdev", UNDERLAY_PORT)
         quota = settings(self.profile).lma_cpu.get(node.name)
         if quota is not None:
-            # Only now: setting up is not what the quota is to slow down.
+            # The quota comes only now, for it must not slow down the set-up.
             group = CpuGroup(cpu_group(self.plan.prefix, node.name))
             group.create(quota)
             group.add(switch.vswitchd_pid())

@@ -1,2 +1,2 @@
 class LabError(Exception):
-    """The lab cannot do what was asked. Its text says why and, where there is one, what to do instead."""
+    """A request that the lab cannot carry out. The text gives the reason and, where there is one, the remedy."""

@@ -1,4 +1,4 @@
-"""What a lab consists of, worked out from the profile alone: names, links, addresses. No I/O.
+"""The layout of a lab, derived from the profile alone: names, links, addresses. No I/O.
 
 ::
 
@@ -59,7 +59,7 @@ class AccessPort:
 
 @dataclass(frozen=True)
 class LabLayout:
-    """All that ``Network.build`` creates and ``down`` removes."""
+    """All objects that ``LabLinks.build`` creates and ``down`` removes."""
 
     prefix: str
     nodes: tuple[str, ...]

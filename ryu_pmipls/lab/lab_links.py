@@ -25,7 +25,8 @@ _FORWARDING = 3  # BR_STATE_FORWARDING
 #: Seconds within which a link that was set up must carry frames.
 _LINK_TIMEOUT = 2.0
 
-#: An ordinary host: it solicits, takes router advertisements and forms its address from its link-layer address.
+#: Settings of an ordinary host: it solicits, accepts router advertisements and forms its address from its link-layer
+#: address.
 _MOBILE_NODE = (
     ("conf/all/forwarding", 0),
     ("conf/default/disable_ipv6", 0),
@@ -36,7 +37,7 @@ _MOBILE_NODE = (
     ("conf/default/ignore_routes_with_linkdown", 0),
 )
 _SILENT = (("conf/all/disable_ipv6", 1), ("conf/default/disable_ipv6", 1))
-# Hashing over ports too: otherwise all of one mobile node's downlink would take the same LMA.
+# The hash covers ports too: otherwise all of one mobile node's downlink would take the same LMA.
 _CORRESPONDENT = (("conf/default/accept_ra", 0), ("fib_multipath_hash_policy", 1))
 
 
@@ -93,7 +94,7 @@ class LabLinks:
             _add_address(routing, plan.host_port, plan.host_address)
 
     def attachments(self) -> dict[str, AccessPort]:
-        """Which mobile node is joined to which access port, as the kernel knows it."""
+        """Access port of each mobile node that is joined to one, as the kernel knows it."""
         with self._routing(RADIO) as routing:
             links = {link.get("index"): link for link in routing.get_links()}
         names = {radio_bridge(node): node for node in self.plan.mobile_nodes}
@@ -130,7 +131,7 @@ class LabLinks:
                 _unjoin(routing, old.far_end, mobile_node)
             routing.link("set", index=ends[0], master=bridge, state="up")
             routing.link("set", index=ends[1], state="up")
-            # Until the mobile node's kernel has taken note of the carrier, it drops what it is to send.
+            # Until the mobile node's kernel has noticed the carrier, it drops all packets to send.
             while not (_operational(mobile, own) and all(_forwards(routing, index) for index in ends)):
                 if time.monotonic() > start + _LINK_TIMEOUT:
                     raise LabError(f"the link between {mobile_node} and {to.mag} port {to.port} does not come up")
@@ -162,7 +163,7 @@ class LabLinks:
 
     @contextmanager
     def _solicitor(self, mobile_node: str) -> Iterator[Callable[[], int]]:
-        """What sends a router solicitation (RFC 4861, section 4.1) from the mobile node, prepared beforehand."""
+        """Prepared function that sends a router solicitation (RFC 4861, section 4.1) from the mobile node."""
         with self._routing(mobile_node) as routing:
             index = _index(routing, MOBILE_PORT)
             address = bytes.fromhex(routing.get_links(index)[0].get("address").replace(":", ""))
@@ -252,7 +253,7 @@ def _add_address(routing: Any, port: str, address: IPv6Interface) -> None:
 
 
 def _unjoin(routing: Any, far_end: str, mobile_node: str) -> None:
-    # First of all the carrier goes: to leave a bridge takes the kernel up to 20 ms, in which nobody would know.
+    # The carrier goes first: the kernel takes up to 20 ms to leave a bridge, in which nobody would notice.
     for port in (far_end, mobile_node):
         routing.link("set", index=_index(routing, port), state="down")
     routing.link("set", index=_index(routing, far_end), master=0)

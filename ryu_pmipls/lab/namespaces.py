@@ -30,7 +30,7 @@ def remove(name: str) -> None:
 
 
 def identities(names: Iterable[str]) -> set[tuple[int, int]]:
-    """Device and inode numbers of those namespaces that exist: what /proc/PID/ns/net shows for processes inside."""
+    """Device and inode numbers of those namespaces that exist, as /proc/PID/ns/net shows them for processes inside."""
     found = set()
     for name in names:
         with suppress(OSError):
@@ -51,7 +51,7 @@ def command(name: str | None, argv: Iterable[str]) -> list[str]:
 
 
 def run_in(name: str, function: Callable[[], Result]) -> Result:
-    """Call a function inside a namespace; what it raises is raised here."""
+    """Call a function inside a namespace; its exceptions are raised here."""
     results: list[Result] = []
     failures: list[BaseException] = []
 

@@ -1,4 +1,4 @@
-"""A probe: numbered UDP datagrams at a steady rate from one node to another, and what became of them."""
+"""A probe: numbered UDP datagrams at a steady rate from one node to another, and their fate."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Arrival:
 
 @dataclass(frozen=True)
 class Gap:
-    """A time without arrivals: ``start`` in seconds since 1970, ``lost`` is how many datagrams never came."""
+    """A time without arrivals: ``start`` in seconds since 1970, ``lost`` is the number of datagrams that never came."""
 
     start: float
     milliseconds: float
@@ -42,7 +42,7 @@ class Gap:
 
 @dataclass(frozen=True)
 class ProbeResult:
-    """What the receiver saw of ``sent`` datagrams. ``received`` counts each of them once."""
+    """Result of ``sent`` datagrams at the receiver. ``received`` counts each of them once."""
 
     sent: int
     ended: float  # when the sender stopped, in seconds since 1970
@@ -139,7 +139,7 @@ class Probe:
         _first_line(sender, sender_log)
 
     def stop(self) -> ProbeResult:
-        """End the sender, let what is under way arrive, and count."""
+        """End the sender, let datagrams under way arrive, and count."""
         sender, receiver = self._ends
         _finish(sender)
         time.sleep(_SETTLING)

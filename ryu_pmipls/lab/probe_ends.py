@@ -1,6 +1,6 @@
 """Either of the two ends of a probe, a process of its own: ``python -m ryu_pmipls.lab.probe_ends``.
 
-Imports next to nothing, so that it starts at once on a machine that is busy with what is measured.
+Imports next to nothing, so that it starts at once on a machine that is busy with the measured traffic.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 
 _DATAGRAM = struct.Struct("!QQ")  # number from 0; time of sending, ns since 1970
-#: What the receiver writes down of each datagram: the same, and its time of arrival, ns since 1970.
+#: Receiver's record of each datagram: its number, its time of sending, and its time of arrival, ns since 1970.
 RECORD = struct.Struct("!QQQ")
 _TIMESPEC = struct.Struct("qq")
 _SO_TIMESTAMPNS = 35
@@ -35,7 +35,7 @@ def send(address: str, port: int, rate: int, size: int) -> None:
         try:
             start = time.monotonic()
             while True:
-                # By the clock, not by pauses: a sender that was late catches up and keeps the rate.
+                # The clock sets the pace, not pauses: a sender that was late catches up and keeps the rate.
                 pause = start + sent / rate - time.monotonic()
                 if pause > 0:
                     time.sleep(pause)

@@ -11,7 +11,7 @@ import psutil
 
 from ryu_pmipls.lab import namespaces
 
-#: Environment variable that says to which lab a process belongs, and as what: ``pm:mag1``.
+#: Environment variable that names a process's lab and its part there: ``pm:mag1``.
 MARK = "PMIPLS_LAB_PROCESS"
 
 
@@ -51,7 +51,7 @@ def of_lab(prefix: str, spaces: set[tuple[int, int]]) -> list[psutil.Process]:
 
 
 def stop(processes: Iterable[psutil.Process], patience: float = 3.0) -> None:
-    """SIGTERM, wait for at most ``patience`` seconds, SIGKILL those that are left."""
+    """Send SIGTERM, wait for at most ``patience`` seconds, send SIGKILL to those that are left."""
     alive = list(processes)
     for signal_all in (psutil.Process.terminate, psutil.Process.kill):
         for process in alive:
@@ -63,7 +63,7 @@ def stop(processes: Iterable[psutil.Process], patience: float = 3.0) -> None:
 
 
 def listening_ports(pid: int) -> set[int]:
-    """TCP ports on which somebody listens in the namespace of a process."""
+    """TCP ports with a listener in the namespace of a process."""
     ports = set()
     for table in ("tcp", "tcp6"):
         try:

@@ -43,7 +43,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class FlowResult:
-    """What a flow achieved; ``error`` says what iperf3 complained of, if the flow did not end as it should."""
+    """Result of a flow; ``error`` is iperf3's complaint, if the flow did not end as it should."""
 
     name: str
     protocol: Protocol
@@ -65,7 +65,7 @@ class FlowResult:
         return sum(interval.lost for interval in chosen) / packets if packets else 0.0
 
     def retransmits(self, start: float = 0, end: float = float("inf")) -> int:
-        """Segments that a TCP flow's sender sent again."""
+        """Segments that a TCP flow's sender retransmitted."""
         return sum(interval.retransmits for interval in _between(self.sent, start, end))
 
 
@@ -127,7 +127,7 @@ class Flow:
         self.started = time.time()
 
     def running(self) -> bool:
-        """Whether the flow is still going on; a broken connection ends it."""
+        """True while the flow is going on; a broken connection ends it."""
         return bool(self._processes) and self._processes[-1].poll() is None
 
     def wait(self) -> FlowResult:
@@ -176,12 +176,12 @@ def intervals(document: Mapping[str, Any], started: float) -> tuple[Interval, ..
 
 
 def _signed(number: int) -> int:
-    """A late datagram takes back that it was missed; of an interval with more of those iperf3 tells 2**64 - n."""
+    """Loss count with its sign: a late datagram lowers the count, and iperf3 reports -n as 2**64 - n."""
     return number - 2**64 if number >= 2**63 else number
 
 
 def start(flows: Sequence[Flow]) -> None:
-    """Start several flows at once; ``LabError`` when one cannot be brought to life.
+    """Start several flows at once; ``LabError`` when one cannot be started.
 
     iperf3 begins a UDP flow with one datagram each way and gives up when it is lost, which is likely where other flows
     fill the path already: such a flow is started again.

@@ -1,4 +1,4 @@
-"""Looking again and again until something has come about."""
+"""Polling until an event has happened."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _INTERVAL = 0.1  # s between two looks
 
 
 def until(look: Callable[[], T], timeout: float) -> T:
-    """What ``look`` gives as soon as that is true; what it gave last when it was not within ``timeout`` seconds."""
+    """First true result of ``look``; its last one when none was true within ``timeout`` seconds."""
     deadline = time.monotonic() + timeout
     while not (found := look()) and time.monotonic() < deadline:
         time.sleep(_INTERVAL)
@@ -22,7 +22,7 @@ def until(look: Callable[[], T], timeout: float) -> T:
 
 
 def expect(look: Callable[[], T | None], timeout: float, otherwise: str) -> T:
-    """The same, but a ``LabError`` that says ``otherwise`` when it has not become true."""
+    """First true result of ``look``; ``LabError`` with the text ``otherwise`` after ``timeout`` seconds without one."""
     found = until(look, timeout)
     if not found:
         raise LabError(otherwise)

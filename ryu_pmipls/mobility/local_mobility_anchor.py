@@ -286,7 +286,7 @@ class LocalMobilityAnchor(Machine):
             if match.entry is not None and match.entry.care_of_address == request.care_of_address:
                 self._deregister(match.entry, request, now)
             elif match.entry is not None or not self._redirection.take(request, now):
-                # The old MAG, after a handover: ignore it, without an answer (RFC 5213, section 5.3.5).
+                # The old MAG, after a handoff: ignore it, without an answer (RFC 5213, section 5.3.5).
                 self._report("late-deregistration", f"from {request.source}", identifier=request.identifier.identifier)
         elif match.entry is None:
             self._place(request, now)
@@ -373,7 +373,7 @@ class LocalMobilityAnchor(Machine):
         self._grant(entry, request, now)
 
     def _update(self, entry: BindingCacheEntry, request: Registration, now: float) -> None:
-        """Carry out a refresh, handover or revival."""
+        """Carry out a refresh, handoff or revival."""
         old, told = entry.care_of_address, entry.leaving
         same_access = entry.access_technology == request.access_technology
         self._cache.move(entry, request.care_of_address)

@@ -99,7 +99,7 @@ class Redirection:
     # Places of mobile nodes
 
     def heard(self, message: RouteAdjust) -> None:
-        """Learn from a Route_adjust of the RMS which LMA anchors a mobile node, to find it after a handover."""
+        """Learn from a Route_adjust of the RMS which LMA anchors a mobile node, to find it after a handoff."""
         identifier = message.option(MobileNodeIdentifier)
         attachment = message.option(Attachment)
         if identifier is None:

@@ -155,7 +155,7 @@ class BindingTable:
 
     def update(self, changes: Iterable[RouteChange], now: float) -> list[Update]:
         """Apply changes, one after the other, at ``now`` (seconds since 1970); return the effect of each."""
-        # This loop makes up a good part of a handover's cost: it avoids every call and attribute that it can.
+        # This loop makes up a good part of a handoff's cost: it avoids every call and attribute that it can.
         updates: list[Update] = []
         latest = int((now + self._max_skew) * TICKS_PER_SECOND)
         shards, places, mags = self._shards, self._places, self._mags

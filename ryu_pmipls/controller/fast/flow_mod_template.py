@@ -1,4 +1,4 @@
-"""Flow-mods of one rule as prepared octets with holes: a handover only fills them, in half a microsecond.
+"""Flow-mods of one rule as prepared octets with holes: a handoff only fills them, in half a microsecond.
 
 Ryu's encoding makes the template: Ryu serialises the message of the rule with the lowest and with the highest value of
 each parameter, and the octets where the two differ are its hole. So there is no second encoder, and declaring a rule is

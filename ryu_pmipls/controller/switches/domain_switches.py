@@ -1,4 +1,4 @@
-"""All switches of the domain, and the two changes that load sharing and handovers make to them."""
+"""All switches of the domain, and the two changes that load sharing and handoffs make to them."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class RouteBatch:
         self._silent = silent
         self._done = done
         self._awaited: dict[str, Transaction] = {}  # by the name of the switch
-        # A function, not a method: a method would make a cycle, and leave all objects of a handover to the garbage
+        # A function, not a method: a method would make a cycle, and leave all objects of a handoff to the garbage
         # collector.
         self._next: Callable[[RouteBatch], None] = RouteBatch._finish
         self._forwarding = forwarding

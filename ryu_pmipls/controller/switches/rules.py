@@ -128,7 +128,7 @@ def mag_shape(mag: Mag, binding: Binding) -> tuple[int | None, str | None] | Non
 def mag_binding(profile: Profile, mag: Mag, ports: Ports, binding: Binding) -> Iterator[FlowEntry]:
     """The entries of one binding at a MAG, by the :func:`mag_shape` of the binding.
 
-    A MAG that the mobile node has left forwards late packets. The handover writes that entry once; it expires by
+    A MAG that the mobile node has left forwards late packets. The handoff writes that entry once; it expires by
     itself.
     """
     shape, prefix, node = mag_shape(mag, binding), binding.network, binding.link_layer_address

@@ -1,1 +1,1 @@
-"""What is measured in a lab, and how it is shown: the commands demo, handoffs and measure."""
+"""Measurements in a lab and their presentation: the commands demo, handoffs and measure."""

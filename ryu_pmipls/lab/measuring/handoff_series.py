@@ -1,4 +1,4 @@
-"""Handoffs one after the other under a UDP and a TCP downlink, and what became of each packet."""
+"""Handoffs one after the other under a UDP and a TCP downlink, and the fate of each packet."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from ryu_pmipls.lab.traffic_generator import Flow, FlowResult
 from ryu_pmipls.lab.waiting import expect
 
 PROBE_RATE = 1000  # datagrams per second
-#: Of the TCP transfer, in Mbit/s: what an LMA of the default lab carries besides the probe.
+#: Rate of the TCP transfer, in Mbit/s: an LMA of the default lab carries it besides the probe.
 TCP_RATE = 5.0
 
-_AHEAD = 0.01  # s before a handoff in which what happens belongs to it
+_AHEAD = 0.01  # s before a handoff that count as part of it
 _WARM_UP = 2.0  # s before the first handoff
 _TIMEOUT = 15.0  # s for a mobile node to get an address, or for its route to be in force
 
@@ -30,8 +30,8 @@ class MeasuredHandoff:
     """One handoff, as the probe's receiver saw it.
 
     A lost datagram belongs to the link layer's part if it should have arrived before the new link carried frames, else
-    to the protocol's. ``gap_ms`` is the longest time without arrivals, ``protocol_gap_ms`` how much of it was after
-    the new link carried frames, and ``late`` are datagrams that came after one with a higher number.
+    to the protocol's. ``gap_ms`` is the longest time without arrivals, ``protocol_gap_ms`` its part after the
+    new link carried frames, and ``late`` are datagrams that came after one with a higher number.
     """
 
     to: str
@@ -50,8 +50,8 @@ def series(
 ) -> list[MeasuredHandoff]:
     """Hand a mobile node off ``number`` times, to and fro between the first two MAGs, every ``interval`` seconds.
 
-    ``before(mag)`` is called before the handoff to a MAG; what it returns is called when the mobile node has solicited
-    a router there. ``LabError`` when a flow does not live to the end.
+    ``before(mag)`` is called before the handoff to a MAG; the function it returns is called when the mobile node has
+    solicited a router there. ``LabError`` when a flow does not live to the end.
     """
     mags = [mag.name for mag in lab.profile.mags[:2]]
     lab.attach(mobile_node, mags[0])
@@ -78,7 +78,7 @@ def series(
 
 
 def judge(seen: ProbeResult, transfer: FlowResult, changes: Sequence[LinkChange]) -> list[MeasuredHandoff]:
-    """What each of ``changes``, in order, did to a probe and to a transfer that both lasted over all of them."""
+    """Effect of each of ``changes``, in order, on a probe and on a transfer that both lasted over all of them."""
     lost = losses(seen)
     late, highest = [], -1
     for arrival in seen.arrivals:
@@ -112,7 +112,7 @@ def judge(seen: ProbeResult, transfer: FlowResult, changes: Sequence[LinkChange]
 
 
 def losses(seen: ProbeResult) -> list[float]:
-    """When each lost datagram should have arrived, in seconds since 1970, by those before and after it."""
+    """Expected arrival times of the lost datagrams, in seconds since 1970, by those before and after each."""
     if not seen.arrivals:
         raise LabError("not one datagram of the probe arrived")
     transit = median(arrival.received - arrival.sent for arrival in seen.arrivals)

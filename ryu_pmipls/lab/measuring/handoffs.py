@@ -33,19 +33,19 @@ from ryu_pmipls.lab.waiting import expect
 
 _TUNNELS_TIMEOUT = 30.0  # s
 _LINEAR = 50  # datagrams or ms up to which the picture's scale is linear
-_SETTLING = 0.3  # s in which the RMS takes note that a tunnel has gone
+_SETTLING = 0.3  # s in which the RMS notices that a tunnel has gone
 
 
 @dataclass(frozen=True)
 class Way:
-    """A way to do handoffs; ``lmas`` is how many LMAs of the profile there are, None: all."""
+    """A way to do handoffs; ``lmas`` is the number of LMAs of the profile to use, None: all."""
 
     name: str
     handoff: Mapping[str, Any]
     lmas: int | None = None
 
 
-#: RFC 5213 has one LMA for a mobile node, which makes the tunnel when it accepts the PBU (section 5.6.1).
+#: Way of RFC 5213: one LMA for a mobile node, which makes the tunnel when it accepts the PBU (section 5.6.1).
 STANDARD = Way("standard PMIPv6", {"forwarding": False, "buffer": 0}, lmas=1)
 WAYS = (
     STANDARD,
@@ -56,16 +56,16 @@ WAYS = (
 
 
 def derive(document: dict[str, Any], way: Way) -> dict[str, Any]:
-    """The profile, as it is written down, for one way."""
+    """The profile document for one way."""
     there = document["lmas"][: way.lmas]
     names = {lma["name"] for lma in there}
     nodes = [
         {key: value for key, value in node.items() if key != "anchor" or value in names}
         for node in document["mobile_nodes"]
     ]
-    # Without quotas: what an LMA loses when it has much to do is not to be seen here.
+    # No quotas: losses of a busy LMA must not show here.
     settings = document["lab"] | {"lma_cpu": {}}
-    # The tunnels of the standard way come and go; to watch them would have them unused at first.
+    # The tunnels of the standard way come and go; with BFD, they would not be used at first.
     tunnel = document.get("tunnel", {}) | ({"bfd_interval": None} if way is STANDARD else {})
     changes = {"lmas": there, "mobile_nodes": nodes, "lab": settings, "handoff": dict(way.handoff), "tunnel": tunnel}
     return document | changes
@@ -92,7 +92,7 @@ def measure(profile: Path, way: Way, number: int, interval: float) -> list[Measu
 
 
 def _tunnel_on_demand(lab: Lab) -> Callable[[str], Callable[[], None]]:
-    """Have no tunnel to the MAG until the mobile node is there; then build both ends at once."""
+    """Keep the MAG without a tunnel until the mobile node is there; then build both ends at once."""
     (lma,) = lab.profile.lmas
     kind = encapsulation(lab.openvswitch(lma.name), lab.profile.tunnel.type)
 
@@ -116,7 +116,7 @@ def _tunnel_on_demand(lab: Lab) -> Callable[[str], Callable[[], None]]:
 
 
 def draw(results: Mapping[str, Sequence[MeasuredHandoff]], path: Path) -> None:
-    """The distributions of packets lost and of gaps, by the way."""
+    """Draw the distributions of packets lost and of gaps, for each way."""
     figure, axes = pyplot.subplots(1, 3, figsize=(14, 5))
     panels: tuple[tuple[str, Callable[[MeasuredHandoff], float]], ...] = (
         ("datagrams lost while there was no link", lambda handoff: handoff.lost_link_layer),

@@ -1,4 +1,4 @@
-"""What the commands that measure have in common on the command line."""
+"""Command-line options common to the commands that measure."""
 
 from __future__ import annotations
 

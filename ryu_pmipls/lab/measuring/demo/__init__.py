@@ -1,1 +1,1 @@
-"""The main job, played and measured in the lab; every effect is seen, or the demo fails."""
+"""The main job, performed and measured in the lab; every effect is seen, or the demo fails."""

@@ -13,7 +13,7 @@ _ADDRESS_TIMEOUT = 15.0  # s
 
 
 def bring_up(stage: Stage, capture: Capture) -> None:
-    """The lab, and the capture before the agents have said anything."""
+    """Bring up the lab, and start the capture before the agents have sent anything."""
     stage.lab.up(agents=False, progress=stage.say)
     vswitch = stage.lab.openvswitch(stage.profile.lmas[0].name)
     stage.report.versions = {

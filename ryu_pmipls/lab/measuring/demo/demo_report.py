@@ -1,4 +1,4 @@
-"""What the demo leaves behind: ``demo-report/report.json`` with every figure, and ``demo-report/report.png``."""
+"""The demo's report: ``demo-report/report.json`` with every figure, and ``demo-report/report.png``."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class PictureMark:
-    """Something to mark in the picture."""
+    """A mark in the picture."""
 
     time: float
     text: str
@@ -33,7 +33,7 @@ class PictureMark:
 
 @dataclass(frozen=True)
 class Effect:
-    """One of the effects that the demo is to show, and whether it was seen; ``measured`` says how."""
+    """One of the effects that the demo should show, seen or not; ``measured`` is the evidence."""
 
     name: str
     seen: bool
@@ -43,7 +43,7 @@ class Effect:
 
 @dataclass
 class DemoReport:
-    """All that was measured. Goodput is (seconds since 1970, Mbit/s) at the receiver, by flow."""
+    """All measured figures. Goodput is (seconds since 1970, Mbit/s) at the receiver, by flow."""
 
     domain: str
     start: float
@@ -59,7 +59,7 @@ class DemoReport:
         return bool(self.effects) and all(effect.seen for effect in self.effects)
 
     def write(self, directory: Path) -> list[Path]:
-        """Write the JSON document and, when there is something to draw, the picture; gives their paths."""
+        """Write the JSON document and, when there is something to draw, the picture; returns their paths."""
         directory.mkdir(parents=True, exist_ok=True)
         document, picture = directory / "report.json", directory / "report.png"
         document.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
@@ -71,7 +71,7 @@ class DemoReport:
 
 
 def draw(report: DemoReport, path: Path) -> None:
-    """Goodput of each flow and CPU of each LMA over time, with the decisions and the handoff marked."""
+    """Draw goodput of each flow and CPU of each LMA over time, with the decisions and the handoff marked."""
     colours = pyplot.get_cmap("tab10").colors
     figure, (upper, lower) = pyplot.subplots(2, 1, figsize=(11, 7), sharex=True, height_ratios=(3, 2))
     _curves(upper, report.goodput, report.start, colours)

@@ -1,4 +1,4 @@
-"""What may explain that an effect was not seen: what has ended, health, the doctor's findings, and the logs."""
+"""Possible reasons for a missing effect: ended processes, health, the doctor's findings, and the logs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _BUSY = 2  # load average for each core, above which figures mean little; the de
 
 
 def diagnose(lab: Lab) -> Iterator[str]:
-    """Lines for people; none when nothing is found."""
+    """Yield lines for people; none when nothing is found."""
     load, cores = os.getloadavg()[0], os.cpu_count() or 1
     if load > _BUSY * cores:
         yield f"the machine is busy: load average {load:.1f} on {cores} cores"

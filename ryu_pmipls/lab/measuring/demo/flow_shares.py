@@ -1,4 +1,4 @@
-"""What each flow carried in each part of the overload, and whether it went on: before, after, and alone (TCP)."""
+"""Traffic of each flow in each part of the overload, and its continuity: before, after, and alone (TCP)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ryu_pmipls.lab.traffic_generator import FlowResult
 
 @dataclass(frozen=True)
 class FlowShare:
-    """What one flow carried in one part: goodput in Mbit/s, the fraction lost (UDP), segments sent again (TCP)."""
+    """Traffic of one flow in one part: goodput in Mbit/s, the fraction lost (UDP), retransmitted segments (TCP)."""
 
     flow: str
     goodput_mbit_s: float
@@ -24,7 +24,7 @@ class FlowShare:
 
 
 def measure(results: Sequence[FlowResult], parts: Mapping[str, tuple[float, float]]) -> dict[str, list[FlowShare]]:
-    """What each flow carried in each part, which lasts from one instant to another (s since 1970)."""
+    """Traffic of each flow in each part, which lasts from one instant to another (s since 1970)."""
     return {
         part: [
             FlowShare(
@@ -41,11 +41,11 @@ def measure(results: Sequence[FlowResult], parts: Mapping[str, tuple[float, floa
 
 
 def continuity(shares: Mapping[str, Sequence[FlowShare]], broken: Mapping[str, str]) -> tuple[bool, str]:
-    """Whether every flow went on, and what there is to say of it.
+    """True when every flow went on, and a text about it.
 
-    A flow went on if it has not ended by itself (``broken`` says of what) and carried something before the adjustment
-    and thereafter. What TCP gets beside UDP flows that heed no loss may be next to nothing: then it is told, and that
-    the connection lives is seen when it is alone.
+    A flow went on if it has not ended by itself (``broken`` has the reason) and carried something before the adjustment
+    and thereafter. TCP may get next to nothing beside UDP flows that heed no loss: then the text says so, and the
+    connection shows that it lives when it is alone.
     """
     rates: dict[str, dict[str, float]] = {}
     for part, flows in shares.items():

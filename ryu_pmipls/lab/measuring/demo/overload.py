@@ -1,4 +1,4 @@
-"""More uplink than an LMA can carry, until the RMS moves a MAG, and what that brings."""
+"""Overload: more uplink than an LMA can carry, until the RMS moves a MAG, and the effects of that."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ryu_pmipls.lab.measuring.demo.stage import Stage
 from ryu_pmipls.lab.traffic_generator import Flow, FlowResult
 from ryu_pmipls.lab.waiting import until
 
-#: Mbit/s and s of the UDP flow that tells what an LMA can carry: not long enough to be an overload.
+#: Mbit/s and s of the UDP flow that measures an LMA's capacity: not long enough to be an overload.
 TRIAL_RATE, _TRIAL = 400.0, 1.0
 #: Offered load of each UDP flow, as a fraction of what an LMA can carry: too much for two, and room for TCP beside one.
 OFFERED = 0.8
@@ -68,7 +68,7 @@ def overload(stage: Stage) -> None:
 
 
 def _udp_rate(stage: Stage, node: str) -> float:
-    """Mbit/s to offer by each UDP flow: the CPU quota of an LMA is worth more on one machine than on another."""
+    """Mbit/s that each UDP flow should offer: the CPU quota of an LMA is worth more on one machine than on another."""
     (trial,) = traffic.run([Flow(stage.lab, node, "udp", "up", TRIAL_RATE, _TRIAL)])
     carried = trial.goodput()
     stage.report.figures["lma_capacity_mbit_s"] = carried
@@ -80,7 +80,7 @@ def _udp_rate(stage: Stage, node: str) -> float:
 
 
 def _leave_alone(stage: Stage, node: str) -> tuple[float, float]:
-    """Have the mobile node's TCP alone for a while, beginning when it sends: gives beginning and end, s since 1970.
+    """Leave the mobile node's TCP alone for a while, from when it sends; returns beginning and end, s since 1970.
 
     TCP that got nothing through waits longer and longer before it tries again.
     """
@@ -102,7 +102,7 @@ def _leave_alone(stage: Stage, node: str) -> tuple[float, float]:
 
 
 def _await_decision(stage: Stage, known: Container[str]) -> tuple[Any, float | None]:
-    """The first decision that is not known, and when an LMA was first seen to be overloaded, if before it."""
+    """The first unknown decision, and the time an LMA was first seen overloaded, if before it."""
     overloaded_at = None
     deadline = time.monotonic() + _TIMEOUT
     while time.monotonic() < deadline:
@@ -140,7 +140,7 @@ def _judge_overload(stage: Stage, decision: Any, overloaded_at: float | None) ->
 
 
 def _acknowledged(stage: Stage, decision: Any) -> str:
-    """What switch and agent of the MAG answered."""
+    """Answers of the MAG's switch and agent."""
     answers = stage.fetch(f"decisions/{decision['id']}")["answers"]
     outcomes: dict[str, list[str]] = {}
     for answer in answers:
@@ -186,7 +186,7 @@ def _uplink_counts(stage: Stage, decision: Any) -> dict[str, int]:
     port = tunnel_port(decision["mag"])
     counts = {}
     for lma in stage.profile.lmas:
-        # The counters of the port have the packets by which the switches watch the tunnel as well.
+        # The counters of the port also include the packets by which the switches watch the tunnel.
         flows = stage.lab.openvswitch(lma.name).ofctl("--names", "dump-flows", "br-pm", f"table=0,in_port={port}")
         counts[lma.name] = sum(int(number) for number in re.findall(r"n_packets=(\d+)", flows))
     return counts

@@ -22,7 +22,7 @@ class Capture:
         self._lab = lab
 
     def start(self) -> None:
-        """Return when it has begun; ``LabError`` when it does not."""
+        """Start the capture and return when it has begun; ``LabError`` when it does not begin."""
         argv = ["tcpdump", "-Z", "root", "-U", "-n", "-i", UNDERLAY, "-w", str(self.file), "ip6 proto 135"]
         log = self._lab.directory / "log" / "tcpdump.log"
         self._process = self._lab.launch(UNDERLAY, argv, log)
@@ -30,7 +30,7 @@ class Capture:
             raise LabError(f"tcpdump does not start: {log.read_text()}")
 
     def judge(self, stage: Stage) -> None:
-        """End it, and have tshark judge what it caught."""
+        """End the capture, and have tshark judge the captured frames."""
         self._process.terminate()
         self._process.wait(10)
         frames = self._read()
@@ -45,7 +45,7 @@ class Capture:
         )
 
     def _read(self) -> list[list[str]]:
-        """Of each frame the type of its Mobility Header, and what tshark finds wrong with it."""
+        """Type of each frame's Mobility Header, and the faults that tshark finds in the frame."""
         argv = ["tshark", "-r", str(self.file), "-T", "fields", "-E", "separator=/t"]
         argv += ["-e", "mip6.mhtype", "-e", "_ws.malformed", "-e", "_ws.expert.message"]
         found = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)

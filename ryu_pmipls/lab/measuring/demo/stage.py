@@ -1,4 +1,4 @@
-"""What all steps of the demo share: the lab, what is said on the console, and the report."""
+"""The stage that all steps of the demo share: the lab, the console, and the report."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ryu_pmipls.lab.traffic_generator import Flow, FlowResult
 
 @dataclass(frozen=True)
 class DemoStep:
-    """A part of the demo: its title, about how many seconds it takes on an idle machine, and what plays it."""
+    """A part of the demo: its title, its approximate seconds on an idle machine, and the function that performs it."""
 
     title: str
     seconds: float
@@ -56,7 +56,7 @@ class Stage:
             if flow.running():
                 flow.stop()
 
-    # Telling.
+    # Reporting.
 
     def say(self, text: str) -> None:
         self._console.print(f"  {text}", soft_wrap=True)
@@ -68,11 +68,11 @@ class Stage:
         self.say(f"{mark}: {name}: {measured}")
 
     def mark(self, text: str, when: float) -> None:
-        """Mark something in the picture; ``when`` is seconds since 1970."""
+        """Add a mark to the picture; ``when`` is seconds since 1970."""
         self.report.events.append(PictureMark(when, text))
 
     def note_goodput(self, results: Sequence[FlowResult]) -> None:
-        """Have flows drawn."""
+        """Add the goodput of flows to the picture."""
         for result in results:
             self.report.goodput[result.name] = [
                 (interval.start + interval.seconds, interval.octets * 8e-6 / interval.seconds)
@@ -80,14 +80,14 @@ class Stage:
                 if interval.seconds > 0.25
             ]
 
-    # Looking.
+    # Observing.
 
     def fetch(self, resource: str) -> Any:
-        """What the RMS shows."""
+        """Resource of the RMS's REST interface."""
         return fetch(self._url, resource)
 
     def sample(self) -> bool:
-        """Note the load list; whether an LMA is overloaded."""
+        """Record the load list; true when an LMA is overloaded."""
         document = self.fetch("load-list")
         self.report.samples.append(
             Sample(

@@ -1,4 +1,4 @@
-"""What the demo was to show, as a table that fits into 80 columns."""
+"""Summary of the demo's effects, as a table that fits into 80 columns."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ryu_pmipls.lab.measuring.demo.demo_report import DemoReport
 
 
 def summary(report: DemoReport) -> Table:
-    """Each effect, whether it was seen, and how; below one that was not, what was wanted."""
+    """Table of the effects, each seen or not, with the measured figure; below a missing one, the wanted figure."""
     table = Table.grid(padding=(0, 2))
     table.title, table.title_justify = "Was it seen?", "left"
     table.add_column()

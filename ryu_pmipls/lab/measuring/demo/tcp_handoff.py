@@ -1,4 +1,4 @@
-"""A handoff in the middle of a TCP transfer, beside a probe that tells of its gap."""
+"""A handoff in the middle of a TCP transfer, beside a probe that measures its gap."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ryu_pmipls.lab.probe import Probe
 from ryu_pmipls.lab.traffic_generator import Flow
 
 PROBE_RATE = 1000  # datagrams per second
-#: Of the TCP transfer during the handoff, in Mbit/s: what an LMA of the default lab carries besides the probe.
+#: Rate of the TCP transfer during the handoff, in Mbit/s: an LMA of the default lab carries it besides the probe.
 TCP_RATE = 5.0
 
 

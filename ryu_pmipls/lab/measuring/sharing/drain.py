@@ -1,6 +1,6 @@
-"""An LMA is drained under UDP, 10 000 packets per second up, and down; and once more under a TCP stream.
+"""Drain of an LMA under UDP, 10 000 packets per second up, and down; and once more under a TCP stream.
 
-Not under both at once: what the stream takes of this machine's processors the datagrams miss, drain or not.
+The two run separately: the stream would take processor time from the datagrams, drain or not.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def measure(testbed: Testbed) -> Figures:
 
 
 def _drained(testbed: Testbed, lma: str) -> float:
-    """Drain an LMA, after 2 s and with 2 s after it; seconds until it was safe to stop."""
+    """Drain an LMA, with 2 s before and after; returns the seconds until it was safe to stop."""
     time.sleep(2)
     began = time.time()
     testbed.send(f"lmas/{lma}/drain", {})

@@ -10,7 +10,7 @@ from ryu_pmipls.lab import traffic_generator as traffic
 from ryu_pmipls.lab.measuring.sharing.testbed import Figures, Testbed
 from ryu_pmipls.lab.traffic_generator import Flow, FlowResult
 
-#: Offered load of each mobile node: UDP in so many flows, and at each MAG one TCP flow, in Mbit/s.
+#: Offered load of each mobile node in UDP (Mbit/s), and its number of flows; each MAG also has one TCP flow.
 UDP_RATE, UDP_FLOWS = 20.5, 8
 TCP_RATE = 3.0
 
@@ -36,14 +36,14 @@ def measure(testbed: Testbed) -> Figures:
 
 
 def _shared(testbed: Testbed, nodes: Sequence[str], policy: str) -> Figures:
-    """Begin with all uplinks at the first LMA, let a policy do what it does, and measure when it has settled."""
+    """Begin with all uplinks at the first LMA, let a policy work, and measure when it has settled."""
     testbed.renew("static")
     first = {testbed.located(node): node for node in reversed(nodes)}  # a node of each MAG
     flows = [Flow(testbed.lab, node, "udp", "up", UDP_RATE, streams=UDP_FLOWS) for node in nodes]
     streams = [Flow(testbed.lab, node, "tcp", "up", TCP_RATE) for node in first.values()]
     try:
         traffic.start(streams)
-        traffic.start(flows)  # before the LMA is overloaded, for otherwise some would not come about
+        traffic.start(flows)  # before the LMA is overloaded, for otherwise some would not start
         for mag in testbed.profile.mags:
             testbed.move(mag.name, testbed.profile.lmas[0].name)
         before = len(testbed.fetch("decisions"))

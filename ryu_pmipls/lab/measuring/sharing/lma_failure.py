@@ -1,4 +1,4 @@
-"""The switch of an LMA is killed under traffic of three mobile nodes and comes back, with an RMS or without."""
+"""Failure of an LMA: its switch is killed under traffic of three mobile nodes and returns, with an RMS or without."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def measure(testbed: Testbed, *, rms: bool) -> Figures:
 
 
 def _evacuation(testbed: Testbed, lma: str, killed: float) -> Figures:
-    """Wait for it; how long the RMS took to notice the death, and until the switches followed."""
+    """Wait for the evacuation; returns the time until the RMS noticed the death, and until the switches followed."""
     died = testbed.expect("the death", lambda: testbed.incident("died", killed))
     testbed.expect("the evacuation", lambda: lma not in testbed.carriers())
     answers = [
@@ -51,7 +51,7 @@ def _evacuation(testbed: Testbed, lma: str, killed: float) -> Figures:
 
 
 def _return(testbed: Testbed, lma: str, nodes: Sequence[str]) -> Figures:
-    """Start the switch again; what is lost until the LMA carries uplinks again."""
+    """Start the switch again; returns the losses until the LMA carries uplinks again."""
     started = _start(testbed, nodes)
     time.sleep(1)
     began = time.time()

@@ -1,4 +1,4 @@
-"""What a move of a MAG costs at 10 000 packets per second: its uplink goes to and fro between two LMAs."""
+"""Cost of a move of a MAG at 10 000 packets per second: its uplink goes to and fro between two LMAs."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ FAST, SLOW = 10_000, 1000
 
 
 def start(lab: Lab, *, up: Mapping[str, int], down: Iterable[str]) -> dict[str, Probe]:
-    """Start them: from mobile nodes, at so many datagrams per second, and slow ones to mobile nodes; by name."""
+    """Start probes from mobile nodes, at the given datagrams per second, and slow ones to mobile nodes; by name."""
     correspondent = lab.plan.correspondent
     probes = {f"{node} up": Probe(lab, node, correspondent, rate) for node, rate in up.items()}
     probes |= {f"{node} down": Probe(lab, correspondent, node, SLOW) for node in down}
@@ -23,12 +23,12 @@ def start(lab: Lab, *, up: Mapping[str, int], down: Iterable[str]) -> dict[str, 
 
 
 def stop(probes: Mapping[str, Probe]) -> dict[str, ProbeResult]:
-    """End them; what became of each."""
+    """End the probes; returns the result of each."""
     return {name: probe.stop() for name, probe in probes.items()}
 
 
 def figures(result: ProbeResult, since: float = 0.0) -> Figures:
-    """What was lost altogether, and the longest gap since then (seconds since 1970)."""
+    """Total losses, and the longest gap after ``since`` (seconds since 1970)."""
     return {
         "sent": result.sent,
         "lost": result.lost,

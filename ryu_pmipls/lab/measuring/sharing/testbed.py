@@ -1,4 +1,4 @@
-"""A lab with several LMAs, as a measurement finds it: brought into a state, and looked at, over the RMS's REST."""
+"""A lab with several LMAs for measurements: set into a state, and observed, over the RMS's REST."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TIMEOUT = 60.0  # seconds
 
 
 class Testbed:
-    """A lab that is up. ``LabError`` when something that has to come about does not do so within a minute."""
+    """A lab that is up. ``LabError`` when an expected event does not happen within a minute."""
 
     def __init__(self, lab: Lab, console: Console) -> None:
         self.lab = lab
@@ -32,25 +32,25 @@ class Testbed:
         self._url = base_url(lab.profile)
 
     def fetch(self, resource: str) -> Any:
-        """What the RMS shows."""
+        """Resource of the RMS's REST interface."""
         return fetch(self._url, resource)
 
     def send(self, resource: str, document: Mapping[str, Any]) -> Any:
-        """Command the RMS something; its answer."""
+        """Send the RMS a command; returns its answer."""
         return send(self._url, resource, document)
 
     def tell(self, figures: Figures) -> None:
-        """Show in between what was found."""
+        """Show intermediate figures."""
         self._console.print(f"  {figures}")
 
     def expect(self, what: str, look: Callable[[], T | None]) -> T:
-        """What ``look`` gives as soon as that is true."""
+        """Wait for a true result of ``look``, and return it."""
         return expect(look, _TIMEOUT, f"{what} did not come about within {_TIMEOUT:.0f} s")
 
     # The state a measurement begins with.
 
     def attach(self, places: Mapping[str, str]) -> None:
-        """Have mobile nodes at MAGs, with an address and a binding each."""
+        """Attach mobile nodes to MAGs, and wait until each has an address and a binding."""
         for node, mag in places.items():
             here = self.lab.network.attachments().get(node)
             if here is None:
@@ -65,7 +65,7 @@ class Testbed:
             )
 
     def renew(self, policy: str) -> None:
-        """An RMS that decides by ``policy`` and knows nothing of earlier measurements, when it sees all LMAs."""
+        """Start an RMS with ``policy`` that knows nothing of earlier measurements; return when it sees all LMAs."""
         self.lab.stop_rms()
         shutil.rmtree(self.profile.rms.state_directory, ignore_errors=True)
         self.lab.start_rms()
@@ -90,12 +90,12 @@ class Testbed:
         return one, other, third
 
     def let_lmas_run(self) -> None:
-        """LMAs that are to carry 10 000 packets per second must not be held up by their quotas."""
+        """Raise the LMAs' quotas, so that they can carry 10 000 packets per second."""
         for lma in self.profile.lmas:
             CpuGroup(cpu_group(self.lab.plan.prefix, lma.name)).create(1.0)
 
     def move(self, mag: str, lma: str) -> None:
-        """Have all uplinks of a MAG at an LMA, acknowledged by switch and agent."""
+        """Move all uplinks of a MAG to an LMA, and wait until switch and agent have acknowledged."""
         decisions = self.send(f"mags/{mag}/adjust", {"lma": lma})
         ids = {decision["id"] for decision in decisions}
 
@@ -105,7 +105,7 @@ class Testbed:
 
         self.expect(f"the uplinks of {mag} at {lma}", in_force)
 
-    # Looking.
+    # Observing.
 
     def carriers(self) -> set[str]:
         """The LMAs that carry any uplink."""
