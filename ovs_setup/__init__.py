@@ -2,4 +2,4 @@
 
 
 class OvsSetupError(Exception):
-    """What was asked cannot be done here; the text names the place and what is needed."""
+    """A request that cannot be met here; the text names the place and the need."""

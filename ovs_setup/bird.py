@@ -1,7 +1,7 @@
-"""Configuration of the routing daemon bird, by which the core network learns to which LMAs it may send downlink.
+"""Configuration of the routing daemon bird, which tells the core network to which LMAs it may send downlink.
 
 ``python -m ovs_setup.bird NAME`` writes that of an LMA, ``python -m ovs_setup.bird ADDRESS`` that of the core router
-which is the gateway of LMAs. ``docs/downlink.md`` has the reasons, and the same for another daemon.
+which is the gateway of LMAs. ``docs/downlink.md`` has the reasons, and a configuration for another daemon.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from ovs_setup.node import ANNOUNCEMENT_TABLE, SERVICE_BRIDGE
 from ovs_setup.tunnel import least_inner_mtu
 from ryu_pmipls.domain.profile import Lma, Profile, ProfileError, load_profile
 
-#: How many BFD packets of the core router in a row an LMA may miss: in an overloaded one they wait and get lost among
-#: the data, and who overlooks them would withdraw itself. What finds a dead LMA is the other direction.
+#: BFD packets of the core router in a row that an LMA may miss: in an overloaded LMA they wait and get lost among the
+#: data, and an LMA that misses them would withdraw itself. The other direction finds a dead LMA.
 _CORE_MULTIPLIER = 50
 
 _COMMON = """\
@@ -105,7 +105,7 @@ protocol bgp to_{name} from lma_session {{
 }}
 """
 
-#: By default bird waits for minutes before it tries again.
+#: Timers for quick retries: by default bird waits for minutes before it tries again.
 _TIMERS = """\
     connect delay time 1;
     connect retry time 1;
@@ -130,7 +130,7 @@ def lma_configuration(profile: Profile, lma: Lma) -> str:
 
 
 def core_configuration(profile: Profile, gateway: IPv6Address) -> str:
-    """The configuration for the router in the core that has the address ``gateway``; ``KeyError`` if no LMA's has."""
+    """The configuration for the core router with the address ``gateway``; ``KeyError`` if it is no LMA's gateway."""
     lmas = [lma for lma in profile.lmas if lma.core.gateway == gateway]
     if not lmas:
         there = ", ".join(sorted({str(lma.core.gateway) for lma in profile.lmas}))
@@ -160,7 +160,7 @@ def _common(profile: Profile, address: IPv6Address, interface: str, multiplier: 
 
 
 def _router_id(profile: Profile, address: IPv6Address) -> IPv4Address:
-    """BGP identifiers need only be unique in the domain (RFC 6286); there need be no IPv4 address here."""
+    """BGP identifier of a node: unique in the domain (RFC 6286), and not necessarily an IPv4 address of the host."""
     routers = [lma.core.address.ip for lma in profile.lmas]
     routers += dict.fromkeys(lma.core.gateway for lma in profile.lmas)
     return IPv4Address(1 + routers.index(address))

@@ -1,4 +1,4 @@
-"""CPU control groups, versions 1 and 2: how much of a core the processes of a group may use, and do use.
+"""CPU control groups, versions 1 and 2: the share of a core that the processes of a group may use, and do use.
 
 A group is known by its name alone, so that one process may limit a switch and another one measure it.
 """
@@ -15,14 +15,14 @@ from ovs_setup import OvsSetupError
 _PERIOD = 10_000
 _LONGEST_PERIOD = 1_000_000
 _LEAST_QUOTA = 1_000  # microseconds in a period; the kernel takes no less
-#: Seconds in which the kernel is to let go of processes that have ended.
+#: Seconds in which the kernel must let go of processes that have ended.
 _REMOVAL_TIMEOUT = 2.0
 
 
 class CpuGroup:
     """The CPU control group ``name``, such as ``pmipls/pm/lma1`` (a path below the root of the hierarchy).
 
-    Of the two versions of control groups that one is used which has the ``cpu`` controller on this machine.
+    The version of control groups with the ``cpu`` controller on this machine is used.
     ``OvsSetupError`` when none is mounted, and from every method when the group does not exist or the kernel refuses.
     """
 
@@ -53,7 +53,7 @@ class CpuGroup:
         return self._hierarchy.usage(self.name)
 
     def throttled(self) -> float:
-        """Seconds for which the group, having used up its quota, was kept from running."""
+        """Seconds for which the kernel kept the group from running because its quota was used up."""
         return self._hierarchy.throttled(self.name)
 
     def remove(self) -> None:
@@ -69,7 +69,7 @@ class CpuGroup:
 
 
 class _Hierarchy(ABC):
-    """Where and how one version of control groups keeps the figures of a group."""
+    """Files and formats in which one version of control groups keeps the figures of a group."""
 
     def __init__(self, *roots: Path) -> None:
         self._roots = roots

@@ -1,4 +1,4 @@
-"""The port of the service bridge to which the pipeline sends what cannot be delivered, for the agent to answer.
+"""The port of the service bridge to which the pipeline sends undeliverable packets, for the agent to answer.
 
 Its name tells the RMS, which has no other way to learn it, the MTU of the node's tunnels: ``icmp-1452``.
 """
@@ -16,7 +16,7 @@ _MTU = 9000  # octets of the largest packet that is answered
 def add_error_port(ovs: OpenVSwitch, tunnel_mtu: int) -> str:
     """Make the port for tunnels of ``tunnel_mtu`` octets, if need be; returns its name.
 
-    It is the agent's alone: the kernel does not speak IPv6 there. ``OvsSetupError`` when that cannot be done.
+    The port is the agent's alone: the kernel does not speak IPv6 there. ``OvsSetupError`` when that cannot be done.
     """
     name = f"{ERROR_PORT_PREFIX}{tunnel_mtu}"
     others = [port for port in ovs.vsctl("list-ports", SERVICE_BRIDGE).split() if port.startswith(ERROR_PORT_PREFIX)]

@@ -2,8 +2,8 @@
 
 The *service bridge* carries the OpenFlow pipeline, the access ports (MAG) or the core port (LMA), and the tunnels.
 With the userspace datapath an *underlay bridge* is needed as well: Open vSwitch sends its tunnel packets through it,
-so the node's IPv6 addresses move from the underlay port to that bridge. What was there before is kept in the database
-of Open vSwitch, which is where :func:`tear_down` finds it, also after a restart.
+so the node's IPv6 addresses move from the underlay port to that bridge. The database of Open vSwitch keeps the former
+state, where :func:`tear_down` finds it, also after a restart.
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ Datapath = Literal["netdev", "system"]
 
 SERVICE_BRIDGE = "br-pm"
 UNDERLAY_BRIDGE = "br-u"
-#: Names of tunnel ports begin so (``ovs_setup.tunnel``).
+#: Prefix of the names of tunnel ports (``ovs_setup.tunnel``).
 TUNNEL_PREFIX = "t-"
-#: The kernel routing table in which an LMA's agent keeps a route for the home prefix pool while the core may send it
-#: there. No rule leads to that table: it tells something to a routing daemon, and nothing to the kernel.
+#: Kernel routing table in which an LMA's agent keeps a route for the home prefix pool while the core may send packets
+#: for the pool to the LMA. No rule leads to that table: it informs a routing daemon, not the kernel.
 ANNOUNCEMENT_TABLE = 5213
-#: How often a neighbour of the core link is solicited, one second apart, before its address counts as lost. In an
-#: overloaded switch most advertisements get lost, and what waits for one would not be sent meanwhile.
+#: Solicitations of a neighbour of the core link, one second apart, before its address counts as lost. In an
+#: overloaded switch most advertisements get lost, and packets that wait for one would not be sent meanwhile.
 CORE_SOLICITATIONS = 30
 
-#: Where the service bridge's row keeps the state before the set-up.
+#: Key in the service bridge's row for the state before the set-up.
 _RECORD = "ryu-pmipls"
-#: Its entry that says for which ovs-vswitchd process :func:`hasten_reconnection` has been done.
+#: Key in that row for the ovs-vswitchd process for which :func:`hasten_reconnection` has been done.
 _HASTENED = "ryu-pmipls-hastened"
-_INACTIVITY_PROBE = 5000  # ms of silence after which the switch asks whether the RMS is there
+_INACTIVITY_PROBE = 5000  # ms of silence after which the switch probes the RMS
 _MAX_BACKOFF = 1000  # ms between attempts to reach the RMS: a restarted RMS is found again within about that time
 _FORWARDING = "net/ipv6/conf/all/forwarding"
 
 
 @dataclass(frozen=True)
 class _Before:
-    """What :func:`set_up` found on things that are not its own, and changes."""
+    """State, before :func:`set_up`, of objects that it changes but did not make."""
 
     node: str
     underlay_port: str | None
@@ -60,8 +60,8 @@ def set_up(ovs: OpenVSwitch, profile: Profile, node: Node, datapath: Datapath, u
 
     ``datapath`` "netdev" (userspace) needs ``underlay_port``, the interface towards the other nodes, with the node's
     address on it (in a lab the profile's address will do); "system" (kernel) uses none. May be run again at any time:
-    that mends what has changed and leaves the rest, OpenFlow rules and connection included, as it is.
-    Everything is checked first: ``OvsSetupError`` names what is missing, and nothing has been changed then.
+    that repairs changed settings and leaves the rest, flow entries and connection included, as it is.
+    Everything is checked first: ``OvsSetupError`` names the missing part, and nothing has been changed then.
     """
     if datapath == "system":
         underlay_port = None
@@ -107,7 +107,7 @@ def tear_down(ovs: OpenVSwitch, profile: Profile, node: Node) -> None:
         return
     if before.node != node.name:
         raise OvsSetupError(f"this is the switch of {before.node}, not of {node.name}")
-    # The bridges hold the record of what was before: they go last, so that a failed attempt can be repeated.
+    # The bridges hold the record of the former state: they go last, so that a failed attempt can be repeated.
     for path, value in before.sysctls.items():
         with suppress(OvsError):  # the interface may have gone
             _set_sysctl(ovs, path, value)
@@ -125,10 +125,10 @@ def tear_down(ovs: OpenVSwitch, profile: Profile, node: Node) -> None:
 
 
 def hasten_reconnection(ovs: OpenVSwitch) -> bool:
-    """Whether the RMS is connected; if so, make the switch look for it every second once it has gone.
+    """Make the switch look for a lost RMS every second; true if the RMS is connected, else nothing changes.
 
     Open vSwitch 3.1 uses the settings of the controller's row only when a configuration change finds the connection
-    up, and waits for up to 8 s otherwise. So call this now and then (agents do); it changes something just once.
+    up, and waits for up to 8 s otherwise. So call this now and then (agents do); only the first call changes anything.
     """
     connected = ovs.vsctl("get", "controller", SERVICE_BRIDGE, "is_connected") == "true"
     if connected:
@@ -137,9 +137,9 @@ def hasten_reconnection(ovs: OpenVSwitch) -> bool:
 
 
 def kernel_settings(node: Node, ports: list[str], userspace: bool) -> dict[str, str]:
-    """Paths below /proc/sys and values, with which the kernel takes no part in what the switch forwards.
+    """Paths below /proc/sys and values that keep the kernel out of the switch's forwarding.
 
-    ``ports`` are all that were given to the switch; ``userspace``: there is an underlay bridge.
+    ``ports`` are all ports given to the switch; ``userspace``: there is an underlay bridge.
     """
     # The kernel sees the packets of a userspace switch's ports too; it must neither answer nor speak there.
     settings = {_FORWARDING: "0"} | {f"net/ipv6/conf/{port}/disable_ipv6": "1" for port in ports}
@@ -175,7 +175,7 @@ def _recorded(ovs: OpenVSwitch) -> _Before | None:
 
 
 def _refuse_other_set_up(known: _Before, node: Node, underlay_port: str | None) -> None:
-    """What a second run cannot change without taking the first one back."""
+    """Raise for settings that a second run cannot change without undoing the first one."""
     if known.node != node.name:
         raise OvsSetupError(f"this is the switch of {known.node} already; undo that first")
     if known.underlay_port != underlay_port:
@@ -196,7 +196,7 @@ def _observe(
     links: dict[str, Any],
     known: _Before | None,
 ) -> _Before:
-    """The state before the set-up; what an earlier run recorded wins."""
+    """The state before the set-up; the record of an earlier run wins."""
     paths = [_FORWARDING, *(f"net/ipv6/conf/{port}/disable_ipv6" for port in ports)]
     recorded = {} if known is None else known.sysctls
     sysctls = {path: recorded.get(path) or ovs.execute("sysctl", "-n", path) for path in paths}
@@ -226,7 +226,7 @@ def _global_addresses(link: dict[str, Any]) -> list[str]:
 
 
 def _routes(ovs: OpenVSwitch, port: str) -> list[str]:
-    """Routes an administrator made; the kernel itself makes those of addresses and of router advertisements."""
+    """Routes that an administrator made; the kernel itself makes those of addresses and of router advertisements."""
     routes = []
     for route in json.loads(ovs.execute("ip", "-6", "-json", "route", "show", "dev", port)):
         if route.get("protocol") not in ("kernel", "ra"):
@@ -236,7 +236,7 @@ def _routes(ovs: OpenVSwitch, port: str) -> list[str]:
 
 
 def _underlay_addresses(profile: Profile, node: Node, before: _Before) -> list[str]:
-    """What the underlay bridge is to have: the addresses of its port, and the node's own."""
+    """Desired addresses of the underlay bridge: those of its port, and the node's own."""
     if before.underlay_port is None or node.address in [IPv6Interface(address).ip for address in before.addresses]:
         return before.addresses
     if profile.lab is None:
@@ -245,13 +245,13 @@ def _underlay_addresses(profile: Profile, node: Node, before: _Before) -> list[s
 
 
 def _configure_switch(ovs: OpenVSwitch, node: Node, datapath: Datapath, before: _Before, links: dict[str, Any]) -> None:
-    """Bridges and ports, in one transaction."""
+    """Set bridges and ports, in one transaction."""
     record = json.dumps(json.dumps(asdict(before)))
     steps = [
         ["--may-exist", "add-br", SERVICE_BRIDGE],
         ["set", "bridge", SERVICE_BRIDGE, f"datapath_type={datapath}", "fail_mode=secure", "protocols=OpenFlow13"],
         ["set", "bridge", SERVICE_BRIDGE, f"other_config:datapath-id={node.datapath_id:016x}"],
-        # Otherwise the address is a random one, or changes with the ports.
+        # Without this, the address is a random one, or changes with the ports.
         ["set", "bridge", SERVICE_BRIDGE, _hardware_address(links[service_ports(node)[0]])],
         ["set", "bridge", SERVICE_BRIDGE, f"external_ids:{_RECORD}={record}"],
     ]
@@ -267,9 +267,9 @@ def _configure_switch(ovs: OpenVSwitch, node: Node, datapath: Datapath, before: 
 
 
 def _set_controller(ovs: OpenVSwitch, profile: Profile, anew: bool) -> None:
-    """Have the switch look for the RMS, last of all: each time it does not find it, it waits longer.
+    """Make the switch look for the RMS, last of all: after each failure it waits longer.
 
-    ``anew`` makes one that has tried without addresses begin again.
+    ``anew`` restarts a switch's search that began without addresses.
     """
     if anew:
         ovs.vsctl("del-controller", SERVICE_BRIDGE)
@@ -282,7 +282,7 @@ def _set_controller(ovs: OpenVSwitch, profile: Profile, anew: bool) -> None:
 
 
 def _has_address(links: dict[str, Any], node: Node) -> bool:
-    """Whether the underlay bridge had the node's address already."""
+    """True when the underlay bridge had the node's address already."""
     link = links.get(UNDERLAY_BRIDGE, {"addr_info": []})
     return str(node.address) in [entry["local"] for entry in link["addr_info"]]
 
@@ -296,7 +296,7 @@ def _controllers(ovs: OpenVSwitch) -> list[str]:
 
 
 def _refuse_unusable(ovs: OpenVSwitch, ports: list[str]) -> None:
-    """Raise when the switch could not make a bridge in that datapath, or not open a port."""
+    """Raise when the switch could not make a bridge in that datapath, or could not open a port."""
     interfaces = {row["name"]: row for row in ovs.rows("Interface", "name", "ofport", "error")}
     for name in (SERVICE_BRIDGE, UNDERLAY_BRIDGE, *ports):
         if name in interfaces and interfaces[name]["ofport"] in ([], -1):
@@ -313,7 +313,7 @@ def _complete_packets(ovs: OpenVSwitch, ports: list[str]) -> None:
 
 
 def _configure_host(ovs: OpenVSwitch, node: Node, before: _Before, addresses: list[str], ports: list[str]) -> None:
-    """Kernel settings, links, addresses and routes."""
+    """Set kernel settings, links, addresses and routes."""
     userspace = before.underlay_port is not None
     for path, value in kernel_settings(node, ports, userspace).items():
         _set_sysctl(ovs, path, value)

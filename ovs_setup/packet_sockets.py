@@ -1,9 +1,9 @@
 """The sockets by which a userspace datapath takes packets from interfaces (packet(7)).
 
-One thread of ovs-vswitchd takes packets and carries out flow-mods. With the receive buffer that Linux gives to any
-socket, 0.2 MB, packets are lost while it is busy with the latter: on the underlay port of a MAG the segments that bring
-the RMS's flow-mods fill the buffer themselves. Open vSwitch has no setting for it, and that of the kernel would be one
-for all processes of the host.
+One thread of ovs-vswitchd takes packets and carries out flow-mods. With Linux's default receive buffer, 0.2 MB, packets
+are lost while it is busy with flow-mods: on the underlay port of a MAG the segments that bring the RMS's flow-mods fill
+the buffer themselves. Open vSwitch has no setting for it, and the kernel's setting would hold for all processes of the
+host.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-#: Octets that may wait in each, as Linux counts them: some thousands of packets.
+#: Octets that may wait in each socket, as Linux counts them: some thousands of packets.
 RECEIVE_BUFFER = 4 * 2**20
-# Of Linux, not in Python.
+# Numbers of Linux that Python lacks.
 _PIDFD_GETFD = 438
 _SO_RCVBUFFORCE = 33
 
@@ -28,7 +28,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 def enlarge_receive_buffers(pid: int) -> None:
     """Give all packet sockets that a process has open :data:`RECEIVE_BUFFER`, where the kernel allows it.
 
-    Without the right to look into the process, or when that has gone, nothing changes: it works with less, too.
+    Without the right to look into the process, or when it has gone, nothing changes: small buffers work, too.
     """
     with suppress(OSError):
         for packets in packet_sockets(pid):
@@ -36,7 +36,7 @@ def enlarge_receive_buffers(pid: int) -> None:
 
 
 def packet_sockets(pid: int) -> Iterator[socket.socket]:
-    """Those that a process has open, each for as long as it is looked at; ``OSError`` as above."""
+    """The packet sockets that a process has open, each a copy for one step of the iteration; may raise ``OSError``."""
     process = os.pidfd_open(pid)
     try:
         for entry in Path(f"/proc/{pid}/fd").iterdir():

@@ -17,7 +17,7 @@ from ovs_setup.node import SERVICE_BRIDGE, TUNNEL_PREFIX, UNDERLAY_BRIDGE
 from ovs_setup.vswitch import SRV6_SINCE, OpenVSwitch, OvsError
 
 Encapsulation = Literal["gre", "srv6"]
-#: As a profile has it.
+#: Encapsulation as a profile names it.
 WantedEncapsulation = Literal["auto", Encapsulation]
 
 #: Octets that a tunnel adds to a packet: the IPv6 header, and GRE with a key (RFC 5845) or a segment routing header
@@ -28,7 +28,7 @@ _GRE_OPTIONS = {"packet_type": "legacy_l3", "key": "flow"}
 
 @dataclass(frozen=True)
 class Bfd:
-    """How an end of a tunnel takes part in BFD (RFC 5880): a packet every ``interval`` s.
+    """BFD (RFC 5880) at one end of a tunnel: a packet every ``interval`` s.
 
     The peer takes the tunnel for dead when ``multiplier`` of these in a row are missing.
     """
@@ -38,12 +38,12 @@ class Bfd:
 
     @staticmethod
     def of_lma(interval: float | None) -> Bfd | None:
-        """An LMA that has died has to be noticed soon."""
+        """BFD of an LMA: quick, for a dead LMA must be noticed soon."""
         return None if interval is None else Bfd(interval, 5)
 
     @staticmethod
     def of_mag(interval: float | None) -> Bfd | None:
-        """A saturated LMA loses most of what comes, BFD's packets as well, and yet forwards: it has to be patient."""
+        """BFD of a MAG: patient, for a saturated LMA loses most packets, BFD's included, and yet forwards."""
         return None if interval is None else Bfd(interval, 100)
 
 
@@ -80,7 +80,7 @@ def inner_mtu(underlay_mtu: int, encapsulation: Encapsulation) -> int:
 
 
 def least_inner_mtu(underlay_mtu: int, wanted: WantedEncapsulation) -> int:
-    """The same where it is not known what "auto" has become."""
+    """Octets of the largest packet that fits into a tunnel of any encapsulation that ``wanted`` may give."""
     return min(inner_mtu(underlay_mtu, kind) for kind in _OVERHEAD if wanted in ("auto", kind))
 
 
@@ -94,8 +94,8 @@ def add_tunnel(
 ) -> None:
     """Make the tunnel to ``peer``, or correct the one there is; ``OvsSetupError`` when Open vSwitch refuses it.
 
-    With ``bfd`` Open vSwitch itself watches whether the tunnel carries packets, and has its port not alive when the
-    peer's are missing. Both ends have to do so.
+    With ``bfd`` Open vSwitch itself watches that the tunnel carries packets, and marks its port as not alive when the
+    peer's are missing. Both ends must do so.
     """
     name = TUNNEL_PREFIX + peer
     options = {"local_ip": str(local), "remote_ip": str(remote)} | (_GRE_OPTIONS if encapsulation == "gre" else {})
@@ -128,7 +128,7 @@ def remove_tunnel(ovs: OpenVSwitch, peer: str) -> None:
 
 
 def tunnels(ovs: OpenVSwitch) -> list[Tunnel]:
-    """The tunnels there are, by name."""
+    """The existing tunnels, by name."""
     found = []
     for row in ovs.rows("Interface", "name", "type", "options", "ofport", "error"):
         if row["name"].startswith(TUNNEL_PREFIX) and row["type"] in ("gre", "srv6"):
@@ -145,9 +145,9 @@ def tunnels(ovs: OpenVSwitch) -> list[Tunnel]:
 
 
 def warm_up(ovs: OpenVSwitch, remote: IPv6Address, timeout: float) -> bool:
-    """Tell Open vSwitch the link-layer address behind which ``remote`` is; whether it was found within ``timeout`` s.
+    """Tell Open vSwitch the link-layer address behind which ``remote`` is; true if it was found within ``timeout`` s.
 
-    The userspace datapath drops what it should send while it does not know that address, and forgets the address
+    The userspace datapath drops packets to send while it does not know that address, and forgets the address
     :func:`neighbour_lifetime` seconds after it was told.
     """
     deadline = time.monotonic() + timeout
@@ -156,13 +156,13 @@ def warm_up(ovs: OpenVSwitch, remote: IPv6Address, timeout: float) -> bool:
         wait = min(max(deadline - time.monotonic(), 0.1), 1.0)
         try:
             route = json.loads(ovs.execute("ip", "-6", "-json", "route", "get", str(remote)))[0]
-            # Makes the kernel resolve the address of the next hop; a kernel datapath needs no more than that.
+            # This makes the kernel resolve the address of the next hop; a kernel datapath needs no more than that.
             ovs.execute("ping", "-6", "-q", "-c", "1", "-W", f"{wait:.1f}", "-I", route["dev"], str(remote))
             if userspace:
                 next_hop = route.get("gateway", str(remote))
                 entry = json.loads(ovs.execute("ip", "-6", "-json", "neighbour", "show", next_hop, "dev", route["dev"]))
-                # Open vSwitch learns from passing advertisements only now and then: those its flow cache handles are
-                # not looked at. So it is told.
+                # Open vSwitch learns from passing advertisements only now and then: it ignores those that its flow
+                # cache handles. So tell it.
                 ovs.appctl("tnl/neigh/set", route["dev"], next_hop, entry[0]["lladdr"])
         except (OvsError, LookupError):
             if time.monotonic() > deadline:

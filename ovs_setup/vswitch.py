@@ -1,7 +1,7 @@
 """One Open vSwitch: that of the host, or a private one in a network namespace.
 
-All that differs between the two is the directory in which the daemons' sockets are and the namespace in which
-they run; every other module of this package works on either.
+The two differ only in the directory of the daemons' sockets and the namespace in which they run; every other
+module of this package works on either.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 from ovs_setup import OvsSetupError
 from ovs_setup.packet_sockets import enlarge_receive_buffers
 
-#: Where the system's own Open vSwitch has its sockets and pid files.
+#: Directory of the sockets and pid files of the system's own Open vSwitch.
 SYSTEM_RUN_DIRECTORY = Path("/var/run/openvswitch")
 _SYSTEM_LOG_DIRECTORY = Path("/var/log/openvswitch")
 _SCHEMA = Path("/usr/share/openvswitch/vswitch.ovsschema")
@@ -32,7 +32,7 @@ _DATABASE, _SWITCH = "ovsdb-server", "ovs-vswitchd"
 
 
 class OvsError(OvsSetupError):
-    """A command failed. ``command`` is what was run, ``stderr`` what it said."""
+    """Failure of a command. ``command`` is its command line, ``stderr`` its error output."""
 
     def __init__(self, command: str, stderr: str) -> None:
         super().__init__(f"{command}: {stderr}")
@@ -56,9 +56,9 @@ class OpenVSwitch:
         self._environment = os.environ | dict.fromkeys(directories, str(self.run_directory))
 
     def start(self) -> None:
-        """Start a private Open vSwitch and return when it answers; what runs already is left alone.
+        """Start a private Open vSwitch and return when it answers; daemons that already run are left alone.
 
-        The database outlives :meth:`stop`: bridges and ports come back, addresses and OpenFlow rules do not.
+        The database outlives :meth:`stop`: bridges and ports come back, addresses and flow entries do not.
         """
         self._require_private("started")
         directory = self.run_directory
@@ -87,7 +87,7 @@ class OpenVSwitch:
                 path.unlink(missing_ok=True)
 
     def running(self) -> bool:
-        """Whether both daemons live."""
+        """True when both daemons live."""
         return all(_alive_pid(self._pid_file(daemon), daemon) is not None for daemon in (_DATABASE, _SWITCH))
 
     def vswitchd_process(self) -> int | None:

@@ -65,7 +65,7 @@ def lma(name: str, profile: str | None, run_directory: Path | None, cpu_group: s
     _run(serve)
 
 
-#: Commands that an agent obeys, and what their words are; all others show something.
+#: Commands that an agent obeys, with the names of their arguments; all others show a resource.
 _COMMANDS: dict[str, tuple[str, ...]] = {
     "attach": ("access_port", "node"),
     "detach": ("node",),
@@ -102,7 +102,7 @@ def tell(name: str, command: str, words: tuple[str, ...], run_directory: Path | 
 
 
 def _document(command: str, words: tuple[str, ...]) -> dict[str, str] | None:
-    """What a command is told; ``None`` for a resource."""
+    """Document to send with a command; ``None`` for a resource."""
     fields = _COMMANDS.get(command, ())
     if len(words) != len(fields):
         usage = " ".join((command, *(field.upper() for field in fields)))

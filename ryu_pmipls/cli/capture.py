@@ -13,7 +13,7 @@ import dpkt
 
 from ryu_pmipls.wire.codepoints import MOBILITY_HEADER
 
-#: Link types: name, where the Ethernet type is, if there is one, and where the packet starts.
+#: Link types: name, offset of the Ethernet type, if there is one, and offset of the packet.
 _LINKS: dict[int, tuple[str, int | None, int]] = {
     1: ("Ethernet", 12, 14),
     12: ("raw IP", None, 0),
@@ -29,20 +29,20 @@ _IPV6_HEADER = 40
 _UDP_HEADER = 8
 _HOP_BY_HOP, _UDP, _ROUTING, _FRAGMENT, _AUTHENTICATION, _DESTINATION_OPTIONS = 0, 17, 43, 44, 51, 60
 _EXTENSION_HEADERS = (_HOP_BY_HOP, _ROUTING, _FRAGMENT, _AUTHENTICATION, _DESTINATION_OPTIONS)
-#: With these a mobile node's home address takes the place of its care-of address in the checksum (RFC 6275, sections
-#: 6.3 and 6.4). Proxy Mobile IPv6 does without them.
+#: Option and routing header by which a mobile node's home address takes the place of its care-of address in the
+#: checksum (RFC 6275, sections 6.3 and 6.4). Proxy Mobile IPv6 does without them.
 _HOME_ADDRESS_OPTION, _HOME_ADDRESS_ROUTING = 201, 2
 
 
 class CaptureError(Exception):
-    """A file cannot be read as a capture, or not to its end; the text says why."""
+    """A file that cannot be read as a capture, or not to its end; the text has the reason."""
 
 
 @dataclass(frozen=True)
 class Captured:
     """A Mobility Header: in packet ``number``, counted from 1, at ``time``, in s since 1970.
 
-    The addresses are those of the checksum. ``incomplete`` says why octets are missing, if some are.
+    The addresses are those of the checksum. ``incomplete`` is the reason that octets are missing, if some are.
     """
 
     number: int
@@ -55,7 +55,7 @@ class Captured:
 
 
 def read_capture(path: Path, udp_port: int) -> Iterator[Captured]:
-    """The Mobility Headers in a file, those in UDP by that port; ``CaptureError``, when it comes to what is wrong."""
+    """The Mobility Headers in a file, those in UDP by that port; raises ``CaptureError`` on reaching a fault."""
     try:
         with path.open("rb") as file:
             yield from captured(file, udp_port)
@@ -66,7 +66,7 @@ def read_capture(path: Path, udp_port: int) -> Iterator[Captured]:
 
 
 def captured(file: BinaryIO, udp_port: int) -> Iterator[Captured]:
-    """The same for an open file."""
+    """The Mobility Headers in an open file, as of ``read_capture``."""
     try:
         reader = dpkt.pcap.UniversalReader(file)
     except (dpkt.Error, ValueError, struct.error):
@@ -87,7 +87,7 @@ def captured(file: BinaryIO, udp_port: int) -> Iterator[Captured]:
 
 
 def _ipv6_packet(link_type: int, frame: bytes) -> bytes | None:
-    """What begins with an IPv6 header in a frame; ``None`` when it holds something else."""
+    """The IPv6 packet in a frame, from its header on; ``None`` when the frame holds something else."""
     _, type_offset, start = _LINKS[link_type]
     if type_offset is not None:
         ethertype = frame[type_offset : type_offset + 2]
@@ -101,7 +101,7 @@ def _ipv6_packet(link_type: int, frame: bytes) -> bytes | None:
 
 
 def _mobility_header(packet: bytes, udp_port: int) -> tuple[IPv6Address, IPv6Address, str, bytes, str | None] | None:
-    """Source, destination, carrier, octets, and what is missing; ``None`` when there is none in the packet."""
+    """Source, destination, carrier, octets, and reason for missing ones; ``None`` without a Mobility Header."""
     length, next_header = int.from_bytes(packet[4:6], "big"), packet[6]
     source, destination = packet[8:24], packet[24:40]
     payload = packet[_IPV6_HEADER : _IPV6_HEADER + length]

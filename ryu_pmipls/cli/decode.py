@@ -15,9 +15,9 @@ from ryu_pmipls.domain.profile import NoProfileError, Signalling, load_profile
 from ryu_pmipls.signalling.endpoint import code_points
 from ryu_pmipls.wire.dissection import Part, dissect
 
-#: Parts of a message, and of what is in it, that a line leaves out.
+#: Parts of a message, and of its parts, that a line leaves out.
 _UNSAID, _FRAME = ("header", "Pad1", "PadN", "Timestamp"), ("type", "length", "reserved", "vendor", "subtype")
-#: Octets, source and destination to parts.
+#: Function from octets, source and destination to parts.
 _Dissect = Callable[[bytes, IPv6Address | None, IPv6Address | None], Part]
 
 
@@ -70,7 +70,7 @@ def decode(
 
 
 def _signalling(profile: str | None) -> Signalling:
-    """The numbers that count: those of the profile, or, if there is none, the defaults of all profiles."""
+    """The signalling settings: those of the profile, or, if there is none, the defaults of all profiles."""
     try:
         return load_profile(profile).signalling
     except NoProfileError:
@@ -78,7 +78,7 @@ def _signalling(profile: str | None) -> Signalling:
 
 
 def _octets(words: tuple[str, ...]) -> bytes:
-    """What hexadecimal digits say, with the colons, blanks and 0x that other tools put between them."""
+    """Octets from hexadecimal digits, with the colons, blanks and 0x that other tools put between them."""
     digits = "".join(word.removeprefix("0x") for word in " ".join(words).replace(":", " ").split())
     try:
         return bytes.fromhex(digits)
@@ -87,7 +87,7 @@ def _octets(words: tuple[str, ...]) -> bytes:
 
 
 def _print_capture(path: Path, udp_port: int, dissected: _Dissect, verbose: bool) -> bool:
-    """Print all; whether something was faulty."""
+    """Print all messages; true when any was faulty."""
     count = faulty = 0
     try:
         for found in read_capture(path, udp_port):
@@ -145,7 +145,7 @@ def _time(found: Captured, form: str) -> str:
 
 
 def _print_header(whole: Part) -> bool:
-    """Print one; whether it was faulty."""
+    """Print one message; true when it was faulty."""
     for line in _lines(whole, 0):
         click.echo(line)
     return any(whole.faults())

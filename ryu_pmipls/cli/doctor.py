@@ -71,7 +71,7 @@ def _host_findings(name: str | None, node: str | None) -> list[Finding]:
     except ProfileError as error:
         if name is not None or node is not None:
             raise
-        # What the environment says is part of what is examined.
+        # The environment's choice of a profile is part of the examination.
         facts = ProfileFacts(named or str(HOST_PROFILE), origin, str(error).splitlines()[0])
         return examine(_HOST, HOST_CHECKS, HostRole.LAB, host_facts(Purpose(), facts))
     facts = ProfileFacts(name or named or path.stem, origin)

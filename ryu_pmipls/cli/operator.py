@@ -1,4 +1,4 @@
-"""``pmipls drain`` and its like: what the operator tells the RMS, by REST."""
+"""``pmipls drain`` and its like: the operator's commands to the RMS, by REST."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.table import Table
 from ryu_pmipls.cli.rms_views import WHERE_PROFILE, WHERE_URL, console, decision_rows
 from ryu_pmipls.http.client import fetch, send, where
 
-#: How often it is asked whether an LMA can be stopped, in seconds.
+#: Seconds between queries if an LMA can be stopped.
 _INTERVAL = 1.0
 
 

@@ -1,4 +1,4 @@
-"""``pmipls load-list`` and its like: what the RMS shows by REST, as tables."""
+"""``pmipls load-list`` and its like: resources of the RMS's REST interface as tables."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ _LOAD_COLUMNS = ("LMA", "state", "CPU", "packets", "by MAG", "counted by", "CPU 
 
 
 def console() -> Console:
-    """A pipe has no width: nothing is cut short there."""
+    """Console that cuts nothing short in a pipe, which has no width."""
     return Console(width=None if sys.stdout.isatty() else 200)
 
 
@@ -142,7 +142,7 @@ def _command(
     resource: str | None = None,
     arguments: Sequence[str] = (),
 ) -> click.Command:
-    """A command that shows a resource (``name`` unless given); what its arguments are is the rest of the path."""
+    """A command that shows a resource (``name`` unless given); its arguments form the rest of the path."""
 
     @click.command(name, help=help_text, params=[click.Argument([argument]) for argument in arguments])
     @WHERE_PROFILE
@@ -163,9 +163,9 @@ def _command(
 
 
 def chosen(decisions: Sequence[Mapping[str, Any]], wanted: str) -> Mapping[str, Any]:
-    """The decision of which an id, the beginning of an id, or the MAG is ``wanted``, or "last".
+    """The decision whose id, beginning of an id, or MAG is ``wanted``; for "last", the last one.
 
-    ``decisions`` are documents, the oldest first. ``ClickException`` when none is like that, or several are.
+    ``decisions`` are documents, the oldest first. ``ClickException`` when none matches, or several do.
     """
     if not decisions:
         raise click.ClickException("there is no decision yet")

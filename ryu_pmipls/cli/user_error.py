@@ -1,4 +1,4 @@
-"""Errors that the person at the keyboard can put right."""
+"""Errors that the user can put right."""
 
 from __future__ import annotations
 

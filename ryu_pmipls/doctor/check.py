@@ -1,4 +1,4 @@
-"""A check, what it finds, and how all checks of a list are made."""
+"""A check, its findings, and the run of all checks of a list."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ FactsT = TypeVar("FactsT")
 
 
 class HostRole(str, Enum):
-    """What a host, or a network namespace of a lab, is in a domain."""
+    """Role of a host, or of a network namespace of a lab, in a domain."""
 
-    LAB = "lab"  # the machine in which a lab is, or is to be
+    LAB = "lab"  # the machine of an existing or planned lab
     RMS = "rms"
     LMA = "lma"
     MAG = "mag"
@@ -24,26 +24,26 @@ class HostRole(str, Enum):
 
 #: Roles of hosts with a switch.
 SWITCHES = frozenset({HostRole.MAG, HostRole.LMA})
-#: Roles of machines that were set up by a person.
+#: Roles of machines that a person has set up.
 HOSTS = frozenset({HostRole.LAB, HostRole.RMS}) | SWITCHES
 EVERY_ROLE = frozenset(HostRole)
 
-#: What to do when only root may look: with PATH, for sudo has another one.
+#: Command for checks that only root may make: with PATH, for sudo has another one.
 AS_ROOT = "sudo env PATH=$PATH pmipls doctor"
 
 
 class Level(str, Enum):
-    """How bad a finding is."""
+    """Severity of a finding."""
 
     OK = "ok"
-    UNKNOWN = "unknown"  # could not be looked at
+    UNKNOWN = "unknown"  # could not be examined
     WARNING = "warning"  # works, but not as well, or not as tested
     WRONG = "wrong"  # something cannot work
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a check has ``found``, in a line, and ``what_to_do`` about it: a command, or a line with one."""
+    """Verdict of a check: what it ``found``, in a line, and ``what_to_do`` about it: a command, or a line with one."""
 
     level: Level
     found: str
@@ -68,7 +68,7 @@ def wrong(found: str, what_to_do: str) -> Verdict:
 
 @dataclass(frozen=True)
 class Check(Generic[FactsT]):
-    """A question about the facts of a host or a node: ``verdict`` answers it, for the ``roles`` that it is for.
+    """A question about the facts of a host or a node, for some ``roles``: ``verdict`` answers it.
 
     ``looks_at``, ``why`` and ``remedy`` are for ``docs/doctor.md``.
     """
@@ -91,7 +91,7 @@ class Finding:
 
     @property
     def fault(self) -> bool:
-        """Whether a person should do something."""
+        """True when a person should do something."""
         return self.verdict.level in (Level.WARNING, Level.WRONG)
 
     @property
@@ -100,5 +100,5 @@ class Finding:
 
 
 def examine(subject: str, checks: Iterable[Check[FactsT]], role: HostRole, facts: FactsT) -> list[Finding]:
-    """The findings of all checks that are for a role, in their order."""
+    """The findings of all checks for a role, in the order of the checks."""
     return [Finding(subject, check.title, check.verdict(facts)) for check in checks if role in check.roles]

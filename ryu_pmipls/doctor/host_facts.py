@@ -1,4 +1,4 @@
-"""Facts about a host by itself, and what it is looked at for. The standard library alone."""
+"""Facts about a host by itself, and its purpose. The standard library alone."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Version = tuple[int, ...]
 
 @dataclass(frozen=True)
 class ListeningPort:
-    """A TCP port on which a server of the domain is to listen; ``place`` is its key in the profile."""
+    """A TCP port on which a server of the domain should listen; ``place`` is its key in the profile."""
 
     place: str
     host: str
@@ -24,27 +24,27 @@ class ListeningPort:
 
 @dataclass(frozen=True)
 class Purpose:
-    """What a host is to be, and what it needs for that; without a profile that of the default lab."""
+    """Purpose of a host, and its needs for that; without a profile that of the default lab."""
 
     role: HostRole = HostRole.LAB
     listening_ports: tuple[ListeningPort, ...] = (
         ListeningPort("rms.openflow", "::", 6653),
         ListeningPort("rms.rest", "127.0.0.1", 8080),
     )
-    rms_may_run: bool = False  # deployed, or the lab is up: what it needs is rightly taken
+    rms_may_run: bool = False  # deployed, or the lab is up: its resources are rightly taken
     state_directory: str = "/run/pmipls"
     raw_signalling: bool = True  # Mobility Headers by protocol 135, not by UDP
     cpu_quotas: bool = True  # of switches
     nodes: int = 7  # hosts of the domain, each with a connection or two
-    namespaces: tuple[str, ...] = ()  # network namespaces that a lab is to make
-    subnet: str = ""  # IPv6 prefix that a lab is to use on this host
+    namespaces: tuple[str, ...] = ()  # network namespaces that a lab will make
+    subnet: str = ""  # IPv6 prefix that a lab will use on this host
     keys: str = ""  # the key file, if messages are authenticated
     keys_fault: str = ""  # its first fault, "" when there is none
 
 
 @dataclass(frozen=True)
 class Program:
-    """A program: ``path``, "" when it is in no directory of the user's PATH; ``elsewhere``, where it is then."""
+    """A program: ``path``, "" when it is in no directory of the user's PATH; ``elsewhere``, its directory then."""
 
     path: str = ""
     elsewhere: str = ""
@@ -71,7 +71,7 @@ class Directory:
 
 @dataclass(frozen=True)
 class ProfileFacts:
-    """The profile that applies: ``name``, what names it, its first ``fault`` ("" when there is none)."""
+    """The profile that applies: ``name``, the ``origin`` of that name, its first ``fault`` ("" when there is none)."""
 
     name: str
     origin: str  # such as "$PMIPLS_PROFILE"
@@ -80,7 +80,7 @@ class ProfileFacts:
 
 @dataclass(frozen=True)
 class Clock:
-    """The system clock: whether the kernel knows it to be ``synchronised``, and the ``services`` that run for that."""
+    """The system clock: ``synchronised`` as the kernel knows it, and the ``services`` that run for that."""
 
     synchronised: bool
     services: tuple[str, ...] = ()
@@ -88,7 +88,7 @@ class Clock:
 
 @dataclass(frozen=True)
 class HostFacts:
-    """All that is known about a host. ``None`` stands for what could not be looked at."""
+    """All facts about a host. ``None`` stands for facts that could not be gathered."""
 
     purpose: Purpose
     root: bool
@@ -103,7 +103,7 @@ class HostFacts:
     openvswitch: Version | None  # None: not installed, or does not say
     bird: Version | None
     ipv6: bool
-    kernel_faults: Mapping[str, str] | None  # what of the kernel was tried -> why it failed, "" when it did not
+    kernel_faults: Mapping[str, str] | None  # feature of the kernel that was tried -> reason for failure, "" for none
     cpu_groups: str | None  # why CPU control groups cannot be had; "" when they can
     raw_socket: str  # why protocol 135 cannot be opened; "" when it can
     clock: Clock | None
@@ -111,6 +111,6 @@ class HostFacts:
     state_directory: Directory
     open_files: int
     profile: ProfileFacts
-    firewall: tuple[str, ...] | None  # chains that drop by default what comes in
-    foreign_namespaces: tuple[str, ...] = ()  # of those that the lab is to make
+    firewall: tuple[str, ...] | None  # chains that drop incoming packets by default
+    foreign_namespaces: tuple[str, ...] = ()  # of those that the lab will make
     foreign_addresses: tuple[str, ...] = ()  # in the lab's subnet, such as "interface eth0 has fd00::1"

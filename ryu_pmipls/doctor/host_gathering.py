@@ -1,6 +1,6 @@
-"""Facts about this host, gathered: files of the kernel, programs, sockets. The standard library alone.
+"""Gathering of facts about this host: files of the kernel, programs, sockets. The standard library alone.
 
-What is made to try something is gone afterwards. ``docs/doctor.md`` tells what is looked at, and why.
+Trials leave nothing behind. ``docs/doctor.md`` lists the facts and the reasons for them.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _TIME_SERVICES = ("chronyd", "systemd-timesyn", "ntpd", "ntpsec", "openntpd", "p
 _PROFILE_VARIABLE, _HOST_PROFILE, _LAB_PROFILE = "PMIPLS_PROFILE", Path("/etc/pmipls/domain.yaml"), "two-lma"
 _SHIPPED_PROFILES = Path(__file__).resolve().parents[1] / "topologies"
 
-#: What of the kernel is tried with ip(8), in this order, in a network namespace that goes with the commands.
+#: Trials of the kernel with ip(8), in this order, in a network namespace that goes with the commands.
 _TRIALS = {
     "veth": "link add trial1 type veth peer name trial2",
     "bridge": "link add trial3 type bridge",
@@ -58,7 +58,7 @@ _TRIALS = {
 
 
 def host_facts(purpose: Purpose, profile: ProfileFacts | None = None) -> HostFacts:
-    """All facts about this host, for what it is to be; without ``profile`` what ``$PMIPLS_PROFILE`` says."""
+    """All facts about this host, for its purpose; without ``profile`` with the profile that the environment names."""
     root = os.geteuid() == 0
     return HostFacts(
         purpose=purpose,
@@ -125,7 +125,7 @@ def _package(name: str) -> str:
 
 
 def _program(name: str) -> Program:
-    """Whether a program is where a command that is typed is looked for, and where it is otherwise."""
+    """Place of a program: where the shell finds a typed command, or elsewhere."""
     typed = shutil.which(name, path=_path_at_start())
     if typed is not None:
         return Program(path=typed)
@@ -134,7 +134,7 @@ def _program(name: str) -> Program:
 
 
 def _path_at_start() -> str:
-    """``PATH`` as this process got it: ours finds more (``ovs_setup.programs``)."""
+    """``PATH`` as this process got it: our own finds more (``ovs_setup.programs``)."""
     entries = _text(Path("/proc/self/environ")).split("\0")
     return next((entry[len("PATH=") :] for entry in entries if entry.startswith("PATH=")), os.defpath)
 
@@ -153,7 +153,7 @@ def _ipv6() -> bool:
 
 
 def _kernel_faults() -> dict[str, str] | None:
-    """Each of :data:`_TRIALS` with the reason why it fails, "" when it does not; ``None`` when that cannot be told."""
+    """Each of :data:`_TRIALS` with the reason for its failure, "" for success; ``None`` when that cannot be told."""
     script = "".join(
         f'echo "{part}:$(ip {trial} 2>&1 | head -n 1)"\nip link set trial1 up 2>/dev/null\n'
         for part, trial in _TRIALS.items()
@@ -169,7 +169,7 @@ def _kernel_faults() -> dict[str, str] | None:
 
 
 def _cpu_groups() -> str:
-    """Why a CPU group cannot be made and limited; "" when it can."""
+    """Reason that a CPU group cannot be made and limited; "" when it can."""
     try:
         group = CpuGroup(f"pmipls-doctor-{os.getpid()}")
         try:
@@ -190,7 +190,7 @@ def _raw_socket() -> str:
 
 
 def _clock() -> Clock | None:
-    # adjtimex(2) with modes 0, so all octets of struct timex 0, only reads.
+    # adjtimex(2) only reads with modes 0, that is, with all octets of struct timex 0.
     state = ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(_ADJTIMEX_SIZE))
     if state < 0:
         return None
@@ -223,7 +223,7 @@ def _firewall() -> tuple[str, ...] | None:
 
 
 def taken_ports(wanted: Iterable[ListeningPort]) -> tuple[TakenPort, ...]:
-    """Those of the ports on which a server cannot listen now."""
+    """The wanted ports on which a server cannot listen now."""
     taken = []
     for port in wanted:
         family = socket.AF_INET6 if ":" in port.host else socket.AF_INET

@@ -1,4 +1,4 @@
-"""The checks of what is installed on a host. Pure; the standard library alone."""
+"""The checks of installed software on a host. Pure; the standard library alone."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _SUPPORTED_DISTRIBUTIONS = {"debian 12": "Debian 12", "debian 13": "Debian 13", 
 _TESTED_OPENVSWITCH = ((3, 1), (3, 5))
 _OLDEST_OPENVSWITCH = (2, 17)
 _RYU = "4.34"
-#: The first kernel that lets set-up enlarge the buffers of Open vSwitch (pidfd_getfd).
+#: First kernel that lets the set-up enlarge the buffers of Open vSwitch (pidfd_getfd).
 _KERNEL = (5, 6)
 
 _LAB, _SWITCH_OR_LAB = frozenset({HostRole.LAB}), SWITCHES | {HostRole.LAB}
 
-#: Programs that are run: Debian's package, and for which roles.
+#: Programs in use: Debian's package, and the roles that need it.
 PROGRAMS: Mapping[str, tuple[str, frozenset[HostRole]]] = {
     "ip": ("iproute2", _SWITCH_OR_LAB),
     "sysctl": ("procps", _SWITCH_OR_LAB),
@@ -148,7 +148,7 @@ def _bird(facts: HostFacts) -> Verdict:
     return ok(_version(facts.bird))
 
 
-#: In the order in which they are shown.
+#: Checks of installed software, in the order in which they are shown.
 INSTALLATION_CHECKS: tuple[Check[HostFacts], ...] = (
     Check(
         "profile",

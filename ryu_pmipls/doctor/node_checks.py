@@ -1,4 +1,4 @@
-"""The checks of a node of a domain: what set-up, agent and RMS have made of it, beside the profile. Pure."""
+"""The checks of a node of a domain: they compare the work of set-up, agent and RMS with the profile. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _unseen(facts: NodeFacts) -> Verdict:
 
 
 def _present(facts: NodeFacts) -> list[tuple[WantedLink, Link]]:
-    """The wanted links that there are, beside what they are."""
+    """The wanted links that exist, each with its actual state."""
     there: Mapping[str, Link] = facts.links or {}
     return [(wanted, there[wanted.name]) for wanted in facts.wanted.links if wanted.name in there]
 
@@ -43,7 +43,7 @@ def _mtu(facts: NodeFacts) -> Verdict:
     if small:
         return wrong(
             "; ".join(f"{wanted.name} has {link.mtu}, at least {wanted.mtu} is needed" for wanted, link in small),
-            # Ports first: a bridge's own interface has no more than they.
+            # Ports come first: a bridge's own interface cannot exceed their MTU.
             _on(facts, *(f"ip link set {wanted.name} mtu {wanted.mtu}" for wanted, _ in reversed(small))),
         )
     return ok(", ".join(f"{wanted.name} {link.mtu}" for wanted, link in _present(facts)) or "no interface is there")
@@ -105,7 +105,7 @@ _Judge = Callable[[NodeFacts, WantedSwitch, SwitchFacts], Verdict]
 
 
 def _of_running_switch(judge: _Judge) -> Callable[[NodeFacts], Verdict]:
-    """A verdict about a switch that runs; without one there is none."""
+    """Function that judges a running switch, and gives no verdict when none runs."""
 
     def verdict(facts: NodeFacts) -> Verdict:
         if facts.wanted.switch is None or facts.switch is None:

@@ -1,4 +1,4 @@
-"""Facts about a node of a domain, a host or a namespace of a lab, and what the profile wants it to be."""
+"""Facts about a node of a domain, a host or a namespace of a lab, and its state as the profile wants it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class WantedSwitch:
 
 @dataclass(frozen=True)
 class Remedies:
-    """Commands that mend a node; ``prefix`` is put before those that are run on it."""
+    """Commands that mend a node; ``prefix`` comes before those that run on it."""
 
     set_up: str
     daemons: str = ""
@@ -98,7 +98,7 @@ class SwitchFacts:
 
 @dataclass(frozen=True)
 class NodeFacts:
-    """A node as it is. ``None`` stands for what could not be looked at; ``unseen`` says why."""
+    """A node as it is. ``None`` stands for facts that could not be gathered; ``unseen`` has the reasons."""
 
     wanted: WantedNode
     links: Mapping[str, Link] | None

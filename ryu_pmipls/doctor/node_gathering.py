@@ -1,4 +1,4 @@
-"""Facts about a node, gathered with ip(8), ethtool(8) and the tools of Open vSwitch, in the node's namespace."""
+"""Gathering of facts about a node with ip(8), ethtool(8) and the tools of Open vSwitch, in the node's namespace."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ovs_setup.node import SERVICE_BRIDGE, UNDERLAY_BRIDGE
 from ovs_setup.vswitch import OpenVSwitch
 from ryu_pmipls.doctor.node_facts import Bridge, Controller, Link, NodeFacts, SwitchFacts, SwitchPort, WantedNode
 
-#: Prints the content of each file that it is given, an empty line for one that is not there.
+#: Script that prints the content of each given file, an empty line for a missing one.
 _READ_ALL = 'for file; do cat "$file" 2>/dev/null || echo; done'
 
 
@@ -34,7 +34,7 @@ def node_facts(ovs: OpenVSwitch, wanted: WantedNode) -> NodeFacts:
 
 
 def underlay_ports(ovs: OpenVSwitch) -> tuple[str, ...]:
-    """The ports of the underlay bridge; none where there is no such bridge. ``OvsSetupError`` as of the tools."""
+    """The ports of the underlay bridge; none where there is no such bridge. ``OvsSetupError`` when a tool fails."""
     if UNDERLAY_BRIDGE not in ovs.vsctl("list-br").split():
         return ()
     return tuple(ovs.vsctl("list-ports", UNDERLAY_BRIDGE).split())
@@ -60,7 +60,7 @@ def _links(ovs: OpenVSwitch, wanted: WantedNode) -> dict[str, Link]:
 
 
 def _settings(ovs: OpenVSwitch, wanted: WantedNode) -> dict[str, str]:
-    """Those of the wanted settings that there are."""
+    """The wanted settings that exist, with their values."""
     paths = list(wanted.settings)
     values = ovs.execute("sh", "-c", _READ_ALL, "sh", *(f"/proc/sys/{path}" for path in paths)).splitlines()
     # The last ones may be empty lines, which execute() cuts off.

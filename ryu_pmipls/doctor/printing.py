@@ -18,7 +18,7 @@ _NARROWEST, _WIDEST = 40, 100  # columns
 
 
 def print_findings(findings: Iterable[Finding]) -> None:
-    """Print them on standard output, as wide as the terminal, with colours if it is one."""
+    """Print findings on standard output, as wide as the terminal, with colours if it is one."""
     columns = min(max(shutil.get_terminal_size((80, 24)).columns, _NARROWEST), _WIDEST)
     colours = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     for line in lines(findings, columns, colours):
@@ -26,7 +26,7 @@ def print_findings(findings: Iterable[Finding]) -> None:
 
 
 def lines(findings: Iterable[Finding], columns: int = 80, colours: bool = False) -> Iterator[str]:
-    """The findings under the name of what they are about, and what to do under each that is not ok."""
+    """The findings under the names of their subjects, and the remedy under each that is not ok."""
     shown = list(findings)
     titles = max((len(finding.check) for finding in shown), default=0)
     indent = " " * (_LEVEL_WIDTH + titles + 6)
@@ -41,12 +41,12 @@ def lines(findings: Iterable[Finding], columns: int = 80, colours: bool = False)
             yield f"  {word}  {finding.check.ljust(titles)}  {first}"
             yield from (indent + line for line in rest)
             if finding.verdict.what_to_do:
-                # Not wrapped: a command has to be copied.
+                # Commands are not wrapped, so that they can be copied.
                 yield f"      what to do: {finding.verdict.what_to_do}"
 
 
 def summary(findings: Iterable[Finding]) -> str:
-    """A line with their number by level, the worst first."""
+    """A line with the number of findings by level, the worst first."""
     levels = [finding.verdict.level for finding in findings]
     counts = (f"{levels.count(level)} {level.value}" for level in reversed(Level) if level in levels)
     return f"{', '.join(counts) or 'nothing was looked at'}."

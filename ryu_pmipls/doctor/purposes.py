@@ -1,4 +1,4 @@
-"""From the domain's profile to what its hosts are to be."""
+"""Purposes of a domain's hosts, from its profile."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ryu_pmipls.doctor.node_facts import Remedies, WantedLink, WantedNode, Wante
 from ryu_pmipls.domain.profile import Lma, Mag, Profile
 from ryu_pmipls.signalling.keys import KeyFileError, read
 
-#: What the RMS is called where nodes are named.
+#: Name of the RMS among nodes.
 RMS = "rms"
 
 
@@ -73,7 +73,7 @@ def _keys_fault(path: Path | None, profile: Profile, address: IPv6Address) -> st
 
 
 def wanted_switch_node(profile: Profile, node: Node, underlay_ports: tuple[str, ...], remedies: Remedies) -> WantedNode:
-    """A MAG or an LMA; ``underlay_ports`` are those of its underlay bridge, none with the kernel's datapath."""
+    """A MAG or an LMA as it should be; ``underlay_ports`` are its underlay bridge's, none with the kernel datapath."""
     userspace = bool(underlay_ports)
     ports = service_ports(node)
     underlay_mtu = profile.tunnel.underlay_mtu

@@ -35,7 +35,7 @@ _ADDRESS_TIMEOUT = 30.0
 
 @dataclass(frozen=True)
 class SwitchNodeStatus:
-    """A MAG or an LMA: process id of its agent (None: not running), and whether its switch runs."""
+    """A MAG or an LMA: process id of its agent (None: not running), and the state of its switch."""
 
     name: str
     role: str  # MAG or LMA

@@ -36,7 +36,7 @@ class End:
     bridge: str | None = None
     link_layer_address: bytes | None = None
     up: bool = True
-    ipv6: bool = False  # whether the kernel may speak IPv6 there (switch and bridge ports must stay silent)
+    ipv6: bool = False  # true where the kernel may speak IPv6 (switch and bridge ports must stay silent)
 
 
 @dataclass(frozen=True)

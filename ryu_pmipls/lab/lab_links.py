@@ -64,7 +64,7 @@ class LinkChange:
     joined: float  # the new link carried frames
     joined_monotonic: float
     link_layer_ms: float  # from started to joined
-    solicited: bool  # whether a router solicitation was sent at once; at its first attachment the node does so later
+    solicited: bool  # a router solicitation was sent at once; at its first attachment the node does so later
 
 
 class LabLinks:

@@ -13,7 +13,7 @@ from ryu_pmipls.simulator.engine import Run, simulate
 from ryu_pmipls.simulator.scenario import Contender, Scenario
 from ryu_pmipls.simulator.traffic import traffic_of
 
-#: How often progress is told of, in seconds.
+#: Seconds between reports of progress.
 _INTERVAL = 0.2
 
 _steps: Any = None  # in a worker: the steps that each contender has done, shared with the process that waits
@@ -24,9 +24,9 @@ def play(
 ) -> list[Run]:
     """The runs of contenders, in their order; as many at a time as there are processors.
 
-    ``path`` is the scenario's file. ``progress`` is told now and then how many steps each has done.
+    ``path`` is the scenario's file. ``progress`` is called now and then with the number of steps that each has done.
     """
-    # Not forked: a thread that shows the progress may hold a lock.
+    # The workers are not forked: a thread that shows the progress may hold a lock.
     context = multiprocessing.get_context("spawn")
     steps = context.Array("q", len(contenders), lock=False)
     workers = min(len(contenders), os.cpu_count() or 1)

@@ -18,7 +18,7 @@ OCTETS_PER_PACKET = 800
 
 @dataclass
 class Run:
-    """What one contender made of the traffic. Arrays have one row a step; utilisation is offered load by capacity."""
+    """Result of one contender with the traffic. Arrays have one row a step; utilisation is offered load by capacity."""
 
     contender: Contender
     times: Floats  # s, ends of the steps
@@ -33,7 +33,7 @@ class Run:
 
 
 class Domain:
-    """LMAs, MAGs, and which LMA carries which slot: ``carrier`` has the shape (MAGs * LMAs * SLOTS,)."""
+    """LMAs, MAGs, and the LMA that carries each slot: ``carrier`` has the shape (MAGs * LMAs * SLOTS,)."""
 
     def __init__(self, scenario: Scenario, contender: Contender, mags: tuple[str, ...]) -> None:
         lmas = scenario.lmas
@@ -74,7 +74,7 @@ class Domain:
 
 
 class Sessions(Mapping[str, Mapping[str, int]]):
-    """How many nodes of each anchor are at each MAG, looked up where that is wanted."""
+    """Number of nodes of each anchor at each MAG, looked up on demand."""
 
     def __init__(self, domain: Domain, mag: Indices, anchor: Indices) -> None:
         self._domain = domain
@@ -95,7 +95,7 @@ class Sessions(Mapping[str, Mapping[str, int]]):
 def simulate(
     scenario: Scenario, contender: Contender, traffic: TrafficSource, progress: Callable[[], object] = lambda: None
 ) -> Run:
-    """Let a contender have the traffic; ``progress`` is called after every step.
+    """Run a contender on the traffic; ``progress`` is called after every step.
 
     In each step the LMAs are measured one after another, as the RMS polls them; at its end comes a round of decisions.
     """

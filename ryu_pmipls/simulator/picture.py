@@ -9,13 +9,13 @@ import numpy as np
 
 from ryu_pmipls.simulator.engine import Run
 
-#: Up to so many LMAs have a line each; with more the band between the highest and the lowest is drawn.
+#: Most LMAs that have a line each; with more the band between the highest and the lowest is drawn.
 _LINES = 8
 _COLOURS = ("#1f6fb4", "#d95f02", "#1b9e77", "#7570b3", "#e7298a", "#66a61e", "#a6761d", "#444444")
 
 
 def draw(runs: Sequence[Run], path: Path, title: str, between: tuple[float, float] | None = None) -> None:
-    """Draw runs, or what is ``between`` two hours, into a PNG or SVG file; ``OSError`` when it cannot be written."""
+    """Draw runs, or their part ``between`` two hours, into a PNG or SVG file; ``OSError`` when it cannot be written."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

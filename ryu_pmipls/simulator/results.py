@@ -1,4 +1,4 @@
-"""What a run amounts to, in figures."""
+"""Figures of a run."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from ryu_pmipls.loadsharing.policies.balance import POLICY as BALANCE
 from ryu_pmipls.simulator.engine import Run
 from ryu_pmipls.simulator.scenario import Scenario
 
-#: A slot that comes back to an LMA within so many seconds after it left it has oscillated.
+#: Seconds within which a slot that comes back to an LMA it left counts as an oscillation.
 OSCILLATION = 3600.0
-#: The highest utilisation may be so much above the mean and still count as even.
+#: Largest ratio of the highest to the mean utilisation that counts as even.
 EVEN = 1.10
 
 
@@ -26,9 +26,9 @@ class Figures:
 
     ``overload_seconds`` and ``loss_seconds`` are summed over LMAs: above the CPU threshold, and above the capacity.
     Ratios of the highest to the mean utilisation are taken over the steps in which some LMA was above
-    ``balance_above``; ``ratio_bound`` is the mean over these steps of what no assignment of flows can go below. A step
-    allows evenness when its bound does; ``even`` is the fraction of those in which there was evenness.
-    ``gap`` is how far the predicted highest CPU is above the optimum, the mean over the rounds that moved something.
+    ``balance_above``; ``ratio_bound`` is the mean over these steps of the ratio's lower bound, for any assignment of
+    flows. A step allows evenness when its bound does; ``even`` is the fraction of those steps that were even.
+    ``gap`` is the excess of the predicted highest CPU over the optimum, the mean over the rounds that moved something.
     """
 
     contender: str
@@ -50,7 +50,7 @@ class Figures:
 
 
 def figures(scenario: Scenario, run: Run) -> Figures:
-    """Sum a run up."""
+    """Figures that sum up a run."""
     sharing = run.contender.load_sharing
     step = scenario.step
     utilisation = np.where(run.in_use, run.utilisation, 0.0)
@@ -82,7 +82,7 @@ def figures(scenario: Scenario, run: Run) -> Figures:
 
 
 def moved_twice(decisions: Iterable[Decision], window: float) -> int:
-    """How many times a MAG was moved again within a window of seconds; moves of one round count as one."""
+    """Number of times a MAG was moved again within ``window`` seconds; moves of one round count as one."""
     last: dict[str, float] = {}
     count = 0
     for decision in decisions:
@@ -92,7 +92,7 @@ def moved_twice(decisions: Iterable[Decision], window: float) -> int:
 
 
 def oscillations(decisions: Iterable[Decision]) -> int:
-    """How many decisions have brought a slot back to an LMA that it had left less than ``OSCILLATION`` ago."""
+    """Number of decisions that brought a slot back to an LMA that it had left less than ``OSCILLATION`` ago."""
     left: dict[tuple[str, str, int, str], float] = {}
     count = 0
     for decision in decisions:
@@ -126,7 +126,7 @@ def table(results: Sequence[Figures]) -> Table:
 
 
 def document(scenario: Scenario, runs: Sequence[Run]) -> dict[str, Any]:
-    """All of it as JSON can hold it."""
+    """All results as a JSON document."""
     return {
         "scenario": scenario.model_dump(mode="json"),
         "results": [asdict(figures(scenario, run)) for run in runs],

@@ -1,4 +1,4 @@
-"""What is simulated: LMAs, MAGs, traffic and the contenders, as a person writes it down."""
+"""Scenarios: LMAs, MAGs, traffic and the contenders, as a person writes them down."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class Lmas(Section):
-    """So many LMAs; each forwards at most ``packets_per_second`` times its capacity.
+    """``count`` LMAs; each forwards at most ``packets_per_second`` times its capacity.
 
     ``capacities`` are relative, and repeat themselves when there are fewer of them than LMAs. An LMA with nothing to do
-    has the CPU fraction ``idle_cpu``, one that forwards all that it can 1.
+    has the CPU fraction ``idle_cpu``, one that forwards at its limit 1.
     """
 
     count: int = Field(ge=1, le=10000)
@@ -34,7 +34,7 @@ class Lmas(Section):
 
 
 class Mags(Section):
-    """So many MAGs; the k-th most popular one gets a share of the mobile nodes in proportion to k ** -``zipf``."""
+    """``count`` MAGs; the k-th most popular one gets a share of the mobile nodes in proportion to k ** -``zipf``."""
 
     count: int = Field(ge=1, le=100000)
     zipf: float = Field(default=0.0, ge=0, le=5)
@@ -52,7 +52,7 @@ class Diurnal(Section):
 
 
 class FlashCrowd(Section):
-    """Traffic at ``mags`` MAGs is ``factor`` times as much from hour ``at`` on, for so many minutes."""
+    """Traffic ``factor`` times as high at ``mags`` MAGs, from hour ``at`` on, for ``minutes``."""
 
     at: Hours
     minutes: Positive
@@ -61,7 +61,7 @@ class FlashCrowd(Section):
 
 
 class Nodes(Section):
-    """Mobile nodes: so many at any time, each with ``packets_per_second`` on average at the top of the day.
+    """Mobile nodes: ``count`` at any time, each with ``packets_per_second`` on average at the top of the day.
 
     Their rates have a log-normal distribution with ``spread`` as its sigma; each has some ``flows`` of unequal size. A
     session lasts ``session`` seconds on average (0: for ever) and is followed by a new one elsewhere; a node is handed
@@ -93,7 +93,7 @@ class Recorded(Section):
 
 
 class ScenarioEvent(Section):
-    """What happens to an LMA (numbered from 1) at an hour."""
+    """Event at an LMA (numbered from 1) at an hour."""
 
     at: Hours
     lma: int = Field(ge=1)
@@ -109,10 +109,10 @@ class Contender(Section):
 
 
 class Scenario(WholeDocument):
-    """All of it. The same seed gives the same traffic, for every contender.
+    """A whole scenario. The same seed gives the same traffic, for every contender.
 
-    Traffic comes from ``nodes`` at ``mags``, or from what was ``recorded``. It is constant for a step, which is the
-    contenders' report interval.
+    Traffic comes from ``nodes`` at ``mags``, or from a file with ``recorded`` traffic. It is constant for a step, which
+    is the contenders' report interval.
     """
 
     description: str = ""
@@ -168,6 +168,6 @@ def find_scenario(name: str | Path) -> Path:
 
 
 def load_scenario(name: str | Path) -> tuple[Scenario, Path]:
-    """Read and validate a scenario, and tell its file; ``ProfileError`` tells all that is wrong with it."""
+    """Read and validate a scenario; returns it and its file. ``ProfileError`` lists all its faults."""
     path = find_scenario(name)
     return load_document(path, Scenario), path

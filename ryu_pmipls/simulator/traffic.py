@@ -1,4 +1,4 @@
-"""Who sends how much from where: mobile nodes that are made up, or what a CSV file has recorded."""
+"""Traffic of a simulation: generated mobile nodes, or rates recorded in a CSV file."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ Flags = npt.NDArray[np.bool_]
 class Step:
     """Traffic that is constant for a step; MAGs and LMAs by their number from 0.
 
-    One element a node: ``mag`` where it is, ``home`` its anchor by the scenario, ``new`` whether its session begins.
-    One element a flow: ``node`` whose it is, ``slot`` that its hash leads to, ``rate`` in packets per second.
+    One element a node: ``mag`` where it is, ``home`` its anchor by the scenario, ``new`` true if its session begins.
+    One element a flow: ``node`` that owns it, ``slot`` that its hash leads to, ``rate`` in packets per second.
     """
 
     mag: Indices
@@ -37,18 +37,18 @@ class Step:
 
 
 class TrafficSource(Protocol):
-    """What happens at the MAGs."""
+    """Source of the MAGs' traffic."""
 
     @property
     def mags(self) -> tuple[str, ...]:
         """The names of the MAGs."""
 
     def steps(self) -> Iterator[Step]:
-        """From the beginning; always the same."""
+        """The steps from the beginning; always the same ones."""
 
 
 def traffic_of(scenario: Scenario, path: Path) -> TrafficSource:
-    """The traffic of a scenario that was read from ``path``; ``ProfileError`` if it names a file that is faulty."""
+    """The traffic of a scenario that was read from ``path``; ``ProfileError`` if it names a faulty file."""
     if scenario.recorded is not None:
         return RecordedTraffic(scenario, scenario.recorded, path.parent)
     assert scenario.nodes is not None and scenario.mags is not None

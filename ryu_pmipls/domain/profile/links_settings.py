@@ -32,7 +32,7 @@ class Downlink(Section):
     lma_as: AutonomousSystem = 64513
     core_as: AutonomousSystem = Field(default=64512, validate_default=True)
     bfd_interval: float = Field(default=0.2, ge=0.01, le=10)  # seconds from one packet of an LMA to the next
-    bfd_multiplier: int = Field(default=5, ge=2, le=255)  # so many missing in a row: the LMA is dead
+    bfd_multiplier: int = Field(default=5, ge=2, le=255)  # missing packets in a row that mean a dead LMA
     bird_socket: Path | None = Path("/run/bird/bird.ctl")  # on LMA hosts; null: another routing daemon, not watched
 
     @field_validator("core_as")

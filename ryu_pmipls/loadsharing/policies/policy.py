@@ -51,7 +51,7 @@ def to_the_lightest(light: Sequence[LmaLoad], own: PolicySettings) -> NewSession
 class Policy(Generic[OwnT]):
     """A way to share load, registered as ``POLICY`` of a module in this package.
 
-    ``move`` adds the moves of one round to the plan, after those that have to leave an LMA. ``new_sessions`` is given
+    ``move`` adds the moves of one round to the plan, after those that must leave an LMA. ``new_sessions`` is given
     the light LMAs, in the profile's order. A moved MAG rests for ``rest_windows`` unless the profile gives its seconds.
     """
 

@@ -10,12 +10,12 @@ from ryu_pmipls.lab import traffic_generator as traffic
 from ryu_pmipls.lab.measuring.sharing.testbed import Figures, Testbed
 from ryu_pmipls.lab.traffic_generator import Flow, FlowResult
 
-#: Offered load of each mobile node in UDP (Mbit/s), and its number of flows; each MAG also has one TCP flow.
+#: Offered load in Mbit/s: of each mobile node in UDP, with its number of flows, and of one TCP flow at each MAG.
 UDP_RATE, UDP_FLOWS = 20.5, 8
 TCP_RATE = 3.0
 
 _SETTLED = 25.0  # seconds without a decision after which a policy has settled: twice what a moved MAG rests
-_LONGEST = 80.0  # seconds in which it has to
+_LONGEST = 80.0  # seconds in which it must
 _SPAN = 12.0  # seconds for which goodput is measured
 
 
