@@ -54,7 +54,7 @@ class FlowCounters:
 _NOTHING = FlowCounters(0, 0)
 
 
-class _Answer(NamedTuple):
+class _StatisticsReply(NamedTuple):
     """Flow entries in a switch's answer to the request with that transaction id."""
 
     xid: int
@@ -105,7 +105,7 @@ class Switch:
         self._asked_for: dict[int, list[ToldEntry]] = {}  # entries of other requests, by transaction id
         self._described: dict[str, int] = {}
         self._counted: dict[str, Counters] = {}
-        self._from_ports = _Answer(0, [])
+        self._from_ports = _StatisticsReply(0, [])
         self._traffic: dict[int, FlowCounters | None] = {}  # from the request to the answer, by transaction id
         self._session: SwitchSession | None = None
         self._reconciler: Reconciler | None = None
@@ -243,7 +243,7 @@ class Switch:
             # The ports come last: their answer completes all.
             of_ports = decode.classified(), parser.OFPPortStatsRequest(encode.PROTOCOL, 0, ofp.OFPP_ANY)
             transaction = self._session.request(*of_groups, *of_ports)
-            self._from_ports = _Answer(transaction.first_xid + transaction.xids - len(of_ports), [])
+            self._from_ports = _StatisticsReply(transaction.first_xid + transaction.xids - len(of_ports), [])
 
     def statistics(self, entries: Iterable[Any], more: bool) -> bool:
         """Take the counters of ports, perhaps in several messages; true when all are there.
