@@ -24,7 +24,7 @@ from ryu_pmipls.controller.store import SqliteStore
 from tests.bench.arena import RAW_PORT, RMS_PORT, Arena
 from tests.bench.comparison import Comparison, Effort, compare
 from tests.bench.raw_writer import routes
-from tests.unit.routing.naive_table import NaiveTable
+from tests.unit.bindings.naive_table import NaiveTable
 
 T = TypeVar("T")
 
