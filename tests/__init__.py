@@ -12,5 +12,5 @@ def lead_import_path() -> None:
     Dependencies install packages called ``tests``, too (tinyrpc 1.1.7), and programs of a virtual environment, such as
     ``ryu-manager``, would find those.
     """
-    others = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(CHECKOUT), *others]))
+    others = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path not in ("", str(CHECKOUT))]
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(CHECKOUT), *others])

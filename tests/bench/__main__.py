@@ -20,7 +20,6 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests import lead_import_path
 from tests.bench.comparison import FULL, SMOKE, Comparison, Effort
 
 REPORT = Path("bench-report.json")
@@ -75,7 +74,6 @@ def main() -> int:
     if unknown:
         sys.exit(f"There is no benchmark {', '.join(unknown)}; there are: {', '.join(BENCHMARKS)}.")
     names = options.names or BENCHMARKS
-    lead_import_path()
     if options.smoke:
         with tempfile.TemporaryDirectory(prefix="pmbench-") as directory:
             os.chdir(directory)

@@ -34,6 +34,7 @@ from ryu_pmipls.controller.switches.rules import tunnel_port
 from ryu_pmipls.domain.profile import PROFILE_VARIABLE, Lma, Mag, Profile, load_profile
 from ryu_pmipls.lab import namespaces
 from ryu_pmipls.lab.processes import last_lines
+from tests import lead_import_path
 from tests.bench.load_generator import Job, Outcome
 from tests.bench.raw_writer import RawWriter
 from tests.waiting import PATIENCE, eventually
@@ -76,6 +77,7 @@ class Arena:
         self._running: dict[subprocess.Popen[bytes], Path] = {}  # what was started here, and its log
 
     def __enter__(self) -> Arena:
+        lead_import_path()
         try:
             self._ends.callback(shutil.rmtree, self.directory)
             self._ends.callback(namespaces.remove, NAMESPACE)
