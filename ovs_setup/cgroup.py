@@ -16,7 +16,7 @@ _PERIOD = 10_000
 _LONGEST_PERIOD = 1_000_000
 _LEAST_QUOTA = 1_000  # microseconds in a period; the kernel takes no less
 #: Seconds in which the kernel must let go of processes that have ended.
-_REMOVAL_TIMEOUT = 2.0
+_REMOVAL_TIMEOUT = 10.0
 
 
 class CpuGroup:

@@ -28,6 +28,7 @@ SRV6_SINCE = (3, 2, 0)
 #: Seconds that one request to Open vSwitch, or one command, may take.
 _TIMEOUT = 15
 _GRACE = 3.0  # seconds from SIGTERM to SIGKILL
+_DEATH = 15.0  # seconds from SIGKILL to the end: a process with a CPU quota may have to wait for its next turn
 _DATABASE, _SWITCH = "ovsdb-server", "ovs-vswitchd"
 
 
@@ -208,7 +209,7 @@ def _lives(pid: int, daemon: str) -> bool:
 
 
 def _end(pid: int, daemon: str) -> None:
-    for number, grace in ((signal.SIGTERM, _GRACE), (signal.SIGKILL, _GRACE)):
+    for number, grace in ((signal.SIGTERM, _GRACE), (signal.SIGKILL, _DEATH)):
         with suppress(ProcessLookupError):
             os.kill(pid, number)
         deadline = time.monotonic() + grace

@@ -23,7 +23,7 @@ _NO_DAD = 0x02  # IFA_F_NODAD
 _TENTATIVE = 0x40  # IFA_F_TENTATIVE
 _FORWARDING = 3  # BR_STATE_FORWARDING
 #: Seconds within which a link that was set up must carry frames.
-_LINK_TIMEOUT = 2.0
+_LINK_TIMEOUT = 10.0
 
 #: Settings of an ordinary host: it solicits, accepts router advertisements and forms its address from its link-layer
 #: address.
@@ -114,7 +114,7 @@ class LabLinks:
     def attach(self, mobile_node: str, to: AccessPort) -> LinkChange:
         """Move a mobile node, attached or not, to a free access port; return when the new link carries frames.
 
-        Raises ``LabError`` when the link does not come up within 2 s.
+        Raises ``LabError`` when the link does not come up within 10 s.
         """
         old = self.attachments().get(mobile_node)
         solicits = any(address.is_link_local for address in self._usable(mobile_node))

@@ -100,6 +100,12 @@ class Place:
         )
         return sorted(line for text in texts for line in text.splitlines() if "fe80::" not in line)
 
+    def is_as(self, before: list[str]) -> None:
+        """Fail unless that is its state soon; the kernel takes its time to tell that a link has come up."""
+        with suppress(TimeoutError):
+            eventually(lambda: self.state() == before)
+        assert "\n".join(self.state()) == "\n".join(before)
+
 
 Places = Callable[[str], Place]
 
@@ -135,6 +141,7 @@ def host(places: Places) -> Place:
         place.ip(f"address add {node.address}/64 dev eth0 nodad")
     place.ip("address add 192.0.2.1/24 dev eth0")
     place.ip("route add 2001:db8:f::/48 via fd00:5213::1 dev eth0 metric 77")
+    eventually(lambda: "state UP" in place.ip("-o link show eth0"), "a link that is up")
     place.ovs.start()
     return place
 
@@ -219,9 +226,9 @@ def test_set_up_makes_the_node_and_tear_down_restores_the_host(host: Place, node
     assert [port for port in (*ports, "eth0") if offloads.active(ovs, port, offloads.RECEIVING)] == []
 
     tear_down(ovs, PROFILE, node)
-    assert "\n".join(host.state()) == "\n".join(before)
+    host.is_as(before)
     tear_down(ovs, PROFILE, node)
-    assert "\n".join(host.state()) == "\n".join(before)
+    host.is_as(before)
 
 
 def test_a_second_set_up_changes_nothing(host: Place) -> None:
@@ -241,11 +248,11 @@ def test_a_lab_without_addresses_takes_them_from_the_profile(host: Place) -> Non
     set_up(host.ovs, PROFILE, MAG, "netdev", "eth0")
     assert addresses(host, "br-u") == {f"{MAG.address}/64"}
     tear_down(host.ovs, PROFILE, MAG)
-    assert "\n".join(host.state()) == "\n".join(before)
+    host.is_as(before)
     deployed = PROFILE.model_copy(update={"lab": None})
     with pytest.raises(OvsSetupError, match=f"mag1: eth0 does not have the address {MAG.address}"):
         set_up(host.ovs, deployed, MAG, "netdev", "eth0")
-    assert "\n".join(host.state()) == "\n".join(before)
+    host.is_as(before)
 
 
 def test_packets_have_room_to_wait_for_the_switch_also_when_it_was_started_again(host: Place) -> None:
@@ -305,7 +312,7 @@ def test_what_is_missing_is_named_and_nothing_is_changed(host: Place) -> None:
     tear_down(host.ovs, PROFILE, LMA)
     assert host.ovs.vsctl("list-br") == "br-pm"
     host.ovs.vsctl("del-br", "br-pm")
-    assert "\n".join(host.state()) == "\n".join(before)
+    host.is_as(before)
     host.ovs.stop()
     with pytest.raises(OvsSetupError, match="Open vSwitch does not run"):
         set_up(host.ovs, PROFILE, LMA, "netdev", "eth0")
@@ -320,7 +327,7 @@ def test_one_switch_is_one_node(host: Place) -> None:
         set_up(host.ovs, PROFILE, LMA, "netdev", "acc1")
     with pytest.raises(OvsSetupError, match="the switch of lma1, not of mag1"):
         tear_down(host.ovs, PROFILE, MAG)
-    assert "\n".join(host.state()) == "\n".join(before)
+    host.is_as(before)
 
 
 def test_tear_down_works_when_the_ports_have_gone(host: Place) -> None:
@@ -567,7 +574,7 @@ def test_command_line(host: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(command.main, ["mag", "mag1", "--underlay-port", "eth0"]).exit_code == 0
     assert set(host.ovs.vsctl("list-br").split()) == {"br-pm", "br-u"}
     assert run(command.main, ["mag", "mag1", "--undo"]).output == "mag1: undone\n"
-    assert "\n".join(host.state()) == "\n".join(before)
+    host.is_as(before)
     for arguments, message in (
         (["lma", "mag1", "--underlay-port", "eth0"], "no LMA is called 'mag1'; there are: lma1, lma2"),
         (["lma", "lma1"], "needs an underlay port"),
