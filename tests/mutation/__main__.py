@@ -3,7 +3,8 @@
     python -m tests.mutation --seed 1 --count 100 [--from 0 --to 30] [--jobs 2]
 
 A process is forked with all foreign packages loaded, imports the project with one module mutated, and runs the tests
-that have to do with that module until one fails. It has a limit of processor time, which also counts as noticed.
+that have to do with that module until one fails. It has limits of processor time and memory; to exceed
+them counts as noticed.
 (mutmut leaves decorated functions alone, which are all handlers of Ryu's events; cosmic-ray starts an interpreter for
 each mutant, which here takes longer than the tests; neither takes a seeded sample.)
 """
@@ -39,8 +40,8 @@ from tests.mutation.mutants import Mutant, mutants, mutated
 
 ROOT = Path(__file__).resolve().parents[2]
 LOADED = (eventlet, hypothesis, numpy, pydantic, ryu, webob, yaml)
-#: Seconds of processor time for the tests of one mutant.
-_LIMIT = 90
+#: Seconds of processor time, and octets of memory, for the tests of one mutant.
+_TIME, _MEMORY = 90, 3 * 2**30
 #: What is mutated, with the tests that have to notice, the nearest first. Of a folder in another the innermost counts.
 SCOPE: dict[str, tuple[str, ...]] = {
     "ryu_pmipls/rms.py": ("rms",),
@@ -124,7 +125,8 @@ def start(mutant: Mutant | None, tests: Sequence[str]) -> int:
     child = os.fork()
     if child:
         return child
-    resource.setrlimit(resource.RLIMIT_CPU, (_LIMIT, _LIMIT))
+    resource.setrlimit(resource.RLIMIT_CPU, (_TIME, _TIME))
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     silence = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, 1)
     os.dup2(silence, 2)
