@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -50,6 +51,22 @@ class TestOneWay:
             way.received(0, float(second))
             way.sent(min(second, LEAST_PACKETS - 1), float(second))
         assert not way.silent
+
+    @pytest.mark.parametrize(
+        ("packets", "seconds", "silent"),
+        [
+            (LEAST_PACKETS, LEAST_TIME, True),
+            (LEAST_PACKETS - 1, LEAST_TIME, False),
+            (LEAST_PACKETS, LEAST_TIME - 0.5, False),
+        ],
+    )
+    def test_so_many_packets_in_so_long_are_enough(self, packets: int, seconds: float, silent: bool) -> None:
+        way = OneWay()
+        way.received(0, 0.0)
+        way.sent(100, SETTLING)
+        way.sent(100 + packets, SETTLING + seconds)
+        way.received(0, SETTLING + seconds + SETTLING)
+        assert way.silent is silent
 
     def test_what_was_sent_a_moment_ago_may_be_under_way(self) -> None:
         way = OneWay()

@@ -138,6 +138,20 @@ def test_when_the_rms_itself_is_cut_off_nobody_is_dead(domain: RmsDomain) -> Non
     assert domain.incidents() == []
 
 
+def test_the_end_of_a_connection_to_a_mag_is_no_word_of_it() -> None:
+    """Whoever is cut off from all may find the LMAs' switches silent before the connections to MAGs end."""
+    with running(profile_with({"failure": {"dead_when": [["switch"]]}})) as domain:
+        settle(domain)
+        for switch in domain.switches.values():
+            switch.hang = True
+        domain.run(3)
+        assert {*lma(domain, "lma1")["signs_of_death"]} == {"switch"}
+        for name in ("mag1", "mag2"):
+            domain.switches[name].disconnect()
+        domain.run(25)
+        assert domain.incidents() == []
+
+
 def test_the_dead_are_known_after_a_restart_and_return(domain: RmsDomain) -> None:
     settle(domain)
     kill(domain, "lma1")

@@ -168,3 +168,14 @@ def test_groups_are_compared_with_what_they_shall_be_when_they_were_told_and_not
     for _ in range(2):
         wanted.append(GROUPS)
         assert audit.compare(GROUPS, decoded) == 0 and not audit.suspects
+
+
+def test_a_pass_sorts_the_bindings_into_slices_once() -> None:
+    domain, sorted_ = Domain(), []
+    prefixes = domain.desired.prefixes
+    domain.desired.prefixes = lambda switch: sorted_.append(0) or prefixes(switch)
+    audit = Audit(domain)
+    for number in range(3 * SLICES):
+        assert audit.slice == number % SLICES
+        assert compare(audit, domain.told(audit.slice), 0, GROUPS) == 0
+    assert len(sorted_) == 3
