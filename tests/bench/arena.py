@@ -34,7 +34,7 @@ from ryu_pmipls.controller.switches.rules import tunnel_port
 from ryu_pmipls.domain.profile import PROFILE_VARIABLE, Lma, Mag, Profile, load_profile
 from ryu_pmipls.lab import namespaces
 from ryu_pmipls.lab.processes import last_lines
-from tests import lead_import_path
+from tests import checkout_first
 from tests.bench.load_generator import Job, Outcome
 from tests.bench.raw_writer import RawWriter
 from tests.waiting import PATIENCE, eventually
@@ -77,7 +77,6 @@ class Arena:
         self._running: dict[subprocess.Popen[bytes], Path] = {}  # what was started here, and its log
 
     def __enter__(self) -> Arena:
-        lead_import_path()
         try:
             self._ends.callback(shutil.rmtree, self.directory)
             self._ends.callback(namespaces.remove, NAMESPACE)
@@ -110,7 +109,7 @@ class Arena:
             stdout=subprocess.PIPE,
             text=True,
             check=False,
-            env=os.environ | environment,
+            env={**os.environ, **checkout_first(), **environment},
         )
         if done.returncode:
             raise RuntimeError(f"{module} {' '.join(arguments)}: exit status {done.returncode}")
@@ -127,7 +126,7 @@ class Arena:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **(environment or {})},
+                env={**os.environ, **checkout_first(), **(environment or {})},
                 start_new_session=True,  # as a service is
             )
         self._running[process] = path

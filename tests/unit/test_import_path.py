@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import tests
-from tests import CHECKOUT, lead_import_path
+from tests import CHECKOUT, checkout_first
 
 ASK = "import tests.bench.comparison as ours; print(ours.__file__)"
 
@@ -31,21 +31,21 @@ def test_these_tests_are_the_checkouts() -> None:
     assert tests.__file__ == str(Path(__file__).parents[1] / "__init__.py")
 
 
-def test_a_program_elsewhere_imports_the_checkout_once_it_leads_the_import_path(
+def test_a_program_elsewhere_imports_the_checkout_that_comes_first(
     stray: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program = tmp_path / "program"
     program.write_text(ASK)
     monkeypatch.setenv("PYTHONPATH", str(stray))
     assert "No module named 'tests.bench'" in run(str(program), folder=tmp_path).stderr
-    lead_import_path()
+    for name, value in checkout_first().items():
+        monkeypatch.setenv(name, value)
     assert run(str(program), folder=tmp_path).stdout.strip() == str(CHECKOUT / "tests" / "bench" / "comparison.py")
 
 
 def test_the_import_path_keeps_what_it_had(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", "/opt/somewhere")
-    lead_import_path()
-    assert os.environ["PYTHONPATH"] == f"{CHECKOUT}{os.pathsep}/opt/somewhere"
+    assert checkout_first()["PYTHONPATH"] == f"{CHECKOUT}{os.pathsep}/opt/somewhere"
 
 
 @pytest.mark.parametrize("package", ["ryu_pmipls", "ovs_setup", "tests"])
