@@ -24,6 +24,7 @@ from ryu_pmipls.controller.switches import encoding as encode
 from ryu_pmipls.controller.switches import pipeline, rules
 from ryu_pmipls.controller.switches.flow import Bucket, FlowEntry, Group, GroupKind, Output, ToGroup
 from ryu_pmipls.domain.profile import load_profile
+from ryu_pmipls.lab import namespaces
 from ryu_pmipls.loadsharing import whole
 from tests.fakes.openflow_switch import (
     AGGREGATE,
@@ -41,7 +42,7 @@ from tests.fakes.openflow_switch import (
 
 PROFILE = load_profile("two-lma")
 MAG, LMA = PROFILE.mag("mag1"), PROFILE.lma("lma1")
-BRIDGE = "br-fake"
+NAMESPACE, BRIDGE = "pfk-switch", "br-fake"
 MAG_PORTS = {"acc1": 1, "acc2": 2, "acc3": 3, "t-lma1": 4, "t-lma2": 5, "icmp-1400": 6}
 LMA_PORTS = {"core": 1, "t-mag1": 4, "t-mag2": 5, "icmp-1400": 6}
 OWN, GATEWAY = bytes.fromhex("02aabbccddee"), bytes.fromhex("02000000c0de")
@@ -148,11 +149,22 @@ def questions() -> list[Any]:
 
 
 @pytest.fixture
-def both(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Conversation, Conversation]]:
+def real(tmp_path: Path) -> Iterator[OpenVSwitch]:
+    """Open vSwitch in a namespace of its own, for its ports outlive it."""
+    namespaces.create(NAMESPACE)
+    switch = OpenVSwitch(tmp_path / "ovs", NAMESPACE)
+    try:
+        switch.start()
+        yield switch
+    finally:
+        switch.stop()
+        namespaces.remove(NAMESPACE)
+
+
+@pytest.fixture
+def both(request: pytest.FixtureRequest, real: OpenVSwitch) -> Iterator[tuple[Conversation, Conversation]]:
     """The fake switch and the real one, with the same ports."""
     ports: dict[str, int] = request.param
-    real = OpenVSwitch(tmp_path / "ovs")
-    real.start()
     add: list[str] = ["add-br", BRIDGE, "--", "set", "bridge", BRIDGE, "datapath_type=netdev", "protocols=OpenFlow13"]
     add += ["other_config:datapath-id=0000000000000021"]
     for name, number in ports.items():
@@ -168,7 +180,6 @@ def both(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Conve
     management.connect(str(real.run_directory / f"{BRIDGE}.mgmt"))
     with here, management:
         yield Conversation(here), Conversation(management)
-    real.stop()
 
 
 def same(both: tuple[Conversation, Conversation], messages: Iterable[Any] | bytes = ()) -> list[Answer]:
