@@ -59,7 +59,7 @@ NEAREST: dict[str, str] = {
     "ryu_pmipls/controller/failure_detection.py": "rms/test_lma_deaths.py",
     "ryu_pmipls/controller/load_sharing.py": "rms/test_sharing_enforcement.py",
     "ryu_pmipls/controller/recovery.py": "rms/test_bindings_recovery.py",
-    "ryu_pmipls/controller/health.py": "controller/test_health.py",
+    "ryu_pmipls/controller/health.py": "controller/test_health_reasons.py",
     "ryu_pmipls/controller/data_path.py": "controller/test_data_path.py",
     "ryu_pmipls/controller/node_sweep.py": "controller/test_node_sweep.py",
     "ryu_pmipls/controller/store/memory.py": "store/test_store_contract.py",

@@ -23,8 +23,7 @@ def test_a_process_is_found_by_its_mark_and_not_by_another(tmp_path: Path) -> No
     prefix = f"u{os.getpid()}"
     child = processes.start(f"{prefix}:one", SLEEP, tmp_path / "log")
     try:
-        found = processes.find(f"{prefix}:one")
-        assert found is not None
+        found = eventually(lambda: processes.find(f"{prefix}:one"))
         assert found.pid == child.pid
         assert processes.find(f"{prefix}:two") is None
         assert [process.pid for process in processes.of_lab(prefix, set())] == [child.pid]
