@@ -59,6 +59,19 @@ with pytest.MonkeyPatch.context() as _patch:
     _patch.setenv("PMIPLS_PROFILE", "two-lma")  # which it reads when it is imported
     from ryu_pmipls import rms
 
+#: The options of ryu-manager that the profile sets. They are for these domains, and for no other test of the process.
+OPTIONS = (
+    "ofp_listen_host",
+    "ofp_tcp_listen_port",
+    "wsapi_host",
+    "wsapi_port",
+    "echo_request_interval",
+    "maximum_unreplied_echo_requests",
+)
+_SET = {name: CONFIGURATION[name] for name in OPTIONS} | {"wsapi_host": "127.0.0.1", "wsapi_port": 0}
+for _name in OPTIONS:
+    CONFIGURATION.clear_default(_name)
+
 T = TypeVar("T")
 
 _NOWHERE = IPv6Address("::")
@@ -407,8 +420,8 @@ def rms_domain(profile: Profile, store: Store | None = None) -> Iterator[RmsDoma
     patch = pytest.MonkeyPatch()
     for costly in ("collect", "freeze"):
         patch.setattr(gc, costly, lambda: 0)
-    CONFIGURATION.set_override("wsapi_port", 0)
-    CONFIGURATION.set_override("wsapi_host", "127.0.0.1")
+    for name, value in _SET.items():
+        CONFIGURATION.set_override(name, value)
     logger = logging.getLogger()
     level = logger.level
     with virtual_time() as clock:
@@ -423,8 +436,8 @@ def rms_domain(profile: Profile, store: Store | None = None) -> Iterator[RmsDoma
             logger.removeHandler(domain.log)
             logger.setLevel(level)
             logging.getLogger("ryu_pmipls").setLevel(logging.NOTSET)
-            CONFIGURATION.clear_override("wsapi_port")
-            CONFIGURATION.clear_override("wsapi_host")
+            for name in _SET:
+                CONFIGURATION.clear_override(name)
             patch.undo()
             app_manager.SERVICE_BRICKS.clear()
             app_manager.SERVICE_BRICKS.update(bricks)
