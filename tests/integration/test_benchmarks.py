@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import lead_import_path
 from tests.bench.__main__ import BENCHMARKS
 from tests.bench.arena import Arena
 
@@ -33,7 +35,10 @@ def test_one_that_is_not_there_is_refused_with_those_that_are() -> None:
 
 
 @pytest.fixture
-def arena() -> Iterator[Arena]:
+def arena(monkeypatch: pytest.MonkeyPatch) -> Iterator[Arena]:
+    """As benchmarks make one."""
+    monkeypatch.setenv("PYTHONPATH", os.environ.get("PYTHONPATH", ""))  # is as before in the end
+    lead_import_path()
     with Arena(1) as made:
         yield made
 
