@@ -31,6 +31,7 @@ def measure(effort: Effort) -> list[Comparison]:
 
 def _with(lmas: int, effort: Effort) -> Iterator[Comparison]:
     nodes, handoffs, rounds = effort.of(NODES), effort.of(HANDOFFS), effort.of(ROUNDS)
+    window = min(WINDOW, nodes)  # no node has two handoffs under way
     with Arena(lmas) as arena:
         writer = arena.raw_writer()
         arena.start_switches([RMS_PORT, RAW_PORT, ORDINARY_PORT])
@@ -41,13 +42,13 @@ def _with(lmas: int, effort: Effort) -> Iterator[Comparison]:
         raw = max(handoffs * lmas / writer.write(round_) for _ in range(rounds))
         writer.close()
         rms = arena.start_rms()
-        ours = _rate(arena, Job(handoffs, nodes, WINDOW), rounds) * lmas
+        ours = _rate(arena, Job(handoffs, nodes, window), rounds) * lmas
         arena.end(rms)
         yield Comparison(f"flow-mods of handoffs, {lmas} LMA", ours, "raw writer", raw, AT_LEAST[lmas])
         for stored, all_handoffs in ORDINARY.items():
             process = arena.start_ordinary(stored=stored)
             some = effort.of(all_handoffs)
-            job = Job(some, min(nodes, some // 2), WINDOW)
+            job = Job(some, min(nodes, some // 2), window)
             theirs = _rate(arena, job, ordinary=True) * lmas
             arena.end(process)
             name = f"OFPFlowMod and send_msg, {'a commit each' if stored else 'nothing stored'}"
