@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from tests import lead_import_path
 from tests.bench.__main__ import BENCHMARKS
 from tests.bench.arena import Arena
 
@@ -35,10 +33,7 @@ def test_one_that_is_not_there_is_refused_with_those_that_are() -> None:
 
 
 @pytest.fixture
-def arena(monkeypatch: pytest.MonkeyPatch) -> Iterator[Arena]:
-    """As benchmarks make one."""
-    monkeypatch.setenv("PYTHONPATH", os.environ.get("PYTHONPATH", ""))  # is as before in the end
-    lead_import_path()
+def arena() -> Iterator[Arena]:
     with Arena(1) as made:
         yield made
 

@@ -58,8 +58,6 @@ def application() -> Iterator[Told]:
     """Ryu's protocol handler and ours, as Ryu's manager has them, for a while."""
     before = dict(app_manager.SERVICE_BRICKS)
     protocol, told = OFPHandler(), Told()
-    # Ryu's own default: no echo requests. The RMS sets another one when it is imported, as other tests do.
-    CONFIGURATION.set_override("maximum_unreplied_echo_requests", 0)
     try:
         for app in (protocol, told):
             app_manager.register_app(app)
@@ -67,7 +65,6 @@ def application() -> Iterator[Told]:
             protocol.register_observer(event, told.name)
         yield told
     finally:
-        CONFIGURATION.clear_override("maximum_unreplied_echo_requests")
         app_manager.SERVICE_BRICKS.clear()
         app_manager.SERVICE_BRICKS.update(before)
 
