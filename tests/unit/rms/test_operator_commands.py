@@ -99,6 +99,20 @@ def _core(entry: Any) -> bool:
     return {name for name, _, _ in entry.match.fields} == {(0x8000, 0), (0x8000, 5), (0x8000, 27)}
 
 
+def test_what_a_switch_forwards_is_unknown_unless_it_tells_all_of_it() -> None:
+    with running(profile_with({"timers": {"audit_interval": None}})) as domain:
+        domain.keep_reporting(dict(LOADS), dict(RATES))
+        domain.run(3)
+        command(domain, "lmas/lma1/drain")
+        domain.run(6)
+        assert waits_for(domain, "lma1") == []
+        for entry in domain.switches["lma1"].entries():
+            if _core(entry):
+                del domain.switches["lma1"].tables.entries[entry.key]
+        domain.run(2)
+        assert waits_for(domain, "lma1") == ["3 s without a packet to forward (the last: unknown)"]
+
+
 def test_what_a_switch_that_is_away_forwards_is_unknown(light: RmsDomain) -> None:
     command(light, "lmas/lma1/drain")
     light.run(6)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 from itertools import pairwise
 from typing import Any
 
 import pytest
+from greenlet import greenlet
 
 from ryu_pmipls.controller.switches import pipeline
 from ryu_pmipls.controller.switches.cookies import GENERATION_BITS, MARK
@@ -420,3 +422,36 @@ def test_a_switch_that_does_not_keep_up_is_disconnected(domain: RmsDomain, monke
             domain.run(0.05)
     domain.until(lambda: domain.state("lma1") == "disconnected")
     assert "switch 0000000000000011 does not keep up: disconnected" in domain.log.lines
+
+
+def green_threads() -> int:
+    """Those that live."""
+    return sum(isinstance(each, greenlet) and not each.dead for each in gc.get_objects())
+
+
+def test_the_end_of_a_connection_leaves_no_green_thread_behind() -> None:
+    with running(profile_with({"timers": {"audit_interval": None}})) as domain:
+        domain.run(1)
+        before = green_threads()
+        for _ in range(5):
+            domain.switches["lma1"].disconnect()
+            domain.run(1)
+            domain.connect("lma1")
+            domain.until_ready()
+        domain.run(1)
+        assert green_threads() == before
+
+
+def test_a_gateway_that_is_told_while_its_switch_is_read_is_in_force_in_the_end(domain: RmsDomain) -> None:
+    switch = domain.switches["lma1"]
+    switch.disconnect()
+    domain.run(1)
+    switch.hold_barriers = True
+    domain.connect("lma1")
+    domain.until(lambda: domain.state("lma1") == "reconciling")
+    domain.report_gateways()
+    domain.run(0.5)
+    assert domain.get("/v1/health")["refused"] == {}
+    switch.release_barriers()
+    domain.until_ready()
+    assert any(entry.rule is pipeline.LMA_TO_CORE for entry in domain.entries("lma1"))
