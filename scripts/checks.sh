@@ -1,7 +1,7 @@
 # The checks: style, types and tests; with the locked versions of all packages, or the newest.
 # shellcheck shell=bash
 
-suite_time="10 to 20 minutes on two cores" # all tests
+suite_time="10 to 15 minutes on two cores" # all tests
 
 # check NAME COMMAND...: runs a check, and notes in `verdicts` what came of it.
 check() {
