@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -36,7 +37,7 @@ def start(
 
 def find(mark: str) -> psutil.Process | None:
     """The living process with that mark; its descendants inherit the mark, so it is the oldest one."""
-    marked = [process for process in psutil.process_iter() if _mark(process) == mark]
+    marked = [process for process in _of_this_machine() if _mark(process) == mark]
     return min(marked, key=lambda process: (process.create_time(), process.pid), default=None)
 
 
@@ -44,7 +45,7 @@ def of_lab(prefix: str, spaces: set[tuple[int, int]]) -> list[psutil.Process]:
     """All processes but this one that bear the lab's mark or are inside one of its namespaces."""
     return [
         process
-        for process in psutil.process_iter()
+        for process in _of_this_machine()
         if process.pid != os.getpid()
         and ((_mark(process) or "").startswith(f"{prefix}:") or _namespace(process) in spaces)
     ]
@@ -81,6 +82,15 @@ def last_lines(log: Path, count: int = 8) -> str:
     """The end of a log file, for an error message."""
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
     return "\n".join(f"    {line}" for line in lines[-count:]) or "    (it wrote nothing)"
+
+
+def _of_this_machine() -> Iterator[psutil.Process]:
+    """Processes of this PID namespace: another one may have a lab of the same prefix, in namespaces of its own."""
+    ours = namespaces.identity(Path("/proc/self/ns/pid"))
+    for process in psutil.process_iter():
+        with suppress(OSError):  # it has ended
+            if namespaces.identity(Path(f"/proc/{process.pid}/ns/pid")) == ours:
+                yield process
 
 
 def _mark(process: psutil.Process) -> str | None:

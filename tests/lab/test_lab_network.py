@@ -462,3 +462,15 @@ def test_down_ends_what_was_started_inside(tmp_path: Path) -> None:
     assert not psutil.pid_exists(stranger.pid)
     assert not psutil.pid_exists(marked.pid)
     assert nothing("plbs")
+
+
+def test_a_process_of_another_pid_namespace_belongs_to_no_lab_here(tmp_path: Path) -> None:
+    ready = tmp_path / "log"
+    argv = ["unshare", "--pid", "--fork", "--kill-child", "sh", "-c", "echo ready; exec sleep 600"]
+    outside = processes.start(f"{PREFIX}x:rms", argv, ready)
+    try:
+        eventually(lambda: ready.read_text(), "its first word")
+        assert [process.pid for process in processes.of_lab(f"{PREFIX}x", set())] == [outside.pid]
+    finally:
+        outside.kill()
+        outside.wait()
