@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, settings
 
 from ryu_pmipls.domain.profile import SHIPPED_PROFILES
 from ryu_pmipls.lab.lab import Lab
-from ryu_pmipls.lab.processes import last_lines
+from tests.labs import last_words, take_left
 
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -24,8 +24,6 @@ settings.load_profile("ci" if os.environ.get("CI") else "patient")
 
 DeriveProfile = Callable[..., Path]
 
-#: Lines of each log of a lab that a failure report has.
-_LAST_WORDS = 15
 #: A node that a busy machine keeps waiting for some seconds is not to be taken for a dead one.
 _PATIENT = {
     "downlink": {"bfd_multiplier": 25},
@@ -48,13 +46,12 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Add the last words of the RMS, agents and switches of a failed test's labs to its report."""
+    """Add the last words of a failed test's labs to its report."""
     report = yield
     if report.failed:
         for lab in _labs(item):
-            logs = [*sorted((lab.directory / "log").glob("*.log")), *sorted(lab.directory.glob("*/ovs-vswitchd.log"))]
-            for log in logs:
-                report.sections.append((f"end of {log}", last_lines(log, _LAST_WORDS)))
+            report.sections.extend(last_words(lab))
+        report.sections.extend(take_left())
     return report
 
 

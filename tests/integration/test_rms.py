@@ -23,7 +23,6 @@ import pytest
 
 from ovs_setup.tunnel import add_tunnel, remove_tunnel
 from ryu_pmipls.controller.switches.rules import tunnel_group
-from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.http.client import base_url, fetch, send
 from ryu_pmipls.lab import namespaces
 from ryu_pmipls.lab.lab import Lab
@@ -46,6 +45,7 @@ from ryu_pmipls.wire import (
     build,
 )
 from ryu_pmipls.wire.codepoints import MOBILITY_HEADER
+from tests.labs import lab_of
 from tests.waiting import PATIENCE, eventually
 
 BRIDGE = "br-pm"
@@ -95,10 +95,8 @@ def lab(derive_profile: Callable[..., Path]) -> Iterator[Lab]:
             "failure": {"missing_echoes_allowed": 2},  # fewer than after which a connection is given up
         },
     )
-    made = Lab(load_profile(path), path)
-    made.up(agents=False)
-    yield made
-    made.down()
+    with lab_of(path, agents=False) as made:
+        yield made
 
 
 @pytest.fixture

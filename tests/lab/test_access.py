@@ -23,7 +23,6 @@ import pytest
 from domain_helpers import await_tunnels, binding, ping, place, tunnel_mtu
 
 from ryu_pmipls.agents.api_client import request
-from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.lab import namespaces
 from ryu_pmipls.lab.lab import Lab
 from ryu_pmipls.wire.neighbour_discovery import (
@@ -35,6 +34,7 @@ from ryu_pmipls.wire.neighbour_discovery import (
     parse_frame,
     router_solicitation,
 )
+from tests.labs import lab_of
 from tests.waiting import PATIENCE, eventually
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -64,13 +64,9 @@ def lab(derive_profile: Callable[..., Path]) -> Iterator[Lab]:
         "lab": {"lma_cpu": {"lma1": 1.0, "lma2": 1.0}},
     }
     path = derive_profile("pac", 24, changes)
-    made = Lab(load_profile(path), path)
-    made.up()
-    try:
+    with lab_of(path) as made:
         await_tunnels(made)
         yield made
-    finally:
-        made.down()
 
 
 def control(lab: Lab, node: str = "mag1") -> Path:

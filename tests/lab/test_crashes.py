@@ -25,10 +25,10 @@ from domain_helpers import await_tunnels, kill, place, rest
 
 from ovs_setup.node import set_up
 from ryu_pmipls.controller.store import SqliteStore
-from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.lab.lab import Lab
 from ryu_pmipls.lab.lab_layout import UNDERLAY_PORT
 from ryu_pmipls.lab.probe import Probe
+from tests.labs import lab_of
 from tests.waiting import PATIENCE, eventually
 
 BRIDGE = "br-pm"
@@ -56,14 +56,10 @@ class State:
 @pytest.fixture(scope="module")
 def lab(derive_profile: Callable[..., Path]) -> Iterator[Lab]:
     path = derive_profile("pkz", 37, CHANGES)
-    made = Lab(load_profile(path), path)
-    made.up()
-    try:
+    with lab_of(path) as made:
         await_tunnels(made)
         place(made, "mn1", "mag1")
         yield made
-    finally:
-        made.down()
 
 
 class Handoffs:

@@ -26,7 +26,7 @@ from scapy.packet import Packet
 
 from ryu_pmipls.agents.api import socket_path
 from ryu_pmipls.agents.api_client import request
-from ryu_pmipls.domain.profile import format_link_layer, load_profile
+from ryu_pmipls.domain.profile import format_link_layer
 from ryu_pmipls.http.client import ClientError, base_url
 from ryu_pmipls.lab import namespaces
 from ryu_pmipls.lab.lab import Lab
@@ -34,6 +34,7 @@ from ryu_pmipls.lab.measuring.handoff_series import losses
 from ryu_pmipls.lab.probe import Probe
 from ryu_pmipls.lab.traffic_generator import Flow, run
 from ryu_pmipls.wire.neighbour_discovery import ROUTER_ADDRESS, ROUTER_LINK_LAYER_ADDRESS
+from tests.labs import lab_of
 from tests.waiting import PATIENCE, eventually
 
 ETH_P_IPV6 = 0x86DD
@@ -51,9 +52,7 @@ def lab(derive_profile: Callable[..., Path]) -> Iterator[Lab]:
         "lab": {"lma_cpu": {"lma1": 1.0, "lma2": 1.0}},
     }
     path = derive_profile("pdp", 29, changes)
-    made = Lab(load_profile(path), path)
-    made.up()
-    try:
+    with lab_of(path) as made:
         await_tunnels(made)
         for node, mag in (("mn1", "mag1"), ("mn2", "mag2"), ("mn3", "mag1")):
             place(made, node, mag)
@@ -68,8 +67,6 @@ def lab(derive_profile: Callable[..., Path]) -> Iterator[Lab]:
             route = ["ip", "-6", "route", "add", str(made.address(node)), "via", anchor, "dev", "core", "mtu", "1500"]
             made.execute(made.plan.correspondent, route)
         yield made
-    finally:
-        made.down()
 
 
 def correspondent(lab: Lab) -> str:

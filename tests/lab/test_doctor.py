@@ -23,6 +23,7 @@ from ryu_pmipls.lab.lab import Lab
 from ryu_pmipls.lab.lab_error import LabError
 from ryu_pmipls.lab.lab_links import kernel_settings
 from tests.conftest import DeriveProfile
+from tests.labs import lab_of
 from tests.waiting import eventually
 
 _PROGRAMS = Path(sys.executable).parent
@@ -32,10 +33,8 @@ ENVIRONMENT = {**os.environ, "PATH": f"{_PROGRAMS}{os.pathsep}{os.environ['PATH'
 @pytest.fixture(scope="module")
 def lab(derive_profile: DeriveProfile) -> Iterator[Lab]:
     path = derive_profile("pdr", 41)
-    made = Lab(load_profile(path), path)
-    made.up()
-    yield made
-    made.down()
+    with lab_of(path) as made:
+        yield made
 
 
 def faults(lab: Lab, *nodes: str) -> list[Finding]:

@@ -19,12 +19,12 @@ from ovs_setup.cgroup import CpuGroup
 from ovs_setup.node import ANNOUNCEMENT_TABLE
 from ryu_pmipls.cli.agents import tell
 from ryu_pmipls.cli.lab_commands import lab as command_line
-from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.lab import traffic_generator as traffic
 from ryu_pmipls.lab.lab import Lab
 from ryu_pmipls.lab.lab_layout import cpu_group
 from ryu_pmipls.lab.probe import Probe, ProbeResult
 from ryu_pmipls.lab.traffic_generator import Flow
+from tests.labs import lab_of
 from tests.waiting import eventually
 
 PREFIX = "pdl"
@@ -58,17 +58,13 @@ def lab(derive_profile: Callable[..., Path]) -> Iterator[Lab]:
         "lab": {"lma_cpu": {"lma1": 1.0, "lma2": 1.0}},
     }
     path = derive_profile(PREFIX, 72, changes)
-    made = Lab(load_profile(path), path)
-    try:
-        made.up()
+    with lab_of(path) as made:
         await_tunnels(made)
         for name, mag in zip(NODES, ("mag1", "mag2", "mag1"), strict=True):
             made.attach(name, mag)
         for name, mag in zip(NODES, ("mag1", "mag2", "mag1"), strict=True):
             place(made, name, mag)
         yield made
-    finally:
-        made.down()
 
 
 @pytest.fixture

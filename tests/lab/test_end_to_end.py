@@ -29,7 +29,6 @@ from domain_helpers import (
 from scapy.layers.inet6 import IPv6, in6_chksum
 from scapy.utils import rdpcap
 
-from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.lab import namespaces
 from ryu_pmipls.lab.lab import Lab
 from ryu_pmipls.lab.lab_layout import UNDERLAY
@@ -38,6 +37,7 @@ from ryu_pmipls.lab.probe import Probe
 from ryu_pmipls.lab.traffic_generator import Flow
 from ryu_pmipls.wire import RouteAdjust, build
 from ryu_pmipls.wire.codepoints import MOBILITY_HEADER
+from tests.labs import lab_of
 from tests.waiting import PATIENCE, eventually
 
 PROBE_RATE = 200  # datagrams per second
@@ -59,10 +59,8 @@ class Start:
 def lab(derive_profile: Callable[..., Path]) -> Iterator[Lab]:
     """The default domain, its agents not started; its LMAs have CPU enough not to be what is measured."""
     path = derive_profile("pte", 14, {"lab": {"lma_cpu": {"lma1": 1.0, "lma2": 1.0}}})
-    made = Lab(load_profile(path), path)
-    made.up(agents=False)
-    yield made
-    made.down()
+    with lab_of(path, agents=False) as made:
+        yield made
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from domain_helpers import await_tunnels, place, rest
 
-from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.http.client import base_url
 from ryu_pmipls.lab.lab import Lab
 from ryu_pmipls.lab.probe import Probe
+from tests.labs import lab_of
 from tests.waiting import PATIENCE, eventually
 
 RATE = 200  # packets per second
@@ -30,13 +30,11 @@ def lab(derive_profile: Callable[..., Path]) -> Iterator[Lab]:
     load_sharing = {"policy": "static", "window": 3, "report_interval": 1, "evaluation_interval": 1}
     lma_cpu = {"lma1": 1.0, "lma2": 1.0}
     path = derive_profile("pfo", 31, {"load_sharing": load_sharing, "lab": {"lma_cpu": lma_cpu}})
-    made = Lab(load_profile(path), path)
-    made.up()
-    await_tunnels(made)
-    place(made, "mn1", "mag1")
-    place(made, "mn2", "mag2")
-    yield made
-    made.down()
+    with lab_of(path) as made:
+        await_tunnels(made)
+        place(made, "mn1", "mag1")
+        place(made, "mn2", "mag2")
+        yield made
 
 
 def carriers(lab: Lab, anchor: str = "lma1") -> set[str]:

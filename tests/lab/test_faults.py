@@ -12,13 +12,12 @@ import psutil
 import pytest
 from domain_helpers import kill, routing_sessions, same_sessions
 
-from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.http.client import base_url, fetch
 from ryu_pmipls.lab import namespaces
 from ryu_pmipls.lab import traffic_generator as traffic
-from ryu_pmipls.lab.lab import Lab
 from ryu_pmipls.lab.probe import Probe
 from ryu_pmipls.lab.traffic_generator import Flow
+from tests.labs import lab_of
 from tests.waiting import PATIENCE, eventually
 
 CORRESPONDENT = "cn"
@@ -28,9 +27,9 @@ OURS = 0x504D
 class Domain:
     """A lab that is up, and how to look at it."""
 
-    def __init__(self, path):
-        self.profile = load_profile(path)
-        self.lab = Lab(self.profile, path)
+    def __init__(self, lab):
+        self.profile = lab.profile
+        self.lab = lab
         self.url = base_url(self.profile)
 
     def get(self, resource):
@@ -70,23 +69,20 @@ class Domain:
 
 @pytest.fixture(scope="module")
 def domain(derive_profile):
-    made = Domain(derive_profile("ptg", 20))
-    try:
-        made.lab.up(agents=False)
+    with lab_of(derive_profile("ptg", 20), agents=False) as lab:
+        made = Domain(lab)
         for mag in made.profile.mags:
-            made.lab.start_agent(mag.name)
+            lab.start_agent(mag.name)
         time.sleep(2)
         made.tunnels_before_lmas = made.tunnels_up()
         for lma in made.profile.lmas:
-            made.lab.start_agent(lma.name)
+            lab.start_agent(lma.name)
         eventually(lambda: made.tunnels_up() == 4)
         made.bindings_before_attachment = made.get("bindings")
-        made.lab.attach("mn1", "mag1")
-        made.lab.attach("mn2", "mag2")
+        lab.attach("mn1", "mag1")
+        lab.attach("mn2", "mag2")
         eventually(lambda: made.has_address("mn1") and made.has_address("mn2"))
         yield made
-    finally:
-        made.lab.down()
 
 
 def test_mags_that_start_before_their_lmas_converge_when_they_come(domain):

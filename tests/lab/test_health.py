@@ -17,10 +17,10 @@ from domain_helpers import BRIDGE, binding, place, rest
 from ryu_pmipls.agents.api import socket_path
 from ryu_pmipls.agents.api_client import request
 from ryu_pmipls.cli import main
-from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.lab.lab import Lab
 from ryu_pmipls.lab.lab_layout import UNDERLAY
 from ryu_pmipls.lab.probe import Probe
+from tests.labs import lab_of
 from tests.waiting import eventually
 
 #: Next headers of tunnels: a routing header (SRv6), GRE.
@@ -31,15 +31,11 @@ TUNNELLED = "{ 43, 47 }"
 def lab(derive_profile: Callable[..., Path]) -> Iterator[Lab]:
     changes = {"load_sharing": {"policy": "static"}, "lab": {"lma_cpu": {"lma1": 1.0, "lma2": 1.0}}}
     path = derive_profile("phe", 76, changes)
-    made = Lab(load_profile(path), path)
-    try:
-        made.up()
+    with lab_of(path) as made:
         eventually(lambda: texts(made) == [], "a domain that is well")
         place(made, "mn1", "mag1")
         place(made, "mn2", "mag2")
         yield made
-    finally:
-        made.down()
 
 
 @pytest.fixture

@@ -71,8 +71,10 @@ def nothing(prefix: str) -> bool:
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     made = make_lab(tmp_path_factory.mktemp("lab"))
     made.up(rms=False, agents=False)
-    yield made
-    made.down()
+    try:
+        yield made
+    finally:
+        made.down()
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from domain_helpers import await_tunnels, located, ping, rest
 from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.lab.lab import Lab
 from ryu_pmipls.signalling.keys import generate
+from tests.labs import lab_of
 from tests.waiting import eventually
 
 LOSS = 20  # per cent
@@ -159,14 +160,10 @@ def domain(derive_profile: Callable[..., Path], tmp_path_factory: pytest.TempPat
     """The rules are in place before the first agent starts."""
     path = derive_profile("ptl", 27, {"lab": {"lma_cpu": {"lma1": 1.0, "lma2": 1.0}}})
     lossy_profile(path, tmp_path_factory.mktemp("keys") / "keys")
-    lab = Lab(load_profile(path), path)
-    lab.up(agents=False)
-    try:
+    with lab_of(path, agents=False) as lab:
         lose(lab)
         lab.start_agents()
         yield LossyDomain(lab)
-    finally:
-        lab.down()
 
 
 def test_all_tunnels_come_up(domain: LossyDomain) -> None:

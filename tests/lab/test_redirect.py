@@ -11,9 +11,9 @@ import pytest
 from domain_helpers import await_tunnels, binding, ping, place, rest, routed_to, tunnel_interfaces
 
 from ryu_pmipls.agents.api_client import request
-from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.lab.lab import Lab
 from ryu_pmipls.lab.lab_layout import UNDERLAY_PORT
+from tests.labs import lab_of
 from tests.waiting import eventually
 
 PACKETS = 300  # in a window of 5 s are an overload
@@ -36,11 +36,9 @@ def lab(derive_profile: Callable[..., Path]) -> Iterator[Lab]:
         "timers": {"heartbeat_interval": 1, "missing_heartbeats_allowed": 1},
         "lab": {"lma_cpu": lma_cpu},
     })  # fmt: skip
-    made = Lab(load_profile(path), path)
-    made.up()
-    await_tunnels(made)
-    yield made
-    made.down()
+    with lab_of(path) as made:
+        await_tunnels(made)
+        yield made
 
 
 def new_sessions_at(lab: Lab, lma: str) -> str:
