@@ -419,18 +419,21 @@ def test_a_port_that_comes_later_gets_the_routes_that_lead_there(domain: RmsDoma
     domain.attach(1, "mag1", port=2)
     assert routes(domain, 1) == [None, "t-mag1"]
     assert at_mag(domain, "mag1", 1) == DELIVERY - Counter([pipeline.MAG_DOWNLINK])
+    written = domain.switches["lma1"].received[FLOW_MOD]
     domain.switches["lma1"].add_port("t-mag1", 17)
     domain.switches["mag1"].add_port("acc2", 2)
-    domain.until(lambda: routes(domain, 1) == ["t-mag1", "t-mag1"])
-    domain.until(lambda: at_mag(domain, "mag1", 1) == DELIVERY)
+    domain.until(lambda: routes(domain, 1) == ["t-mag1", "t-mag1"], within=1)
+    domain.until(lambda: at_mag(domain, "mag1", 1) == DELIVERY, within=1)
+    domain.run(1)
+    assert domain.switches["lma1"].received[FLOW_MOD] == written + 2  # the route, and what comes from there
 
 
 def test_a_tunnel_port_with_another_number_is_followed(domain: RmsDomain) -> None:
     domain.attach(1, "mag1")
     domain.switches["lma1"].remove_port("t-mag1")
-    domain.until(lambda: routes(domain, 1) == [None, "t-mag1"])
+    domain.until(lambda: routes(domain, 1) == [None, "t-mag1"], within=1)
     domain.switches["lma1"].add_port("t-mag1", 21)
-    domain.until(lambda: domain.routed_to("lma1", domain.prefix(1)) == "t-mag1")
+    domain.until(lambda: domain.routed_to("lma1", domain.prefix(1)) == "t-mag1", within=1)
     assert pipeline.LMA_FROM_TUNNEL.entry(tunnel=21) in domain.entries("lma1")
 
 
