@@ -1,0 +1,66 @@
+"""The client of the RMS's REST interface, against a server on loopback."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from ryu_pmipls.http.client import ClientError, fetch, send, where
+
+
+class Answers(BaseHTTPRequestHandler):
+    """Every request gets its path and document back; what is at ``/v1/wrong`` is refused."""
+
+    def do_GET(self) -> None:
+        self.answer(None)
+
+    def do_POST(self) -> None:
+        self.answer(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+
+    def answer(self, document: object) -> None:
+        wrong = self.path == "/v1/wrong"
+        body = {"error": {"message": "there is no such thing"}} if wrong else {"path": self.path, "document": document}
+        self.send_response(404 if wrong else 200)
+        self.end_headers()
+        self.wfile.write(json.dumps(body).encode())
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def base() -> Iterator[str]:
+    with HTTPServer(("127.0.0.1", 0), Answers) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_it_fetches_and_sends(base: str) -> None:
+    assert fetch(base, "lmas/lma1") == {"path": "/v1/lmas/lma1", "document": None}
+    assert send(base, "policy", {"policy": "draft"}) == {"path": "/v1/policy", "document": {"policy": "draft"}}
+
+
+def test_it_goes_by_no_proxy(base: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    assert fetch(base, "lmas")["path"] == "/v1/lmas"
+
+
+def test_a_refusal_has_the_words_of_the_rms(base: str) -> None:
+    with pytest.raises(ClientError, match=r"/v1/wrong: there is no such thing$"):
+        fetch(base, "wrong")
+
+
+def test_no_answer_is_told_with_what_to_do() -> None:
+    with pytest.raises(ClientError, match=r"no answer .*; is the RMS running"):
+        fetch("http://127.0.0.1:1", "health")
+
+
+def test_a_url_wins_over_the_profile() -> None:
+    assert where("no such profile", "http://127.0.0.1:9999/") == "http://127.0.0.1:9999"
