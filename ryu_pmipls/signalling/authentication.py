@@ -53,7 +53,7 @@ class ReplayWindow:
     def __init__(self, seconds: float, since: float, capacity: int = 1024) -> None:
         self._width = int(seconds * _UNIT)
         self._capacity = capacity
-        self._floor = ntp(since)
+        self._start = self._floor = ntp(since)
         self._seen: set[int] = set()
         self._oldest_first: list[int] = []
 
@@ -64,6 +64,8 @@ class ReplayWindow:
         if abs(away) > self._width:
             raise AuthenticationError("out of time")
         instant = here + away  # without the wrap in the year 2036
+        if instant < self._start:
+            raise AuthenticationError("sent before this node started")
         if instant < self._floor or instant in self._seen:
             raise AuthenticationError("replayed")
         self._seen.add(instant)

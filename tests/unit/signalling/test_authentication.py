@@ -139,7 +139,7 @@ def test_each_message_is_taken_once_and_a_repetition_by_its_sender_is_another() 
 
 def test_what_was_sent_before_the_start_or_too_long_ago_is_refused() -> None:
     protected = mag().protect(PBU, KEY, NOW)
-    assert refusal(lma(since=NOW + 1), protected, NOW + 2) == "replayed"
+    assert refusal(lma(since=NOW + 1), protected, NOW + 2) == "sent before this node started"
     assert refusal(lma(), protected, NOW + 7.1) == "out of time"
     assert refusal(lma(), protected, NOW - 7.1) == "out of time"
     assert lma().open(protected, {256: KEY}, NOW + 6.9) == PBU
