@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
-from enum import Enum, auto
 from fractions import Fraction
 from ipaddress import IPv6Address, IPv6Network
 
 from ryu_pmipls.mobility.advertising import Advertising
+from ryu_pmipls.mobility.binding_updates import BindingUpdates, repeats_request
 from ryu_pmipls.mobility.config import GatewayConfig
 from ryu_pmipls.mobility.effects import Forward, SynchroniseClock
 from ryu_pmipls.mobility.machine import Machine
 from ryu_pmipls.mobility.reachability import Reachability
+from ryu_pmipls.mobility.refusals import Reaction, reaction_to
 from ryu_pmipls.mobility.registration import LIFETIME_UNIT, UNSPECIFIED, network
 from ryu_pmipls.mobility.revocation import judge
 from ryu_pmipls.mobility.route_adjusts import RouteAdjusts
@@ -21,22 +21,15 @@ from ryu_pmipls.mobility.tunnels import TunnelEvent
 from ryu_pmipls.mobility.update_list import REFRESH_AFTER, BindingState, BindingUpdateEntry, PendingRegistration
 from ryu_pmipls.mobility.uplink_shares import Uplinks
 from ryu_pmipls.wire import (
-    AccessTechnologyType,
     BindingAcknowledgement,
     BindingError,
     BindingRevocationAcknowledgement,
     BindingRevocationIndication,
-    BindingUpdate,
-    HandoffIndicator,
     Heartbeat,
     HomeNetworkPrefix,
     LoadAdjust,
     Message,
-    MobileNodeIdentifier,
-    MobileNodeLinkLayerIdentifier,
-    Option,
     Redirect,
-    RedirectCapability,
     RevocationFlag,
     RevocationTrigger,
     RouteAdjust,
@@ -45,35 +38,10 @@ from ryu_pmipls.wire import (
     TunnelRequest,
     TunnelStatus,
 )
-from ryu_pmipls.wire.codepoints import BindingAcknowledgementFlag, BindingStatus, HandoffType, TunnelStatusCode
+from ryu_pmipls.wire.codepoints import BindingStatus, HandoffType, TunnelStatusCode
 
 #: The longest wait between two Tnl_request, in seconds.
 MAX_TUNNEL_REQUEST_TIMEOUT = 32.0
-#: The most PBUs about one mobile node within a second (RFC 6275, section 12).
-MAX_UPDATE_RATE = 3
-
-
-class Reaction(Enum):
-    """The reaction of a MAG to a refused registration."""
-
-    GIVE_UP = auto()  # until the mobile node attaches again
-    BAR = auto()  # until an administrator acts, which is a restart
-    ASK_FOR_ANY = auto()  # register again, once, with whatever prefix the LMA assigns
-    ASK_ANOTHER = auto()  # register with an LMA not asked yet, if redirection is allowed
-    TRY_AGAIN = auto()  # the next retransmission, with its new timestamp, may do better
-    SYNCHRONISE = auto()  # the same, after setting the clock by the time source of the domain
-
-
-#: RFC 5213, section 6.9.1.2; for other statuses the MAG gives up.
-REACTIONS: dict[int, Reaction] = {
-    BindingStatus.INSUFFICIENT_RESOURCES: Reaction.ASK_ANOTHER,
-    BindingStatus.PROXY_REG_NOT_ENABLED: Reaction.BAR,
-    BindingStatus.NOT_LMA_FOR_THIS_MOBILE_NODE: Reaction.ASK_ANOTHER,
-    BindingStatus.NOT_AUTHORIZED_FOR_HOME_NETWORK_PREFIX: Reaction.ASK_FOR_ANY,
-    BindingStatus.BCE_PBU_PREFIX_SET_DO_NOT_MATCH: Reaction.ASK_FOR_ANY,
-    BindingStatus.TIMESTAMP_MISMATCH: Reaction.SYNCHRONISE,
-    BindingStatus.TIMESTAMP_LOWER_THAN_PREV_ACCEPTED: Reaction.TRY_AGAIN,
-}
 
 
 class MobileAccessGateway(Machine):
@@ -85,6 +53,7 @@ class MobileAccessGateway(Machine):
         self._routes = RouteAdjusts(config, self._effects, self._timers)
         self._advertising = Advertising(config.advertisement_interval, self._effects, self._timers)
         self._reachability = Reachability(config.probes, self._effects, self._timers, self._unreachable)
+        self._updates = BindingUpdates(config, self._effects, self._timers, self._reachability, self._forget)
         self._receivers = {
             BindingAcknowledgement: self._binding_acknowledgement,
             BindingRevocationIndication: self._revocation,
@@ -98,12 +67,7 @@ class MobileAccessGateway(Machine):
         self._policies = {node.link_layer_address: node for node in config.mobile_nodes}
         self._entries: dict[bytes, BindingUpdateEntry] = {}
         self._barred: set[bytes] = set()
-        self._pending: dict[int, BindingUpdateEntry] = {}  # by the sequence number of the last PBU
         self._last_revocations: dict[IPv6Address, tuple[BindingRevocationIndication, Message]] = {}
-        self._last_sent: dict[bytes, deque[float]] = {}  # times of the last PBUs, by link-layer address
-        # Answers to messages from before a restart may still be under way.
-        self._sequence = (config.restart_counter << 12) % 2**16
-        self._last_ticks = 0
         self._tunnel_delays: dict[IPv6Address, Iterator[float]] = {}
 
     @property
@@ -237,7 +201,7 @@ class MobileAccessGateway(Machine):
 
     def _register_if_there(self, entry: BindingUpdateEntry, now: float) -> None:
         """Register a node, with its prefixes, as if it had just come; first make sure that it has not gone."""
-        self._drop_request(entry)
+        self._updates.cancel(entry)
         self._timers.cancel(self._refresh, entry)
         self._reachability.ensure(entry, self._register_again, now)
 
@@ -254,84 +218,17 @@ class MobileAccessGateway(Machine):
     def _ask(
         self, entry: BindingUpdateEntry, handoff: int, lifetime: int, prefixes: tuple[IPv6Network, ...], now: float
     ) -> None:
-        self._drop_request(entry)
         self._reachability.drop(entry)
         self._timers.cancel(self._refresh, entry)
-        schedule = delays(self.config.initial_bindack_timeout, self.config.max_bindack_timeout)
-        # A refresh is about a session that the LMA has; any other registration may be the first. (RFC 6463, section
-        # 5.2, names the indicator for a new interface, which this MAG cannot know.)
-        redirectable = self.config.redirection and lifetime > 0 and handoff != HandoffType.RE_REGISTRATION
-        entry.request = PendingRegistration(handoff, lifetime, prefixes, schedule, redirectable)
-        self._transmit(entry, now)
-
-    def _transmit(self, entry: BindingUpdateEntry, now: float) -> None:
-        """Send the PBU, each time with a new sequence number and a new timestamp (RFC 5213, section 6.9.4)."""
-        policy, request = entry.policy, entry.request
-        assert request is not None
-        last_sent = self._last_sent.setdefault(policy.link_layer_address, deque(maxlen=MAX_UPDATE_RATE))
-        if len(last_sent) == MAX_UPDATE_RATE and now < last_sent[0] + 1:
-            self._timers.set(self._deferred, entry, last_sent[0] + 1)
-            return
-        last_sent.append(now)
-        self._no_longer_pending(request)
-        self._sequence = (self._sequence + 1) % 2**16
-        request.sequence, request.timestamp, request.sent = self._sequence, self._new_ticks(now), now
-        self._pending[request.sequence] = entry
-        prefixes = request.prefixes or (IPv6Network("::/0"),)
-        options: tuple[Option, ...] = (
-            MobileNodeIdentifier(policy.identifier),
-            *(HomeNetworkPrefix(prefix.network_address, prefix.prefixlen) for prefix in prefixes),
-            HandoffIndicator(request.handoff),
-            AccessTechnologyType(policy.access_technology),
-            Timestamp(request.timestamp),
-            MobileNodeLinkLayerIdentifier(policy.link_layer_address),
-            *((RedirectCapability(),) if request.redirectable else ()),
-        )
-        self._send(BindingUpdate(request.sequence, request.lifetime, options=options), entry.anchor)
-        self._timers.set(self._unanswered, entry, now + next(request.delays))
-
-    def _new_ticks(self, now: float) -> int:
-        self._last_ticks = max(self._last_ticks + 1, Timestamp.of(now).ticks)
-        return self._last_ticks
-
-    def _deferred(self, entry: BindingUpdateEntry, now: float) -> None:
-        """Send a PBU that had to wait for the rate limit; the node may have gone meanwhile."""
-        if entry.state is BindingState.DEREGISTERING:
-            self._transmit(entry, now)
-        else:
-            self._reachability.ensure(entry, self._transmit, now)
-
-    def _unanswered(self, entry: BindingUpdateEntry, now: float) -> None:
-        if entry.state is BindingState.DEREGISTERING:
-            self._forget(entry)
-        else:
-            self._reachability.ensure(entry, self._transmit, now)
-
-    def _drop_request(self, entry: BindingUpdateEntry) -> None:
-        if entry.request is not None:
-            self._no_longer_pending(entry.request)
-            self._timers.cancel(self._deferred, entry)
-            self._timers.cancel(self._unanswered, entry)
-            entry.request = None
-
-    def _no_longer_pending(self, request: PendingRegistration) -> None:
-        if request.sequence is not None:
-            self._pending.pop(request.sequence, None)
+        self._updates.request(entry, handoff, lifetime, prefixes, now)
 
     def _binding_acknowledgement(self, message: BindingAcknowledgement, source: IPv6Address, now: float) -> None:
-        entry = self._pending.get(message.sequence)
-        if (
-            entry is None
-            or entry.request is None
-            or source != entry.anchor
-            or not message.flags & BindingAcknowledgementFlag.P
-            or not _is_about(message, entry.policy.identifier)
-            or _is_of_another(message, entry.request)
-        ):
+        entry = self._updates.match(message, source)
+        if entry is None or entry.request is None:
             self._report("unmatched-acknowledgement", f"PBA {message.sequence} from {source} ignored")
         elif entry.request.lifetime == 0:
             self._forget(entry)
-        elif not self._fits(entry, message):
+        elif not repeats_request(entry, message):
             self._report("wrong-acknowledgement", f"PBA {message.sequence} from {source} is not what was asked for")
             self._barred.add(entry.policy.link_layer_address)
             self._give_up(entry, now)
@@ -339,16 +236,6 @@ class MobileAccessGateway(Machine):
             self._accepted(entry, entry.request, message, now)
         else:
             self._refused(entry, entry.request, message, now)
-
-    def _fits(self, entry: BindingUpdateEntry, message: BindingAcknowledgement) -> bool:
-        """True when an acknowledgement repeats the request's options unchanged (RFC 5213, section 6.9.1.2)."""
-        policy, request = entry.policy, entry.request
-        expected = (
-            HandoffIndicator(request.handoff if request else 0),
-            AccessTechnologyType(policy.access_technology),
-            MobileNodeLinkLayerIdentifier(policy.link_layer_address),
-        )
-        return all(message.option(type(option)) in (None, option) for option in expected)
 
     def _accepted(
         self, entry: BindingUpdateEntry, request: PendingRegistration, message: BindingAcknowledgement, now: float
@@ -367,7 +254,7 @@ class MobileAccessGateway(Machine):
             for prefix in granted
             if prefix not in entry.prefixes or request.handoff != HandoffType.RE_REGISTRATION
         )
-        self._drop_request(entry)
+        self._updates.cancel(entry)
         self._reachability.drop(entry)
         self._follow(entry, request, message)
         for prefix in lost:
@@ -422,7 +309,7 @@ class MobileAccessGateway(Machine):
     ) -> None:
         identifier, status = entry.policy.identifier, message.status
         self._report("registration-refused", f"{identifier!r}: status {status}", status=status, identifier=identifier)
-        reaction = REACTIONS.get(status, Reaction.GIVE_UP)
+        reaction = reaction_to(status)
         if reaction is Reaction.SYNCHRONISE:
             self._synchronise(entry.anchor, message.option(Timestamp), now)
             return
@@ -497,7 +384,7 @@ class MobileAccessGateway(Machine):
         self._forget(entry)
 
     def _forget(self, entry: BindingUpdateEntry) -> None:
-        self._drop_request(entry)
+        self._updates.cancel(entry)
         self._reachability.drop(entry)
         del self._entries[entry.policy.link_layer_address]
 
@@ -509,15 +396,3 @@ class MobileAccessGateway(Machine):
         for prefix in entry.prefixes:
             self._routes.detached(entry, prefix, now)
         entry.prefixes = ()
-
-
-def _is_about(message: BindingAcknowledgement, identifier: bytes) -> bool:
-    """True when the PBA names this node, or none: the sequence number may be another MAG's."""
-    return message.option(MobileNodeIdentifier) in (None, MobileNodeIdentifier(identifier))
-
-
-def _is_of_another(message: BindingAcknowledgement, request: PendingRegistration) -> bool:
-    """True when an acceptance echoes another timestamp than the request's: that of a MAG before its restart, say."""
-    timestamp = message.option(Timestamp)
-    accepted = message.status < BindingStatus.REASON_UNSPECIFIED
-    return accepted and timestamp is not None and timestamp.ticks != request.timestamp

@@ -133,10 +133,12 @@ def consistent(mag: MobileAccessGateway, now: float) -> None:
         assert request is None or "_refresh" not in names, names
         assert request is not None or not names & {"_deferred", "_unanswered"}, names
         assert entry.state is not BindingState.DEREGISTERING or names <= {"_deferred", "_unanswered"}, names
-        assert request is None or request.sequence is None or mag._pending[request.sequence] is entry, "no answer fits"
+        assert request is None or request.sequence is None or mag._updates._pending[request.sequence] is entry, (
+            "no answer fits"
+        )
         assert ("_probe" in names) == (entry in mag._reachability._inquiries), names
         assert entry.anchor in LMAS
-    assert bindings >= set(mag._pending.values()) | set(mag._reachability._inquiries)
+    assert bindings >= set(mag._updates._pending.values()) | set(mag._reachability._inquiries)
     assert bindings >= set(mag._advertising._schedules) | set(mag._advertising._allowance)
     assert set(mag.uplinks) <= set(LMAS) and sum(mag.uplinks.values()) == 1 and min(mag.uplinks.values()) > 0
     for adjusted in mag._routes._adjustments:
