@@ -4,29 +4,28 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from ipaddress import IPv6Address, IPv6Network
 
+from ryu_pmipls.mobility.announced_routes import AnnouncedRoutes
 from ryu_pmipls.mobility.binding_cache import BindingCache, BindingCacheEntry, SessionLookup
 from ryu_pmipls.mobility.config import AnchorConfig
 from ryu_pmipls.mobility.machine import Machine
+from ryu_pmipls.mobility.prefix_assignment import PrefixAssignment
 from ryu_pmipls.mobility.prefix_leases import PrefixLeases
 from ryu_pmipls.mobility.redirection import Redirection
 from ryu_pmipls.mobility.registration import LIFETIME_UNIT, UNSPECIFIED, Registration
+from ryu_pmipls.mobility.registration_checks import RegistrationChecks
 from ryu_pmipls.mobility.revocation import Revocations
 from ryu_pmipls.mobility.route_adjusts import RouteAdjusts
 from ryu_pmipls.mobility.tunnels import TunnelEvent, TunnelState
 from ryu_pmipls.wire import (
-    AccessTechnologyType,
     Attachment,
     BindingAcknowledgement,
     BindingError,
     BindingRevocationAcknowledgement,
     BindingUpdate,
-    HandoffIndicator,
     Heartbeat,
     HeartbeatFlag,
-    HomeNetworkPrefix,
     LoadAdjust,
     MobileNodeIdentifier,
     RouteAdjust,
@@ -36,19 +35,6 @@ from ryu_pmipls.wire import (
     TunnelStatus,
 )
 from ryu_pmipls.wire.codepoints import BindingStatus, BindingUpdateFlag, TunnelStatusCode
-
-
-@dataclass(frozen=True)
-class Route:
-    """The MAG (``::``: none any more) to which a node's prefix is routed since ``timestamp`` (1/65536 s)."""
-
-    mag: IPv6Address
-    timestamp: int
-    identifier: MobileNodeIdentifier | None
-
-    def holder(self) -> bytes | None:
-        """The identifier of the prefix's holder, if known."""
-        return None if self.mag == UNSPECIFIED or self.identifier is None else self.identifier.identifier
 
 
 class LocalMobilityAnchor(Machine):
@@ -73,12 +59,12 @@ class LocalMobilityAnchor(Machine):
             RouteAdjust: self._route_adjust,
         }
         self.config = config
-        self._policies = {MobileNodeIdentifier(node.identifier): node for node in config.mobile_nodes}
-        self._reserved = frozenset(prefix for node in config.mobile_nodes for prefix in node.prefixes)
         self._leases = PrefixLeases(config.pool, config.binding_lifetime, leases or {}, self._effects, self._timers)
         self._cache = BindingCache()
+        self._routes = AnnouncedRoutes(self._effects)
+        self._checks = RegistrationChecks(config, self._cache)
+        self._assignment = PrefixAssignment(config, self._cache, self._leases, self._routes)
         self._waiting: dict[MobileNodeIdentifier, Registration] = {}
-        self._routes: dict[IPv6Address, Route] = {}
         self._draining = False
 
     @property
@@ -89,7 +75,7 @@ class LocalMobilityAnchor(Machine):
     @property
     def routes(self) -> dict[IPv6Address, IPv6Address]:
         """Prefix -> MAG, as the RMS announced it by Route_adjust."""
-        return {prefix: route.mag for prefix, route in self._routes.items() if route.mag != UNSPECIFIED}
+        return self._routes.mags
 
     @property
     def new_sessions_at(self) -> IPv6Address | None:
@@ -193,20 +179,12 @@ class LocalMobilityAnchor(Machine):
         if message.new_mag == UNSPECIFIED and attachment is not None and attachment.anchor == self.config.address:
             self._reports.route_adjust(message, source, now)  # the answer to this LMA's own report
             return
-        timestamp = message.option(Timestamp)
-        known = self._routes.get(message.prefix)
-        if timestamp is not None and known is not None:
-            if timestamp.ticks < known.timestamp:
-                self._report("stale-route-adjust", f"a newer route for {message.prefix} is known")
-                return
-            if timestamp.ticks == known.timestamp and message.new_mag != known.mag:
-                self._report("conflicting-route-adjust", f"two routes of one time for {message.prefix}")
-                return
-        ticks = timestamp.ticks if timestamp is not None else Timestamp.of(now).ticks
-        self._routes[message.prefix] = Route(message.new_mag, ticks, message.option(MobileNodeIdentifier))
+        ticks = self._routes.update(message, now)
+        if ticks is None:
+            return
         self._redirection.heard(message)
         self._reports.heard(message.prefix, ticks)
-        if timestamp is not None:
+        if message.option(Timestamp) is not None:
             self._send(message, source)
 
     # Registration
@@ -216,62 +194,11 @@ class LocalMobilityAnchor(Machine):
             self._report("not-a-proxy-registration", f"Binding Update without the P flag from {source} dropped")
             return
         request = Registration.of(message, source)
-        status = self._objection(request, now)
+        status = self._checks.objection(request, self._waiting.get(request.identifier), now)
         if status is None:
             self._settle(request, now)
         else:
             self._refuse(request, status, now)
-
-    def _objection(self, request: Registration, now: float) -> BindingStatus | None:
-        """The objection to a request before the lookup, if any; in the order of RFC 5213, section 5.3.1."""
-        message = request.message
-        if message.option(MobileNodeIdentifier) is None:
-            return BindingStatus.MISSING_MN_IDENTIFIER_OPTION
-        peers = self.config.redirection_peers
-        if request.source not in (*self.config.mags, *peers) or request.care_of_address not in self._tunnels:
-            return BindingStatus.MAG_NOT_AUTHORIZED_FOR_PROXY_REG
-        policy = self._policies.get(request.identifier)
-        if policy is None or (policy.anchor != self.config.address and not peers):
-            return BindingStatus.NOT_LMA_FOR_THIS_MOBILE_NODE
-        if not policy.enabled:
-            return BindingStatus.PROXY_REG_NOT_ENABLED
-        disorder = self._disorder(request, now)
-        if disorder is not None:
-            return disorder
-        if not message.all(HomeNetworkPrefix):
-            return BindingStatus.MISSING_HOME_NETWORK_PREFIX_OPTION
-        if message.option(HandoffIndicator) is None:
-            return BindingStatus.MISSING_HANDOFF_INDICATOR_OPTION
-        if message.option(AccessTechnologyType) is None:
-            return BindingStatus.MISSING_ACCESS_TECH_TYPE_OPTION
-        return None
-
-    def _disorder(self, request: Registration, now: float) -> BindingStatus | None:
-        """The refusal of a late request, if it is late (RFC 5213, section 5.5). A timestamp, if any, decides alone."""
-        if request.timestamp is None:
-            last = self._last_sequence(request)
-            newer = last is None or 0 < (request.message.sequence - last) % 2**16 < 2**15
-            return None if newer else BindingStatus.SEQUENCE_NUMBER_OUT_OF_WINDOW
-        accepted = [entry.timestamp for entry in self._cache.of(request.identifier)]
-        waiting = self._waiting.get(request.identifier)
-        if waiting is not None and waiting.timestamp is not None:
-            accepted.append(waiting.timestamp)
-        last_timestamp = max(accepted, default=0)
-        if request.timestamp < last_timestamp:
-            return BindingStatus.TIMESTAMP_LOWER_THAN_PREV_ACCEPTED
-        away = abs(Timestamp(request.timestamp).seconds - now)
-        if request.timestamp == last_timestamp or away > self.config.timestamp_validity_window:
-            return BindingStatus.TIMESTAMP_MISMATCH
-        return None
-
-    def _last_sequence(self, request: Registration) -> int | None:
-        """The last accepted sequence number of the mobile node, if sequence numbers order its requests."""
-        for entry in self._cache.of(request.identifier):
-            if entry.timestamp == 0 and (entry.identifier, entry.access_technology, entry.link_layer_identifier) == (
-                request.session
-            ):
-                return entry.sequence
-        return None
 
     def _settle(self, request: Registration, now: float, may_wait: bool = True) -> None:
         match = self._cache.lookup(request)
@@ -321,7 +248,7 @@ class LocalMobilityAnchor(Machine):
             timestamp = Timestamp.of(now).ticks
         elif status is BindingStatus.SEQUENCE_NUMBER_OUT_OF_WINDOW:
             # RFC 6275, section 9.5.1: the answer holds the last sequence number accepted.
-            last = self._last_sequence(request)
+            last = self._checks.last_sequence(request)
             sequence = sequence if last is None else last
         self._send(request.refusal(status, sequence, timestamp), request.source)
         self._report(
@@ -350,7 +277,7 @@ class LocalMobilityAnchor(Machine):
     # Sessions
 
     def _create(self, request: Registration, now: float) -> None:
-        prefixes = self._assign(request)
+        prefixes = self._assignment.assign(request)
         if isinstance(prefixes, BindingStatus):
             self._refuse(request, prefixes, now)
             return
@@ -442,48 +369,6 @@ class LocalMobilityAnchor(Machine):
             prefixes=entry.prefixes,
             mag=entry.care_of_address,
         )
-
-    # Prefixes and link-local addresses
-
-    def _assign(self, request: Registration) -> tuple[IPv6Network, ...] | BindingStatus:
-        """Choose the prefixes of a new session: those that the MAG asks for, the node's fixed ones, or one of the pool.
-
-        RFC 5213, section 5.3.2: a request for any prefix gets one, whatever else it asks for.
-        """
-        if self._cache.load(request.care_of_address) >= self.config.max_bindings_per_mag:
-            return BindingStatus.INSUFFICIENT_RESOURCES
-        identifier = request.identifier.identifier
-        fixed = self._policies[request.identifier].prefixes
-        if request.prefixes and not request.asks_for_any:
-            if any(map(self._cache.holds, request.prefixes)) or not self._entitled(identifier, request.prefixes, fixed):
-                return BindingStatus.NOT_AUTHORIZED_FOR_HOME_NETWORK_PREFIX
-            return request.prefixes
-        if fixed and not any(map(self._cache.holds, fixed)):
-            return fixed
-        prefix = self._leases.choose(
-            identifier,
-            lambda prefix: prefix in self._reserved or self._holder(prefix) not in (None, identifier),
-            len(self._reserved) + len(self._routes),
-        )
-        return BindingStatus.INSUFFICIENT_RESOURCES if prefix is None else (prefix,)
-
-    def _entitled(self, identifier: bytes, asked: tuple[IPv6Network, ...], fixed: tuple[IPv6Network, ...]) -> bool:
-        """True when a session may have these prefixes.
-
-        They are the fixed ones; or one that this LMA could have assigned; or one that belongs to the mobile node as the
-        RMS has announced: the session then comes from another LMA, which gives up its sessions.
-        """
-        if set(asked) == set(fixed):
-            return True
-        if len(asked) != 1 or asked[0] in self._reserved:
-            return False
-        holder = self._holder(asked[0])
-        return holder == identifier if holder is not None else self._leases.may_have(asked[0], identifier)
-
-    def _holder(self, prefix: IPv6Network) -> bytes | None:
-        """The identifier of a prefix's holder, as the RMS has announced; None if it has not."""
-        route = self._routes.get(prefix.network_address)
-        return None if route is None else route.holder()
 
     def _link_local(self, entry: BindingCacheEntry, request: Registration) -> IPv6Address | None:
         """The MAG's link-local address, if it asks for one; kept as long as the session (RFC 5213, section 8.6)."""
