@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from inspect import getdoc
 
 from ryu_pmipls.wire.codepoints import CodePoints
-from ryu_pmipls.wire.layout import Flags, Layout, Number, Repeated, Reserved, Tail
+from ryu_pmipls.wire.fields import Flags, Number, Reserved, Tail
+from ryu_pmipls.wire.layout import Layout, Repeated
 from ryu_pmipls.wire.messages import MESSAGES, Message
 from ryu_pmipls.wire.neighbour_discovery import DISCOVERY_OPTIONS, FRAMES
 from ryu_pmipls.wire.options import OPTIONS, OWN_OPTIONS

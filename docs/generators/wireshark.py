@@ -11,23 +11,22 @@ from collections.abc import Iterator
 from dataclasses import fields as dataclass_fields
 
 from ryu_pmipls.wire.codepoints import UDP_PORT, CodePoints
-from ryu_pmipls.wire.layout import (
+from ryu_pmipls.wire.fields import (
     EitherAddress,
     Field,
     Flags,
     Fraction,
     Ipv4,
     Ipv6,
-    Layout,
     LinkLayer,
     Number,
     OptionalNumber,
-    Repeated,
     Reserved,
     Tail,
     Text,
     Time,
 )
+from ryu_pmipls.wire.layout import Layout, Repeated
 from ryu_pmipls.wire.messages import MESSAGES
 from ryu_pmipls.wire.options import OPTIONS, OWN_OPTIONS
 from ryu_pmipls.wire.options.mobile_ipv6 import VendorSpecific

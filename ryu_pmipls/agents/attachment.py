@@ -30,13 +30,12 @@ from ryu_pmipls.wire.neighbour_discovery import (
     NeighbourSolicitation,
     RouterAdvertisement,
     RouterSolicitation,
-    build_frame,
     link_local_address,
     neighbour_advertisement,
     neighbour_solicitation,
-    parse_frame,
     router_advertisement,
 )
+from ryu_pmipls.wire.neighbour_frames import build_frame, parse_frame
 
 LOG = logging.getLogger(__name__)
 

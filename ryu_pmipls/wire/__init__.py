@@ -1,6 +1,6 @@
 """Octets to typed messages and back, without sockets, clocks and state.
 
-Mobility Headers with ``parse`` and ``build``; neighbour discovery in ``ryu_pmipls.wire.neighbour_discovery``;
+Mobility Headers with ``parse`` and ``build``; neighbour discovery in ``neighbour_discovery`` and ``neighbour_frames``;
 registered numbers in ``ryu_pmipls.wire.codepoints``. ``docs/messages.md`` is generated from the descriptions here.
 """
 

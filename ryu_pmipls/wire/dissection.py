@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from ipaddress import IPv6Address
 
 from ryu_pmipls.wire.codepoints import CodePoints
-from ryu_pmipls.wire.layout import Field, Layout, Number, Repeated, Tail
+from ryu_pmipls.wire.fields import Field, Number, Tail
+from ryu_pmipls.wire.layout import Layout, Repeated
 from ryu_pmipls.wire.messages import Message
 from ryu_pmipls.wire.mobility_header import (
     DEFAULT_CODE_POINTS,

@@ -20,7 +20,8 @@ from ryu_pmipls.wire.codepoints import (
     UpdateNotificationReason,
     UpdateNotificationStatus,
 )
-from ryu_pmipls.wire.layout import Counter, Flags, Fraction, Ipv6, Layout, Number, Repeated, Reserved
+from ryu_pmipls.wire.fields import Counter, Flags, Fraction, Ipv6, Number, Reserved
+from ryu_pmipls.wire.layout import Layout, Repeated
 from ryu_pmipls.wire.options.option import HasOptions, Option
 
 #: Length of the prefixes in a Route_adjust, which has no field for it (erratum E14).

@@ -12,7 +12,8 @@ from struct import Struct
 from typing import Any
 
 from ryu_pmipls.wire.codepoints import CodePoints
-from ryu_pmipls.wire.layout import Ipv6, Layout, Number, Octets, Reserved
+from ryu_pmipls.wire.fields import Ipv6, Number, Octets, Reserved
+from ryu_pmipls.wire.layout import Layout
 from ryu_pmipls.wire.options import OPTIONS
 from ryu_pmipls.wire.options.mobile_ipv6 import VendorSpecific
 from ryu_pmipls.wire.options.option import PAD_N, Option

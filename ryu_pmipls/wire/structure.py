@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from ryu_pmipls.wire.codepoints import NO_NEXT_HEADER, CodePoints, MobilityHeaderType
-from ryu_pmipls.wire.layout import Layout, Number, Reserved
+from ryu_pmipls.wire.fields import Number, Reserved
+from ryu_pmipls.wire.layout import Layout
 from ryu_pmipls.wire.messages import MESSAGES, Message
 from ryu_pmipls.wire.options import OWN_OPTIONS
 from ryu_pmipls.wire.options.mobile_ipv6 import VendorSpecific

@@ -11,7 +11,8 @@ from ryu_pmipls.agents.configuration import gateway_config
 from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.mobility import MobileAccessGateway
 from ryu_pmipls.wire import Encapsulation
-from ryu_pmipls.wire.neighbour_discovery import build_frame, router_solicitation
+from ryu_pmipls.wire.neighbour_discovery import router_solicitation
+from ryu_pmipls.wire.neighbour_frames import build_frame
 from tests.bench.comparison import Comparison, Effort, compare
 
 AT_LEAST = 5

@@ -30,7 +30,8 @@ from ryu_pmipls.domain.profile import Profile, load_profile
 from ryu_pmipls.signalling import Endpoint, Role
 from ryu_pmipls.wire import Attachment, CoreGateway, LoadInfo, Message, RouteAdjust
 from ryu_pmipls.wire.codepoints import MOBILITY_HEADER
-from ryu_pmipls.wire.neighbour_discovery import build_frame, router_solicitation
+from ryu_pmipls.wire.neighbour_discovery import router_solicitation
+from ryu_pmipls.wire.neighbour_frames import build_frame
 from tests.waiting import PATIENCE, eventually
 
 PREFIX = "pag"

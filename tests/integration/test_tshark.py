@@ -13,7 +13,7 @@ import pytest
 from tshark_helpers import Shown, number, over_ipv6, tshark
 
 from ryu_pmipls import wire
-from ryu_pmipls.wire.layout import Field, Flags
+from ryu_pmipls.wire.fields import Field, Flags
 from tests.unit.wire.wire_samples import EVERYTHING
 
 #: attribute -> tshark's field; for flags by letter; ``None``: not known to tshark, or not shown as what it is.

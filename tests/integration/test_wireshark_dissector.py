@@ -15,7 +15,8 @@ import pytest
 from tshark_helpers import Shown, in_udp, number, over_ipv6, tshark
 
 from ryu_pmipls import wire
-from ryu_pmipls.wire.layout import EitherAddress, Field, Flags, Fraction, Repeated
+from ryu_pmipls.wire.fields import EitherAddress, Field, Flags, Fraction
+from ryu_pmipls.wire.layout import Repeated
 from tests.unit.wire.wire_samples import EVERYTHING, GOLDEN, LMA, MAG, OPTIONS, header
 
 SCRIPT = Path(__file__).resolve().parents[2] / "docs" / "pmipls.lua"

@@ -30,10 +30,9 @@ from ryu_pmipls.wire.neighbour_discovery import (
     ROUTER_LINK_LAYER_ADDRESS,
     PrefixInformation,
     RouterAdvertisement,
-    build_frame,
-    parse_frame,
     router_solicitation,
 )
+from ryu_pmipls.wire.neighbour_frames import build_frame, parse_frame
 from tests.labs import lab_of
 from tests.waiting import PATIENCE, eventually
 

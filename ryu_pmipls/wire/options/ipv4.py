@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 from ryu_pmipls.wire.codepoints import DhcpSupportFlag, Ipv4HomeAddressStatus
-from ryu_pmipls.wire.layout import Flags, Ipv4, Layout, Number, Reserved
+from ryu_pmipls.wire.fields import Flags, Ipv4, Number, Reserved
+from ryu_pmipls.wire.layout import Layout
 from ryu_pmipls.wire.options.option import Option, OptionDescription
 
 

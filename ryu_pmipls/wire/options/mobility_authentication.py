@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ryu_pmipls.wire.layout import Layout, Number, Octets
+from ryu_pmipls.wire.fields import Number, Octets
+from ryu_pmipls.wire.layout import Layout
 from ryu_pmipls.wire.options.option import Option, OptionDescription
 
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from ipaddress import IPv6Address
 
 from ryu_pmipls.wire.codepoints import CoreRouting, Encapsulation, TunnelStatusCode
-from ryu_pmipls.wire.layout import Ipv6, Layout, LinkLayer, Number
+from ryu_pmipls.wire.fields import Ipv6, LinkLayer, Number
+from ryu_pmipls.wire.layout import Layout
 from ryu_pmipls.wire.options.option import Option, OptionDescription
 
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from ipaddress import IPv6Address, IPv6Network
 
 from ryu_pmipls.wire.codepoints import AccessTechnology, HandoffType
-from ryu_pmipls.wire.layout import Ipv6, Layout, Number, Octets, OptionalNumber, Reserved, Time
+from ryu_pmipls.wire.fields import Ipv6, Number, Octets, OptionalNumber, Reserved, Time
+from ryu_pmipls.wire.layout import Layout
 from ryu_pmipls.wire.options.option import Option, OptionDescription
 
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 
 from ryu_pmipls.wire.codepoints import RedirectFlag
-from ryu_pmipls.wire.layout import EitherAddress, Flags, Ipv4, Layout, Number, Reserved
+from ryu_pmipls.wire.fields import EitherAddress, Flags, Ipv4, Number, Reserved
+from ryu_pmipls.wire.layout import Layout
 from ryu_pmipls.wire.options.option import Option, OptionDescription
 
 

@@ -26,13 +26,12 @@ from ryu_pmipls.wire.neighbour_discovery import (
     RouterSolicitation,
     SourceLinkLayerAddress,
     TargetLinkLayerAddress,
-    build_frame,
     link_local_address,
     multicast_link_layer,
-    parse_frame,
     router_advertisement,
     router_solicitation,
 )
+from ryu_pmipls.wire.neighbour_frames import build_frame, parse_frame
 
 NODE, STRANGER = bytes.fromhex("020000000101"), bytes.fromhex("0200000001ff")
 NODE_ADDRESS = IPv6Address("fe80::abcd")

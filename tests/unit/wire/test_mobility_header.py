@@ -26,7 +26,7 @@ from wire_samples import (
 
 from ryu_pmipls import wire
 from ryu_pmipls.wire import REASONS, WireError, build, parse
-from ryu_pmipls.wire.layout import Field
+from ryu_pmipls.wire.fields import Field
 from tests.fuzz.parser import check
 
 

@@ -34,15 +34,14 @@ from ryu_pmipls.wire.neighbour_discovery import (
     RouterSolicitation,
     SourceLinkLayerAddress,
     TargetLinkLayerAddress,
-    build_frame,
     link_local_address,
     multicast_link_layer,
     neighbour_advertisement,
     neighbour_solicitation,
-    parse_frame,
     router_advertisement,
     router_solicitation,
 )
+from ryu_pmipls.wire.neighbour_frames import build_frame, parse_frame
 
 NODE = bytes.fromhex("020000000101")
 NODE_ADDRESS = IPv6Address("fe80::ff:fe00:101")

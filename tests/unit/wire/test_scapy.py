@@ -16,7 +16,7 @@ from wire_samples import EVERYTHING, LMA, MAG
 
 from ryu_pmipls import wire
 from ryu_pmipls.wire import build, parse
-from ryu_pmipls.wire.layout import Field
+from ryu_pmipls.wire.fields import Field
 
 #: The message's fields by scapy's names.
 MESSAGES: dict[type[wire.Message], tuple[type[Packet], dict[str, str]]] = {

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ryu_pmipls import wire
 from ryu_pmipls.wire.checksum import checksum
-from ryu_pmipls.wire.layout import Flags, Number, Reserved
+from ryu_pmipls.wire.fields import Flags, Number, Reserved
 
 MAG = IPv6Address("2001:db8:0:1::2")
 LMA = IPv6Address("2001:db8::2")
