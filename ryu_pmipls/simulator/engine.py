@@ -92,96 +92,142 @@ class Sessions(Mapping[str, Mapping[str, int]]):
         return len(self._domain.mags)
 
 
+@dataclass
+class Passage:
+    """Passage of a step's packets through the LMAs, in packets/s; of shape (LMAs, MAGs) but where noted."""
+
+    ways: Indices  # (flows,): place of each flow in the domain's ``carrier``
+    carriers: Indices  # (flows,): row of the LMA that carries it
+    sent: Floats
+    forwarded: Floats
+    offered: Floats  # (LMAs,)
+    utilisation: Floats  # (LMAs,)
+
+
+class Simulation:
+    """The domain of one contender, with the state of its LMAs, its load list and its decisions, step by step."""
+
+    def __init__(self, scenario: Scenario, contender: Contender, mags: tuple[str, ...]) -> None:
+        self._length = scenario.step
+        self._sharing = contender.load_sharing
+        self._domain = domain = Domain(scenario, contender, mags)
+        self._loads = LoadList(
+            domain.lmas,
+            mags,
+            rule=self._sharing.settings.rule,
+            window=self._sharing.window,
+            report_interval=self._sharing.report_interval,
+            capacities=dict(zip(domain.lmas, domain.relative.tolist(), strict=True)),
+        )
+        for lma in domain.lmas:
+            self._loads.ports(lma, mags)
+        self._new_sessions, self._memory = NewSessionTargets(domain.lmas), Memory()
+        count = len(domain.lmas)
+        #: Packets that the LMAs have forwarded, and that the MAGs have sent them, since the start.
+        self._forwarded, self._sent = np.zeros((2, count, len(mags)))
+        self._anchor: Indices = np.zeros(0, dtype=np.int64)  # of each node, by its row
+        self._alive, self._in_use = np.ones((2, count), dtype=np.bool_)
+        self._events = sorted(scenario.events, key=lambda event: event.at)
+        self.run = _empty_run(contender, scenario.steps, count)
+
+    def advance(self, number: int, step: Step) -> None:
+        """Simulate step ``number``: measure the LMAs one after another, as the RMS polls them, and then decide."""
+        start = number * self._length
+        now = start + self._length
+        self._change_states(start)
+        self._place_new_sessions(step)
+        passage = self._forward(step)
+        self._measure_lmas(passage, start)
+        self._measure_mags(passage, now)
+        if now % self._sharing.evaluation_interval == 0:
+            self._decide(number, step, passage, now)
+        self._record(number, step, passage, now)
+
+    def _change_states(self, start: float) -> None:
+        while self._events and self._events[0].at * 3600 <= start:
+            event = self._events.pop(0)
+            row, lma = event.lma - 1, self._domain.lmas[event.lma - 1]
+            self._alive[row], self._in_use[row] = event.state != "dead", event.state == "back"
+            self._loads.set_dead(lma, event.state == "dead")
+            self._loads.set_draining(lma, event.state == "draining")
+
+    def _place_new_sessions(self, step: Step) -> None:
+        if len(self._anchor) != len(step.home):
+            self._anchor = step.home.copy()
+        domain = self._domain
+        targets = np.array([domain.row[self._new_sessions.targets[lma]] for lma in domain.lmas])
+        self._anchor[step.new] = targets[step.home[step.new]]
+
+    def _forward(self, step: Step) -> Passage:
+        domain = self._domain
+        ways = domain.ways(step, self._anchor)
+        carriers = domain.carrier[ways].astype(np.int64)
+        places = carriers * len(domain.mags) + step.mag[step.node]
+        sent: Floats = np.bincount(places, weights=step.rate, minlength=self._sent.size).astype(np.float64)
+        sent = sent.reshape(self._sent.shape)
+        offered: Floats = sent.sum(axis=1)
+        kept = np.where(self._alive, np.minimum(1.0, domain.capacity / np.maximum(offered, 1e-9)), 0.0)
+        return Passage(ways, carriers, sent, sent * kept[:, None], offered, offered / domain.capacity)
+
+    def _measure_lmas(self, passage: Passage, start: float) -> None:
+        domain, count = self._domain, len(self._domain.lmas)
+        busy = domain.idle + (1 - domain.idle) * np.minimum(1.0, passage.utilisation)
+        for row, lma in enumerate(domain.lmas):
+            if self._alive[row]:
+                moment = (row + 1) / count * self._length
+                packets = self._forwarded[row] + passage.forwarded[row] * moment
+                counters = np.array((packets, packets * OCTETS_PER_PACKET)).astype(np.uint64)
+                self._loads.port_counters(lma, counters, start + moment)
+                self._loads.load_info(lma, float(busy[row]), 0, {}, start + moment)
+        self._forwarded += passage.forwarded * self._length
+
+    def _measure_mags(self, passage: Passage, now: float) -> None:
+        """Give the load list the MAGs' counters of LMAs that are full: those know no more than they can forward."""
+        self._sent += passage.sent * self._length
+        full = [self._domain.row[lma] for lma in self._loads.full()]
+        if full:
+            counters = np.full(self._sent.shape, UNKNOWN_COUNTER, dtype=np.uint64)
+            counters[full] = self._sent[full].astype(np.uint64)
+            self._loads.sent_counters(counters, now)
+
+    def _decide(self, number: int, step: Step, passage: Passage, now: float) -> None:
+        domain = self._domain
+        sessions = Sessions(domain, step.mag, self._anchor)
+        inputs = Inputs(self._sharing.settings, self._loads.snapshot(now), domain.uplinks, self._memory, sessions)
+        outcome = decide(inputs)
+        self._memory = outcome.memory
+        for decision in outcome.decisions:
+            domain.apply(decision)
+        if self._sharing.redirect_new_sessions:
+            self._new_sessions.decide(inputs)
+        self.run.decisions += outcome.decisions
+        if outcome.decisions:
+            self.run.rerouted[number] = step.rate[domain.carrier[passage.ways] != passage.carriers].sum()
+            if outcome.outlook is not None:
+                self.run.gaps.append(outcome.outlook.gap)
+
+    def _record(self, number: int, step: Step, passage: Passage, now: float) -> None:
+        run, offered = self.run, passage.offered.sum()
+        run.times[number] = now
+        run.utilisation[number] = passage.utilisation
+        run.in_use[number] = self._in_use
+        run.offered[number] = offered
+        run.lost[number] = (passage.sent - passage.forwarded).sum()
+        # No flow can be divided.
+        capacity = self._domain.capacity[self._in_use]
+        if len(capacity):
+            run.optimum[number] = max(offered / capacity.sum(), step.rate.max(initial=0.0) / capacity.max())
+
+
 def simulate(
     scenario: Scenario, contender: Contender, traffic: TrafficSource, progress: Callable[[], object] = lambda: None
 ) -> Run:
-    """Run a contender on the traffic; ``progress`` is called after every step.
-
-    In each step the LMAs are measured one after another, as the RMS polls them; at its end comes a round of decisions.
-    """
-    domain = Domain(scenario, contender, traffic.mags)
-    count, sharing = len(domain.lmas), contender.load_sharing
-    settings, length = sharing.settings, scenario.step
-    loads = LoadList(
-        domain.lmas,
-        domain.mags,
-        rule=settings.rule,
-        window=sharing.window,
-        report_interval=sharing.report_interval,
-        capacities=dict(zip(domain.lmas, domain.relative.tolist(), strict=True)),
-    )
-    for lma in domain.lmas:
-        loads.ports(lma, domain.mags)
-    placement, memory = NewSessionTargets(domain.lmas), Memory()
-    run = _empty_run(contender, scenario.steps, count)
-    counters, sent = np.zeros((2, count, len(domain.mags)))
-    anchor: Indices = np.zeros(0, dtype=np.int64)
-    alive, in_use = np.ones((2, count), dtype=np.bool_)
-    events = sorted(scenario.events, key=lambda event: event.at)
-
+    """Run a contender on the traffic; ``progress`` is called after every step."""
+    simulation = Simulation(scenario, contender, traffic.mags)
     for number, step in enumerate(traffic.steps()):
-        start = number * length
-        while events and events[0].at * 3600 <= start:
-            event = events.pop(0)
-            lma = domain.lmas[event.lma - 1]
-            alive[event.lma - 1], in_use[event.lma - 1] = event.state != "dead", event.state == "back"
-            loads.set_dead(lma, event.state == "dead")
-            loads.set_draining(lma, event.state == "draining")
-        anchor = step.home.copy() if len(anchor) != len(step.home) else anchor
-        targets = np.array([domain.row[placement.targets[lma]] for lma in domain.lmas])
-        anchor[step.new] = targets[step.home[step.new]]
-
-        ways = domain.ways(step, anchor)
-        carriers = domain.carrier[ways].astype(np.int64)
-        through = np.bincount(
-            carriers * len(domain.mags) + step.mag[step.node], weights=step.rate, minlength=counters.size
-        ).reshape(counters.shape)
-        offered = through.sum(axis=1)
-        kept = np.where(alive, np.minimum(1.0, domain.capacity / np.maximum(offered, 1e-9)), 0.0)
-        utilisation = offered / domain.capacity
-        forwarded = through * kept[:, None]
-        cpu = np.where(alive, domain.idle + (1 - domain.idle) * np.minimum(1.0, utilisation), 0.0)
-        for row, lma in enumerate(domain.lmas):
-            if alive[row]:
-                moment = (row + 1) / count * length
-                packets = counters[row] + forwarded[row] * moment
-                read = np.array((packets, packets * OCTETS_PER_PACKET)).astype(np.uint64)
-                loads.port_counters(lma, read, start + moment)
-                loads.load_info(lma, float(cpu[row]), 0, {}, start + moment)
-        counters += forwarded * length
-        sent += through * length
-
-        now = start + length
-        full = [domain.row[lma] for lma in loads.full()]
-        if full:
-            told = np.full(sent.shape, UNKNOWN_COUNTER, dtype=np.uint64)
-            told[full] = sent[full].astype(np.uint64)
-            loads.sent_counters(told, now)
-        if now % sharing.evaluation_interval == 0:
-            sessions = Sessions(domain, step.mag, anchor)
-            inputs = Inputs(settings, loads.snapshot(now), domain.uplinks, memory, sessions)
-            outcome = decide(inputs)
-            memory = outcome.memory
-            for decision in outcome.decisions:
-                domain.apply(decision)
-            if sharing.redirect_new_sessions:
-                placement.decide(inputs)
-            run.decisions += outcome.decisions
-            if outcome.decisions:
-                run.rerouted[number] = step.rate[domain.carrier[ways] != carriers].sum()
-                if outcome.outlook is not None:
-                    run.gaps.append(outcome.outlook.gap)
-        run.times[number] = now
-        run.utilisation[number] = utilisation
-        run.in_use[number] = in_use
-        run.offered[number] = offered.sum()
-        run.lost[number] = (through - forwarded).sum()
-        # No flow can be divided.
-        capacity = domain.capacity[in_use]
-        if len(capacity):
-            run.optimum[number] = max(offered.sum() / capacity.sum(), step.rate.max(initial=0.0) / capacity.max())
+        simulation.advance(number, step)
         progress()
-    return run
+    return simulation.run
 
 
 def _empty_run(contender: Contender, steps: int, lmas: int) -> Run:
