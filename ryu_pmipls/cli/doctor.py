@@ -57,7 +57,8 @@ def doctor(
 
 def _lab_findings(prefix: str | None, node: str | None) -> list[Finding]:
     try:
-        return examine_lab(Lab.find(prefix), () if node is None else (node,))
+        lab = Lab.find(prefix)
+        return examine_lab(lab.profile, lab.plan, () if node is None else (node,))
     except LabError as error:
         raise click.UsageError(str(error)) from None
 

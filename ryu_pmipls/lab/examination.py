@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from ovs_setup import offloads
 from ovs_setup.node import Node
@@ -22,9 +21,6 @@ from ryu_pmipls.lab import cleanup as remains
 from ryu_pmipls.lab.lab_error import LabError
 from ryu_pmipls.lab.lab_layout import CORE, RADIO, RMS, UNDERLAY, UNDERLAY_PORT, LabLayout, settings
 from ryu_pmipls.lab.lab_links import kernel_settings
-
-if TYPE_CHECKING:
-    from ryu_pmipls.lab.lab import Lab
 
 _HOST = "this host"
 
@@ -64,15 +60,15 @@ def _examine_host(profile: Profile, purpose: Purpose) -> list[Finding]:
     return examine(_HOST, HOST_CHECKS, HostRole.LAB, host_facts(purpose, ProfileFacts(profile.domain, "the lab's")))
 
 
-def examine_lab(lab: Lab, nodes: Iterable[str] = ()) -> list[Finding]:
-    """The findings about this host and all nodes of a lab, or about these nodes."""
+def examine_lab(profile: Profile, plan: LabLayout, nodes: Iterable[str] = ()) -> list[Finding]:
+    """The findings about this host and all nodes of a lab, or about these nodes; ``LabError`` for a wrong name."""
     chosen = [*nodes]
     for name in chosen:
-        lab.namespace(name)  # raises for a wrong one
-    findings = [] if chosen else examine_host(lab.profile, lab.plan) + _examine_host_end(lab.plan)
-    for wanted in wanted_nodes(lab.profile, lab.plan):
+        plan.namespace(name)  # raises for a wrong one
+    findings = [] if chosen else examine_host(profile, plan) + _examine_host_end(plan)
+    for wanted in wanted_nodes(profile, plan):
         if not chosen or wanted.name in chosen:
-            place = OpenVSwitch(lab.directory / wanted.name, lab.namespace(wanted.name))
+            place = OpenVSwitch(remains.directory(plan.prefix) / wanted.name, plan.namespace(wanted.name))
             findings += examine(wanted.name, NODE_CHECKS, wanted.role, node_facts(place, wanted))
     return findings
 

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv6Interface
 
@@ -25,6 +26,8 @@ CORE = "core"
 RADIO = "radio"
 #: Process name of the RMS, and of its link into the underlay.
 RMS = "rms"
+#: MTU of all links but the underlay's, in octets.
+_ACCESS_MTU = 1500
 
 
 @dataclass(frozen=True)
@@ -111,52 +114,56 @@ def plan(profile: Profile) -> LabLayout:
     for name in (*switches, correspondent, *mobile_nodes):
         if name in (UNDERLAY, CORE, RADIO, RMS):
             raise LabError(f"{name}: a node of a lab must not be called {UNDERLAY}, {CORE}, {RADIO} or {RMS}")
-
-    def space(node: str) -> str:
-        return f"{lab.prefix}-{node}"
-
     access_ports = tuple(
         AccessPort(mag.name, port, f"{i}-{j}")
         for i, mag in enumerate(profile.mags, start=1)
         for j, port in enumerate(mag.access_ports, start=1)
     )
-    host_port = f"{lab.prefix}-{RMS}"
-    mtu = profile.tunnel.underlay_mtu
-    access_mtu = 1500
-    links = [VethPair(End(None, host_port, ipv6=True), End(space(UNDERLAY), RMS, bridge=UNDERLAY), mtu)]
-    links += [
-        VethPair(End(space(name), UNDERLAY_PORT), End(space(UNDERLAY), name, bridge=UNDERLAY), mtu) for name in switches
-    ]
-    links += [
-        VethPair(End(space(lma.name), lma.core.port), End(space(correspondent), lma.name, bridge=CORE), access_mtu)
-        for lma in profile.lmas
-    ]
-    links += [
-        VethPair(End(space(access.mag), access.port), End(space(RADIO), access.far_end, up=False), access_mtu)
-        for access in access_ports
-    ]
-    links += [
-        VethPair(
-            End(space(node.name), MOBILE_PORT, link_layer_address=node.link_layer_address, ipv6=True),
-            End(space(RADIO), node.name, bridge=radio_bridge(node.name), up=False),
-            access_mtu,
-        )
-        for node in profile.mobile_nodes
-    ]
     return LabLayout(
         prefix=lab.prefix,
         nodes=(UNDERLAY, *switches, correspondent, RADIO, *mobile_nodes),
         switches=switches,
         bridges=(
-            (space(UNDERLAY), UNDERLAY, mtu),
-            (space(correspondent), CORE, access_mtu),
-            *((space(RADIO), radio_bridge(node), access_mtu) for node in mobile_nodes),
+            (_namespace(lab, UNDERLAY), UNDERLAY, profile.tunnel.underlay_mtu),
+            (_namespace(lab, correspondent), CORE, _ACCESS_MTU),
+            *((_namespace(lab, RADIO), radio_bridge(node), _ACCESS_MTU) for node in mobile_nodes),
         ),
-        links=tuple(links),
+        links=(*_underlay_links(profile, lab, switches), *_other_links(profile, lab, access_ports)),
         access_ports=access_ports,
-        host_port=host_port,
+        host_port=_host_port(lab),
         host_address=IPv6Interface((profile.rms.address, lab.underlay_prefix_length)),
         correspondent=correspondent,
         correspondent_address=lab.correspondent.address,
         mobile_nodes=mobile_nodes,
     )
+
+
+def _namespace(lab: LabSettings, node: str) -> str:
+    return f"{lab.prefix}-{node}"
+
+
+def _host_port(lab: LabSettings) -> str:
+    return f"{lab.prefix}-{RMS}"
+
+
+def _underlay_links(profile: Profile, lab: LabSettings, switches: tuple[str, ...]) -> Iterator[VethPair]:
+    """The links of the host and the switches to the underlay."""
+    underlay, mtu = _namespace(lab, UNDERLAY), profile.tunnel.underlay_mtu
+    yield VethPair(End(None, _host_port(lab), ipv6=True), End(underlay, RMS, bridge=UNDERLAY), mtu)
+    for name in switches:
+        yield VethPair(End(_namespace(lab, name), UNDERLAY_PORT), End(underlay, name, bridge=UNDERLAY), mtu)
+
+
+def _other_links(profile: Profile, lab: LabSettings, access_ports: tuple[AccessPort, ...]) -> Iterator[VethPair]:
+    """The links of LMAs to the core, of access ports and of mobile nodes to the access network."""
+    core, radio = _namespace(lab, lab.correspondent.name), _namespace(lab, RADIO)
+    for lma in profile.lmas:
+        yield VethPair(End(_namespace(lab, lma.name), lma.core.port), End(core, lma.name, bridge=CORE), _ACCESS_MTU)
+    for access in access_ports:
+        yield VethPair(End(_namespace(lab, access.mag), access.port), End(radio, access.far_end, up=False), _ACCESS_MTU)
+    for node in profile.mobile_nodes:
+        yield VethPair(
+            End(_namespace(lab, node.name), MOBILE_PORT, link_layer_address=node.link_layer_address, ipv6=True),
+            End(radio, node.name, bridge=radio_bridge(node.name), up=False),
+            _ACCESS_MTU,
+        )

@@ -38,7 +38,7 @@ def lab(derive_profile: DeriveProfile) -> Iterator[Lab]:
 
 
 def faults(lab: Lab, *nodes: str) -> list[Finding]:
-    return [finding for finding in examine_lab(lab, nodes) if finding.wrong]
+    return [finding for finding in examine_lab(lab.profile, lab.plan, nodes) if finding.wrong]
 
 
 def pmipls(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -201,8 +201,8 @@ def _elsewhere(facts: HostFacts) -> HostFacts:
 
 
 def test_the_levels_of_a_lab_are_those_of_its_findings(lab: Lab) -> None:
-    (subject,) = {finding.subject for finding in examine_lab(lab, ["mag1"])}
+    (subject,) = {finding.subject for finding in examine_lab(lab.profile, lab.plan, ["mag1"])}
     assert subject == "mag1"
-    assert {finding.verdict.level for finding in examine_lab(lab, ["radio"])} == {Level.OK}
+    assert {finding.verdict.level for finding in examine_lab(lab.profile, lab.plan, ["radio"])} == {Level.OK}
     with pytest.raises(LabError, match="no node is called 'mag9'"):
-        examine_lab(lab, ["mag9"])
+        examine_lab(lab.profile, lab.plan, ["mag9"])

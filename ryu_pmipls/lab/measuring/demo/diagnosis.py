@@ -29,7 +29,7 @@ def diagnose(lab: Lab) -> Iterator[str]:
         yield from (f"health: {line}" for line in reason_lines(fetch(base_url(lab.profile), "health")))
     except ClientError as error:
         yield f"health: {error}"
-    yield from lines(finding for finding in examine_lab(lab) if finding.fault)
+    yield from lines(finding for finding in examine_lab(lab.profile, lab.plan) if finding.fault)
     for log in sorted((lab.directory / "log").glob("*.log")):
         yield from (f"{log.name}: {line}" for line in complaints(log))
 
