@@ -19,13 +19,11 @@ from typing import Any, ClassVar, cast
 
 from ryu_pmipls.clock import SteadyClock
 from ryu_pmipls.controller.api.resources import Resources
-from ryu_pmipls.controller.bindings import BindingTable
 from ryu_pmipls.controller.context import Context
 from ryu_pmipls.controller.failure_detection import FailureDetection
 from ryu_pmipls.controller.health import HealthControl
-from ryu_pmipls.controller.incidents import Incidents
 from ryu_pmipls.controller.lma_notifier import LmaNotifier
-from ryu_pmipls.controller.load_sharing import LoadSharing, stored_uplinks
+from ryu_pmipls.controller.load_sharing import LoadSharing, load_list_of
 from ryu_pmipls.controller.new_sessions import NewSessions
 from ryu_pmipls.controller.operator_commands import OperatorCommands
 from ryu_pmipls.controller.recovery import Recovery
@@ -46,6 +44,7 @@ from ryu_pmipls.controller.ryu import (
 from ryu_pmipls.controller.ryu.connection import Connection, PromptApp
 from ryu_pmipls.controller.ryu.readable import Readable
 from ryu_pmipls.controller.ryu.threads import in_thread
+from ryu_pmipls.controller.state import DomainState
 from ryu_pmipls.controller.store import Store, StoreError, open_store
 from ryu_pmipls.controller.switches.domain_switches import Switches
 from ryu_pmipls.controller.switches.switch import Switch
@@ -105,21 +104,20 @@ class RouteManagementServer(PromptApp):
         self.refused: Counter[str] = Counter()
         try:
             watched = WatchedStore(in_thread(open_store, profile.rms.store, profile.rms.state_directory))
-            self.store: Store = cast(Store, watched)
-            self.bindings = BindingTable(self.store.load_bindings())
-            self.gateways = self.store.load_core_gateways()
-            self.recovery = Recovery(profile, self.bindings, self.gateways, self.store)
-            uplinks = stored_uplinks(profile, self.store.load_uplinks())
-            self.network = Switches(profile, self.bindings, uplinks, self.gateways, self.recovery.read)
+            self.state = DomainState(profile, cast(Store, watched))
+            self.recovery = Recovery(profile, self.state)
+            self.switches = Switches(
+                profile, self.state.bindings, self.state.uplinks, self.state.core_gateways, self.recovery.recover
+            )
             self.endpoint = self._open_endpoint()
-            self.confirmation = Retransmission(self.endpoint.send, profile.timers)
-            self.sessions = NewSessions(profile, self.confirmation)
-            incidents = Incidents(self.store)
-            context = Context(profile, self.bindings, self.network, self.store, incidents, self.clock.now)
-            self.uplinks = LoadSharing(context, uplinks, self.confirmation, self.sessions)
-            self.failures = FailureDetection(context, self.uplinks)
-            self.health = HealthControl(context, self.uplinks, watched)
-            self.operator = OperatorCommands(context, self.uplinks, self.sessions)
+            self.retransmission = Retransmission(self.endpoint.send, profile.timers)
+            self.sessions = NewSessions(profile, self.retransmission)
+            self.load_list = load_list_of(profile)
+            context = Context(profile, self.state, self.load_list, self.switches, self.clock.now)
+            self.load_sharing = LoadSharing(context, self.retransmission, self.sessions)
+            self.failures = FailureDetection(context, self.load_sharing)
+            self.health = HealthControl(context, watched.failures)
+            self.operator = OperatorCommands(context, self.load_sharing, self.sessions)
         except StoreError as error:
             sys.exit(f"ryu_pmipls.rms: {error}")
         self.reports = RouteReportReader(profile, self.endpoint)
@@ -127,9 +125,7 @@ class RouteManagementServer(PromptApp):
         self.notifier = LmaNotifier(self.endpoint, lmas, profile.timers)
         self.routes = Routes(context, self.endpoint, self.notifier, self.refused)
         self.rest = RestApplication()
-        resources = Resources(
-            context, self.uplinks, self.sessions, self.failures, self.operator, self.health, self.refused
-        )
+        resources = Resources(context, self.sessions, self.failures, self.operator, self.health, self.refused)
         resources.register(self.rest)
 
     def start(self) -> None:
@@ -138,7 +134,7 @@ class RouteManagementServer(PromptApp):
         loops = self._receive, self.routes.keep_stored, self._watch, self._poll_statistics, self._evaluate
         for loop in (WSGIServer(self.rest), self.failures.watch, self.operator.watch, self.health.watch, *loops):
             self.threads.append(hub.spawn(loop))
-        self.recovery.ask_mags(self.confirmation, self.clock.now())
+        self.recovery.ask_mags(self.retransmission, self.clock.now())
         # The present objects stay: the collector need not visit them again and again. And next to none of the objects
         # of a handoff are part of a cycle, so the collector may run less often than after 700 objects.
         gc.collect()
@@ -164,14 +160,14 @@ class RouteManagementServer(PromptApp):
     # OpenFlow.
 
     def _switch(self, datapath: Connection) -> Switch | None:
-        switch = self.network.by_datapath_id.get(datapath.id)
+        switch = self.switches.by_datapath_id.get(datapath.id)
         return switch if switch is not None and switch.serves(datapath) else None
 
     @set_ev_cls(ofp_event.EventOFPStateChange, [MAIN_DISPATCHER, DEAD_DISPATCHER])
     def _state_changed(self, event: Any) -> None:
         datapath = event.datapath
         if event.state == MAIN_DISPATCHER:
-            switch = self.network.by_datapath_id.get(datapath.id)
+            switch = self.switches.by_datapath_id.get(datapath.id)
             if switch is None:
                 self.refused["openflow: unknown datapath id"] += 1
                 LOG.warning("a switch with the datapath id %016x, which no node of the profile has", datapath.id)
@@ -185,8 +181,8 @@ class RouteManagementServer(PromptApp):
                 LOG.warning("%s: disconnected", switch.name)
                 switch.disconnected()
                 self.health.counted(switch)
-                if switch.name in self.network.lmas:
-                    self.uplinks.load_list.switch_lost(switch.name)
+                if switch.name in self.switches.lmas:
+                    self.load_list.switch_lost(switch.name)
                     self.failures.look()
                 else:
                     self.failures.tunnels_changed(switch.name)
@@ -199,8 +195,8 @@ class RouteManagementServer(PromptApp):
             self._ports_changed(switch.name)
 
     def _ports_changed(self, name: str) -> None:
-        if name in self.network.lmas:
-            self.uplinks.ports_changed(name)
+        if name in self.switches.lmas:
+            self.load_sharing.ports_changed(name)
         else:
             self.failures.tunnels_changed(name)
 
@@ -238,15 +234,15 @@ class RouteManagementServer(PromptApp):
             return
         if switch.statistics(event.msg.body, _more(event.msg)):
             self.health.counted(switch)
-            if switch.name in self.network.lmas:
-                self.uplinks.counted(switch.name, self.clock.now())
+            if switch.name in self.switches.lmas:
+                self.load_sharing.counted(switch.name, self.clock.now())
 
     @set_ev_cls(ofp_event.EventOFPGroupStatsReply, MAIN_DISPATCHER)
     def _groups_counted(self, event: Any) -> None:
         switch = self._switch(event.msg.datapath)
-        if switch is not None and switch.name in self.network.mags:
+        if switch is not None and switch.name in self.switches.mags:
             packets = {group.group_id: group.packet_count for group in event.msg.body}
-            self.uplinks.sent(switch.name, packets, self.clock.now())
+            self.load_sharing.sent(switch.name, packets, self.clock.now())
 
     @set_ev_cls(ofp_event.EventOFPAggregateStatsReply, MAIN_DISPATCHER)
     def _traffic_counted(self, event: Any) -> None:
@@ -255,10 +251,12 @@ class RouteManagementServer(PromptApp):
             switch.traffic_counted(event.msg.xid, event.msg.body)
 
     def _poll_statistics(self) -> None:
-        switches = list(self.network)
+        switches = list(self.switches)
         while True:
             for switch in switches:
-                switch.request_statistics(self.uplinks.groups_to_count() if switch.name in self.network.mags else ())
+                switch.request_statistics(
+                    self.load_sharing.groups_to_count() if switch.name in self.switches.mags else ()
+                )
                 hub.sleep(self.profile.load_sharing.report_interval / len(switches))
 
     # Signalling.
@@ -317,11 +315,11 @@ class RouteManagementServer(PromptApp):
                     self.refused["nothing to answer"] += 1
                 return report
         elif isinstance(message, LoadInfo):
-            self.uplinks.reported(peer.name, message, now)
+            self.load_sharing.reported(peer.name, message, now)
             self.failures.agent_heard(peer.name, now)
             self.health.reported(peer.name, message)
             self._gateway_reported(peer.name, message)
-        elif not self.confirmation.take(message, peer.address):
+        elif not self.retransmission.take(message, peer.address):
             self.refused["nothing to answer"] += 1
         return None
 
@@ -329,22 +327,22 @@ class RouteManagementServer(PromptApp):
         """Expire overdue answers, and retransmit, for ever."""
         while True:
             hub.sleep(_WATCH_INTERVAL)
-            self.network.expire(time.monotonic())
+            self.switches.expire(time.monotonic())
             self.notifier.repeat(self.clock.now())
 
     def _gateway_reported(self, lma: str, message: LoadInfo) -> None:
         gateway = message.option(CoreGateway)
-        if gateway is not None and self.gateways.get(lma) != gateway.link_layer_address:
-            self.gateways[lma] = gateway.link_layer_address
-            self.network.lmas[lma].refresh()
-            self.store.save_core_gateway(lma, gateway.link_layer_address)
+        if gateway is not None and self.state.learn_core_gateway(lma, gateway.link_layer_address):
+            self.switches.lmas[lma].refresh()
+            self.state.save()
 
     def _evaluate(self) -> None:
         while True:
             hub.sleep(self.profile.load_sharing.evaluation_interval)
             try:
-                self.uplinks.evaluate()
-                self.routes.expire(self.clock.now())
+                self.load_sharing.evaluate()
+                self.state.expire_bindings(self.clock.now())
+                self.state.save()
             except StoreError as error:
                 LOG.error("%s", error)
             except Exception:

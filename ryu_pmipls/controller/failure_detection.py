@@ -16,40 +16,38 @@ LOG = logging.getLogger(__name__)
 
 #: Seconds between judgements of the LMAs without news of them.
 _INTERVAL = 0.25
-#: The store's name for the list of dead LMAs.
-_DEAD = "dead"
 
 
 class FailureDetection:
     """Judges the LMAs of a domain, and has dead ones evacuated."""
 
-    def __init__(self, context: Context, uplinks: LoadSharing) -> None:
+    def __init__(self, context: Context, load_sharing: LoadSharing) -> None:
         profile = context.profile
-        self._store = context.store
-        self._network = context.network
-        self._incidents = context.incidents
+        self._state = context.state
+        self._load_list = context.load_list
+        self._switches = context.switches
         self._clock = context.clock
-        self._uplinks = uplinks
+        self._load_sharing = load_sharing
         self._missing_allowed = profile.failure.missing_echoes_allowed
         self._echo_interval = profile.timers.openflow_echo_interval
         self._news = hub.Event()
         self._liveness = Liveness(
-            self._network.lmas,
+            self._switches.lmas,
             [[Sign(sign) for sign in signs] for signs in profile.dead_when],
             silent_after=profile.agent_silent_after,
             now=self._clock(),
-            dead=self._store.load_settings().get(_DEAD, ()),
+            dead=self._state.dead,
         )
         for lma in self._liveness.dead:
-            uplinks.load_list.set_dead(lma, True, "since before the RMS was started")
+            self._load_list.set_dead(lma, True, "since before the RMS was started")
 
     # Events.
 
     def tunnels_changed(self, mag: str) -> None:
         """Note that a MAG's switch has reported its ports, that they have changed, or that it is disconnected."""
-        switch, now = self._network.mags[mag], self._clock()
+        switch, now = self._switches.mags[mag], self._clock()
         connected = switch.state is not State.DISCONNECTED
-        ports = {lma: tunnel_port(lma) for lma in self._network.lmas} if connected else {}
+        ports = {lma: tunnel_port(lma) for lma in self._switches.lmas} if connected else {}
         alive = {lma: port in switch.live for lma, port in ports.items() if port in switch.ports}
         self._liveness.tunnels(mag, alive, now)
         if connected:
@@ -84,19 +82,19 @@ class FailureDetection:
 
     def _judge(self) -> None:
         now = self._clock()
-        for name, switch in self._network.lmas.items():
+        for name, switch in self._switches.lmas.items():
             self._liveness.switch(name, switch.answers(self._missing_allowed), switch.state is State.READY, now)
-        if any(mag.answers(0) for mag in self._network.mags.values()):
+        if any(mag.answers(0) for mag in self._switches.mags.values()):
             self._liveness.mag_heard(now - self._echo_interval)
         verdicts = self._liveness.judge(now)
         if not verdicts:
             return
         for verdict in verdicts:
-            self._uplinks.load_list.set_dead(verdict.lma, verdict.dead, verdict.reason if verdict.dead else None)
+            self._load_list.set_dead(verdict.lma, verdict.dead, verdict.reason if verdict.dead else None)
         try:
-            self._uplinks.evaluate()
+            self._load_sharing.evaluate()
         finally:
             for verdict in verdicts:
                 kind = "died" if verdict.dead else "returned"
-                self._incidents.note(Incident(verdict.time, verdict.lma, kind, verdict.reason))
-            self._store.save_setting(_DEAD, list(self._liveness.dead) or None)
+                self._state.incidents.record(Incident(verdict.time, verdict.lma, kind, verdict.reason))
+            self._state.set_dead(self._liveness.dead)

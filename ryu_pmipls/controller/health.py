@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 
 from ryu_pmipls.controller.bindings import Binding
 from ryu_pmipls.controller.context import Context
 from ryu_pmipls.controller.data_path import DataPathFault, NodeFault, TunnelCounters
-from ryu_pmipls.controller.load_sharing import LoadSharing
 from ryu_pmipls.controller.node_sweep import NodeSweep
 from ryu_pmipls.controller.reasons import Reason, Reasons, Symptom, shown
 from ryu_pmipls.controller.ryu import hub
 from ryu_pmipls.controller.switches.reconciler import State
 from ryu_pmipls.controller.switches.rules import tunnel_port
 from ryu_pmipls.controller.switches.switch import Switch
-from ryu_pmipls.controller.watched_store import WatchedStore
 from ryu_pmipls.domain.profile import Lma
 from ryu_pmipls.loadsharing import LmaLoad, LmaState
 from ryu_pmipls.wire import CoreRouting, CoreRoutingStatus, LoadInfo
@@ -37,16 +35,15 @@ _LOGGED = 10
 
 
 class HealthControl:
-    """Finds out what is wrong in a domain."""
+    """Finds out what is wrong in a domain; ``store_failures`` are the present ones, by method."""
 
-    def __init__(self, context: Context, uplinks: LoadSharing, store: WatchedStore) -> None:
+    def __init__(self, context: Context, store_failures: Mapping[str, str]) -> None:
         profile = context.profile
         self._context = context
-        self._uplinks = uplinks
-        self._store = store
+        self._store_failures = store_failures
         self._stale_after = 2 * profile.load_sharing.report_interval
         self._routing: dict[str, tuple[int, float]] = {}  # LMA -> status, and the time of the report
-        self._tunnels = TunnelCounters(context.network.mags, context.network.lmas)
+        self._tunnels = TunnelCounters(context.switches.mags, context.switches.lmas)
         self._sweep = NodeSweep(context)
         self._reasons = Reasons()
         self._logged: set[str] = set()
@@ -55,8 +52,8 @@ class HealthControl:
 
     def counted(self, switch: Switch) -> None:
         """Note that a switch's port counters have been read, or that it is disconnected."""
-        network = self._context.network
-        peers = network.mags if switch.name in network.lmas else network.lmas
+        switches = self._context.switches
+        peers = switches.mags if switch.name in switches.lmas else switches.lmas
         counters = {peer: (read.rx_packets, read.tx_packets) for peer, read in switch.tunnel_counters(peers)}
         self._tunnels.read(switch.name, counters, time.monotonic())
 
@@ -90,7 +87,7 @@ class HealthControl:
         return status if isinstance(status, CoreRouting) and fresh else None
 
     def _log(self, reasons: list[Reason]) -> None:
-        changing = {alarm.reason for alarm in self._uplinks.memory.alarms}  # changes with every round's figures
+        changing = {alarm.reason for alarm in self._context.state.memory.alarms}  # changes with every round's figures
         texts = {reason.text for reason in reasons} - changing
         for text in [reason.text for reason in reasons if reason.text in texts - self._logged][:_LOGGED]:
             LOG.warning("%s", text)
@@ -99,11 +96,11 @@ class HealthControl:
         self._logged = texts
 
     def _symptoms(self) -> Iterator[Symptom]:
-        loads = {load.lma: load for load in self._uplinks.load_list.snapshot(self._context.clock()).lmas}
+        loads = {load.lma: load for load in self._context.load_list.snapshot(self._context.clock()).lmas}
         dead = {name for name, load in loads.items() if load.state is LmaState.DEAD}
-        for error in self._store.failures.values():
+        for error in self._store_failures.values():
             yield Symptom("rms", f"the RMS's store fails: {error}")
-        for switch in self._context.network:
+        for switch in self._context.switches:
             if switch.state is not State.READY and switch.name not in dead:
                 yield Symptom(switch.name, f"the switch of {switch.name} is {switch.state.value}")
         for lma in self._context.profile.lmas:
@@ -113,7 +110,7 @@ class HealthControl:
         yield from self._domain_symptoms()
         yield from self._tunnel_symptoms(dead)
         yield from self._node_symptoms()
-        for alarm in self._uplinks.memory.alarms:
+        for alarm in self._context.state.memory.alarms:
             yield Symptom(alarm.lma, alarm.reason, since=alarm.since)
 
     def _domain_symptoms(self) -> Iterator[Symptom]:
@@ -122,7 +119,7 @@ class HealthControl:
             yield Symptom(self._context.profile.domain, "no LMA takes downlink traffic: all are drained, or cannot")
 
     def _tunnel_symptoms(self, dead: set[str]) -> Iterator[Symptom]:
-        for mag, lma, up in self._context.network.tunnels():
+        for mag, lma, up in self._context.switches.tunnels():
             if State.DISCONNECTED in (mag.state, lma.state) or lma.name in dead:
                 continue
             ends = (mag, lma), (lma, mag)
@@ -141,7 +138,7 @@ class HealthControl:
     def _node_symptoms(self) -> Iterator[Symptom]:
         faults = self._sweep.faults
         for prefix, fault in islice(faults, _NODES):
-            binding = self._context.bindings.get(prefix)
+            binding = self._context.state.bindings.get(prefix)
             if binding is not None and binding.mag is not None:
                 yield node_symptom(binding, fault)
         if len(faults) > _NODES:

@@ -25,11 +25,11 @@ class Incidents:
     def __iter__(self) -> Iterator[Incident]:
         return iter(tuple(self._last))
 
-    def note(self, incident: Incident) -> None:
+    def record(self, incident: Incident) -> None:
         """Record an incident; if the store fails, it is at least shown."""
         LOG.warning("%s %s: %s", incident.lma, incident.kind, incident.reason)
         self._last.append(incident)
         try:
             self._store.save_incident(incident)
         except StoreError as error:
-            LOG.error("what happened to %s is not stored: %s", incident.lma, error)
+            LOG.error("the incident of %s is not stored: %s", incident.lma, error)

@@ -38,8 +38,8 @@ class NodeSweep:
 
     def __init__(self, context: Context) -> None:
         self.faults = NodeFaults()
-        self._bindings = context.bindings
-        self._network = context.network
+        self._bindings = context.state.bindings
+        self._switches = context.switches
         self._groups = 0  # the number of groups to which the faults belong
         self._read = 0  # entries in this round
 
@@ -62,7 +62,7 @@ class NodeSweep:
     def _observe(self, group: int, groups: int) -> None:
         self._read = 0
         before = self._places(group, groups)
-        mags, lmas = [*self._network.mags.values()], [*self._network.lmas.values()]
+        mags, lmas = [*self._switches.mags.values()], [*self._switches.lmas.values()]
         mags_before = self._entries(mags, group, groups)
         hub.sleep(SETTLING)
         lmas_before = self._entries(lmas, group, groups)

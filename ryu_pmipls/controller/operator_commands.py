@@ -12,12 +12,10 @@ from ryu_pmipls.controller.new_sessions import NewSessions
 from ryu_pmipls.controller.ryu import hub
 from ryu_pmipls.controller.store import StoreError
 from ryu_pmipls.controller.switches.rules import tunnel_port
-from ryu_pmipls.loadsharing import POLICIES, Decision, Incident, LmaState, PolicyName, Round, adjust, decide, if_drained
+from ryu_pmipls.loadsharing import Decision, Incident, LmaState, PolicyName, Round, adjust, decide, if_drained
 
 LOG = logging.getLogger(__name__)
 
-#: The store's names for the operator's settings.
-_DRAINED, _POLICY = "drained", "policy"
 #: Seconds between checks whether drained LMAs still forward anything.
 _INTERVAL = 1.0
 #: Seconds for which an LMA must have forwarded nothing. A switch counts with a delay of up to a second.
@@ -31,60 +29,55 @@ class RefusedError(Exception):
 class OperatorCommands:
     """Drains and undrains LMAs, moves uplinks, and chooses the policy. Wrong names raise ``KeyError``."""
 
-    def __init__(self, context: Context, uplinks: LoadSharing, sessions: NewSessions) -> None:
+    def __init__(self, context: Context, load_sharing: LoadSharing, sessions: NewSessions) -> None:
         self._profile = context.profile
-        self._store = context.store
-        self._network = context.network
-        self._bindings = context.bindings
-        self._incidents = context.incidents
+        self._state = context.state
+        self._load_list = context.load_list
+        self._switches = context.switches
         self._clock = context.clock
-        self._uplinks = uplinks
+        self._load_sharing = load_sharing
         self._sessions = sessions
         self._forwarded: dict[str, tuple[int, float]] = {}  # packets, and since when
-        settings = self._store.load_settings()
-        self._drained = [lma.name for lma in self._profile.lmas if lma.name in settings.get(_DRAINED, ())]
-        for lma in self._drained:
-            uplinks.load_list.set_draining(lma, True)
+        for lma in self._state.drained:
+            self._load_list.set_draining(lma, True)
             sessions.drain(lma, True)
-        if settings.get(_POLICY) in POLICIES:
-            uplinks.settings = replace(uplinks.settings, policy=settings[_POLICY])
 
     # Draining.
 
     def drain(self, lma: str) -> None:
         """Move new sessions, uplinks and sessions to other LMAs, and withdraw the downlink; no packet is lost."""
         name = self._profile.lma(lma).name
-        if name in self._drained:
+        if name in self._state.drained:
             return
-        states = {load.lma: load.state for load in self._uplinks.load_list.snapshot(self._clock()).lmas}
+        states = {load.lma: load.state for load in self._load_list.snapshot(self._clock()).lmas}
         if all(state.to_be_left for other, state in states.items() if other != name):
             others = ", ".join(f"{other} is {state.value}" for other, state in states.items() if other != name)
             raise RefusedError(f"{name} cannot be drained: no other LMA could take over ({others or 'there is none'})")
-        self._set_drained([*self._drained, name])
+        self._state.set_drained(name, True)
         self._tell(name, True, "drained")
 
     def undrain(self, lma: str) -> None:
         """Let the LMA take part again: new sessions at once, uplinks as the load requires."""
         name = self._profile.lma(lma).name
-        if name not in self._drained:
-            raise RefusedError(f"{name} is not drained; drained are: {', '.join(self._drained) or 'none'}")
-        self._set_drained([other for other in self._drained if other != name])
+        if name not in self._state.drained:
+            raise RefusedError(f"{name} is not drained; drained are: {', '.join(self._state.drained) or 'none'}")
+        self._state.set_drained(name, False)
         self._tell(name, False, "undrained")
 
     def is_drained(self, lma: str) -> bool:
-        return lma in self._drained
+        return lma in self._state.drained
 
     def waits_for(self, lma: str) -> list[str]:
         """List what a drained LMA still has, in words; the LMA can be stopped when the list is empty."""
-        if self._uplinks.load_list.snapshot(self._clock()).lma(lma).state is LmaState.DEAD:
+        if self._load_list.snapshot(self._clock()).lma(lma).state is LmaState.DEAD:
             return []
         waits = []
         if lma not in self._sessions.drained:
             waits.append("its agent, which has not confirmed yet")
-        mags = sum(lma in slots for anchors in self._uplinks.uplinks.values() for slots in anchors.values())
+        mags = sum(lma in slots for anchors in self._state.uplinks.values() for slots in anchors.values())
         if mags:
             waits.append(f"{mags} uplinks that it carries")
-        anchored = sum(binding.anchor == lma and binding.mag is not None for binding in self._bindings)
+        anchored = sum(binding.anchor == lma and binding.mag is not None for binding in self._state.bindings)
         if anchored:
             waits.append(f"{anchored} sessions that it anchors")
         quiet = self.quiet_for(lma)
@@ -102,30 +95,26 @@ class OperatorCommands:
         """Check the packet counters of drained LMAs, for ever."""
         while True:
             hub.sleep(_INTERVAL)
-            for lma in list(self._drained):
+            for lma in list(self._state.drained):
                 try:
                     self._look(lma)
                 except Exception:
                     LOG.exception("looking at what %s forwards failed", lma)
 
     def _look(self, lma: str) -> None:
-        packets = self._network.forwarded(lma)
+        packets = self._switches.forwarded(lma)
         if packets is None:
             self._forwarded.pop(lma, None)
         elif lma not in self._forwarded or self._forwarded[lma][0] != packets:
             self._forwarded[lma] = packets, self._clock()
 
-    def _set_drained(self, drained: list[str]) -> None:
-        self._store.save_setting(_DRAINED, drained or None)
-        self._drained = drained
-
     def _tell(self, lma: str, draining: bool, kind: str) -> None:
         self._forwarded.pop(lma, None)
-        self._uplinks.load_list.set_draining(lma, draining)
+        self._load_list.set_draining(lma, draining)
         self._sessions.drain(lma, draining)
-        self._incidents.note(Incident(self._clock(), lma, kind, "by the operator"))
+        self._state.incidents.record(Incident(self._clock(), lma, kind, "by the operator"))
         try:
-            self._uplinks.evaluate()
+            self._load_sharing.evaluate()
         except StoreError as error:
             LOG.error("%s", error)  # the command itself is stored; the next round does the rest
 
@@ -134,12 +123,12 @@ class OperatorCommands:
     def adjust(self, mag: str, lma: str) -> tuple[Decision, ...]:
         """Move all uplinks of a MAG to an LMA; return the decisions that do so."""
         mag, lma = self._profile.mag(mag).name, self._profile.lma(lma).name
-        state = self._uplinks.load_list.snapshot(self._clock()).lma(lma).state
+        state = self._load_list.snapshot(self._clock()).lma(lma).state
         if state.to_be_left:
             raise RefusedError(f"{lma} is {state.value}: nothing can be moved there")
-        if tunnel_port(lma) not in self._network.mags[mag].live:
+        if tunnel_port(lma) not in self._switches.mags[mag].live:
             raise RefusedError(f"{mag} has no live tunnel to {lma}")
-        decisions = self._uplinks.carry_out(lambda inputs: adjust(inputs, mag, lma)).decisions
+        decisions = self._load_sharing.carry_out(lambda inputs: adjust(inputs, mag, lma)).decisions
         if not decisions:
             raise RefusedError(f"all uplinks of {mag} go to {lma} already")
         return decisions
@@ -147,14 +136,12 @@ class OperatorCommands:
     def dry_run(self, policy: PolicyName | None = None, drained: Collection[str] = ()) -> Round:
         """The round of decisions that would be made now; if given, by another policy, or with those LMAs drained."""
         names = frozenset(self._profile.lma(lma).name for lma in drained)
-        inputs = self._uplinks.present()
+        inputs = self._load_sharing.present()
         if policy is not None:
             inputs = replace(inputs, settings=replace(inputs.settings, policy=policy))
         return decide(if_drained(inputs, names))
 
     def choose_policy(self, policy: PolicyName | None) -> None:
         """Decide by another policy from now on; None: by the profile's."""
-        self._store.save_setting(_POLICY, policy)
-        chosen = self._profile.load_sharing.policy if policy is None else policy
-        self._uplinks.settings = replace(self._uplinks.settings, policy=chosen)
-        LOG.warning("policy %s, by the operator", chosen)
+        self._state.choose_policy(policy)
+        LOG.warning("policy %s, by the operator", self._state.settings.policy)

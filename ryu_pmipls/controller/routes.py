@@ -48,9 +48,9 @@ class Routes:
         profile = context.profile
         pool = profile.home_prefix_pool
         self._first, self._last = pool.network_address.packed[:8], pool.broadcast_address.packed[:8]
-        self._bindings = context.bindings
-        self._store = context.store
-        self._network = context.network
+        self._state = context.state
+        self._bindings = context.state.bindings
+        self._switches = context.switches
         self._endpoint = endpoint
         self._notifier = notifier
         self._refused = refused
@@ -89,7 +89,7 @@ class Routes:
             self.settled.clear()
             self._unstored += handoffs
             self._to_store.set()
-            self._network.route(handoffs, self._in_force, self._forwarding)
+            self._switches.route(handoffs, self._in_force, self._forwarding)
 
     def _acceptable(self, reports: Iterable[RouteReport]) -> list[RouteReport]:
         first, last, acceptable = self._first, self._last, []
@@ -119,9 +119,9 @@ class Routes:
             handoffs, self._unstored = self._unstored, []
             try:
                 if handoffs:
-                    self._store.save_bindings([handoff.binding for handoff in handoffs])
+                    self._state.save_bindings([handoff.binding for handoff in handoffs])
                 else:
-                    self._store.tidy()
+                    self._state.tidy()
             except StoreError as error:
                 # Answer none of them. MAGs repeat their reports, and this loop tries again.
                 LOG.error("%d bindings are not stored, tried again: %s", len(handoffs), error)
@@ -130,11 +130,6 @@ class Routes:
                 self._to_store.set()
                 continue
             self._confirm(handoffs)
-
-    def expire(self, now: float) -> None:
-        """Forget prefixes that were detached long ago."""
-        while expired := self._bindings.expire(now):
-            self._store.delete_bindings(expired)
 
     def _in_force(self, batch: RouteBatch) -> None:
         """Handle the switches' answers to a batch, or their failure to answer."""

@@ -30,11 +30,12 @@ class AdjustingServer(RouteManagementServer):
         self.threads.append(hub.spawn(self._adjust))
 
     def _adjust(self) -> None:
-        mag, *_ = self.network.mags.values()
-        lmas = [*self.network.lmas]
-        while any(switch.state is not State.READY for switch in (mag, *self.network.lmas.values())):
+        mag, *_ = self.switches.mags.values()
+        lmas = [*self.switches.lmas]
+        while any(switch.state is not State.READY for switch in (mag, *self.switches.lmas.values())):
             hub.sleep(0.1)
         hub.sleep(SETTLED)
+        uplinks = self.state._uplinks
         sent: list[bytes] = []
         session = mag._session
         assert session is not None
@@ -47,10 +48,10 @@ class AdjustingServer(RouteManagementServer):
         rounds, _, result = os.environ["PMIPLS_ADJUSTMENTS"].partition(" ")
         seconds = []
         for number in range(int(rounds)):
-            self.uplinks.uplinks[mag.name][lmas[0]] = whole(lmas[(number + 1) % 2])
+            uplinks[mag.name] = {**uplinks[mag.name], lmas[0]: whole(lmas[(number + 1) % 2])}
             session.datapath.send = counted
             begin = time.perf_counter()
-            transaction = self.network.adjust(mag.name)
+            transaction = self.switches.adjust(mag.name)
             assert transaction is not None
             outcome = transaction.wait()
             seconds.append(time.perf_counter() - begin)

@@ -261,7 +261,7 @@ class RmsDomain:
 
     def switch(self, node: str) -> Any:
         """What the RMS has of a switch."""
-        return next(switch for switch in self.rms.network if switch.name == node)
+        return next(switch for switch in self.rms.switches if switch.name == node)
 
     # What is asked of it.
 

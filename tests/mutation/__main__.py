@@ -62,6 +62,8 @@ NEAREST: dict[str, str] = {
     "ryu_pmipls/controller/health.py": "controller/test_health_reasons.py",
     "ryu_pmipls/controller/data_path.py": "controller/test_data_path.py",
     "ryu_pmipls/controller/node_sweep.py": "controller/test_node_sweep.py",
+    "ryu_pmipls/controller/state.py": "controller/test_state.py",
+    "ryu_pmipls/controller/unsaved.py": "controller/test_state.py",
     "ryu_pmipls/controller/store/memory.py": "store/test_store_contract.py",
     "ryu_pmipls/controller/switches/recovered_bindings.py": "switches/test_remains.py",
     "ryu_pmipls/controller/switches/session.py": "switches/test_session.py",

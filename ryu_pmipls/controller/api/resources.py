@@ -13,7 +13,6 @@ from ryu_pmipls.controller.bindings import Binding
 from ryu_pmipls.controller.context import Context
 from ryu_pmipls.controller.failure_detection import FailureDetection
 from ryu_pmipls.controller.health import HealthControl
-from ryu_pmipls.controller.load_sharing import LoadSharing
 from ryu_pmipls.controller.new_sessions import NewSessions
 from ryu_pmipls.controller.operator_commands import OperatorCommands, RefusedError
 from ryu_pmipls.controller.store import StoreError
@@ -52,7 +51,6 @@ class Resources:
     """The resources of one RMS, over the live objects that hold its state."""
 
     context: Context
-    uplinks: LoadSharing
     sessions: NewSessions
     failures: FailureDetection
     operator: OperatorCommands
@@ -93,7 +91,7 @@ class Resources:
 
     def health(self) -> Document:
         """``ok`` if the RMS sees nothing wrong with the domain's traffic; else ``degraded``."""
-        network = self.context.network
+        switches = self.context.switches
         reasons = self.health_control.reasons()
         return {
             "status": "degraded" if reasons else "ok",
@@ -101,31 +99,31 @@ class Resources:
             "domain": self.context.profile.domain,
             "version": __version__,
             "time": self.context.clock(),
-            "switches": {switch.name: switch.state.value for switch in network},
-            "downlink": {lma: self._downlink(lma) for lma in network.lmas},
-            "switch_errors": {switch.name: dict(switch.errors) for switch in network if switch.errors},
-            "bindings": len(self.context.bindings),
+            "switches": {switch.name: switch.state.value for switch in switches},
+            "downlink": {lma: self._downlink(lma) for lma in switches.lmas},
+            "switch_errors": {switch.name: dict(switch.errors) for switch in switches if switch.errors},
+            "bindings": len(self.context.state.bindings),
             "refused": dict(self.refused),
         }
 
     def loads(self) -> Document:
-        return self.uplinks.load_list.snapshot(self.context.clock()).to_document()
+        return self.context.load_list.snapshot(self.context.clock()).to_document()
 
     def lmas(self) -> list[Document]:
-        return [self._lma(switch) for switch in self.context.network.lmas.values()]
+        return [self._lma(switch) for switch in self.context.switches.lmas.values()]
 
     def lma(self, name: str) -> Document:
-        switch = self.context.network.lmas[self.context.profile.lma(name).name]
-        return self._lma(switch) | {"load": self.uplinks.load_list.snapshot(self.context.clock()).entry_document(name)}
+        switch = self.context.switches.lmas[self.context.profile.lma(name).name]
+        return self._lma(switch) | {"load": self.context.load_list.snapshot(self.context.clock()).entry_document(name)}
 
     def mags(self) -> list[Document]:
         return [
-            self._node(switch) | {"uplinks": self._uplinks(name)} for name, switch in self.context.network.mags.items()
+            self._node(switch) | {"uplinks": self._uplinks(name)} for name, switch in self.context.switches.mags.items()
         ]
 
     def mag(self, name: str) -> Document:
-        switch = self.context.network.mags[self.context.profile.mag(name).name]
-        bindings = [_binding(binding) for binding in sorted(self.context.bindings.at(name))]
+        switch = self.context.switches.mags[self.context.profile.mag(name).name]
+        bindings = [_binding(binding) for binding in sorted(self.context.state.bindings.at(name))]
         return self._node(switch) | {"uplinks": self._uplinks(name), "bindings": bindings}
 
     def tunnels(self) -> list[Document]:
@@ -139,23 +137,23 @@ class Resources:
                 "downlink_packets": _counter(mag, lma, "packets"),
                 "downlink_octets": _counter(mag, lma, "octets"),
             }
-            for mag, lma, up in self.context.network.tunnels()
+            for mag, lma, up in self.context.switches.tunnels()
         ]
 
     def all_bindings(self) -> list[Document]:
-        return [_binding(binding) for binding in sorted(self.context.bindings) if binding.mag is not None]
+        return [_binding(binding) for binding in sorted(self.context.state.bindings) if binding.mag is not None]
 
     def binding(self, prefix: str) -> Document:
         """The binding of ``prefix``, written without its length, with its traffic as counted now."""
         try:
-            found = self.context.bindings.get(
+            found = self.context.state.bindings.get(
                 IPv6Network((IPv6Address(prefix), ROUTE_PREFIX_LENGTH)).network_address.packed[:8]
             )
         except ValueError:
             raise RestError(400, f"{prefix!r} is no home network prefix such as 2001:db8:100:3::") from None
         if found is None or found.mag is None:
             raise KeyError(f"no mobile node with the prefix {prefix} is attached")
-        up, down = self.context.network.traffic(found)
+        up, down = self.context.switches.traffic(found)
         return _binding(found) | {
             "uplink_packets": None if up is None else up.packets,
             "uplink_octets": None if up is None else up.octets,
@@ -164,13 +162,13 @@ class Resources:
         }
 
     def decisions(self) -> list[Document]:
-        return [_decision(record) for record in self.uplinks.journal]
+        return [_decision(record) for record in self.context.state.journal]
 
     def decision(self, id: str) -> Document:  # the name of the path's variable part
-        if id not in (record.decision.id for record in self.uplinks.journal):
+        if id not in (record.decision.id for record in self.context.state.journal):
             raise KeyError(f"no decision has the id {id}")
-        record = self.uplinks.journal[id]
-        return _decision(record) | {"inputs": self.uplinks.inputs(record.decision)}
+        record = self.context.state.journal[id]
+        return _decision(record) | {"inputs": self.context.state.inputs_of(record.decision)}
 
     # The operator's commands.
 
@@ -190,14 +188,14 @@ class Resources:
         lma = read(Adjust, document).lma
         with _refusals():
             decisions = self.operator.adjust(name, lma)
-        return [_decision(self.uplinks.journal[decision.id]) for decision in decisions]
+        return [_decision(self.context.state.journal[decision.id]) for decision in decisions]
 
     def policy(self) -> Document:
         return {
-            "policy": self.uplinks.settings.policy,
+            "policy": self.context.state.settings.policy,
             "of_the_profile": self.context.profile.load_sharing.policy,
             "allowed": list(POLICIES),
-            "settings": self.uplinks.settings.to_document(),
+            "settings": self.context.state.settings.to_document(),
         }
 
     def choose_policy(self, document: Document) -> Document:
@@ -219,7 +217,7 @@ class Resources:
         }
 
     def all_incidents(self) -> list[Document]:
-        return [asdict(incident) for incident in self.context.incidents]
+        return [asdict(incident) for incident in self.context.state.incidents]
 
     def _lma(self, switch: Switch) -> Document:
         name = switch.name
@@ -238,7 +236,7 @@ class Resources:
         return {"safe_to_stop": not waits_for, "waits_for": waits_for}
 
     def _uplinks(self, mag: str) -> Document:
-        return {anchor: weights(slots) for anchor, slots in self.uplinks.uplinks[mag].items()}
+        return {anchor: weights(slots) for anchor, slots in self.context.state.uplinks[mag].items()}
 
     def _node(self, switch: Switch) -> Document:
         node = switch.node

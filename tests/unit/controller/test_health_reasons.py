@@ -13,7 +13,6 @@ from ryu_pmipls.controller.data_path import DataPathFault, NodeFault
 from ryu_pmipls.controller.health import HealthControl, core_symptoms, load_symptoms, node_symptom
 from ryu_pmipls.controller.switches.reconciler import State
 from ryu_pmipls.controller.switches.switch import Counters
-from ryu_pmipls.controller.watched_store import WatchedStore
 from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.loadsharing import Alarm, LmaLoad, LmaState, LoadList, Memory
 from ryu_pmipls.wire import CoreRouting, CoreRoutingStatus, LoadInfo
@@ -41,7 +40,7 @@ class Switch:
         return [(peer, self.counters[peer]) for peer in peers if peer in self.counters]
 
 
-class Network:
+class FakeSwitches:
     def __init__(self) -> None:
         mags, lmas = [mag.name for mag in PROFILE.mags], [lma.name for lma in PROFILE.lmas]
         self.mags = {name: Switch(name, lmas) for name in mags}
@@ -60,27 +59,31 @@ class Domain:
     """The two-lma domain without switches; all is well as long as a test does not say otherwise."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.network = Network()
+        self.switches = FakeSwitches()
         self.bindings = {BINDING.prefix: BINDING}
         self.time = 0.0
         monkeypatch.setattr("ryu_pmipls.controller.health.time.monotonic", lambda: self.time)
-        self.loads = LoadList([*self.network.lmas], [*self.network.mags], window=10, report_interval=1)
-        self.uplinks: Any = SimpleNamespace(load_list=self.loads, memory=Memory())
-        self.store: Any = WatchedStore(SimpleNamespace())  # type: ignore[arg-type]
+        self.loads = LoadList([*self.switches.lmas], [*self.switches.mags], window=10, report_interval=1)
+        self.state: Any = SimpleNamespace(bindings=self.bindings, memory=Memory())
+        self.store_failures: dict[str, str] = {}
         context: Any = SimpleNamespace(
-            profile=PROFILE, network=self.network, bindings=self.bindings, clock=lambda: NOW + self.time
+            profile=PROFILE,
+            state=self.state,
+            load_list=self.loads,
+            switches=self.switches,
+            clock=lambda: NOW + self.time,
         )
-        self.health = HealthControl(context, self.uplinks, self.store)
-        for lma in self.network.lmas:
-            self.loads.ports(lma, self.network.mags)
+        self.health = HealthControl(context, self.store_failures)
+        for lma in self.switches.lmas:
+            self.loads.ports(lma, self.switches.mags)
         self.go_on(2)
 
     def go_on(self, seconds: int, received: dict[tuple[str, str], int] | None = None) -> None:
         """Let time pass; ``received`` (from, to) -> packets a second, 7 unless given."""
         for _ in range(seconds):
             self.time += 1
-            for switch in self.network:
-                peers = self.network.mags if switch.name in self.network.lmas else self.network.lmas
+            for switch in self.switches:
+                peers = self.switches.mags if switch.name in self.switches.lmas else self.switches.lmas
                 for peer in peers:
                     before = switch.counters.get(peer, Counters(0, 0, 0, 0))
                     gained = (received or {}).get((peer, switch.name), 7)
@@ -88,9 +91,9 @@ class Domain:
                         before.rx_packets + gained, before.rx_octets, before.tx_packets + 14, before.tx_octets
                     )
                 self.health.counted(switch)  # type: ignore[arg-type]
-            for lma in self.network.lmas:
+            for lma in self.switches.lmas:
                 self.loads.load_info(lma, 0.1, 0, {}, NOW + self.time)
-                counts = dict.fromkeys(self.network.mags, (0, 0))
+                counts = dict.fromkeys(self.switches.mags, (0, 0))
                 self.loads.port_statistics(lma, counts, NOW + self.time)
                 self.tell(lma, CoreRouting.ANNOUNCED)
 
@@ -171,12 +174,12 @@ def test_a_drained_lma_is_no_fault_but_all_of_them_are(domain: Domain) -> None:
 
 @pytest.mark.parametrize("state", [State.DISCONNECTED, State.RECONCILING])
 def test_a_switch_that_is_not_ready_is_told(domain: Domain, state: State) -> None:
-    domain.network.mags["mag2"].state = state
+    domain.switches.mags["mag2"].state = state
     assert domain.texts() == [f"the switch of mag2 is {state.value}"]
 
 
 def test_of_a_dead_lma_nothing_else_is_told(domain: Domain) -> None:
-    domain.network.lmas["lma1"].state = State.DISCONNECTED
+    domain.switches.lmas["lma1"].state = State.DISCONNECTED
     domain.loads.set_dead("lma1", True, "its switch does not answer")
     domain.tell("lma1", CoreRouting.BGP_DOWN)
     assert domain.texts() == ["lma1 is dead: its switch does not answer"]
@@ -192,26 +195,26 @@ def test_a_direction_by_which_nothing_comes_is_named(domain: Domain) -> None:
 
 
 def test_a_tunnel_that_bfd_takes_for_dead_is_told_after_a_while(domain: Domain) -> None:
-    domain.network.lmas["lma2"].live.discard("t-mag1")
+    domain.switches.lmas["lma2"].live.discard("t-mag1")
     assert domain.texts() == []
     domain.go_on(4)
     assert domain.texts() == ["the tunnel of mag1 and lma2 is dead: BFD's packets get lost"]
 
 
 def test_a_tunnel_without_a_port_is_told(domain: Domain) -> None:
-    del domain.network.lmas["lma2"].ports["t-mag1"]
+    del domain.switches.lmas["lma2"].ports["t-mag1"]
     assert domain.texts() == ["mag1 and lma2 have no tunnel: lma2 lacks the port for it"]
 
 
 def test_an_overload_that_nothing_relieves_is_told_with_its_time(domain: Domain) -> None:
-    domain.uplinks.memory = replace(Memory(), alarms=(Alarm("lma1", NOW - 60, "lma1 is overloaded: ..."),))
+    domain.state.memory = replace(Memory(), alarms=(Alarm("lma1", NOW - 60, "lma1 is overloaded: ..."),))
     assert [(reason.subject, reason.since, reason.text) for reason in domain.health.reasons()] == [
         ("lma1", NOW - 60, "lma1 is overloaded: ...")
     ]
 
 
 def test_a_store_that_fails_is_told(domain: Domain) -> None:
-    domain.store.failures["save_bindings"] = "the disk is full"
+    domain.store_failures["save_bindings"] = "the disk is full"
     assert domain.texts() == ["the RMS's store fails: the disk is full"]
 
 

@@ -49,8 +49,9 @@ class Domain:
         self.bindings = BindingTable(bindings)
         prefixes = [each.prefix for each in bindings]
         self.mag, self.lma = Switch("mag1", prefixes, 0), Switch("lma1", prefixes, 50)
-        network = SimpleNamespace(mags={"mag1": self.mag}, lmas={"lma1": self.lma})
-        self.sweep = NodeSweep(SimpleNamespace(bindings=self.bindings, network=network))  # type: ignore[arg-type]
+        switches = SimpleNamespace(mags={"mag1": self.mag}, lmas={"lma1": self.lma})
+        context: Any = SimpleNamespace(state=SimpleNamespace(bindings=self.bindings), switches=switches)
+        self.sweep = NodeSweep(context)
         monkeypatch.setattr(node_sweep.hub, "sleep", self._sleep)
 
     def _sleep(self, seconds: float) -> None:

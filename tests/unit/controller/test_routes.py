@@ -26,6 +26,7 @@ class World:
     """What a :class:`RouteControl` has around it: all that is sent, stored, and on its way into force."""
 
     def __init__(self) -> None:
+        self.bindings = BindingTable()
         self.sent: list[bytes] = []
         self.stored: list[Any] = []
         self.batches: list[tuple[Any, Any]] = []
@@ -41,7 +42,7 @@ class World:
     def send_octets(self, octets: bytes, peer: object) -> None:
         self.sent.append(octets)
 
-    # The store.
+    # The state.
 
     def save_bindings(self, bindings: list[Any]) -> None:
         self.stored += bindings
@@ -49,7 +50,7 @@ class World:
     def tidy(self) -> None:
         pass
 
-    # The network.
+    # The switches.
 
     def route(self, updates: Any, done: Any, forwarding: Any) -> None:
         self.batches.append((SimpleNamespace(updates=[*updates], failures={}, acknowledged=["lma1"]), done))
@@ -73,7 +74,7 @@ def world() -> World:
 @pytest.fixture
 def routes(world: World) -> Iterator[Routes]:
     outside: Any = world
-    context = Context(PROFILE, BindingTable(), outside, outside, outside, lambda: NOW)
+    context = Context(PROFILE, outside, outside, outside, lambda: NOW)
     control = Routes(context, outside, outside, Counter())
     storing = hub.spawn(control.keep_stored)
     yield control

@@ -149,7 +149,7 @@ def test_what_cannot_be_stored_is_read_again_and_nothing_is_written_before(domai
     domain.connect("mag1")
     domain.run(4)
     assert domain.state("mag1") == "reconciling"
-    assert any("mag1: its flow entries are not taken over, tried again" in line for line in domain.log.lines)
+    assert any("mag1: bindings are not recovered, tried again" in line for line in domain.log.lines)
     assert domain.switches["mag1"].received[14] == sent[14]
     domain.store.failing = lambda method: False
     domain.until_ready("mag1")

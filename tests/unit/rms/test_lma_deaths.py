@@ -200,7 +200,7 @@ def test_a_death_takes_effect_even_when_the_store_fails(domain: RmsDomain) -> No
     kill(domain, "lma1")
     domain.until(lambda: carrier(domain, "mag1", "lma1") == "lma2", within=3)
     domain.until(lambda: domain.incidents() == [("lma1", "died")])
-    assert any("what happened to lma1 is not stored: the disk is full" in line for line in domain.log.lines)
+    assert any("the incident of lma1 is not stored: the disk is full" in line for line in domain.log.lines)
     domain.run(3)
     domain.log.faults.clear()  # the answers to the decisions cannot be noted either
 

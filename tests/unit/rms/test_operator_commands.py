@@ -313,7 +313,7 @@ def test_a_wrong_command_is_refused_with_what_is_allowed(
 
 
 def test_looking_at_what_is_forwarded_goes_on_after_a_failure(light: RmsDomain) -> None:
-    forwarded, looks = light.rms.network.forwarded, [0]
+    forwarded, looks = light.rms.switches.forwarded, [0]
 
     def fail_once(lma: str) -> int | None:
         looks[0] += 1
@@ -321,7 +321,7 @@ def test_looking_at_what_is_forwarded_goes_on_after_a_failure(light: RmsDomain) 
             raise RuntimeError("a fault of ours")
         return forwarded(lma)
 
-    light.rms.network.forwarded = fail_once  # type: ignore[method-assign]
+    light.rms.switches.forwarded = fail_once  # type: ignore[method-assign]
     command(light, "lmas/lma1/drain")
     light.until(lambda: waits_for(light, "lma1") == [])
     assert "looking at what lma1 forwards failed" in light.log.lines

@@ -27,10 +27,14 @@ def failing_once(whole: Any) -> Any:
     return call
 
 
+def reasons(domain: RmsDomain) -> list[str]:
+    return [reason["text"] for reason in domain.get("/v1/health")["reasons"]]
+
+
 def test_a_message_whose_handling_fails_is_counted_and_the_next_one_is_handled(
     domain: RmsDomain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(domain.rms.uplinks, "reported", failing_once(domain.rms.uplinks.reported))
+    monkeypatch.setattr(domain.rms.load_sharing, "reported", failing_once(domain.rms.load_sharing.reported))
     domain.load("lma1", 0.4, {})
     domain.run(0.1)
     assert domain.get("/v1/health")["refused"] == {"failed": 1}
@@ -53,11 +57,15 @@ def test_reports_whose_handling_fails_are_counted_and_a_repetition_is_done(
     domain.log.faults.clear()
 
 
-def test_a_gateway_is_in_force_even_when_it_cannot_be_stored(domain: RmsDomain) -> None:
+def test_a_gateway_is_in_force_before_it_can_be_stored(domain: RmsDomain) -> None:
     domain.store.failing = lambda method: method == "save_core_gateway"
     domain.load("lma1", 0.1, {}, CoreGateway(GATEWAY))
     domain.until(lambda: any(entry.rule is pipeline.LMA_TO_CORE for entry in domain.entries("lma1")))
     domain.until(lambda: "the disk is full (save_core_gateway)" in domain.log.lines)
+    assert any("save_core_gateway" in text for text in reasons(domain))
+    domain.store.failing = lambda method: False
+    domain.until(lambda: domain.store.store.load_core_gateways() == {"lma1": GATEWAY})
+    assert not any("save_core_gateway" in text for text in reasons(domain))
 
 
 def test_a_report_that_is_too_long_in_canonical_form_is_counted(domain: RmsDomain) -> None:

@@ -240,7 +240,7 @@ def test_stored_uplinks_of_lmas_that_are_gone_or_of_other_lengths_are_not_taken(
             "mag2": {"lma1": {"lma1": 32}, "lma2": {"lma1": 16, "lma2": 16}},
         }
         assert carriers(domain, "mag2", "lma2") == ["lma1"] * 16 + ["lma2"] * 16
-        assert domain.rms.uplinks.memory.evacuated == (("mag1", "lma1"),)
+        assert domain.rms.state.memory.evacuated == (("mag1", "lma1"),)
 
 
 def test_what_mags_offer_a_full_lma_is_counted_by_their_groups(domain: RmsDomain) -> None:
@@ -264,7 +264,7 @@ def test_what_mags_offer_a_full_lma_is_counted_by_their_groups(domain: RmsDomain
 
 def test_a_round_that_fails_is_logged_and_the_next_one_is_made(domain: RmsDomain) -> None:
     rounds = [0]
-    evaluate = domain.rms.uplinks.evaluate
+    evaluate = domain.rms.load_sharing.evaluate
 
     def fail_once() -> None:
         rounds[0] += 1
@@ -272,7 +272,7 @@ def test_a_round_that_fails_is_logged_and_the_next_one_is_made(domain: RmsDomain
             raise RuntimeError("a fault of ours")
         evaluate()
 
-    domain.rms.uplinks.evaluate = fail_once  # type: ignore[method-assign]
+    domain.rms.load_sharing.evaluate = fail_once  # type: ignore[method-assign]
     domain.run(2)
     assert rounds[0] >= 3
     assert "evaluating the load list failed" in domain.log.lines

@@ -172,7 +172,7 @@ def test_a_switch_that_goes_in_the_middle_of_it_is_begun_anew(domain: RmsDomain,
     before = domain.entries("mag1")
     switch.disconnect()
     domain.run(1)
-    domain.rms.recovery._met.discard("mag1")  # so that it is read, too
+    domain.rms.state.met_switches = {"lma1", "lma2", "mag2"}  # so that it is read, too
     seen = []
 
     def go(told: int, body: bytes) -> tuple[int, int] | None:
@@ -197,7 +197,7 @@ def test_a_switch_that_refuses_to_tell_its_entries_is_not_written_to_before_it_d
     switch = domain.switches["mag1"]
     switch.disconnect()
     domain.run(1)
-    domain.rms.recovery._met.discard("mag1")
+    domain.rms.state.met_switches = {"lma1", "lma2", "mag2"}
     switch.refuse = lambda kind, body: (1, 2) if kind == MULTIPART_REQUEST and body[:2] == b"\0\1" else None
     written = switch.received[FLOW_MOD]
     domain.connect("mag1")
