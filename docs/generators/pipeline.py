@@ -23,12 +23,13 @@ from ryu_pmipls.controller.switches.flow import (
     Table,
     ToGroup,
 )
-from ryu_pmipls.controller.switches.pipeline import PIPELINES
+from ryu_pmipls.controller.switches.lma import LMA
+from ryu_pmipls.controller.switches.mag import MAG
 
 _INTRODUCTION = """\
 # Pipelines
 
-Generated from the declarations in `ryu_pmipls/controller/switches/pipeline.py` by
+Generated from the declarations in `ryu_pmipls/controller/switches/mag.py` and `lma.py` by
 `python -m docs.generators.pipeline`; do not edit.
 
 Every node has one OpenFlow bridge with the tables shown here. A table lists what its rules may match and do; another
@@ -49,7 +50,7 @@ def reference() -> str:
 
 def _paragraphs() -> Iterator[str]:
     yield _INTRODUCTION
-    for pipeline in PIPELINES:
+    for pipeline in (MAG, LMA):
         yield f"## {pipeline.name}\n"
         yield from _tables(pipeline)
         yield from _parameters(pipeline)

@@ -8,8 +8,8 @@ from ryu_pmipls.controller.context import Context
 from ryu_pmipls.controller.load_sharing import LoadSharing
 from ryu_pmipls.controller.ryu import hub
 from ryu_pmipls.controller.store import StoreError
+from ryu_pmipls.controller.switches.ports import tunnel_port
 from ryu_pmipls.controller.switches.reconciler import State
-from ryu_pmipls.controller.switches.rules import tunnel_port
 from ryu_pmipls.loadsharing import Incident, Liveness, Sign
 
 LOG = logging.getLogger(__name__)

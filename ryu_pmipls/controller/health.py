@@ -13,8 +13,8 @@ from ryu_pmipls.controller.data_path import DataPathFault, NodeFault, TunnelCoun
 from ryu_pmipls.controller.node_sweep import NodeSweep
 from ryu_pmipls.controller.reasons import Reason, Reasons, Symptom, shown
 from ryu_pmipls.controller.ryu import hub
+from ryu_pmipls.controller.switches.ports import tunnel_port
 from ryu_pmipls.controller.switches.reconciler import State
-from ryu_pmipls.controller.switches.rules import tunnel_port
 from ryu_pmipls.controller.switches.switch import Switch
 from ryu_pmipls.domain.profile import Lma
 from ryu_pmipls.loadsharing import LmaLoad, LmaState

@@ -9,7 +9,8 @@ from ryu_pmipls.controller.context import Context
 from ryu_pmipls.controller.new_sessions import NewSessions
 from ryu_pmipls.controller.retransmission import Retransmission
 from ryu_pmipls.controller.ryu import hub
-from ryu_pmipls.controller.switches.rules import tunnel_group, tunnel_port
+from ryu_pmipls.controller.switches.mag import tunnel_group
+from ryu_pmipls.controller.switches.ports import tunnel_port
 from ryu_pmipls.controller.switches.session import WriteOutcome as SwitchOutcome
 from ryu_pmipls.domain.profile import Profile
 from ryu_pmipls.loadsharing import (

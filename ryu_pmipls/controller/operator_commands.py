@@ -11,7 +11,7 @@ from ryu_pmipls.controller.load_sharing import LoadSharing
 from ryu_pmipls.controller.new_sessions import NewSessions
 from ryu_pmipls.controller.ryu import hub
 from ryu_pmipls.controller.store import StoreError
-from ryu_pmipls.controller.switches.rules import tunnel_port
+from ryu_pmipls.controller.switches.ports import tunnel_port
 from ryu_pmipls.loadsharing import Decision, Incident, LmaState, PolicyName, Round, adjust, decide, if_drained
 
 LOG = logging.getLogger(__name__)

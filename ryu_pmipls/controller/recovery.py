@@ -16,7 +16,6 @@ from ryu_pmipls.controller.retransmission import Retransmission
 from ryu_pmipls.controller.ryu import hub
 from ryu_pmipls.controller.state import DomainState
 from ryu_pmipls.controller.store import StoreError
-from ryu_pmipls.controller.switches import recovered_bindings as remains
 from ryu_pmipls.controller.switches.flow import FlowEntry
 from ryu_pmipls.controller.switches.switch import Switch
 from ryu_pmipls.domain.profile import Mag, Profile
@@ -64,13 +63,10 @@ class Recovery:
         return self._moved[name]
 
     def _found(self, switch: Switch, entries: list[FlowEntry]) -> Iterable[Binding]:
-        node = switch.node
-        if isinstance(node, Mag):
-            return remains.bindings_at_mag(self._profile, node, entries)
-        gateway = remains.gateway_at_lma(entries)
+        bindings, gateway = switch.pipeline.recover(switch.ports, entries)
         if gateway is not None and switch.name not in self._state.core_gateways:
             self._state.learn_core_gateway(switch.name, gateway)
-        return remains.routes_at_lma(self._profile, switch.ports, entries)
+        return bindings
 
     def ask_mags(self, confirmation: Retransmission, now: float) -> None:
         """Have all MAGs repeat their reports if the store has met no switch yet."""

@@ -30,7 +30,7 @@ from ovs_setup.vswitch import OpenVSwitch
 from ryu_pmipls.controller.bindings import Binding
 from ryu_pmipls.controller.bindings.binding_table import TICKS_PER_SECOND
 from ryu_pmipls.controller.store import SqliteStore
-from ryu_pmipls.controller.switches.rules import tunnel_port
+from ryu_pmipls.controller.switches.ports import tunnel_port
 from ryu_pmipls.domain.profile import PROFILE_VARIABLE, Lma, Mag, Profile, load_profile
 from ryu_pmipls.lab import namespaces
 from ryu_pmipls.lab.processes import last_lines

@@ -21,7 +21,7 @@ from ryu.lib import hub
 from ryu.ofproto import ofproto_v1_3
 
 from ryu_pmipls.controller.ryu import CONFIGURATION
-from ryu_pmipls.controller.switches import pipeline
+from ryu_pmipls.controller.switches.lma import LmaRule
 from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.signalling import Endpoint, Role
 from ryu_pmipls.wire import Message, RouteAdjust
@@ -31,7 +31,7 @@ PROFILE = load_profile()
 CONFIGURATION.set_default("ofp_listen_host", PROFILE.rms.openflow.host)
 CONFIGURATION.set_default("ofp_tcp_listen_port", PROFILE.rms.openflow.port)
 
-_ROUTE = pipeline.LMA_ROUTE
+_ROUTE = LmaRule.ROUTE
 
 
 class OrdinaryRouteServer(RyuApp):

@@ -11,10 +11,12 @@ import struct
 from itertools import count, islice
 from typing import Any, cast
 
+from ryu_pmipls.controller.bindings import BindingTable
 from ryu_pmipls.controller.ryu import ofproto_v1_3_parser as parser
 from ryu_pmipls.controller.ryu.connection import Connection
 from ryu_pmipls.controller.switches.encoding import PROTOCOL
-from ryu_pmipls.controller.switches.rules import tunnel_port
+from ryu_pmipls.controller.switches.lma import LmaPipeline
+from ryu_pmipls.controller.switches.ports import tunnel_port
 from ryu_pmipls.controller.switches.session import Transaction
 from ryu_pmipls.controller.switches.switch import Switch
 from ryu_pmipls.domain.profile import load_profile
@@ -79,7 +81,8 @@ def read(octets: bytes) -> Any:
 def measure(effort: Effort) -> list[Comparison]:
     rounds = effort.of(ROUNDS)
     mags = [f"mag{number}" for number in range(1, PORTS + 1)]
-    switch = Switch(load_profile("two-lma").lmas[0], cast(Any, None), None)
+    profile = load_profile("two-lma")
+    switch = Switch(LmaPipeline(profile, profile.lmas[0], BindingTable(), {}), cast(Any, None), None)
     switch.ports = {tunnel_port(mag): number for number, mag in enumerate(mags, start=1)}
     loads = LoadList(["lma1"], mags, report_interval=INTERVAL)
     loads.ports("lma1", mags)

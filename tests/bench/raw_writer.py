@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass, field
 
 from ryu_pmipls.controller.fast.flow_mod_template import add_template, octets_of
-from ryu_pmipls.controller.switches import pipeline
+from ryu_pmipls.controller.switches.lma import LmaRule
 
 _HEADER = struct.Struct("!BBHI")
 _HELLO, _ECHO_REQUEST, _ECHO_REPLY, _FEATURES_REQUEST, _FEATURES_REPLY, _BARRIER_REPLY = 0, 2, 3, 5, 6, 21
@@ -126,7 +126,7 @@ class RawWriter:
 
 def routes(count: int, tunnel: int) -> list[bytes]:
     """Pieces that route the first ``count`` prefixes of the pool into a tunnel (its port)."""
-    template = add_template(pipeline.LMA_ROUTE).bind(tunnel=tunnel)
+    template = add_template(LmaRule.ROUTE).bind(tunnel=tunnel)
     assert template.holes == {"xid", "cookie", "prefix"}
     first = 0x20010DB8_01000000
     messages = [

@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-from ryu_pmipls.controller.switches.rules import tunnel_port
+from ryu_pmipls.controller.switches.ports import tunnel_port
 from ryu_pmipls.domain.profile import load_profile
 from tests.bench.arena import FIRST_TUNNEL
 

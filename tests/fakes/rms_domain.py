@@ -31,10 +31,11 @@ from ryu_pmipls.controller.ryu.connection import Connection
 from ryu_pmipls.controller.ryu.readable import Readable
 from ryu_pmipls.controller.store import MemoryStore, Store, StoreError
 from ryu_pmipls.controller.switches import decoding as decode
-from ryu_pmipls.controller.switches import pipeline
 from ryu_pmipls.controller.switches.cookies import MARK, MARK_MASK
 from ryu_pmipls.controller.switches.flow import FlowEntry
-from ryu_pmipls.controller.switches.rules import tunnel_port
+from ryu_pmipls.controller.switches.lma import LMA, LmaRule
+from ryu_pmipls.controller.switches.mag import MAG
+from ryu_pmipls.controller.switches.ports import tunnel_port
 from ryu_pmipls.domain.profile import SHIPPED_PROFILES, Lma, Mag, Profile
 from ryu_pmipls.signalling import Endpoint, Role
 from ryu_pmipls.wire import (
@@ -288,7 +289,7 @@ class RmsDomain:
 
     def entries(self, node: str) -> set[FlowEntry]:
         """The flow entries of a switch that are ours, decoded; all of them have to be of a rule of ours."""
-        rules = (pipeline.MAG if node in self.mags else pipeline.LMA).rules
+        rules = (MAG if node in self.mags else LMA).rules
         told = [decode.entry(stats, rules) for stats in flow_statistics(self.switches[node])]
         assert None not in told
         return {entry for entry in told if entry is not None}
@@ -297,7 +298,7 @@ class RmsDomain:
         """The port to which an LMA's switch sends a prefix."""
         names = {port.number: name for name, port in self.switches[lma].ports.items()}
         for entry in self.entries(lma):
-            if entry.rule is pipeline.LMA_ROUTE and entry.home_prefix == prefix:
+            if entry.rule is LmaRule.ROUTE and entry.home_prefix == prefix:
                 tunnel = entry.named_values["tunnel"]
                 assert isinstance(tunnel, int)
                 return names.get(tunnel, "a port that is gone")

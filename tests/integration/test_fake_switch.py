@@ -8,21 +8,21 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ovs_setup.vswitch import OpenVSwitch
-from ryu_pmipls.controller.bindings import Binding
-from ryu_pmipls.controller.fast.binding_encoder import BindingEncoder, RouteUpdate
+from ryu_pmipls.controller.bindings import Binding, BindingTable
+from ryu_pmipls.controller.fast.binding_encoder import RouteUpdate
 from ryu_pmipls.controller.ryu import ofproto_v1_3 as ofp
 from ryu_pmipls.controller.ryu import ofproto_v1_3_parser as parser
 from ryu_pmipls.controller.switches import decoding as decode
 from ryu_pmipls.controller.switches import encoding as encode
-from ryu_pmipls.controller.switches import pipeline, rules
 from ryu_pmipls.controller.switches.flow import Bucket, FlowEntry, Group, GroupKind, Output, ToGroup
+from ryu_pmipls.controller.switches.lma import LmaPipeline, LmaRule
+from ryu_pmipls.controller.switches.mag import FORWARDING_TIME, MagPipeline, MagRule
 from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.lab import namespaces
 from ryu_pmipls.loadsharing import whole
@@ -48,7 +48,7 @@ LMA_PORTS = {"core": 1, "t-mag1": 4, "t-mag2": 5, "icmp-1400": 6}
 OWN, GATEWAY = bytes.fromhex("02aabbccddee"), bytes.fromhex("02000000c0de")
 PREFIX = PROFILE.home_prefix_pool.network_address.packed[:7] + b"\1"
 BINDING = Binding(PREFIX, "mag1", None, "mn1@example.net", bytes.fromhex("020000000101"), 1, "lma1", 5)
-RULES = {*pipeline.MAG.rules, *pipeline.LMA.rules}
+RULES = {*MagPipeline.declared.rules, *LmaPipeline.declared.rules}
 
 #: (type of the answer, distance of its transaction id from the first, what it says)
 Answer = tuple[Any, ...]
@@ -143,8 +143,8 @@ def questions() -> list[Any]:
         parser.OFPGroupStatsRequest(encode.PROTOCOL, 0, 1),
         parser.OFPPortDescStatsRequest(encode.PROTOCOL),
         parser.OFPPortStatsRequest(encode.PROTOCOL, 0, ofp.OFPP_ANY),
-        encode.ask_counters(pipeline.MAG_UPLINK.entry(prefix=BINDING.network, group=1)),
-        encode.ask_counters(pipeline.LMA_FROM_TUNNEL.entry(tunnel=4)),
+        encode.ask_counters(MagRule.UPLINK.entry(prefix=BINDING.network, group=1)),
+        encode.ask_counters(LmaRule.FROM_TUNNEL.entry(tunnel=4)),
     ]
 
 
@@ -201,34 +201,34 @@ def test_what_the_rms_writes_at_a_mag_is_understood_alike(both: tuple[Conversati
     same(both)
     names = [lma.name for lma in PROFILE.lmas]
     uplinks = {name: whole(name) for name in names}
-    groups = [*rules.mag_groups(PROFILE, MAG, uplinks, MAG_PORTS)]
+    mag = MagPipeline(PROFILE, MAG, BindingTable(), {"mag1": uplinks})
+    groups = [*mag.groups(MAG_PORTS)]
     assert same(both, [encode.set_group(group, exists=False) for group in groups]) == []
-    base = [*rules.mag_base(PROFILE, MAG, MAG_PORTS)]
+    base = [*mag.base_entries(MAG_PORTS, None)]
     assert same(both, [encode.add_flow(entry, 7) for entry in base]) == []
-    encoder = BindingEncoder(
-        partial(rules.mag_binding, PROFILE, MAG, MAG_PORTS), partial(rules.mag_shape, MAG), generation=7
-    )
+    encoder = mag.encoder(MAG_PORTS, generation=7)
     many = [RouteUpdate(BINDING._replace(prefix=PREFIX[:7] + bytes([number]))) for number in range(100)]
     assert same(both, encoder.encode(many, 1)) == []
     # Again, under another generation: each takes the place of what was there.
     assert same(both, [encode.add_flow(entry, 8) for entry in base[:10]]) == []
     left = BINDING._replace(mag="mag2", previous_mag="mag1", port=1)
     assert same(both, encoder.encode([RouteUpdate(left, (BINDING,))], 1)) == []
-    shared = {**uplinks, "lma1": (*["lma1"] * 20, *["lma2"] * 12)}
-    changed = [*rules.mag_groups(PROFILE, MAG, shared, MAG_PORTS)]
+    uplinks["lma1"] = (*["lma1"] * 20, *["lma2"] * 12)
+    changed = [*mag.groups(MAG_PORTS)]
     assert same(both, [encode.set_group(group, exists=True) for group in changed]) == []
     assert same(both, [*map(encode.delete_flow, base[::3])]) == []
     assert same(both, [*map(encode.delete_flow, base[::3])]) == []  # they are not there any more
     assert same(both, encode.sweep(8)) == []
-    time.sleep(pipeline.FORWARDING_TIME + 1.5)  # Open vSwitch looks at hard timeouts now and then
+    time.sleep(FORWARDING_TIME + 1.5)  # Open vSwitch looks at hard timeouts now and then
     same(both)
 
 
 @pytest.mark.parametrize("both", [LMA_PORTS], indirect=True)
 def test_what_the_rms_writes_at_an_lma_is_understood_alike(both: tuple[Conversation, Conversation]) -> None:
-    base = [*rules.lma_base(PROFILE, LMA, LMA_PORTS, OWN, GATEWAY)]
+    lma = LmaPipeline(PROFILE, LMA, BindingTable(), {"lma1": GATEWAY})
+    base = [*lma.base_entries(LMA_PORTS, OWN)]
     assert same(both, [encode.add_flow(entry, 1) for entry in base]) == []
-    encoder = BindingEncoder(partial(rules.lma_binding, LMA_PORTS), rules.lma_shape, generation=1)
+    encoder = lma.encoder(LMA_PORTS, generation=1)
     many = [BINDING._replace(prefix=PREFIX[:7] + bytes([number])) for number in range(100)]
     assert same(both, encoder.encode([RouteUpdate(binding) for binding in many], 1)) == []
     moved = [RouteUpdate(binding._replace(mag="mag2"), (binding,)) for binding in many[:50]]
@@ -248,10 +248,10 @@ def test_what_is_refused_is_refused_alike(both: tuple[Conversation, Conversation
     chained = Group(3, GroupKind.INDIRECT, (Bucket(ToGroup(1)),))
     assert same(both, [encode.set_group(chained, exists=False)]) == []
     entries = [
-        pipeline.MAG_UPLINK.entry(prefix=BINDING.network, group=1),
-        pipeline.MAG_UPLINK.entry(prefix=BINDING.network, group=9),
-        pipeline.MAG_TOO_LARGE.entry(errors=70000),
-        pipeline.MAG_GUARD.entry(port=70000, link_layer_address=OWN, prefix=BINDING.network),
+        MagRule.UPLINK.entry(prefix=BINDING.network, group=1),
+        MagRule.UPLINK.entry(prefix=BINDING.network, group=9),
+        MagRule.TOO_LARGE.entry(errors=70000),
+        MagRule.GUARD.entry(port=70000, link_layer_address=OWN, prefix=BINDING.network),
     ]
     answers = same(both, [encode.add_flow(entry, 1) for entry in entries])
     assert errors(answers) == [(2, 9), (2, 4), (4, 7)]

@@ -16,7 +16,7 @@ from ryu_pmipls.controller.health import HealthControl
 from ryu_pmipls.controller.new_sessions import NewSessions
 from ryu_pmipls.controller.operator_commands import OperatorCommands, RefusedError
 from ryu_pmipls.controller.store import StoreError
-from ryu_pmipls.controller.switches.rules import tunnel_port
+from ryu_pmipls.controller.switches.ports import tunnel_port
 from ryu_pmipls.controller.switches.switch import Switch
 from ryu_pmipls.domain.profile import format_link_layer
 from ryu_pmipls.http.application import RestApplication, RestError

@@ -46,9 +46,9 @@ class Audit:
         long, so groups and the node's own entries are compared with the desired ones of now. (A binding has its
         timestamp.) While there are :attr:`suspects`, compare the slice once more, else the next one.
         """
-        switch, desired = self._switch, self._switch.desired
-        different = [(group, None) for group in desired.groups(switch) if groups.get(group.group) != group]
-        base = {*desired.base(switch)} if self.slice == 0 else set()
+        switch, desired = self._switch, self._switch.pipeline
+        different = [(group, None) for group in desired.groups(switch.ports) if groups.get(group.group) != group]
+        base = {*desired.base_entries(switch.ports, switch.link_layer_address)} if self.slice == 0 else set()
         entries, strays = decoded()
         differences: Counter[_Difference] = Counter((*different, *self._entries(entries, base), *[None] * strays))
         proved = differences & self.suspects
@@ -60,7 +60,7 @@ class Audit:
 
     def _entries(self, entries: Iterable[FlowEntry], different: set[FlowEntry]) -> Iterable[_Difference]:
         """Yield the differences; ``different`` begins with the desired entries other than those of bindings."""
-        switch, desired = self._switch, self._switch.desired
+        switch, desired = self._switch, self._switch.pipeline
         found, prefixes = set(), {*self._prefixes_of_slice()}
         for entry in in_turns(entries, _COMPARED, self._unless):
             found.add(entry)
@@ -68,10 +68,10 @@ class Audit:
                 prefixes.add(home.network_address.packed[:8])
         bindings: dict[bytes, Binding] = {}
         for prefix in in_turns(prefixes, _COMPARED, self._unless):
-            binding = desired.binding(prefix)
+            binding = desired.bindings.get(prefix)
             if binding is not None:
                 bindings[prefix] = binding
-                different.update(desired.entries(switch, binding))
+                different.update(desired.binding_entries(switch.ports, binding))
         for entry in in_turns(found, _COMPARED, self._unless):
             different ^= {entry}
         for entry in different:
@@ -84,6 +84,6 @@ class Audit:
         """The slice's prefixes, of the bindings that had entries in the switch when the pass began."""
         if self.slice == 0 or not self._prefixes:
             self._prefixes = [[] for _ in range(SLICES)]
-            for prefix in in_turns(self._switch.desired.prefixes(self._switch), _SORTED, self._unless):
+            for prefix in in_turns(self._switch.pipeline.prefixes(), _SORTED, self._unless):
                 self._prefixes[slice_of(prefix)].append(prefix)
         return self._prefixes[self.slice]

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
 
 from ryu_pmipls.controller.bindings import Binding, BindingTable
-from ryu_pmipls.controller.fast.binding_encoder import BindingEncoder, RouteUpdate
-from ryu_pmipls.controller.switches import pipeline, rules
-from ryu_pmipls.controller.switches.flow import FlowEntry, Group
+from ryu_pmipls.controller.fast.binding_encoder import RouteUpdate
+from ryu_pmipls.controller.switches.flow import FlowEntry
+from ryu_pmipls.controller.switches.lma import LmaPipeline, LmaRule
+from ryu_pmipls.controller.switches.mag import MagPipeline, MagRule
+from ryu_pmipls.controller.switches.node_pipeline import NodePipeline
+from ryu_pmipls.controller.switches.ports import tunnel_port
 from ryu_pmipls.controller.switches.reconciler import State
 from ryu_pmipls.controller.switches.route_batch import RouteBatch
 from ryu_pmipls.controller.switches.session import Transaction
-from ryu_pmipls.controller.switches.switch import Desired, FlowCounters, Switch
-from ryu_pmipls.domain.profile import Lma, Mag, Profile
+from ryu_pmipls.controller.switches.switch import FlowCounters, Switch
+from ryu_pmipls.domain.profile import Profile
 from ryu_pmipls.loadsharing import Slots
 
 
@@ -21,7 +23,7 @@ class Switches:
     """The switches by name and by datapath id.
 
     ``uplinks`` (MAG -> anchor -> slots), ``gateways`` (LMA -> link-layer address of its core gateway) and ``bindings``
-    belong to the RMS; this class reads them whenever it computes the desired state of a switch.
+    belong to the RMS; the pipelines of the switches read them whenever they compute a desired state.
 
     ``recover`` takes over a switch's entries, which come in pieces, before anything is written to it. It returns the
     number of prefixes for which other switches must follow, or None when it has failed and must be tried again.
@@ -36,26 +38,15 @@ class Switches:
         recover: Callable[[Switch, Iterator[list[FlowEntry]]], int | None],
     ) -> None:
         self._profile = profile
-        self._bindings = bindings
-        self._uplinks = uplinks
-        self._gateways = gateways
-        self._recover = recover
-        desired = Desired(
-            self._base,
-            self._groups,
-            self._encoder,
-            self._entries,
-            self._prefixes,
-            self._behind,
-            bindings.get,
-            self._read,
-        )
-        audit_interval = profile.timers.audit_interval
-        self.mags = {mag.name: Switch(mag, desired, audit_interval) for mag in profile.mags}
-        self.lmas = {lma.name: Switch(lma, desired, audit_interval) for lma in profile.lmas}
+        self._recovered = recover
+        self.mags = {mag.name: self._switch(MagPipeline(profile, mag, bindings, uplinks)) for mag in profile.mags}
+        self.lmas = {lma.name: self._switch(LmaPipeline(profile, lma, bindings, gateways)) for lma in profile.lmas}
         self.by_datapath_id = {switch.node.datapath_id: switch for switch in self}
         self._silent: set[str] = set()  # switches that are connected and do not answer
         self._batches: set[RouteBatch] = set()  # those under way
+
+    def _switch(self, pipeline: NodePipeline) -> Switch:
+        return Switch(pipeline, self._recover, self._profile.timers.audit_interval)
 
     def __iter__(self) -> Iterator[Switch]:
         yield from self.mags.values()
@@ -109,7 +100,7 @@ class Switches:
         """Yield (MAG, LMA, true if both ends of their tunnel are there) for every pair."""
         for mag in self.mags.values():
             for lma in self.lmas.values():
-                up = rules.tunnel_port(lma.name) in mag.ports and rules.tunnel_port(mag.name) in lma.ports
+                up = tunnel_port(lma.name) in mag.ports and tunnel_port(mag.name) in lma.ports
                 yield mag, lma, up
 
     def traffic(self, binding: Binding) -> tuple[FlowCounters | None, FlowCounters | None]:
@@ -118,12 +109,12 @@ class Switches:
         None is unknown.
         """
         mag = None if binding.mag is None else self.mags.get(binding.mag)
-        if mag is None or not isinstance(mag.node, Mag):
+        if mag is None:
             return None, None
-        entries = {entry.rule: entry for entry in rules.mag_binding(self._profile, mag.node, mag.ports, binding)}
-        if not {pipeline.MAG_GUARD, pipeline.MAG_DOWNLINK} <= entries.keys():
+        entries = {entry.rule: entry for entry in mag.pipeline.binding_entries(mag.ports, binding)}
+        if not {MagRule.GUARD, MagRule.DOWNLINK} <= entries.keys():
             return None, None
-        up, down = mag.traffic([entries[pipeline.MAG_GUARD], entries[pipeline.MAG_DOWNLINK]])
+        up, down = mag.traffic([entries[MagRule.GUARD], entries[MagRule.DOWNLINK]])
         return up, down
 
     def forwarded(self, lma: str) -> int | None:
@@ -132,54 +123,14 @@ class Switches:
         None is unknown. Unlike port counters, the number does not include BFD's packets.
         """
         switch = self.lmas[lma]
-        from_where = pipeline.LMA_FROM_TUNNEL, pipeline.LMA_FROM_CORE
-        entries = [entry for entry in self._base(switch) if entry.rule in from_where]
+        base = switch.pipeline.base_entries(switch.ports, switch.link_layer_address)
+        entries = [entry for entry in base if entry.rule in (LmaRule.FROM_TUNNEL, LmaRule.FROM_CORE)]
         counted = switch.traffic(entries)
         packets = [traffic.packets for traffic in counted if traffic is not None]
         return sum(packets) if packets and len(packets) == len(entries) else None
 
-    # The desired state of a switch (:class:`~ryu_pmipls.controller.switches.switch.Desired`).
-
-    def _base(self, switch: Switch) -> Iterator[FlowEntry]:
-        if isinstance(switch.node, Mag):
-            return rules.mag_base(self._profile, switch.node, switch.ports)
-        gateway = self._gateways.get(switch.name)
-        return rules.lma_base(self._profile, switch.node, switch.ports, switch.link_layer_address, gateway)
-
-    def _groups(self, switch: Switch) -> Iterator[Group]:
-        if isinstance(switch.node, Lma):
-            return iter(())
-        return rules.mag_groups(self._profile, switch.node, self._uplinks[switch.name], switch.ports)
-
-    def _encoder(self, switch: Switch, generation: int) -> BindingEncoder:
-        node, ports = switch.node, dict(switch.ports)
-        if isinstance(node, Mag):
-            entries = partial(rules.mag_binding, self._profile, node, ports)
-            return BindingEncoder(entries, partial(rules.mag_shape, node), generation)
-        return BindingEncoder(partial(rules.lma_binding, ports), rules.lma_shape, generation)
-
-    def _entries(self, switch: Switch, binding: Binding) -> Iterator[FlowEntry]:
-        if isinstance(switch.node, Mag):
-            return rules.mag_binding(self._profile, switch.node, switch.ports, binding)
-        return rules.lma_binding(switch.ports, binding)
-
-    def _prefixes(self, switch: Switch) -> list[bytes]:
-        if isinstance(switch.node, Mag):
-            return self._bindings.prefixes(switch.name)
-        return self._bindings.prefixes()
-
-    def _behind(self, switch: Switch, port: str) -> list[bytes]:
-        if isinstance(switch.node, Mag):
-            number = switch.ports.get(port) if port in switch.node.access_ports else None  # tunnels are named by group
-            if number is None:
-                return []
-            return [binding.prefix for binding in self._bindings.at(switch.name) if binding.port == number]
-        return [
-            prefix for mag in self.mags if rules.tunnel_port(mag) == port for prefix in self._bindings.prefixes(mag)
-        ]
-
-    def _read(self, switch: Switch, entries: Iterator[list[FlowEntry]]) -> bool:
-        moved = self._recover(switch, entries)
+    def _recover(self, switch: Switch, entries: Iterator[list[FlowEntry]]) -> bool:
+        moved = self._recovered(switch, entries)
         if moved:
             for other in self:
                 if other is not switch:

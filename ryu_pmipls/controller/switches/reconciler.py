@@ -90,8 +90,11 @@ class Reconciler:
         if there:
             self._came[name] = None
             self._wake.set()
-        elif self._switch.desired.behind(self._switch, name):
+        elif self._prefixes_behind(name):
             self.reconcile()
+
+    def _prefixes_behind(self, port: str) -> Sequence[bytes]:
+        return self._switch.pipeline.prefixes_behind(self._switch.ports, port)
 
     def _run(self) -> None:
         while not self._session.closed:
@@ -108,7 +111,7 @@ class Reconciler:
             self._due = False
             self._reconcile()
         elif self._came:
-            self._write(self._switch.desired.behind(self._switch, self._came.popitem()[0]))
+            self._write(self._prefixes_behind(self._came.popitem()[0]))
         elif self._audit_at <= time.monotonic():
             self._look()
         else:
@@ -127,7 +130,7 @@ class Reconciler:
             self._ask()
             and self._read()
             and self._write_groups()
-            and self._write(switch.desired.prefixes(switch))
+            and self._write(switch.pipeline.prefixes())
             and _done(switch.refresh())
             and self._sweep()
         )
@@ -143,7 +146,7 @@ class Reconciler:
         self._audit = Audit(switch, self._urgent)
         self._audit_after(0)
         assert switch.contents is not None
-        groups, entries, bindings = switch.contents.groups, switch.contents.base, len(switch.desired.prefixes(switch))
+        groups, entries, bindings = switch.contents.groups, switch.contents.base, len(switch.pipeline.prefixes())
         LOG.info("%s: %d groups, %d entries and %d bindings in force", switch.name, groups, entries, bindings)
 
     def _look(self) -> None:
@@ -178,7 +181,7 @@ class Reconciler:
     def _read(self) -> bool:
         """Have the switch's contents taken over, if they are not known yet."""
         try:
-            return self._switch.desired.read(self._switch, self._slices())
+            return self._switch.recover(self._switch, self._slices())
         except ConnectionError:
             return False
 
@@ -201,14 +204,14 @@ class Reconciler:
         switch = self._switch
         generation = 0 if switch.contents is None else switch.contents.generation
         generation = (generation + 1 + secrets.randbelow(2**GENERATION_BITS - 1)) % 2**GENERATION_BITS
-        switch.contents = WrittenEntries(generation, switch.groups, switch.desired.encoder(switch, generation))
+        switch.contents = WrittenEntries(generation, switch.groups, switch.pipeline.encoder(switch.ports, generation))
         return _done(switch.refresh_groups())
 
     def _write(self, prefixes: Sequence[bytes]) -> bool:
         """Write the entries of bindings as they are by then; refused ones do not hold up the others."""
         under_way: deque[Transaction | None] = deque()
         for start in range(0, len(prefixes), CHUNK):
-            bindings = map(self._switch.desired.binding, prefixes[start : start + CHUNK])
+            bindings = map(self._switch.pipeline.bindings.get, prefixes[start : start + CHUNK])
             under_way.append(self._switch.route([RouteUpdate(binding) for binding in bindings if binding is not None]))
             if len(under_way) == WINDOW and not _done(under_way.popleft(), WriteOutcome.ERROR):
                 return False

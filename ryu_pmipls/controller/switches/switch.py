@@ -8,21 +8,19 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ryu_pmipls.controller.bindings import Binding
-from ryu_pmipls.controller.fast.binding_encoder import BindingEncoder, RouteUpdate
+from ryu_pmipls.controller.fast.binding_encoder import RouteUpdate
 from ryu_pmipls.controller.ryu import ToldEntry, in_turns
 from ryu_pmipls.controller.ryu import ofproto_v1_3 as ofp
 from ryu_pmipls.controller.ryu import ofproto_v1_3_parser as parser
 from ryu_pmipls.controller.ryu.connection import Connection
 from ryu_pmipls.controller.switches import decoding as decode
 from ryu_pmipls.controller.switches import encoding as encode
-from ryu_pmipls.controller.switches import pipeline
 from ryu_pmipls.controller.switches.flow import LOCAL, FlowEntry, Group
+from ryu_pmipls.controller.switches.node_pipeline import NodePipeline
+from ryu_pmipls.controller.switches.ports import tunnel_port
 from ryu_pmipls.controller.switches.reconciler import FINAL_ERRORS, Reconciler, State
-from ryu_pmipls.controller.switches.rules import tunnel_port
 from ryu_pmipls.controller.switches.session import SwitchSession, Transaction, WriteOutcome
 from ryu_pmipls.controller.switches.written_entries import WrittenEntries
-from ryu_pmipls.domain.profile import Lma, Mag
 from ryu_pmipls.rate_limiter import RateLimiter
 
 LOG = logging.getLogger(__name__)
@@ -61,30 +59,23 @@ class _StatisticsReply(NamedTuple):
     told: list[ToldEntry]
 
 
-@dataclass(frozen=True)
-class Desired:
-    """The desired state of a switch; every function reads the present state of the domain."""
-
-    base: Callable[[Switch], Iterable[FlowEntry]]
-    groups: Callable[[Switch], Iterable[Group]]
-    encoder: Callable[[Switch, int], BindingEncoder]  # for a generation
-    entries: Callable[[Switch, Binding], Iterable[FlowEntry]]  # of a binding
-    prefixes: Callable[[Switch], Sequence[bytes]]  # of the bindings that have entries there
-    behind: Callable[[Switch, str], Sequence[bytes]]  # of the bindings whose entries name a port
-    binding: Callable[[bytes], Binding | None]
-    read: Callable[[Switch, Iterator[list[FlowEntry]]], bool]  # take over unknown contents
-
-
 class Switch:
     """The switch of a node of the profile, connected or not.
 
     A :class:`~ryu_pmipls.controller.switches.reconciler.Reconciler` reconciles a new connection; from its beginning,
     changes go to the switch as they come. Every ``audit_interval`` (s) the reconciler audits the switch, unless that is
-    None.
+    None. The reconciler hands entries of unknown contents to ``recover`` before it writes; false means another try.
     """
 
-    def __init__(self, node: Lma | Mag, desired: Desired, audit_interval: float | None) -> None:
-        self.node = node
+    def __init__(
+        self,
+        pipeline: NodePipeline,
+        recover: Callable[[Switch, Iterator[list[FlowEntry]]], bool],
+        audit_interval: float | None,
+    ) -> None:
+        self.pipeline = pipeline
+        self.node = pipeline.node
+        self.recover = recover
         self.state = State.DISCONNECTED
         self.ports: dict[str, int] = {}
         self.live: set[str] = set()  # ports that are up, and whose tunnel carries packets if BFD watches it
@@ -95,7 +86,6 @@ class Switch:
         self.statistics_pending = False
         self.errors: Counter[str] = Counter()  # what the switch refused, by the name of the error
         self.drifted = 0  # entries and groups that were not as the RMS had left them
-        self.desired = desired
         self.audit_interval = audit_interval
         self.contents: WrittenEntries | None = None  # None while the contents are unknown
         self.groups: dict[int, Group | None] = {}  # the switch's groups at the last request; None is unlike any of ours
@@ -169,7 +159,7 @@ class Switch:
 
         This takes long, but in turns; ``InterruptionError`` as soon as ``unless()`` is true.
         """
-        rules = (pipeline.MAG if isinstance(self.node, Mag) else pipeline.LMA).rules
+        rules = self.pipeline.declared.rules
         found: list[FlowEntry] = []
         told = self.told
         for each in in_turns(told, _DECODED, unless):
@@ -189,7 +179,7 @@ class Switch:
             self._note_port(port, self.ports)
         if self.contents is None or self._reconciler is None or before == (self.ports, self.link_layer_address):
             return
-        self.contents.encoder = self.desired.encoder(self, self.contents.generation)
+        self.contents.encoder = self.pipeline.encoder(self.ports, self.contents.generation)
         self.refresh()
         self._reconciler.port_changed(name, name in self.ports)
 
@@ -217,15 +207,15 @@ class Switch:
         """Bring the groups and the node's own entries up to date."""
         if self._session is None or self.contents is None:
             return None
-        messages = [*self.contents.set_groups(self.desired.groups(self))]
-        messages += self.contents.set_base(self.desired.base(self))
+        messages = [*self.contents.set_groups(self.pipeline.groups(self.ports))]
+        messages += self.contents.set_base(self.pipeline.base_entries(self.ports, self.link_layer_address))
         return self._watched(self._session.request(*messages))
 
     def refresh_groups(self) -> Transaction | None:
         """Bring the groups up to date: one message per changed group, whatever the number of mobile nodes."""
         if self._session is None or self.contents is None:
             return None
-        return self._watched(self._session.request(*self.contents.set_groups(self.desired.groups(self))))
+        return self._watched(self._session.request(*self.contents.set_groups(self.pipeline.groups(self.ports))))
 
     def route(self, updates: Sequence[RouteUpdate]) -> Transaction | None:
         """Bring the entries of bindings up to date; errors refer to the place of the update."""
@@ -294,7 +284,7 @@ class Switch:
         session = self._session
         if session is None:
             return None
-        table = pipeline.MagTable.DOWNLINK if isinstance(self.node, Mag) else pipeline.LmaTable.DOWNLINK
+        table = self.pipeline.downlink_table
         transaction = session.request(decode.request(slice_, slices, table.number))
         told = self._asked_for[transaction.first_xid] = []
         if transaction.wait() is not WriteOutcome.ACKED:

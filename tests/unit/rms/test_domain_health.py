@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from ryu_pmipls.controller.switches import pipeline
+from ryu_pmipls.controller.switches.lma import LmaRule
+from ryu_pmipls.controller.switches.mag import MagRule
 from ryu_pmipls.wire import CoreRouting, CoreRoutingStatus
 from tests.fakes.rms_domain import RmsDomain, profile_with, running
 
@@ -102,8 +103,8 @@ def test_a_tunnel_of_which_nothing_arrives(well: RmsDomain) -> None:
 @pytest.mark.parametrize(
     ("node", "rule", "text"),
     [
-        ("mag1", pipeline.MAG_DOWNLINK, "gets nothing: the switch of mag1 has no flow entry for it"),
-        ("lma2", pipeline.LMA_ROUTE, "gets nothing by way of lma2, whose switch has no route for it"),
+        ("mag1", MagRule.DOWNLINK, "gets nothing: the switch of mag1 has no flow entry for it"),
+        ("lma2", LmaRule.ROUTE, "gets nothing by way of lma2, whose switch has no route for it"),
     ],
 )
 def test_a_mobile_node_that_gets_nothing(node: str, rule: Any, text: str) -> None:
@@ -129,7 +130,7 @@ def test_packets_that_lmas_forward_and_that_do_not_come(well: RmsDomain) -> None
 
     def look() -> bool:
         for entry in well.switches["lma1"].entries():
-            if entry.table == pipeline.LMA_ROUTE.table.number and unlucky in entry.match.octets:
+            if entry.table == LmaRule.ROUTE.table.number and unlucky in entry.match.octets:
                 entry.count(1, 100)
         return any(found.startswith(text) for found in texts(well))
 

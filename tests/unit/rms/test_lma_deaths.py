@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ryu_pmipls.controller.store import MemoryStore
-from ryu_pmipls.controller.switches.rules import group_id, tunnel_group
+from ryu_pmipls.controller.switches.mag import anchor_group, tunnel_group
 from tests.fakes.rms_domain import RmsDomain, profile_with, rms_domain, running
 
 QUIET = {"lma1": 0.1, "lma2": 0.1}
@@ -22,7 +22,7 @@ def state(domain: RmsDomain, name: str) -> str:
 
 def carrier(domain: RmsDomain, mag: str, anchor: str) -> str:
     names = {tunnel_group(domain.profile, each.name): each.name for each in domain.profile.lmas}
-    ((_, ((_, group),)),) = domain.buckets(mag, group_id(domain.profile, anchor))
+    ((_, ((_, group),)),) = domain.buckets(mag, anchor_group(domain.profile, anchor))
     return names[group]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ryu_pmipls.controller.store import MemoryStore
-from ryu_pmipls.controller.switches import pipeline
+from ryu_pmipls.controller.switches.lma import LmaRule
 from ryu_pmipls.wire import Drain, UplinkShare
 from tests.fakes.rms_domain import RmsDomain, profile_with, rms_domain, running
 
@@ -83,7 +83,7 @@ def test_an_lma_that_still_forwards_is_not_safe_to_stop(light: RmsDomain) -> Non
     (entry,) = [
         each
         for each in light.switches["lma1"].entries()
-        if (each.table, each.priority) == (0, pipeline.LMA_FROM_CORE.priority) and each.match.fields and _core(each)
+        if (each.table, each.priority) == (0, LmaRule.FROM_CORE.priority) and each.match.fields and _core(each)
     ]
     entry.count(5, 500)
     light.run(1.5)

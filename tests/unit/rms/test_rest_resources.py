@@ -15,7 +15,7 @@ import pytest
 from eventlet.hubs import get_hub
 
 from ryu_pmipls import __version__
-from ryu_pmipls.controller.switches import pipeline
+from ryu_pmipls.controller.switches.lma import LmaRule
 from ryu_pmipls.wire import CoreGateway
 from tests.fakes.rms_domain import GATEWAY, RmsDomain
 
@@ -292,7 +292,7 @@ def test_the_server_of_the_application_answers(domain: RmsDomain) -> None:
 
 def test_the_core_gateway_that_an_lma_reports_is_taken_and_kept(domain: RmsDomain) -> None:
     def towards_core(lma: str) -> list[Any]:
-        return [entry.named_values["gateway"] for entry in domain.entries(lma) if entry.rule is pipeline.LMA_TO_CORE]
+        return [entry.named_values["gateway"] for entry in domain.entries(lma) if entry.rule is LmaRule.TO_CORE]
 
     assert towards_core("lma1") == []
     domain.load("lma1", 0.1, {}, CoreGateway(GATEWAY))

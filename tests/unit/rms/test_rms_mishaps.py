@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ryu_pmipls.controller.switches import pipeline
+from ryu_pmipls.controller.switches.lma import LmaRule
 from ryu_pmipls.wire import CoreGateway, RouteAdjust, build
 from ryu_pmipls.wire.mobility_header import sealed
 from tests.fakes.rms_domain import GATEWAY, RmsDomain, profile_with, rms_domain
@@ -60,7 +60,7 @@ def test_reports_whose_handling_fails_are_counted_and_a_repetition_is_done(
 def test_a_gateway_is_in_force_before_it_can_be_stored(domain: RmsDomain) -> None:
     domain.store.failing = lambda method: method == "save_core_gateway"
     domain.load("lma1", 0.1, {}, CoreGateway(GATEWAY))
-    domain.until(lambda: any(entry.rule is pipeline.LMA_TO_CORE for entry in domain.entries("lma1")))
+    domain.until(lambda: any(entry.rule is LmaRule.TO_CORE for entry in domain.entries("lma1")))
     domain.until(lambda: "the disk is full (save_core_gateway)" in domain.log.lines)
     assert any("save_core_gateway" in text for text in reasons(domain))
     domain.store.failing = lambda method: False

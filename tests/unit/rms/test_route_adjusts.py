@@ -7,7 +7,8 @@ from dataclasses import replace
 from ipaddress import IPv6Address
 from typing import Any
 
-from ryu_pmipls.controller.switches import pipeline
+from ryu_pmipls.controller.switches.lma import LmaRule
+from ryu_pmipls.controller.switches.mag import FORWARDING_TIME, MagRule
 from ryu_pmipls.controller.switches.session import CHANGE_TIMEOUT
 from ryu_pmipls.wire import (
     Attachment,
@@ -39,8 +40,8 @@ def refused(domain: RmsDomain) -> Counter[str]:
     return Counter(domain.get("/v1/health")["refused"])
 
 
-DELIVERY = Counter([pipeline.MAG_GUARD, pipeline.MAG_UPLINK, pipeline.MAG_DOWNLINK])
-FORWARDING = Counter([pipeline.MAG_FORWARDING])
+DELIVERY = Counter([MagRule.GUARD, MagRule.UPLINK, MagRule.DOWNLINK])
+FORWARDING = Counter([MagRule.FORWARDING])
 
 
 def test_an_attachment_is_answered_when_it_is_stored_and_in_force_everywhere(domain: RmsDomain) -> None:
@@ -75,7 +76,7 @@ def test_a_handoff_moves_the_routes_and_has_the_old_mag_send_on_for_a_while(doma
     domain.until(lambda: said in domain.agents["mag1"].heard)  # told when its switch does so
     assert at_mag(domain, "mag1", 1) == FORWARDING
     assert at_mag(domain, "mag2", 1) == DELIVERY
-    domain.run(pipeline.FORWARDING_TIME + 0.1)
+    domain.run(FORWARDING_TIME + 0.1)
     assert at_mag(domain, "mag1", 1) == Counter()
     (binding,) = domain.get("/v1/bindings")
     assert (binding["mag"], binding["previous_mag"]) == ("mag2", "mag1")
@@ -104,7 +105,7 @@ def test_another_port_or_link_layer_address_replaces_what_was_there(domain: RmsD
     domain.attach(1, "mag1", port=1)
     domain.attach(1, "mag1", "mag1", port=2, node=9)
     domain.run(0.5)
-    (guard,) = (entry for entry in domain.entries("mag1") if entry.rule is pipeline.MAG_GUARD)
+    (guard,) = (entry for entry in domain.entries("mag1") if entry.rule is MagRule.GUARD)
     assert (guard.named_values["port"], guard.named_values["link_layer_address"]) == (
         2,
         bytes.fromhex("020000000109"),
@@ -418,7 +419,7 @@ def test_a_port_that_comes_later_gets_the_routes_that_lead_there(domain: RmsDoma
     domain.run(0.5)
     domain.attach(1, "mag1", port=2)
     assert routes(domain, 1) == [None, "t-mag1"]
-    assert at_mag(domain, "mag1", 1) == DELIVERY - Counter([pipeline.MAG_DOWNLINK])
+    assert at_mag(domain, "mag1", 1) == DELIVERY - Counter([MagRule.DOWNLINK])
     written = domain.switches["lma1"].received[FLOW_MOD]
     domain.switches["lma1"].add_port("t-mag1", 17)
     domain.switches["mag1"].add_port("acc2", 2)
@@ -434,7 +435,7 @@ def test_a_tunnel_port_with_another_number_is_followed(domain: RmsDomain) -> Non
     domain.until(lambda: routes(domain, 1) == [None, "t-mag1"], within=1)
     domain.switches["lma1"].add_port("t-mag1", 21)
     domain.until(lambda: domain.routed_to("lma1", domain.prefix(1)) == "t-mag1", within=1)
-    assert pipeline.LMA_FROM_TUNNEL.entry(tunnel=21) in domain.entries("lma1")
+    assert LmaRule.FROM_TUNNEL.entry(tunnel=21) in domain.entries("lma1")
 
 
 def test_many_attachments_at_once_are_all_answered(domain: RmsDomain) -> None:

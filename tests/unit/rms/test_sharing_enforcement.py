@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ryu_pmipls.controller.store import MemoryStore
-from ryu_pmipls.controller.switches.rules import group_id, tunnel_group
+from ryu_pmipls.controller.switches.mag import anchor_group, tunnel_group
 from ryu_pmipls.wire import LoadAdjust, LoadInfoPart, Timestamp, UplinkShare
 from tests.fakes.flow_tables import UNKNOWN_GROUP
 from tests.fakes.openflow_switch import GROUP_MOD
@@ -21,7 +21,7 @@ def carriers(domain: RmsDomain, mag: str, anchor: str) -> list[str]:
     profile = domain.profile
     names = {tunnel_group(profile, lma.name): lma.name for lma in profile.lmas}
     found = []
-    for _, destinations in domain.buckets(mag, group_id(profile, anchor)):
+    for _, destinations in domain.buckets(mag, anchor_group(profile, anchor)):
         ((kind, group),) = destinations
         assert kind == GROUP
         found.append(names[group])

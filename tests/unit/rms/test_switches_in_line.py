@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from greenlet import greenlet
 
-from ryu_pmipls.controller.switches import pipeline
 from ryu_pmipls.controller.switches.cookies import GENERATION_BITS, MARK
+from ryu_pmipls.controller.switches.lma import LmaRule
+from ryu_pmipls.controller.switches.mag import MagRule
 from ryu_pmipls.controller.switches.reconciler import PAUSE, TIMEOUT
 from tests.fakes.flow_tables import TABLE_FULL, UNKNOWN_GROUP, FlowEntry
 from tests.fakes.openflow_switch import (
@@ -228,20 +229,18 @@ def test_ports_that_come_and_go_are_followed_by_entries_and_groups(domain: RmsDo
     domain.report_gateways()
     domain.run(0.2)
     lma, mag = domain.switches["lma1"], domain.switches["mag1"]
-    assert pipeline.LMA_UNKNOWN.entry(pool=domain.profile.home_prefix_pool, errors=4) in domain.entries("lma1")
+    assert LmaRule.UNKNOWN.entry(pool=domain.profile.home_prefix_pool, errors=4) in domain.entries("lma1")
     lma.remove_port("icmp-1400")
     mag.remove_port("t-lma1")
     domain.run(0.5)
-    assert not any(entry.rule is pipeline.LMA_UNKNOWN for entry in domain.entries("lma1"))
+    assert not any(entry.rule is LmaRule.UNKNOWN for entry in domain.entries("lma1"))
     assert not any(entry.named_values.get("tunnel") == 4 for entry in domain.entries("mag1"))
     (first, second) = (domain.buckets("mag1", group) for group in (0x10001, 0x10002))
     assert [watch for watch, _ in first] == [watch for watch, _ in second] == [5]
     lma.add_port("icmp-1300", 7)
     mag.add_port("t-lma1", 8)
     domain.run(0.5)
-    assert pipeline.LMA_NOTE_SIZE.entry(core=1, pool=domain.profile.home_prefix_pool, mtu=1300) in domain.entries(
-        "lma1"
-    )
+    assert LmaRule.NOTE_SIZE.entry(core=1, pool=domain.profile.home_prefix_pool, mtu=1300) in domain.entries("lma1")
     assert [watch for watch, _ in domain.buckets("mag1", 0x10001)] == [8, 5]
     assert [watch for watch, _ in domain.buckets("mag1", 0x10002)] == [5, 8]
     assert mag.tables.groups[1].kind == 2  # indirect
@@ -255,7 +254,7 @@ def test_an_lma_whose_own_interface_changes_writes_that_address(domain: RmsDomai
     domain.switches["lma1"].set_live("br-pm", True)
     domain.until(
         lambda: (
-            pipeline.LMA_TO_CORE.entry(pool=domain.profile.home_prefix_pool, own=own, gateway=GATEWAY, core=1)
+            LmaRule.TO_CORE.entry(pool=domain.profile.home_prefix_pool, own=own, gateway=GATEWAY, core=1)
             in domain.entries("lma1")
         )
     )
@@ -303,12 +302,12 @@ def test_nothing_drifts_when_nobody_changes_anything() -> None:
     ("removed", "changed"),
     [
         (
-            {"lma1": pipeline.LMA_ROUTE, "mag1": pipeline.MAG_GUARD},
-            {"lma2": pipeline.LMA_FROM_CORE, "mag2": pipeline.MAG_MISS[0]},
+            {"lma1": LmaRule.ROUTE, "mag1": MagRule.GUARD},
+            {"lma2": LmaRule.FROM_CORE, "mag2": MagRule.MISS[0]},
         ),
         (
-            {"lma2": pipeline.LMA_FROM_CORE, "mag2": pipeline.MAG_MISS[0]},
-            {"lma1": pipeline.LMA_ROUTE, "mag1": pipeline.MAG_UPLINK},
+            {"lma2": LmaRule.FROM_CORE, "mag2": MagRule.MISS[0]},
+            {"lma1": LmaRule.ROUTE, "mag1": MagRule.UPLINK},
         ),
     ],
 )
@@ -360,7 +359,7 @@ def test_entries_with_our_mark_that_are_of_no_rule_are_swept() -> None:
     with running(profile_with(QUICK_AUDIT)) as domain:
         domain.attach(1, "mag1")
         switch = domain.switches["mag1"]
-        like = entry_of(domain, "mag1", pipeline.MAG_DOWNLINK)
+        like = entry_of(domain, "mag1", MagRule.DOWNLINK)
         stray = FlowEntry(7, 10, like.match, like.cookie, b"", 0, 0, 0.0)
         switch.tables.entries[stray.key] = stray
         domain.until(lambda: stray.key not in switch.tables.entries)
@@ -385,7 +384,7 @@ def test_without_an_audit_nobody_looks() -> None:
     with running(profile_with({"timers": {"audit_interval": None}})) as domain:
         domain.attach(1, "mag1")
         asked = domain.switches["mag1"].received[MULTIPART_REQUEST]
-        del domain.switches["mag1"].tables.entries[entry_of(domain, "mag1", pipeline.MAG_GUARD).key]
+        del domain.switches["mag1"].tables.entries[entry_of(domain, "mag1", MagRule.GUARD).key]
         domain.run(20)
         assert drifted(domain, "mag1") == 0
         assert domain.switches["mag1"].received[MULTIPART_REQUEST] - asked < 60  # counters
@@ -393,17 +392,17 @@ def test_without_an_audit_nobody_looks() -> None:
 
 def test_a_fault_in_bringing_a_switch_in_line_is_logged_and_it_is_tried_again(domain: RmsDomain) -> None:
     switch = domain.switch("lma1")
-    desired, calls = switch.desired, [0]
+    pipeline, calls = switch.pipeline, [0]
 
     class Faulty:
         def __getattr__(self, name: str) -> Any:
-            if name == "base":
+            if name == "base_entries":
                 calls[0] += 1
                 if calls[0] == 1:
                     raise RuntimeError("a fault of ours")
-            return getattr(desired, name)
+            return getattr(pipeline, name)
 
-    switch.desired = Faulty()
+    switch.pipeline = Faulty()
     switch.reconcile()
     domain.until(lambda: calls[0] > 1)
     domain.until_ready()
@@ -454,4 +453,4 @@ def test_a_gateway_that_is_told_while_its_switch_is_read_is_in_force_in_the_end(
     assert domain.get("/v1/health")["refused"] == {}
     switch.release_barriers()
     domain.until_ready()
-    assert any(entry.rule is pipeline.LMA_TO_CORE for entry in domain.entries("lma1"))
+    assert any(entry.rule is LmaRule.TO_CORE for entry in domain.entries("lma1"))

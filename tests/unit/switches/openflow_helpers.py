@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+from ryu_pmipls.controller.bindings import Binding, BindingTable
 from ryu_pmipls.controller.fast.binding_encoder import RouteUpdate
+from ryu_pmipls.controller.switches.lma import LmaPipeline
+from ryu_pmipls.controller.switches.mag import MagPipeline
 from ryu_pmipls.controller.switches.session import Transaction, WriteOutcome
+from ryu_pmipls.domain.profile import Profile
+from ryu_pmipls.loadsharing import Slots
 
 _BARRIER_REQUEST, _FLOW_MOD = 20, 14
 _ADD, _DELETE_STRICT = 0, 4
@@ -81,3 +86,19 @@ def apply(table: dict[tuple[int, int, bytes], tuple[bytes, bytes]], octets: byte
         else:
             assert command == _DELETE_STRICT
             table.pop(key, None)
+
+
+def mag_pipeline(
+    profile: Profile, mag: str = "mag1", uplinks: Mapping[str, Slots] | None = None, bindings: Iterable[Binding] = ()
+) -> MagPipeline:
+    """The pipeline of a MAG; ``uplinks`` by anchor, otherwise each the anchor's own."""
+    own = {lma.name: (lma.name,) for lma in profile.lmas}
+    return MagPipeline(profile, profile.mag(mag), BindingTable(bindings), {mag: own if uplinks is None else uplinks})
+
+
+def lma_pipeline(
+    profile: Profile, lma: str = "lma1", gateway: bytes | None = None, bindings: Iterable[Binding] = ()
+) -> LmaPipeline:
+    """The pipeline of an LMA; without a ``gateway`` it is unknown."""
+    gateways = {} if gateway is None else {lma: gateway}
+    return LmaPipeline(profile, profile.lma(lma), BindingTable(bindings), gateways)

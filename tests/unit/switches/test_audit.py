@@ -6,19 +6,20 @@ import struct
 from types import SimpleNamespace
 
 import pytest
+from openflow_helpers import lma_pipeline
 
 from ryu_pmipls.controller.bindings import Binding
 from ryu_pmipls.controller.ryu import InterruptionError
 from ryu_pmipls.controller.ryu import ofproto_v1_3_parser as parser
 from ryu_pmipls.controller.switches import decoding as decode
 from ryu_pmipls.controller.switches import encoding as encode
-from ryu_pmipls.controller.switches import pipeline, rules
 from ryu_pmipls.controller.switches.audit import Audit
 from ryu_pmipls.controller.switches.cookies import SLICES, slice_of
 from ryu_pmipls.controller.switches.flow import Bucket, Group, GroupKind, Output, ToGroup
+from ryu_pmipls.controller.switches.lma import LmaRule
 from ryu_pmipls.domain.profile import load_profile
 
-PROFILE = load_profile("two-lma")
+PIPELINE = lma_pipeline(load_profile("two-lma"))
 PORTS = {"core": 1, "t-mag1": 10, "t-mag2": 11}
 GROUPS = {
     1: Group(1, GroupKind.INDIRECT, (Bucket(ToGroup(7)),)),
@@ -34,20 +35,21 @@ class Domain:
     def __init__(self) -> None:
         mags = {number: f"mag{number % 2 + 1}" for number in range(4 * SLICES)}
         self.bindings = {each.prefix: each for each in (binding(number, mag) for number, mag in mags.items())}
-        self.desired = SimpleNamespace(
-            groups=lambda switch: GROUPS.values(),
-            base=lambda switch: [rule.entry() for rule in pipeline.LMA_MISS],
-            entries=lambda switch, binding: rules.lma_binding(PORTS, binding),
-            prefixes=lambda switch: [*self.bindings],
-            binding=self.bindings.get,
+        self.ports, self.link_layer_address = PORTS, None
+        self.pipeline = SimpleNamespace(
+            groups=lambda ports: GROUPS.values(),
+            base_entries=lambda ports, own: [rule.entry() for rule in LmaRule.MISS],
+            binding_entries=PIPELINE.binding_entries,
+            prefixes=lambda: [*self.bindings],
+            bindings=self.bindings,
         )
 
     def told(self, slice_):
         """What a switch tells that holds what it shall."""
-        entries = [] if slice_ else [rule.entry() for rule in pipeline.LMA_MISS]
+        entries = [] if slice_ else [rule.entry() for rule in LmaRule.MISS]
         for each in self.bindings.values():
             if slice_of(each.prefix) == slice_:
-                entries += rules.lma_binding(PORTS, each)
+                entries += PIPELINE.binding_entries(PORTS, each)
         return entries
 
 
@@ -79,11 +81,11 @@ def missing(told):
 
 
 def twice(told):
-    return [*told, pipeline.LMA_ROUTE.entry(prefix=binding(5000 * SLICES, "mag1").network, tunnel=10)]
+    return [*told, LmaRule.ROUTE.entry(prefix=binding(5000 * SLICES, "mag1").network, tunnel=10)]
 
 
 def elsewhere(told):
-    return [*told[:-1], pipeline.LMA_ROUTE.entry(prefix=told[-1].home_prefix, tunnel=99)]
+    return [*told[:-1], LmaRule.ROUTE.entry(prefix=told[-1].home_prefix, tunnel=99)]
 
 
 @pytest.mark.parametrize(("change", "differences"), [(missing, 1), (twice, 1), (elsewhere, 2)])
@@ -148,7 +150,7 @@ def test_what_is_more_urgent_interrupts_an_audit_which_then_begins_the_slice_aga
     urgent = [True]
     audit = Audit(domain, lambda: bool(urgent))
     missing = domain.told(0)[1:]
-    many = [entry for number in range(100) for entry in rules.lma_binding(PORTS, binding(number, "mag1"))]
+    many = [entry for number in range(100) for entry in PIPELINE.binding_entries(PORTS, binding(number, "mag1"))]
     with pytest.raises(InterruptionError):
         compare(audit, missing + many, 0, GROUPS)
     assert (audit.slice, audit.suspects) == (0, {})
@@ -158,7 +160,7 @@ def test_what_is_more_urgent_interrupts_an_audit_which_then_begins_the_slice_aga
 
 def test_groups_are_compared_with_what_they_shall_be_when_they_were_told_and_not_when_all_is_decoded(domain):
     wanted, audit = [GROUPS], Audit(domain)
-    domain.desired.groups = lambda switch: wanted[-1].values()
+    domain.pipeline.groups = lambda ports: wanted[-1].values()
     later = {number: Group(number, GroupKind.FAST_FAILOVER, ()) for number in GROUPS}
 
     def decoded():
@@ -172,8 +174,8 @@ def test_groups_are_compared_with_what_they_shall_be_when_they_were_told_and_not
 
 def test_a_pass_sorts_the_bindings_into_slices_once() -> None:
     domain, sorted_ = Domain(), []
-    prefixes = domain.desired.prefixes
-    domain.desired.prefixes = lambda switch: sorted_.append(0) or prefixes(switch)
+    prefixes = domain.pipeline.prefixes
+    domain.pipeline.prefixes = lambda: sorted_.append(0) or prefixes()
     audit = Audit(domain)
     for number in range(3 * SLICES):
         assert audit.slice == number % SLICES

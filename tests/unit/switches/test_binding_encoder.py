@@ -6,20 +6,19 @@ from functools import partial
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from openflow_helpers import apply, messages
+from openflow_helpers import apply, lma_pipeline, mag_pipeline, messages
 
 from ryu_pmipls.controller.bindings import Binding
-from ryu_pmipls.controller.fast.binding_encoder import BindingEncoder, RouteUpdate
+from ryu_pmipls.controller.fast.binding_encoder import RouteUpdate
 from ryu_pmipls.controller.switches import encoding as encode
-from ryu_pmipls.controller.switches import rules
 from ryu_pmipls.controller.switches.cookies import GENERATION_BITS
 from ryu_pmipls.domain.profile import load_profile
 
 PROFILE = load_profile("two-lma")
-MAG = PROFILE.mags[0]
 PORTS = {"core": 1, "t-mag1": 10}  # mag2's tunnel is not there
 MAG_PORTS = {"acc1": 1, "acc2": 2}
-MAG_ENTRIES = partial(rules.mag_binding, PROFILE, MAG, MAG_PORTS)
+MAG_ENTRIES = partial(mag_pipeline(PROFILE).binding_entries, MAG_PORTS)
+LMA_ENTRIES = partial(lma_pipeline(PROFILE).binding_entries, PORTS)
 GENERATIONS = st.integers(0, 2**GENERATION_BITS - 1)
 SETTINGS = settings(max_examples=60, deadline=None)
 
@@ -37,11 +36,11 @@ BINDINGS = st.builds(
 
 
 def mag_encoder(generation):
-    return BindingEncoder(MAG_ENTRIES, partial(rules.mag_shape, MAG), generation)
+    return mag_pipeline(PROFILE).encoder(MAG_PORTS, generation)
 
 
 def lma_encoder(generation):
-    return BindingEncoder(partial(rules.lma_binding, PORTS), rules.lma_shape, generation)
+    return lma_pipeline(PROFILE).encoder(PORTS, generation)
 
 
 def expected(entries, generation):
@@ -54,7 +53,7 @@ def expected(entries, generation):
 @SETTINGS
 @given(st.lists(BINDINGS, max_size=8), GENERATIONS, st.booleans())
 def test_a_switch_ends_with_the_entries_of_the_latest_bindings(bindings, generation, at_lma):
-    entries = partial(rules.lma_binding, PORTS) if at_lma else MAG_ENTRIES
+    entries = LMA_ENTRIES if at_lma else MAG_ENTRIES
     encoder = lma_encoder(generation) if at_lma else mag_encoder(generation)
     table, latest = {}, {}
     for binding in bindings:

@@ -8,15 +8,16 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from openflow_helpers import FakeDatapath, barrier
+from openflow_helpers import FakeDatapath, barrier, lma_pipeline, mag_pipeline
 
 from ryu_pmipls.controller.bindings import Binding
 from ryu_pmipls.controller.ryu import ToldEntry
 from ryu_pmipls.controller.switches import decoding as decode
 from ryu_pmipls.controller.switches import encoding as encode
-from ryu_pmipls.controller.switches import pipeline, rules
 from ryu_pmipls.controller.switches.cookies import SLICES, cookie, slice_cookie, slice_of
 from ryu_pmipls.controller.switches.flow import FlowEntry, Owner
+from ryu_pmipls.controller.switches.lma import LmaRule, LmaTable
+from ryu_pmipls.controller.switches.mag import MagRule
 from ryu_pmipls.controller.switches.session import SwitchSession, WriteOutcome
 from ryu_pmipls.controller.switches.switch import Switch
 from ryu_pmipls.domain.profile import load_profile
@@ -40,25 +41,25 @@ def told(entry: FlowEntry, packets: int) -> ToldEntry:
 
 
 def entries_of_everything() -> list[FlowEntry]:
-    mag, lma = PROFILE.mags[0], PROFILE.lmas[0]
+    mag, lma = mag_pipeline(PROFILE), lma_pipeline(PROFILE, gateway=bytes(6))
     return [
-        *rules.mag_base(PROFILE, mag, PORTS),
-        *rules.mag_binding(PROFILE, mag, PORTS, BINDING),
-        *rules.mag_binding(PROFILE, mag, PORTS, BINDING._replace(mag="mag2")),
-        *rules.lma_base(PROFILE, lma, PORTS, bytes(6), bytes(6)),
-        *rules.lma_binding(PORTS, BINDING),
+        *mag.base_entries(PORTS, None),
+        *mag.binding_entries(PORTS, BINDING),
+        *mag.binding_entries(PORTS, BINDING._replace(mag="mag2")),
+        *lma.base_entries(PORTS, bytes(6)),
+        *lma.binding_entries(PORTS, BINDING),
     ]
 
 
 def test_the_downlink_entries_of_bindings_are_counted_and_no_others() -> None:
     entries = entries_of_everything()
     counted = [entry.rule for entry in entries if told(entry, 5).counted() == (PREFIX, 5)]
-    assert counted == [pipeline.MAG_DOWNLINK, pipeline.LMA_ROUTE]
+    assert counted == [MagRule.DOWNLINK, LmaRule.ROUTE]
     assert sum(told(entry, 5).counted() is not None for entry in entries) == 2
 
 
 def test_it_counts_what_ryu_would_read() -> None:
-    entry = told(next(rules.lma_binding(PORTS, BINDING)), 2**40)
+    entry = told(next(lma_pipeline(PROFILE).binding_entries(PORTS, BINDING)), 2**40)
     assert entry.counted() == (PREFIX, entry.parsed().packet_count)
 
 
@@ -86,9 +87,9 @@ class Asked:
     """A connected switch that a test answers for."""
 
     def __init__(self) -> None:
-        desired: Any = None
+        recover: Any = None
         self.datapath = FakeDatapath()
-        self.switch = Switch(PROFILE.lmas[0], desired, None)
+        self.switch = Switch(lma_pipeline(PROFILE), recover, None)
         connection: Any = self.datapath
         self.session = self.switch._session = SwitchSession(connection)
 
@@ -104,7 +105,7 @@ class Asked:
         return self.switch.downlink_entries(0, 1)
 
     def tell(self, packets: int) -> Any:
-        entry = next(rules.lma_binding(PORTS, BINDING))
+        entry = next(lma_pipeline(PROFILE).binding_entries(PORTS, BINDING))
         return lambda xid: self.switch.entries_described(xid, [told(entry, packets)])
 
     def done(self, _: int) -> None:
@@ -115,7 +116,7 @@ def test_a_switch_that_answers_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = Asked()
     assert asked.ask(monkeypatch, asked.tell(5), asked.done) == {PREFIX: 5}
     assert asked.switch.told == []
-    request = decode.request(0, 1, pipeline.LmaTable.DOWNLINK.number)
+    request = decode.request(0, 1, LmaTable.DOWNLINK.number)
     assert asked.datapath.sent[0].startswith(encode.octets(request, 1))
 
 
@@ -128,5 +129,5 @@ def test_an_answer_that_comes_too_late_is_taken_for_no_other(monkeypatch: pytest
 
 
 def test_a_switch_that_is_away_tells_nothing() -> None:
-    desired: Any = None
-    assert Switch(PROFILE.lmas[0], desired, None).downlink_entries(0, 1) is None
+    recover: Any = None
+    assert Switch(lma_pipeline(PROFILE), recover, None).downlink_entries(0, 1) is None

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from docs.generators.pipeline import reference
-from ryu_pmipls.controller.switches import pipeline
 from ryu_pmipls.controller.switches.flow import (
     DecrementHopLimit,
     ForgetInPort,
@@ -21,7 +20,8 @@ from ryu_pmipls.controller.switches.flow import (
     Rule,
     Table,
 )
-from ryu_pmipls.controller.switches.pipeline import LMA, MAG, MAG_FORWARDING, PIPELINES, LmaTable, MagTable
+from ryu_pmipls.controller.switches.lma import LMA, LmaRule, LmaTable
+from ryu_pmipls.controller.switches.mag import MAG, MagRule, MagTable
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "pipeline.md"
 LAST = Table(1, "last", "", match=frozenset({"ipv6"}))
@@ -76,13 +76,13 @@ def test_a_rule_is_of_a_table_of_its_node():
 )
 def test_an_entry_wants_a_fitting_value_for_each_parameter(values, message):
     with pytest.raises(PipelineError, match=message):
-        pipeline.LMA_ROUTE.entry(**values)
+        LmaRule.ROUTE.entry(**values)
 
 
 def test_every_rule_is_declared_with_its_node_and_no_two_of_a_table_can_be_the_same_entry():
-    for node in PIPELINES:
+    for node in (MAG, LMA):
         # One replaces another only where that is meant: while a MAG forwards, it does not deliver.
-        places = [(rule.table, rule.priority, rule.match) for rule in node.rules if rule is not MAG_FORWARDING]
+        places = [(rule.table, rule.priority, rule.match) for rule in node.rules if rule is not MagRule.FORWARDING]
         assert len(set(places)) == len(places)
         assert {rule.table for rule in node.rules} == set(node.tables)
         assert [table.number for table in node.tables] == list(range(len(node.tables)))
@@ -116,7 +116,7 @@ def test_the_page_is_current():
 
 
 def test_the_page_has_every_table_and_parameter():
-    for node in PIPELINES:
+    for node in (MAG, LMA):
         for table in node.tables:
             assert f"### Table {table}\n" in reference()
         for rule in node.rules:

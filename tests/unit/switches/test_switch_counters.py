@@ -7,12 +7,12 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from openflow_helpers import FakeDatapath, messages
+from openflow_helpers import FakeDatapath, lma_pipeline, mag_pipeline, messages
 
 from ryu_pmipls.controller.ryu import ToldEntry
 from ryu_pmipls.controller.switches import encoding as encode
-from ryu_pmipls.controller.switches import pipeline, rules
 from ryu_pmipls.controller.switches.flow import FlowEntry
+from ryu_pmipls.controller.switches.lma import LmaRule
 from ryu_pmipls.controller.switches.session import SwitchSession
 from ryu_pmipls.controller.switches.switch import Counters, FlowCounters, Switch
 from ryu_pmipls.domain.profile import load_profile
@@ -40,7 +40,7 @@ def datapath() -> FakeDatapath:
 
 @pytest.fixture
 def switch(datapath: FakeDatapath) -> Switch:
-    made = Switch(PROFILE.lmas[0], cast(Any, None), None)
+    made = Switch(lma_pipeline(PROFILE), cast(Any, None), None)
     made._session = SwitchSession(cast(Any, datapath))
     made.ports = dict(PORTS)
     return made
@@ -58,12 +58,10 @@ def test_what_comes_from_tunnels_is_counted_by_their_flow_entries_and_bfd_is_not
     switch: Switch, datapath: FakeDatapath
 ) -> None:
     switch.request_statistics()
-    entries = [*rules.lma_base(PROFILE, PROFILE.lmas[0], PORTS, bytes(6), bytes(6))]
+    entries = [*lma_pipeline(PROFILE, gateway=bytes(6)).base_entries(PORTS, bytes(6))]
     counts = {PORTS["t-mag1"]: 5, PORTS["t-mag2"]: 0}
     from_tunnels = [
-        told(entry, counts[cast(int, entry.match.in_port)])
-        for entry in entries
-        if entry.rule == pipeline.LMA_FROM_TUNNEL
+        told(entry, counts[cast(int, entry.match.in_port)]) for entry in entries if entry.rule == LmaRule.FROM_TUNNEL
     ]
     assert len(from_tunnels) == 2
     for each in from_tunnels:  # in several messages
@@ -91,10 +89,10 @@ def test_each_tunnel_has_one_entry_by_which_ipv6_comes_in(node: str) -> None:
     """The counts of several would be added up."""
     if node == "mag1":
         ports = {"acc1": 1, "t-lma1": 10, "t-lma2": 11}
-        entries = [*rules.mag_base(PROFILE, PROFILE.mag(node), ports)]
+        entries = [*mag_pipeline(PROFILE, node).base_entries(ports, None)]
     else:
         ports = PORTS
-        entries = [*rules.lma_base(PROFILE, PROFILE.lma(node), ports, bytes(6), bytes(6))]
+        entries = [*lma_pipeline(PROFILE, node, bytes(6)).base_entries(ports, bytes(6))]
     for name in ("t-lma1", "t-mag1"):
         if name in ports:
             at_port = [entry for entry in entries if entry.match.in_port == ports[name]]

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from ryu_pmipls.controller.fast.flow_mod_template import Filler, add_template, delete_template, octets_of
 from ryu_pmipls.controller.switches import encoding as encode
-from ryu_pmipls.controller.switches import pipeline
 from ryu_pmipls.controller.switches.cookies import GENERATION_BITS, cookie, slice_of
 from ryu_pmipls.controller.switches.flow import (
     Kind,
@@ -24,6 +23,8 @@ from ryu_pmipls.controller.switches.flow import (
     SetLinkLayer,
     Table,
 )
+from ryu_pmipls.controller.switches.lma import LMA, LmaRule
+from ryu_pmipls.controller.switches.mag import MAG
 
 #: Every rule that is written for a binding; and one whose octets have a percent sign at every turn.
 PERCENT = int.from_bytes(b"%b%%", "big")
@@ -38,7 +39,7 @@ ODD = Rule(
         Output(PERCENT),
     ),
 )
-RULES = [*(rule for node in pipeline.PIPELINES for rule in node.rules if rule.owner is Owner.BINDING), ODD]
+RULES = [*(rule for node in (MAG, LMA) for rule in node.rules if rule.owner is Owner.BINDING), ODD]
 
 NUMBERS = st.integers(0, 2**32 - 1) | st.just(PERCENT)
 VALUES = {
@@ -85,7 +86,7 @@ def test_a_delete_is_what_ryu_encodes(rule, data, xid):
 
 def test_a_prefix_of_any_length_has_no_template():
     with pytest.raises(PipelineError, match="pool: a prefix has no fixed place in a template"):
-        add_template(pipeline.LMA_FROM_CORE)
+        add_template(LmaRule.FROM_CORE)
 
 
 @given(st.lists(st.sampled_from([b"%%", b"%(a)b", b"%(b)b", b"(a)b", b"x"])), st.binary(), st.binary())

@@ -8,7 +8,7 @@ import time
 from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
-from ryu_pmipls.controller.switches.rules import tunnel_port
+from ryu_pmipls.controller.switches.ports import tunnel_port
 from ryu_pmipls.lab import traffic_generator as traffic
 from ryu_pmipls.lab.lab_error import LabError
 from ryu_pmipls.lab.lab_layout import MOBILE_PORT

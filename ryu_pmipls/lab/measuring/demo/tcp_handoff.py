@@ -7,7 +7,7 @@ import time
 from ipaddress import IPv6Network
 from math import isfinite
 
-from ryu_pmipls.controller.switches.rules import tunnel_port
+from ryu_pmipls.controller.switches.ports import tunnel_port
 from ryu_pmipls.domain.profile import MobileNode
 from ryu_pmipls.lab.measuring.demo.stage import Stage
 from ryu_pmipls.lab.probe import Probe

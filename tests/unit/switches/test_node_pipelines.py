@@ -3,10 +3,10 @@ from ipaddress import IPv6Network
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from openflow_helpers import lma_pipeline, mag_pipeline
 
 from ryu_pmipls.controller.bindings import Binding
 from ryu_pmipls.controller.switches import encoding as encode
-from ryu_pmipls.controller.switches import rules
 from ryu_pmipls.controller.switches.cookies import GENERATION_BITS, MARK, MARK_MASK, cookie, slice_of, sweep_cookies
 from ryu_pmipls.controller.switches.flow import (
     LOCAL,
@@ -19,7 +19,9 @@ from ryu_pmipls.controller.switches.flow import (
     Owner,
     ToGroup,
 )
-from ryu_pmipls.controller.switches.pipeline import FORWARDING_TIME, LMA_FORWARDED, LmaTable, MagTable
+from ryu_pmipls.controller.switches.lma import LmaRule, LmaTable
+from ryu_pmipls.controller.switches.mag import FORWARDING_TIME, MagTable, access_group, tunnel_group
+from ryu_pmipls.controller.switches.ports import error_port
 from ryu_pmipls.domain.profile import HandoffSettings, load_profile
 
 PROFILE = load_profile("two-lma")
@@ -64,8 +66,8 @@ def test_neighbouring_prefixes_are_of_different_slices():
     assert len({slice_of(next(prefixes).network_address.packed[:8]) for _ in range(64)}) == 64
 
 
-def at_mag(binding, mag=PROFILE.mags[0], profile=PROFILE, ports=MAG_PORTS):
-    return list(rules.mag_binding(profile, mag, ports, binding))
+def at_mag(binding, mag="mag1", profile=PROFILE, ports=MAG_PORTS):
+    return list(mag_pipeline(profile, mag).binding_entries(ports, binding))
 
 
 def with_handoff(**settings):
@@ -73,7 +75,7 @@ def with_handoff(**settings):
 
 
 def test_a_binding_is_on_its_mag_only():
-    first, second = PROFILE.mags
+    first, second = "mag1", "mag2"
     tables = {entry.rule.table for entry in at_mag(binding(), first)}
     assert tables == {MagTable.GUARD, MagTable.UPLINK, MagTable.DOWNLINK}
     assert {entry.rule.owner for entry in at_mag(binding(), second)} == {Owner.BINDING}
@@ -89,8 +91,8 @@ def test_what_is_for_a_mobile_node_at_another_mag_goes_back_to_an_lma_for_a_whil
     assert encode.add_flow(delivery, 1).hard_timeout == 0
     assert encode.add_flow(forwarding, 1).hard_timeout == FORWARDING_TIME
     assert forwarding.actions == (DecrementHopLimit(), ForgetInPort(), ToGroup(2 if anchor else 1))
-    lma = [entry.rule for entry in rules.lma_base(PROFILE, PROFILE.lmas[0], LMA_PORTS, OWN, GATEWAY)]
-    assert LMA_FORWARDED in lma
+    lma = [entry.rule for entry in lma_pipeline(PROFILE, gateway=GATEWAY).base_entries(LMA_PORTS, OWN)]
+    assert LmaRule.FORWARDED in lma
 
 
 def test_what_is_for_a_mobile_node_that_is_nowhere_is_sent_nowhere():
@@ -100,8 +102,8 @@ def test_what_is_for_a_mobile_node_that_is_nowhere_is_sent_nowhere():
 def test_without_forwarding_nothing_is_sent_back():
     profile = with_handoff(forwarding=False)
     assert at_mag(binding("mag2"), profile=profile) == []
-    lma = [entry.rule for entry in rules.lma_base(profile, profile.lmas[0], LMA_PORTS, OWN, GATEWAY)]
-    assert LMA_FORWARDED not in lma
+    lma = [entry.rule for entry in lma_pipeline(profile, gateway=GATEWAY).base_entries(LMA_PORTS, OWN)]
+    assert LmaRule.FORWARDED not in lma
 
 
 def test_a_mobile_node_at_a_port_that_is_not_there_gets_nothing_until_it_is():
@@ -114,8 +116,8 @@ def test_while_the_link_is_down_packets_go_to_the_agent_if_it_is_to_keep_them():
 
     def buckets(profile, ports):
         uplinks = {"lma1": ("lma1",), "lma2": ("lma2",)}
-        groups = rules.mag_groups(profile, profile.mags[0], uplinks, ports)
-        (found,) = (group for group in groups if group.group == rules.access_group(2))
+        groups = mag_pipeline(profile, uplinks=uplinks).groups(ports)
+        (found,) = (group for group in groups if group.group == access_group(2))
         assert found.kind is GroupKind.FAST_FAILOVER
         return [(bucket.watch, bucket.action) for bucket in found.buckets]
 
@@ -124,7 +126,7 @@ def test_while_the_link_is_down_packets_go_to_the_agent_if_it_is_to_keep_them():
     assert buckets(PROFILE, MAG_PORTS) == [delivered]
     assert buckets(with_handoff(buffer=0), with_errors) == [delivered]
     (delivery,) = (entry for entry in at_mag(binding(port=2)) if entry.rule.table is MagTable.DOWNLINK)
-    assert ToGroup(rules.access_group(2)) in delivery.actions
+    assert ToGroup(access_group(2)) in delivery.actions
 
 
 def test_the_guard_wants_port_link_layer_address_and_prefix_together():
@@ -146,12 +148,12 @@ def test_the_uplink_goes_to_the_group_of_the_anchor_and_the_group_to_the_carrier
     uplink = next(entry for entry in found if entry.rule.table is MagTable.UPLINK)
     assert ToGroup(2) in uplink.actions
     groups = groups_of({"lma1": ("lma1",), "lma2": ("lma1", "lma1")})
-    assert groups[1] == groups[2] == (GroupKind.INDIRECT, [ToGroup(rules.tunnel_group(PROFILE, "lma1"))])
+    assert groups[1] == groups[2] == (GroupKind.INDIRECT, [ToGroup(tunnel_group(PROFILE, "lma1"))])
 
 
 def groups_of(uplinks, ports=MAG_PORTS):
     """Number -> kind and actions of the groups of a MAG."""
-    groups = rules.mag_groups(PROFILE, PROFILE.mags[0], uplinks, ports)
+    groups = mag_pipeline(PROFILE, uplinks=uplinks).groups(ports)
     return {group.group: (group.kind, [bucket.action for bucket in group.buckets]) for group in groups}
 
 
@@ -159,11 +161,11 @@ def test_an_uplink_of_several_carriers_is_dealt_out_over_equal_slots():
     slots = ("lma2", "lma1", "lma1")
     kind, actions = groups_of({"lma1": slots, "lma2": ("lma2",)})[1]
     assert kind is GroupKind.SELECT
-    assert actions == [ToGroup(rules.tunnel_group(PROFILE, lma)) for lma in slots]
+    assert actions == [ToGroup(tunnel_group(PROFILE, lma)) for lma in slots]
 
 
 def test_the_tunnels_of_other_lmas_stand_in_for_one_that_is_not_alive():
-    groups = rules.mag_groups(PROFILE, PROFILE.mags[0], {"lma1": ("lma1",), "lma2": ("lma2",)}, MAG_PORTS)
+    groups = mag_pipeline(PROFILE).groups(MAG_PORTS)
     found = {group.group: [bucket.watch for bucket in group.buckets] for group in groups}
     found = {number: watched for number, watched in found.items() if 0x10000 <= number < 0x20000}
     first, second = MAG_PORTS["t-lma1"], MAG_PORTS["t-lma2"]
@@ -172,7 +174,7 @@ def test_the_tunnels_of_other_lmas_stand_in_for_one_that_is_not_alive():
 
 def test_groups_come_before_those_that_lead_to_them():
     seen = set()
-    for group in rules.mag_groups(PROFILE, PROFILE.mags[0], {"lma1": ("lma1", "lma2"), "lma2": ("lma2",)}, MAG_PORTS):
+    for group in mag_pipeline(PROFILE, uplinks={"lma1": ("lma1", "lma2"), "lma2": ("lma2",)}).groups(MAG_PORTS):
         assert {bucket.action.group for bucket in group.buckets if isinstance(bucket.action, ToGroup)} <= seen
         seen.add(group.group)
 
@@ -183,18 +185,16 @@ def test_without_any_tunnel_groups_drop():
 
 
 def test_every_lma_routes_every_prefix_to_the_mag_where_it_is():
-    (route,) = rules.lma_binding(LMA_PORTS, binding("mag2"))
+    (route,) = lma_pipeline(PROFILE).binding_entries(LMA_PORTS, binding("mag2"))
     assert route.rule.table is LmaTable.DOWNLINK
     assert route.actions[-1] == Output(LMA_PORTS["t-mag2"])
-    assert list(rules.lma_binding(LMA_PORTS, binding(None))) == []
-    assert list(rules.lma_binding({"core": 1}, binding("mag2"))) == []
+    assert list(lma_pipeline(PROFILE).binding_entries(LMA_PORTS, binding(None))) == []
+    assert list(lma_pipeline(PROFILE).binding_entries({"core": 1}, binding("mag2"))) == []
 
 
 def test_nothing_leaves_for_the_core_while_its_gateway_is_unknown():
-    lma = PROFILE.lmas[0]
-
     def towards_core(gateway):
-        found = rules.lma_base(PROFILE, lma, LMA_PORTS, OWN, gateway)
+        found = lma_pipeline(PROFILE, gateway=gateway).base_entries(LMA_PORTS, OWN)
         return [entry for entry in found if entry.rule.table is LmaTable.UPLINK and Output(1) in entry.actions]
 
     assert towards_core(None) == []
@@ -204,10 +204,10 @@ def test_nothing_leaves_for_the_core_while_its_gateway_is_unknown():
 @given(st.sets(st.sampled_from(sorted(MAG_PORTS))), st.sets(st.sampled_from(sorted(LMA_PORTS))))
 def test_no_rule_names_a_port_that_is_not_there_and_no_two_rules_collide(mag_names, lma_names):
     for table, found in (
-        (MAG_PORTS, list(rules.mag_base(PROFILE, PROFILE.mags[0], {name: MAG_PORTS[name] for name in mag_names}))),
+        (MAG_PORTS, list(mag_pipeline(PROFILE).base_entries({name: MAG_PORTS[name] for name in mag_names}, None))),
         (
             LMA_PORTS,
-            list(rules.lma_base(PROFILE, PROFILE.lmas[0], {n: LMA_PORTS[n] for n in lma_names}, OWN, GATEWAY)),
+            list(lma_pipeline(PROFILE, gateway=GATEWAY).base_entries({n: LMA_PORTS[n] for n in lma_names}, OWN)),
         ),
     ):
         there = {table[name] for name in (mag_names if table is MAG_PORTS else lma_names)} | {LOCAL}
@@ -218,14 +218,12 @@ def test_no_rule_names_a_port_that_is_not_there_and_no_two_rules_collide(mag_nam
 
 
 def test_errors_are_made_as_soon_as_there_is_a_port_for_them():
-    (mag, lma), pool = (PROFILE.mags[0], PROFILE.lmas[0]), PROFILE.home_prefix_pool
+    mag, lma, pool = mag_pipeline(PROFILE), lma_pipeline(PROFILE, gateway=GATEWAY), PROFILE.home_prefix_pool
     for node, ports in ((mag, MAG_PORTS), (lma, LMA_PORTS)):
         with_errors = ports | {"icmp-1452": 77}
 
         def base(there, node=node):
-            if node is mag:
-                return list(rules.mag_base(PROFILE, mag, there))
-            return list(rules.lma_base(PROFILE, lma, there, OWN, GATEWAY))
+            return list(node.base_entries(there, OWN))
 
         sizes = [action.mtu for entry in base(with_errors) for action in entry.actions if isinstance(action, NoteSize)]
         assert sizes == [1452]
@@ -238,5 +236,5 @@ def test_errors_are_made_as_soon_as_there_is_a_port_for_them():
 
 @pytest.mark.parametrize("name", ["icmp-", "icmp-x", "icmp-65536", "icmp-\u0661", "acc-1452", "t-icmp-1452"])
 def test_another_port_is_not_taken_for_that_of_errors(name):
-    assert rules.error_port({name: 7}) is None
-    assert rules.error_port({name: 7, "icmp-1436": 8}) == (8, 1436)
+    assert error_port({name: 7}) is None
+    assert error_port({name: 7, "icmp-1436": 8}) == (8, 1436)

@@ -8,6 +8,7 @@ from ipaddress import IPv6Network
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from openflow_helpers import lma_pipeline, mag_pipeline
 
 from ryu_pmipls.controller.bindings import Binding
 from ryu_pmipls.controller.ryu import ToldEntry
@@ -15,18 +16,18 @@ from ryu_pmipls.controller.ryu import ofproto_v1_3 as ofp
 from ryu_pmipls.controller.ryu import ofproto_v1_3_parser as parser
 from ryu_pmipls.controller.switches import decoding as decode
 from ryu_pmipls.controller.switches import encoding as encode
-from ryu_pmipls.controller.switches import pipeline, rules
-from ryu_pmipls.controller.switches import recovered_bindings as remains
 from ryu_pmipls.controller.switches.flow import Kind, Rule
+from ryu_pmipls.controller.switches.lma import LMA, LmaRule
+from ryu_pmipls.controller.switches.mag import MAG, MagRule
 from ryu_pmipls.domain.profile import load_profile
 
 PROFILE = load_profile("two-lma")
-MAG1, MAG2 = PROFILE.mags
+AT_MAG = mag_pipeline(PROFILE)
 PORTS = {"core": 1, "t-mag1": 10, "t-mag2": 11, "t-mag9": 12}
 ACCESS_PORTS = {"acc1": 1, "acc3": 3}
 OWN, GATEWAY = bytes.fromhex("020000000011"), bytes.fromhex("0200000000ff")
 
-RULES = [(node, rule) for node in pipeline.PIPELINES for rule in node.rules]
+RULES = [(node, rule) for node in (MAG, LMA) for rule in node.rules]
 NUMBERS = st.integers(0, 2**32 - 1)
 VALUES = {
     Kind.PORT: NUMBERS,
@@ -75,20 +76,20 @@ def test_an_entry_comes_back_as_it_was_written(node, rule, data):
 
 
 def test_the_entries_of_a_reply_are_parsed_when_they_are_looked_at():
-    entries = [pipeline.LMA_ROUTE.entry(prefix=IPv6Network((n << 64, 64)), tunnel=10 + n) for n in range(1, 20)]
+    entries = [LmaRule.ROUTE.entry(prefix=IPv6Network((n << 64, 64)), tunnel=10 + n) for n in range(1, 20)]
     body = reply(b"".join(map(told_octets, entries))).body
-    assert [decode.entry(each.parsed(), pipeline.LMA.rules) for each in body] == entries
+    assert [decode.entry(each.parsed(), LMA.rules) for each in body] == entries
 
 
 @pytest.mark.parametrize("length", [0, 47, 5000])
 def test_a_reply_whose_entries_are_not_all_there_is_refused(length):
-    octets = told_octets(pipeline.LMA_ROUTE.entry(prefix=IPv6Network("2001:db8:100:7::/64"), tunnel=10))
+    octets = told_octets(LmaRule.ROUTE.entry(prefix=IPv6Network("2001:db8:100:7::/64"), tunnel=10))
     with pytest.raises(ValueError, match="flow entry"):
         ToldEntry.parser(length.to_bytes(2, "big") + octets[2:], 0)
 
 
 def test_a_malformed_entry_is_none():
-    octets = bytearray(told_octets(pipeline.LMA_ROUTE.entry(prefix=IPv6Network("2001:db8:100:7::/64"), tunnel=10)))
+    octets = bytearray(told_octets(LmaRule.ROUTE.entry(prefix=IPv6Network("2001:db8:100:7::/64"), tunnel=10)))
     octets[48:] = b"\xff" * len(octets[48:])
     (malformed,) = reply(bytes(octets)).body
     assert malformed.parsed() is None
@@ -97,9 +98,9 @@ def test_a_malformed_entry_is_none():
 @pytest.mark.parametrize(
     ("rule", "match"),
     [
-        (pipeline.MAG_GUARD, {"in_port": 3, "eth_src": ("02:00:00:00:00:00", "ff:ff:ff:00:00:00")}),
-        (pipeline.LMA_ROUTE, {"ipv6_dst": ("2001:db8:100:7::1", "ffff:ffff:ffff:ffff::1")}),
-        (pipeline.LMA_ROUTE, {"ipv6_dst": ("2001:db8::", "ffff:ffff::ffff")}),
+        (MagRule.GUARD, {"in_port": 3, "eth_src": ("02:00:00:00:00:00", "ff:ff:ff:00:00:00")}),
+        (LmaRule.ROUTE, {"ipv6_dst": ("2001:db8:100:7::1", "ffff:ffff:ffff:ffff::1")}),
+        (LmaRule.ROUTE, {"ipv6_dst": ("2001:db8::", "ffff:ffff::ffff")}),
     ],
 )
 def test_an_entry_with_a_mask_that_none_of_ours_has_is_none_of_ours(rule, match):
@@ -111,9 +112,9 @@ def test_an_entry_with_a_mask_that_none_of_ours_has_is_none_of_ours(rule, match)
 
 
 def test_what_is_none_of_ours_is_not_recognised():
-    entry = pipeline.LMA_ROUTE.entry(prefix=IPv6Network("2001:db8:100:7::/64"), tunnel=10)
+    entry = LmaRule.ROUTE.entry(prefix=IPv6Network("2001:db8:100:7::/64"), tunnel=10)
     message = told(entry)
-    assert decode.entry(message, [rule for rule in pipeline.LMA.rules if rule is not pipeline.LMA_ROUTE]) is None
+    assert decode.entry(message, [rule for rule in LMA.rules if rule is not LmaRule.ROUTE]) is None
     for change in (
         {"priority": 11},
         {"table_id": 1},
@@ -127,7 +128,7 @@ def test_what_is_none_of_ours_is_not_recognised():
         other = told(entry)
         for name, value in change.items():
             setattr(other, name, value)
-        assert decode.entry(other, pipeline.LMA.rules) is None, change
+        assert decode.entry(other, LMA.rules) is None, change
 
 
 def binding(number, **changes):
@@ -154,26 +155,27 @@ BINDINGS = [
 
 
 def test_the_entries_of_a_mag_tell_its_bindings():
-    entries = [*rules.mag_base(PROFILE, MAG1, {"acc1": 1, "t-lma1": 10})]
+    entries = [*AT_MAG.base_entries({"acc1": 1, "t-lma1": 10}, None)]
     for each in BINDINGS:
-        entries += rules.mag_binding(PROFILE, MAG1, ACCESS_PORTS, each)
-    assert [*remains.bindings_at_mag(PROFILE, MAG1, reversed(entries))] == [BINDINGS[1], BINDINGS[0]]
+        entries += AT_MAG.binding_entries(ACCESS_PORTS, each)
+    assert AT_MAG.recover(ACCESS_PORTS, reversed(entries)).bindings == [BINDINGS[1], BINDINGS[0]]
 
 
 def test_entries_of_a_mag_that_lack_a_part_tell_nothing():
-    guard, uplink, _ = rules.mag_binding(PROFILE, MAG1, ACCESS_PORTS, BINDINGS[0])
-    unknown = pipeline.MAG_UPLINK.entry(prefix=BINDINGS[0].network, group=99)
+    guard, uplink, _ = AT_MAG.binding_entries(ACCESS_PORTS, BINDINGS[0])
+    unknown = MagRule.UPLINK.entry(prefix=BINDINGS[0].network, group=99)
     for entries in ([guard], [uplink], [guard, unknown]):
-        assert [*remains.bindings_at_mag(PROFILE, MAG1, entries)] == []
+        assert AT_MAG.recover(ACCESS_PORTS, entries) == ([], None)
 
 
 def test_the_entries_of_an_lma_tell_where_mobile_nodes_are_and_its_gateway():
-    lma = PROFILE.lma("lma1")
-    entries = [*rules.lma_base(PROFILE, lma, PORTS, OWN, GATEWAY)]
+    lma = lma_pipeline(PROFILE, gateway=GATEWAY)
+    entries = [*lma.base_entries(PORTS, OWN)]
     for each in (*BINDINGS, binding(6, mag="mag9")):  # a MAG that the profile has no longer
-        entries += rules.lma_binding(PORTS, each)
-    assert [*remains.routes_at_lma(PROFILE, PORTS, entries)] == [
+        entries += lma.binding_entries(PORTS, each)
+    bindings, gateway = lma.recover(PORTS, entries)
+    assert bindings == [
         Binding(each.prefix, each.mag, None, None, None, None, None, 0) for each in BINDINGS if each.mag is not None
     ]
-    assert remains.gateway_at_lma(entries) == GATEWAY
-    assert remains.gateway_at_lma(rules.lma_base(PROFILE, lma, PORTS, OWN, None)) is None
+    assert gateway == GATEWAY
+    assert lma.recover(PORTS, lma_pipeline(PROFILE).base_entries(PORTS, OWN)).gateway is None
