@@ -12,7 +12,6 @@ import sqlite3
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from itertools import count
 from multiprocessing import get_context
@@ -82,8 +81,8 @@ def _memory() -> int:
 
 
 def memory(many: int) -> Iterator[Comparison]:
-    with ProcessPoolExecutor(1, get_context("spawn"), max_tasks_per_child=1) as pool:
-        ours, theirs = pool.map(partial(octets_each, many), (True, False))
+    with get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
+        ours, theirs = pool.map(partial(octets_each, many), (True, False), chunksize=1)
     yield Comparison("bindings in memory", 2**20 / ours, f"{_LIMIT} octets each", 2**20 / _LIMIT, 1, unit="per MiB")
     yield Comparison("bindings in memory", 2**20 / ours, "a dict of objects", 2**20 / theirs, 2, unit="per MiB")
 
