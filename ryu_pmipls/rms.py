@@ -191,7 +191,7 @@ class RouteManagementServer(PromptApp):
     def _ports_described(self, event: Any) -> None:
         switch = self._switch(event.msg.datapath)
         if switch is not None:
-            switch.ports_described(event.msg.body, _more(event.msg))
+            switch.inventory.record_port_descriptions(event.msg.body, _more(event.msg))
             self._ports_changed(switch.name)
 
     def _ports_changed(self, name: str) -> None:
@@ -204,13 +204,13 @@ class RouteManagementServer(PromptApp):
     def _groups_described(self, event: Any) -> None:
         switch = self._switch(event.msg.datapath)
         if switch is not None:
-            switch.groups_described(event.msg.body)
+            switch.inventory.record_group_descriptions(event.msg.body)
 
     @set_ev_cls(ofp_event.EventOFPFlowStatsReply, MAIN_DISPATCHER)
     def _entries_described(self, event: Any) -> None:
         switch = self._switch(event.msg.datapath)
         if switch is not None:
-            switch.entries_described(event.msg.xid, event.msg.body)
+            switch.record_flow_stats(event.msg.xid, event.msg.body)
 
     @set_ev_cls(ofp_event.EventOFPPortStatus, MAIN_DISPATCHER)
     def _port_changed(self, event: Any) -> None:
@@ -218,21 +218,21 @@ class RouteManagementServer(PromptApp):
         switch = self._switch(message.datapath)
         if switch is None:
             return
-        switch.port_changed(message.desc, message.reason == ofproto_v1_3.OFPPR_DELETE)
+        switch.follow_port_status(message.desc, message.reason == ofproto_v1_3.OFPPR_DELETE)
         self._ports_changed(switch.name)
 
     @set_ev_cls(ofp_event.EventOFPErrorMsg, MAIN_DISPATCHER)
     def _error(self, event: Any) -> None:
         switch = self._switch(event.msg.datapath)
         if switch is not None:
-            switch.error(event.msg.xid, error_name(event.msg))
+            switch.record_error(event.msg.xid, error_name(event.msg))
 
     @set_ev_cls(ofp_event.EventOFPPortStatsReply, MAIN_DISPATCHER)
     def _statistics(self, event: Any) -> None:
         switch = self._switch(event.msg.datapath)
         if switch is None:
             return
-        if switch.statistics(event.msg.body, _more(event.msg)):
+        if switch.counters.record_port_stats(event.msg.body, _more(event.msg)):
             self.health.counted(switch)
             if switch.name in self.switches.lmas:
                 self.load_sharing.counted(switch.name, self.clock.now())
@@ -248,15 +248,14 @@ class RouteManagementServer(PromptApp):
     def _traffic_counted(self, event: Any) -> None:
         switch = self._switch(event.msg.datapath)
         if switch is not None:
-            switch.traffic_counted(event.msg.xid, event.msg.body)
+            switch.record_aggregate(event.msg.xid, event.msg.body)
 
     def _poll_statistics(self) -> None:
         switches = list(self.switches)
         while True:
             for switch in switches:
-                switch.request_statistics(
-                    self.load_sharing.groups_to_count() if switch.name in self.switches.mags else ()
-                )
+                groups = self.load_sharing.groups_to_count() if switch.name in self.switches.mags else ()
+                switch.counters.request_ports(groups)
                 hub.sleep(self.profile.load_sharing.report_interval / len(switches))
 
     # Signalling.

@@ -8,8 +8,8 @@ from ryu_pmipls.controller.context import Context
 from ryu_pmipls.controller.load_sharing import LoadSharing
 from ryu_pmipls.controller.ryu import hub
 from ryu_pmipls.controller.store import StoreError
+from ryu_pmipls.controller.switches.inventory import SwitchState
 from ryu_pmipls.controller.switches.ports import tunnel_port
-from ryu_pmipls.controller.switches.reconciler import State
 from ryu_pmipls.loadsharing import Incident, Liveness, Sign
 
 LOG = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ class FailureDetection:
     def tunnels_changed(self, mag: str) -> None:
         """Note that a MAG's switch has reported its ports, that they have changed, or that it is disconnected."""
         switch, now = self._switches.mags[mag], self._clock()
-        connected = switch.state is not State.DISCONNECTED
+        connected = switch.state is not SwitchState.DISCONNECTED
         ports = {lma: tunnel_port(lma) for lma in self._switches.lmas} if connected else {}
         alive = {lma: port in switch.live for lma, port in ports.items() if port in switch.ports}
         self._liveness.tunnels(mag, alive, now)
@@ -83,7 +83,7 @@ class FailureDetection:
     def _judge(self) -> None:
         now = self._clock()
         for name, switch in self._switches.lmas.items():
-            self._liveness.switch(name, switch.answers(self._missing_allowed), switch.state is State.READY, now)
+            self._liveness.switch(name, switch.answers(self._missing_allowed), switch.state is SwitchState.READY, now)
         if any(mag.answers(0) for mag in self._switches.mags.values()):
             self._liveness.mag_heard(now - self._echo_interval)
         verdicts = self._liveness.judge(now)

@@ -13,8 +13,8 @@ from ryu_pmipls.controller.data_path import DataPathFault, NodeFault, TunnelCoun
 from ryu_pmipls.controller.node_sweep import NodeSweep
 from ryu_pmipls.controller.reasons import Reason, Reasons, Symptom, shown
 from ryu_pmipls.controller.ryu import hub
+from ryu_pmipls.controller.switches.inventory import SwitchState
 from ryu_pmipls.controller.switches.ports import tunnel_port
-from ryu_pmipls.controller.switches.reconciler import State
 from ryu_pmipls.controller.switches.switch import Switch
 from ryu_pmipls.domain.profile import Lma
 from ryu_pmipls.loadsharing import LmaLoad, LmaState
@@ -54,7 +54,7 @@ class HealthControl:
         """Note that a switch's port counters have been read, or that it is disconnected."""
         switches = self._context.switches
         peers = switches.mags if switch.name in switches.lmas else switches.lmas
-        counters = {peer: (read.rx_packets, read.tx_packets) for peer, read in switch.tunnel_counters(peers)}
+        counters = {peer: (read.rx_packets, read.tx_packets) for peer, read in switch.counters.tunnel_counters(peers)}
         self._tunnels.read(switch.name, counters, time.monotonic())
 
     def reported(self, lma: str, message: LoadInfo) -> None:
@@ -101,7 +101,7 @@ class HealthControl:
         for error in self._store_failures.values():
             yield Symptom("rms", f"the RMS's store fails: {error}")
         for switch in self._context.switches:
-            if switch.state is not State.READY and switch.name not in dead:
+            if switch.state is not SwitchState.READY and switch.name not in dead:
                 yield Symptom(switch.name, f"the switch of {switch.name} is {switch.state.value}")
         for lma in self._context.profile.lmas:
             yield from load_symptoms(loads[lma.name], self._stale_after)
@@ -120,7 +120,7 @@ class HealthControl:
 
     def _tunnel_symptoms(self, dead: set[str]) -> Iterator[Symptom]:
         for mag, lma, up in self._context.switches.tunnels():
-            if State.DISCONNECTED in (mag.state, lma.state) or lma.name in dead:
+            if SwitchState.DISCONNECTED in (mag.state, lma.state) or lma.name in dead:
                 continue
             ends = (mag, lma), (lma, mag)
             if not up:

@@ -57,7 +57,7 @@ class LoadSharing:
 
     def counted(self, lma: str, now: float) -> None:
         """Note that an LMA's counters have been read."""
-        read = self._switches.lmas[lma].tunnel_traffic(self._switches.mags)
+        read = self._switches.lmas[lma].counters.tunnel_traffic(self._switches.mags)
         received = {mag: (traffic.packets, traffic.octets) for mag, traffic in read}
         self._load_list.port_statistics(lma, received, now)
 

@@ -14,7 +14,7 @@ from ryu_pmipls.controller.context import Context
 from ryu_pmipls.controller.data_path import LEAST_TIME, SETTLING, NodeFaults, Observation
 from ryu_pmipls.controller.ryu import hub, in_turns
 from ryu_pmipls.controller.switches.cookies import SLICES
-from ryu_pmipls.controller.switches.reconciler import State
+from ryu_pmipls.controller.switches.inventory import SwitchState
 from ryu_pmipls.controller.switches.switch import Switch
 from ryu_pmipls.controller.switches.written_entries import WrittenEntries
 
@@ -93,11 +93,11 @@ class NodeSweep:
         """Read the downlink entries of the switches that are ready."""
         found: _Reading = {}
         for switch in switches:
-            if switch.state is State.READY:
-                contents = switch.contents
-                entries = switch.downlink_entries(group, groups)
+            if switch.state is SwitchState.READY:
+                written = switch.written
+                entries = switch.counters.downlink_entries(group, groups)
                 if entries is not None:
-                    found[switch.name] = contents, entries
+                    found[switch.name] = written, entries
                     self._read += len(entries)
         return found
 

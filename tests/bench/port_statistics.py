@@ -82,26 +82,27 @@ def measure(effort: Effort) -> list[Comparison]:
     rounds = effort.of(ROUNDS)
     mags = [f"mag{number}" for number in range(1, PORTS + 1)]
     profile = load_profile("two-lma")
-    switch = Switch(LmaPipeline(profile, profile.lmas[0], BindingTable(), {}), cast(Any, None), None)
-    switch.ports = {tunnel_port(mag): number for number, mag in enumerate(mags, start=1)}
+    switch = Switch(LmaPipeline(profile, profile.lmas[0], BindingTable(), {}), lambda *_: True, None)
+    switch.inventory.ports = {tunnel_port(mag): number for number, mag in enumerate(mags, start=1)}
     loads = LoadList(["lma1"], mags, report_interval=INTERVAL)
     loads.ports("lma1", mags)
-    session = switch._session = cast(Any, Session())
+    session = Session()
+    switch.counters.begin(cast(Any, session))
     polls = [replies(1000 * number) for number in range(POLLS * rounds)]
     times = count(0, INTERVAL)
     waiting = iter(polls)
 
     def ours() -> int:
         for messages in islice(waiting, POLLS):
-            switch.request_statistics()
+            switch.counters.request_ports()
             complete = False
             for message, kind, more in messages:
                 if kind == _FLOW_STATS:
-                    switch.entries_described(session.asked - 1, read(message).body)
+                    switch.record_flow_stats(session.asked - 1, read(message).body)
                 else:
-                    complete = switch.statistics(read(message).body, more)
+                    complete = switch.counters.record_port_stats(read(message).body, more)
             assert complete
-            counted = {mag: (each.packets, each.octets) for mag, each in switch.tunnel_traffic(mags)}
+            counted = {mag: (each.packets, each.octets) for mag, each in switch.counters.tunnel_traffic(mags)}
             loads.port_statistics("lma1", counted, next(times))
         return POLLS * PORTS
 

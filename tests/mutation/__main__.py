@@ -70,7 +70,7 @@ NEAREST: dict[str, str] = {
     "ryu_pmipls/controller/switches/lma.py": "switches/test_node_pipelines.py",
     "ryu_pmipls/controller/fast/flow_mod_template.py": "switches/test_template.py",
     "ryu_pmipls/controller/switches/reconciler.py": "rms/test_switches_in_line.py",
-    "ryu_pmipls/controller/switches/switch.py": "rms/test_switches_in_line.py",
+    "ryu_pmipls/controller/switches/switch_writer.py": "rms/test_switches_in_line.py",
 }
 
 

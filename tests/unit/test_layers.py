@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -43,6 +43,8 @@ ALLOWED: dict[str, set[str]] = {
     "lab": {*SHARED, "ovs_setup", "doctor", "loadsharing", "controller.switches"},
     "cli": {*SHARED, "ovs_setup", "doctor", "loadsharing", "agents", "lab", "simulator"},
 }
+#: Circles of imports that are still to go.
+KNOWN_CIRCLES = [["ryu_pmipls.lab.examination", "ryu_pmipls.lab.lab"]]
 #: What pure code must not touch: sockets, clocks, processes, and Ryu's world.
 IMPURE = {"asyncio", "eventlet", "os", "random", "ryu", "select", "socket", "subprocess", "threading", "time"}
 
@@ -112,3 +114,45 @@ def test_agents_and_controller_have_nothing_of_each_other() -> None:
         layer = layer_of(parts_of(path)).partition(".")[0]
         others = {"agents": "controller", "controller": "agents", "rms": "agents"}.get(layer)
         assert others not in {used.partition(".")[0] for used in used_layers(path)}, path
+
+
+def module_of(path: Path) -> str:
+    """The dotted name of a module; a package's own is that of its folder."""
+    parts = parts_of(path)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Also none whose imports are for types only, or are put off by standing in a function."""
+    paths = {module_of(path): path for path in modules()}
+    needs = {module: imported_modules(path, {*paths}) - {module} for module, path in paths.items()}
+    circles = [sorted(circle) for circle in circles_of(needs)]
+    assert [circle for circle in circles if circle not in KNOWN_CIRCLES] == []
+
+
+def imported_modules(path: Path, known: set[str]) -> set[str]:
+    """The project's modules that a module imports, wherever in it."""
+    names = {*imports(path)}
+    return {name if name in known else name.rpartition(".")[0] for name in names} & known
+
+
+def circles_of(needs: Mapping[str, Collection[str]]) -> Iterator[set[str]]:
+    """Yield the sets of modules each of which needs all others of the set, directly or not."""
+    reached = {module: reachable(module, needs) for module in needs}
+    found = set()
+    for module in sorted(needs):
+        circle = {other for other in reached[module] if module in reached[other]}
+        if circle and module not in found:
+            found |= circle
+            yield circle
+
+
+def reachable(start: str, needs: Mapping[str, Collection[str]]) -> set[str]:
+    """The modules that one needs, directly or not."""
+    found, waiting = set(), [start]
+    while waiting:
+        for module in needs[waiting.pop()]:
+            if module not in found:
+                found.add(module)
+                waiting.append(module)
+    return found

@@ -247,7 +247,7 @@ class Resources:
             "state": switch.state.value,
             "ports": dict(switch.ports),
             "errors": dict(switch.errors),
-            "drifted": switch.drifted,
+            "drifted": switch.inventory.drifted,
         }
 
 
@@ -263,7 +263,7 @@ def _refusals() -> Iterator[None]:
 
 
 def _counter(at: Switch, peer: Switch, field: str) -> int | None:
-    traffic = at.received.get(tunnel_port(peer.name))
+    traffic = at.counters.received.get(tunnel_port(peer.name))
     value: int | None = None if traffic is None else getattr(traffic, field)
     return value
 

@@ -6,15 +6,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from ryu_pmipls.controller.bindings import Binding, BindingTable
 from ryu_pmipls.controller.fast.binding_encoder import RouteUpdate
+from ryu_pmipls.controller.switches.counters import FlowCounters
 from ryu_pmipls.controller.switches.flow import FlowEntry
+from ryu_pmipls.controller.switches.inventory import SwitchState
 from ryu_pmipls.controller.switches.lma import LmaPipeline, LmaRule
 from ryu_pmipls.controller.switches.mag import MagPipeline, MagRule
 from ryu_pmipls.controller.switches.node_pipeline import NodePipeline
 from ryu_pmipls.controller.switches.ports import tunnel_port
-from ryu_pmipls.controller.switches.reconciler import State
 from ryu_pmipls.controller.switches.route_batch import RouteBatch
 from ryu_pmipls.controller.switches.session import Transaction
-from ryu_pmipls.controller.switches.switch import FlowCounters, Switch
+from ryu_pmipls.controller.switches.switch import Switch
 from ryu_pmipls.domain.profile import Profile
 from ryu_pmipls.loadsharing import Slots
 
@@ -67,9 +68,14 @@ class Switches:
         Updates to one MAG go together, so that a slow MAG does not hold up another.
         """
         by_mag: dict[str | None, list[RouteUpdate]] = {}
+        batches: dict[str | None, list[RouteUpdate]] = {}  # the same, with the MAGs that are not written to
         for update in updates:
-            mag = update.binding.mag
-            by_mag.setdefault(mag if mag in self.mags and self.mags[mag].contents else None, []).append(update)
+            place = update.binding.mag
+            together = batches.get(place)
+            if together is None:
+                written = place in self.mags and self.mags[place].written is not None
+                together = batches[place] = by_mag.setdefault(place if written else None, [])
+            together.append(update)
 
         def finished(batch: RouteBatch) -> None:
             self._batches.discard(batch)
@@ -88,7 +94,7 @@ class Switches:
         missing_allowed = self._profile.failure.missing_echoes_allowed
         for switch in self:
             switch.expire(now)
-            if switch.state is State.DISCONNECTED or switch.answers(missing_allowed):
+            if switch.state is SwitchState.DISCONNECTED or switch.answers(missing_allowed):
                 self._silent.discard(switch.name)
             else:
                 self._silent.add(switch.name)
@@ -114,7 +120,7 @@ class Switches:
         entries = {entry.rule: entry for entry in mag.pipeline.binding_entries(mag.ports, binding)}
         if not {MagRule.GUARD, MagRule.DOWNLINK} <= entries.keys():
             return None, None
-        up, down = mag.traffic([entries[MagRule.GUARD], entries[MagRule.DOWNLINK]])
+        up, down = mag.counters.traffic([entries[MagRule.GUARD], entries[MagRule.DOWNLINK]])
         return up, down
 
     def forwarded(self, lma: str) -> int | None:
@@ -123,9 +129,9 @@ class Switches:
         None is unknown. Unlike port counters, the number does not include BFD's packets.
         """
         switch = self.lmas[lma]
-        base = switch.pipeline.base_entries(switch.ports, switch.link_layer_address)
+        base = switch.pipeline.base_entries(switch.ports, switch.inventory.link_layer_address)
         entries = [entry for entry in base if entry.rule in (LmaRule.FROM_TUNNEL, LmaRule.FROM_CORE)]
-        counted = switch.traffic(entries)
+        counted = switch.counters.traffic(entries)
         packets = [traffic.packets for traffic in counted if traffic is not None]
         return sum(packets) if packets and len(packets) == len(entries) else None
 

@@ -10,10 +10,8 @@ import logging
 import secrets
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from enum import Enum
-from typing import TYPE_CHECKING
 
 from ryu_pmipls.controller.fast.binding_encoder import RouteUpdate
 from ryu_pmipls.controller.ryu import InterruptionError, hub
@@ -23,11 +21,10 @@ from ryu_pmipls.controller.switches import encoding as encode
 from ryu_pmipls.controller.switches.audit import Audit
 from ryu_pmipls.controller.switches.cookies import GENERATION_BITS, SLICES
 from ryu_pmipls.controller.switches.flow import FlowEntry
+from ryu_pmipls.controller.switches.inventory import Inventory, SwitchState
+from ryu_pmipls.controller.switches.node_pipeline import NodePipeline
 from ryu_pmipls.controller.switches.session import CHANGE_TIMEOUT, WINDOW, SwitchSession, Transaction, WriteOutcome
-from ryu_pmipls.controller.switches.written_entries import WrittenEntries
-
-if TYPE_CHECKING:
-    from ryu_pmipls.controller.switches.switch import Switch
+from ryu_pmipls.controller.switches.switch_writer import SwitchWriter
 
 LOG = logging.getLogger(__name__)
 
@@ -38,34 +35,40 @@ PAUSE = 2.0
 LONGEST_PAUSE = 64.0
 #: Bindings in one write, in some 0.6 ms. Between two writes other green threads have their turn, and changes go first.
 CHUNK = 128
-#: A switch's errors for messages that it can never carry out: repeating them is useless.
-FINAL_ERRORS = frozenset({"BAC_BAD_OUT_PORT", "BMC_BAD_VALUE"})
 #: Entries of a switch compared per second, at some 0.15 ms of the RMS's time each, however many there are.
 AUDIT_RATE = 100.0
 
 _NEVER = float("inf")
 
 
-class State(str, Enum):
-    """The RMS's knowledge of a switch's contents."""
-
-    DISCONNECTED = "disconnected"
-    RECONCILING = "reconciling"  # connected, but its contents are not known to be right
-    READY = "ready"
-
-
 class Reconciler:
-    """The green thread that writes to one switch on its own account: the due tasks, one after the other."""
+    """The green thread that writes to one switch on its own account: the due tasks, one after the other.
 
-    def __init__(self, switch: Switch, session: SwitchSession) -> None:
-        self._switch = switch
+    ``recover`` gets our entries, which come in pieces, before anything is written; false has everything tried again.
+    Every ``audit_interval`` (s) the switch is audited, unless that is None.
+    """
+
+    def __init__(
+        self,
+        pipeline: NodePipeline,
+        inventory: Inventory,
+        session: SwitchSession,
+        recover: Callable[[Iterator[list[FlowEntry]]], bool],
+        audit_interval: float | None,
+    ) -> None:
+        self.writer = SwitchWriter(pipeline, inventory, session, self.retry)
+        self._name = pipeline.node.name
+        self._pipeline = pipeline
+        self._inventory = inventory
         self._session = session
+        self._recover = recover
+        self._audit_interval = audit_interval
         self._wake = hub.Event()
         self._due = False
         self._not_before = 0.0  # monotonic clock
         self._pause = PAUSE
-        self._came: dict[str, None] = {}  # ports whose routes must be written
-        self._audit = Audit(switch, self._urgent)
+        self._new_ports: dict[str, None] = {}  # those whose routes must be written
+        self._audit = Audit(pipeline, inventory, self._urgent)
         self._audit_at = _NEVER  # monotonic clock
         hub.spawn(self._run)
 
@@ -78,42 +81,45 @@ class Reconciler:
         """End, because the connection has ended."""
         self._wake.set()
 
-    def refused(self) -> None:
-        """Have everything written anew after a refusal, with a pause that grows until that succeeds."""
+    def retry(self) -> None:
+        """Have everything written anew after a failure, with a pause that grows until that succeeds."""
         if not self._due:
             self._not_before = time.monotonic() + self._pause
             self._pause = min(2 * self._pause, LONGEST_PAUSE)
             self.reconcile()
 
-    def port_changed(self, name: str, there: bool) -> None:
-        """Update the routes that lead to a port that came, went or has another number."""
-        if there:
-            self._came[name] = None
+    def follow_port(self, name: str) -> None:
+        """Update what leads to a port that came, went or has another number, or depends on our own address."""
+        if self.writer.written is None:
+            return  # a reconciliation writes all anyway
+        self.writer.follow_ports()
+        if name in self._inventory.ports:
+            self._new_ports[name] = None
             self._wake.set()
         elif self._prefixes_behind(name):
             self.reconcile()
 
     def _prefixes_behind(self, port: str) -> Sequence[bytes]:
-        return self._switch.pipeline.prefixes_behind(self._switch.ports, port)
+        return self._pipeline.prefixes_behind(self._inventory.ports, port)
 
     def _run(self) -> None:
         while not self._session.closed:
             try:
                 self._do_next()
             except Exception:
-                LOG.exception("%s: what it holds cannot be brought in line", self._switch.name)
+                LOG.exception("%s: what it holds cannot be brought in line", self._name)
                 self._audit_after(0)
-                self.refused()
+                self.retry()
 
     def _do_next(self) -> None:
         pause = self._not_before - time.monotonic()
         if self._due and pause <= 0:
             self._due = False
             self._reconcile()
-        elif self._came:
-            self._write(self._prefixes_behind(self._came.popitem()[0]))
+        elif self._new_ports:
+            self._write(self._prefixes_behind(self._new_ports.popitem()[0]))
         elif self._audit_at <= time.monotonic():
-            self._look()
+            self._audit_slice()
         else:
             self._wake.clear()
             until = min(self._not_before if self._due else _NEVER, self._audit_at)
@@ -121,79 +127,82 @@ class Reconciler:
 
     def _urgent(self) -> bool:
         """True when there is more urgent work than an audit, or the connection has ended."""
-        return self._due or bool(self._came) or self._session.closed
+        return self._due or bool(self._new_ports) or self._session.closed
 
     def _reconcile(self) -> None:
-        switch = self._switch
-        switch.state = State.RECONCILING
+        inventory = self._inventory
+        inventory.state = SwitchState.RECONCILING
         done = (
-            self._ask()
-            and self._read()
+            self._request_inventory()
+            and self._recover_entries()
             and self._write_groups()
-            and self._write(switch.pipeline.prefixes())
-            and _done(switch.refresh())
+            and self._write(self._pipeline.prefixes())
+            and _done(self.writer.refresh())
             and self._sweep()
         )
         if self._session.closed:
             return
         if not done:
-            LOG.error("%s: reconciliation failed, tried again", switch.name)
-            self.refused()
+            LOG.error("%s: reconciliation failed, tried again", self._name)
+            self.retry()
             return
-        switch.state = State.READY
+        inventory.state = SwitchState.READY
         if not self._due:
             self._pause = PAUSE
-        self._audit = Audit(switch, self._urgent)
+        self._audit = Audit(self._pipeline, inventory, self._urgent)
         self._audit_after(0)
-        assert switch.contents is not None
-        groups, entries, bindings = switch.contents.groups, switch.contents.base, len(switch.pipeline.prefixes())
-        LOG.info("%s: %d groups, %d entries and %d bindings in force", switch.name, groups, entries, bindings)
+        written, bindings = self.writer.written, len(self._pipeline.prefixes())
+        assert written is not None
+        LOG.info(
+            "%s: %d groups, %d entries and %d bindings in force", self._name, written.groups, written.base, bindings
+        )
 
-    def _look(self) -> None:
-        """Compare some of the switch's contents with the desired state, and write everything anew if they differ."""
-        switch = self._switch
-        switch.groups, switch.told = {}, []
+    def _audit_slice(self) -> None:
+        """Compare some of the installed state with the desired state, and write everything anew if they differ."""
+        inventory = self._inventory
+        inventory.groups, inventory.flow_stats = {}, []
         requests = parser.OFPGroupDescStatsRequest(encode.PROTOCOL), decode.request(self._audit.slice)
         drifted = 0
         if self._session.request(*requests, timeout=TIMEOUT).wait() is WriteOutcome.ACKED and not self._urgent():
             with suppress(InterruptionError):
-                drifted = self._audit.compare(switch.groups, lambda: switch.entries(self._urgent))
+                drifted = self._audit.compare()
         if drifted:
-            switch.drifted += drifted
-            LOG.error("%s: %d entries or groups are not as the RMS has left them: repaired", switch.name, drifted)
+            inventory.drifted += drifted
+            LOG.error("%s: %d entries or groups are not as the RMS has left them: repaired", self._name, drifted)
             self.reconcile()
-        self._audit_after(len(switch.told))
+        self._audit_after(len(inventory.flow_stats))
 
     def _audit_after(self, compared: int) -> None:
         """Schedule the next comparison, after a pause that grows with the number of entries compared now."""
-        if self._switch.audit_interval is not None:
-            pause = max(self._switch.audit_interval / SLICES, compared / AUDIT_RATE)
+        if self._audit_interval is not None:
+            pause = max(self._audit_interval / SLICES, compared / AUDIT_RATE)
             self._audit_at = time.monotonic() + (CHANGE_TIMEOUT if self._audit.suspects else pause)
 
-    def _ask(self) -> bool:
-        """Ask for ports, groups, and the number of our entries; all answers are there when the barrier has answered."""
-        self._switch.groups, self._switch.held = {}, None
+    def _request_inventory(self) -> bool:
+        """Request ports, groups, and the number of our entries; all are there when the barrier has answered."""
+        inventory = self._inventory
+        inventory.groups, inventory.entry_count = {}, None
         requests = parser.OFPPortDescStatsRequest(encode.PROTOCOL), parser.OFPGroupDescStatsRequest(encode.PROTOCOL)
         transaction = self._session.request(*requests, decode.census(), timeout=TIMEOUT)
-        self._switch.census = transaction.first_xid + len(requests)
+        inventory.count_xid = transaction.first_xid + len(requests)
         return _done(transaction)
 
-    def _read(self) -> bool:
-        """Have the switch's contents taken over, if they are not known yet."""
+    def _recover_entries(self) -> bool:
+        """Have the bindings of entries of unknown origin recovered, if the RMS has never met the switch."""
         try:
-            return self._switch.recover(self._switch, self._slices())
+            return self._recover(self._slices())
         except ConnectionError:
             return False
 
     def _slices(self) -> Iterator[list[FlowEntry]]:
-        """Read our entries, a slice at a time; ``ConnectionError`` when the switch does not answer."""
+        """Request and decode our entries, a slice at a time; ``ConnectionError`` when the switch does not answer."""
         for slice_ in range(SLICES):
             if self._session.closed:  # later replies are for the next connection's reconciler
-                raise ConnectionError(f"{self._switch.name} is gone")
-            self._switch.told = []
+                raise ConnectionError(f"{self._name} is gone")
+            self._inventory.flow_stats = []
             if not _done(self._session.request(decode.request(slice_), timeout=TIMEOUT)):
-                raise ConnectionError(f"{self._switch.name} does not tell its flow entries")
-            entries, _ = self._switch.entries(lambda: False)
+                raise ConnectionError(f"{self._name} does not tell its flow entries")
+            entries, _ = self._inventory.decode_entries(lambda: False)
             yield entries
 
     def _write_groups(self) -> bool:
@@ -201,18 +210,17 @@ class Reconciler:
 
         The node's own entries come last: with them an empty switch admits traffic, and BGP, which attracts it.
         """
-        switch = self._switch
-        generation = 0 if switch.contents is None else switch.contents.generation
+        generation = 0 if self.writer.written is None else self.writer.written.generation
         generation = (generation + 1 + secrets.randbelow(2**GENERATION_BITS - 1)) % 2**GENERATION_BITS
-        switch.contents = WrittenEntries(generation, switch.groups, switch.pipeline.encoder(switch.ports, generation))
-        return _done(switch.refresh_groups())
+        self.writer.begin_generation(generation)
+        return _done(self.writer.refresh_groups())
 
     def _write(self, prefixes: Sequence[bytes]) -> bool:
         """Write the entries of bindings as they are by then; refused ones do not hold up the others."""
         under_way: deque[Transaction | None] = deque()
         for start in range(0, len(prefixes), CHUNK):
-            bindings = map(self._switch.pipeline.bindings.get, prefixes[start : start + CHUNK])
-            under_way.append(self._switch.route([RouteUpdate(binding) for binding in bindings if binding is not None]))
+            bindings = map(self._pipeline.bindings.get, prefixes[start : start + CHUNK])
+            under_way.append(self.writer.route([RouteUpdate(binding) for binding in bindings if binding is not None]))
             if len(under_way) == WINDOW and not _done(under_way.popleft(), WriteOutcome.ERROR):
                 return False
             hub.sleep(0)
@@ -220,10 +228,10 @@ class Reconciler:
 
     def _sweep(self) -> bool:
         """Delete entries of older generations, if there were any: the switch has to look at all of its entries."""
-        assert self._switch.contents is not None
-        if self._switch.held == 0:
+        assert self.writer.written is not None
+        if self._inventory.entry_count == 0:
             return True
-        return _done(self._session.request(*encode.sweep(self._switch.contents.generation), timeout=TIMEOUT))
+        return _done(self._session.request(*encode.sweep(self.writer.written.generation), timeout=TIMEOUT))
 
 
 def _done(transaction: Transaction | None, *others: WriteOutcome) -> bool:

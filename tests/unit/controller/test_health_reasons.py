@@ -11,8 +11,8 @@ import pytest
 from ryu_pmipls.controller.bindings import Binding
 from ryu_pmipls.controller.data_path import DataPathFault, NodeFault
 from ryu_pmipls.controller.health import HealthControl, core_symptoms, load_symptoms, node_symptom
-from ryu_pmipls.controller.switches.reconciler import State
-from ryu_pmipls.controller.switches.switch import Counters
+from ryu_pmipls.controller.switches.counters import PortCounters
+from ryu_pmipls.controller.switches.inventory import SwitchState
 from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.loadsharing import Alarm, LmaLoad, LmaState, LoadList, Memory
 from ryu_pmipls.wire import CoreRouting, CoreRoutingStatus, LoadInfo
@@ -31,13 +31,14 @@ class Switch:
 
     def __init__(self, name: str, peers: list[str]) -> None:
         self.name = name
-        self.state = State.READY
+        self.state = SwitchState.READY
         self.ports = {f"t-{peer}": number for number, peer in enumerate(peers, 1)}
         self.live = set(self.ports)
-        self.counters: dict[str, Counters] = {}
+        self.counters = self
+        self.by_peer: dict[str, PortCounters] = {}
 
-    def tunnel_counters(self, peers: list[str]) -> list[tuple[str, Counters]]:
-        return [(peer, self.counters[peer]) for peer in peers if peer in self.counters]
+    def tunnel_counters(self, peers: list[str]) -> list[tuple[str, PortCounters]]:
+        return [(peer, self.by_peer[peer]) for peer in peers if peer in self.by_peer]
 
 
 class FakeSwitches:
@@ -85,9 +86,9 @@ class Domain:
             for switch in self.switches:
                 peers = self.switches.mags if switch.name in self.switches.lmas else self.switches.lmas
                 for peer in peers:
-                    before = switch.counters.get(peer, Counters(0, 0, 0, 0))
+                    before = switch.by_peer.get(peer, PortCounters(0, 0, 0, 0))
                     gained = (received or {}).get((peer, switch.name), 7)
-                    switch.counters[peer] = Counters(
+                    switch.by_peer[peer] = PortCounters(
                         before.rx_packets + gained, before.rx_octets, before.tx_packets + 14, before.tx_octets
                     )
                 self.health.counted(switch)  # type: ignore[arg-type]
@@ -172,14 +173,14 @@ def test_a_drained_lma_is_no_fault_but_all_of_them_are(domain: Domain) -> None:
     assert domain.texts() == ["no LMA takes downlink traffic: all are drained, or cannot"]
 
 
-@pytest.mark.parametrize("state", [State.DISCONNECTED, State.RECONCILING])
-def test_a_switch_that_is_not_ready_is_told(domain: Domain, state: State) -> None:
+@pytest.mark.parametrize("state", [SwitchState.DISCONNECTED, SwitchState.RECONCILING])
+def test_a_switch_that_is_not_ready_is_told(domain: Domain, state: SwitchState) -> None:
     domain.switches.mags["mag2"].state = state
     assert domain.texts() == [f"the switch of mag2 is {state.value}"]
 
 
 def test_of_a_dead_lma_nothing_else_is_told(domain: Domain) -> None:
-    domain.switches.lmas["lma1"].state = State.DISCONNECTED
+    domain.switches.lmas["lma1"].state = SwitchState.DISCONNECTED
     domain.loads.set_dead("lma1", True, "its switch does not answer")
     domain.tell("lma1", CoreRouting.BGP_DOWN)
     assert domain.texts() == ["lma1 is dead: its switch does not answer"]

@@ -11,7 +11,7 @@ from ryu_pmipls.controller import node_sweep
 from ryu_pmipls.controller.bindings import Binding, BindingTable, RouteChange
 from ryu_pmipls.controller.data_path import DataPathFault, NodeFault
 from ryu_pmipls.controller.node_sweep import NodeSweep, group_count, unchanged
-from ryu_pmipls.controller.switches.reconciler import State
+from ryu_pmipls.controller.switches.inventory import SwitchState
 
 
 def binding(number: int, mag: str | None = "mag1", port: int | None = 1) -> Binding:
@@ -30,8 +30,9 @@ class Switch:
 
     def __init__(self, name: str, prefixes: list[bytes], gain: int) -> None:
         self.name = name
-        self.state = State.READY
-        self.contents = object()
+        self.state = SwitchState.READY
+        self.written = object()
+        self.counters = self
         self.entries = dict.fromkeys(prefixes, 0)
         self.gain = gain
         self.asked: list[tuple[int, int]] = []
@@ -98,14 +99,14 @@ def test_who_moves_meanwhile_is_left_out(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_a_switch_that_is_brought_in_line_meanwhile_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     domain = Domain(monkeypatch, [binding(1)])
-    domain.during = lambda: setattr(domain.mag, "contents", object())
+    domain.during = lambda: setattr(domain.mag, "written", object())
     domain.observe(3)
     assert [*domain.sweep.faults] == []
 
 
 def test_a_switch_that_is_not_ready_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     domain = Domain(monkeypatch, [binding(1)])
-    domain.mag.state = State.RECONCILING
+    domain.mag.state = SwitchState.RECONCILING
     domain.observe(3)
     assert domain.mag.asked == []
     assert [*domain.sweep.faults] == []

@@ -393,16 +393,15 @@ def test_without_an_audit_nobody_looks() -> None:
 def test_a_fault_in_bringing_a_switch_in_line_is_logged_and_it_is_tried_again(domain: RmsDomain) -> None:
     switch = domain.switch("lma1")
     pipeline, calls = switch.pipeline, [0]
+    base_entries = pipeline.base_entries
 
-    class Faulty:
-        def __getattr__(self, name: str) -> Any:
-            if name == "base_entries":
-                calls[0] += 1
-                if calls[0] == 1:
-                    raise RuntimeError("a fault of ours")
-            return getattr(pipeline, name)
+    def faulty(*arguments: Any) -> Any:
+        calls[0] += 1
+        if calls[0] == 1:
+            raise RuntimeError("a fault of ours")
+        return base_entries(*arguments)
 
-    switch.pipeline = Faulty()
+    pipeline.base_entries = faulty
     switch.reconcile()
     domain.until(lambda: calls[0] > 1)
     domain.until_ready()

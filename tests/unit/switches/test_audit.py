@@ -35,7 +35,7 @@ class Domain:
     def __init__(self) -> None:
         mags = {number: f"mag{number % 2 + 1}" for number in range(4 * SLICES)}
         self.bindings = {each.prefix: each for each in (binding(number, mag) for number, mag in mags.items())}
-        self.ports, self.link_layer_address = PORTS, None
+        self.inventory = SimpleNamespace(ports=PORTS, link_layer_address=None)
         self.pipeline = SimpleNamespace(
             groups=lambda ports: GROUPS.values(),
             base_entries=lambda ports, own: [rule.entry() for rule in LmaRule.MISS],
@@ -44,8 +44,13 @@ class Domain:
             bindings=self.bindings,
         )
 
-    def told(self, slice_):
-        """What a switch tells that holds what it shall."""
+    def compare(self, audit, entries, strays, groups):
+        """Have the audit compare a switch's reply: its groups, entries, and number of entries of no rule."""
+        self.inventory.groups, self.inventory.decode_entries = groups, lambda unless: (entries, strays)
+        return audit.compare()
+
+    def installed(self, slice_):
+        """The entries of a switch that holds what it should."""
         entries = [] if slice_ else [rule.entry() for rule in LmaRule.MISS]
         for each in self.bindings.values():
             if slice_of(each.prefix) == slice_:
@@ -57,20 +62,16 @@ def binding(number, mag, timestamp=0):
     return Binding((0x20010DB801000000 + number).to_bytes(8, "big"), mag, None, None, None, None, None, timestamp)
 
 
-def compare(audit, entries, strays, groups):
-    return audit.compare(groups, lambda: (entries, strays))
-
-
 @pytest.fixture
 def domain():
     return Domain()
 
 
 def test_nothing_is_wrong_in_several_passes(domain):
-    audit = Audit(domain)
+    audit = Audit(domain.pipeline, domain.inventory)
     for turn in range(3 * SLICES):
         assert audit.slice == turn % SLICES
-        assert compare(audit, domain.told(audit.slice), 0, GROUPS) == 0
+        assert domain.compare(audit, domain.installed(audit.slice), 0, GROUPS) == 0
         assert not audit.suspects
         if turn == SLICES:
             domain.bindings[binding(999, "mag1").prefix] = binding(999, "mag1")
@@ -90,40 +91,40 @@ def elsewhere(told):
 
 @pytest.mark.parametrize(("change", "differences"), [(missing, 1), (twice, 1), (elsewhere, 2)])
 def test_a_difference_that_stays_is_proved(domain, change, differences):
-    audit = Audit(domain)
-    assert compare(audit, change(domain.told(0)), 0, GROUPS) == 0
+    audit = Audit(domain.pipeline, domain.inventory)
+    assert domain.compare(audit, change(domain.installed(0)), 0, GROUPS) == 0
     assert audit.suspects
     assert audit.slice == 0
-    assert compare(audit, change(domain.told(0)), 0, GROUPS) == differences
+    assert domain.compare(audit, change(domain.installed(0)), 0, GROUPS) == differences
     assert not audit.suspects
 
 
 def test_an_entry_of_no_rule_is_proved_too(domain):
-    audit = Audit(domain)
-    assert compare(audit, domain.told(0), 2, GROUPS) == 0
-    assert compare(audit, domain.told(0), 1, GROUPS) == 1
+    audit = Audit(domain.pipeline, domain.inventory)
+    assert domain.compare(audit, domain.installed(0), 2, GROUPS) == 0
+    assert domain.compare(audit, domain.installed(0), 1, GROUPS) == 1
 
 
 def test_what_was_under_way_proves_nothing(domain):
-    audit = Audit(domain)
-    assert compare(audit, missing(domain.told(0)), 0, GROUPS) == 0
-    assert compare(audit, domain.told(0), 0, GROUPS) == 0  # it has come
+    audit = Audit(domain.pipeline, domain.inventory)
+    assert domain.compare(audit, missing(domain.installed(0)), 0, GROUPS) == 0
+    assert domain.compare(audit, domain.installed(0), 0, GROUPS) == 0  # it has come
     assert audit.slice == 1
-    late = domain.told(1)
+    late = domain.installed(1)
     (moved,) = (each for each in domain.bindings.values() if each.network == late[-1].home_prefix)
     for timestamp in (1, 2):  # the binding changes all the time, and what the switch tells is always late
         domain.bindings[moved.prefix] = moved._replace(
             mag="mag1" if moved.mag == "mag2" else "mag2", timestamp=timestamp
         )
-        assert compare(audit, late, 0, GROUPS) == 0
+        assert domain.compare(audit, late, 0, GROUPS) == 0
 
 
 @pytest.mark.parametrize("told", [{}, GROUPS | {1: None}, GROUPS | {2: GROUPS[1]}, GROUPS | {99: None}])
 def test_groups_are_compared_and_those_of_others_left_alone(domain, told):
-    audit = Audit(domain)
-    compare(audit, domain.told(0), 0, told)
+    audit = Audit(domain.pipeline, domain.inventory)
+    domain.compare(audit, domain.installed(0), 0, told)
     wrong = sum(told.get(number) != group for number, group in GROUPS.items())
-    assert compare(audit, domain.told(audit.slice), 0, told) == wrong
+    assert domain.compare(audit, domain.installed(audit.slice), 0, told) == wrong
 
 
 @pytest.mark.parametrize("group", GROUPS.values(), ids=lambda group: group.kind.value)
@@ -148,36 +149,37 @@ def told_group(message):
 
 def test_what_is_more_urgent_interrupts_an_audit_which_then_begins_the_slice_again(domain):
     urgent = [True]
-    audit = Audit(domain, lambda: bool(urgent))
-    missing = domain.told(0)[1:]
+    audit = Audit(domain.pipeline, domain.inventory, lambda: bool(urgent))
+    missing = domain.installed(0)[1:]
     many = [entry for number in range(100) for entry in PIPELINE.binding_entries(PORTS, binding(number, "mag1"))]
     with pytest.raises(InterruptionError):
-        compare(audit, missing + many, 0, GROUPS)
+        domain.compare(audit, missing + many, 0, GROUPS)
     assert (audit.slice, audit.suspects) == (0, {})
     urgent.clear()
-    assert [compare(audit, missing, 0, GROUPS) for _ in range(2)] == [0, 1]
+    assert [domain.compare(audit, missing, 0, GROUPS) for _ in range(2)] == [0, 1]
 
 
 def test_groups_are_compared_with_what_they_shall_be_when_they_were_told_and_not_when_all_is_decoded(domain):
-    wanted, audit = [GROUPS], Audit(domain)
+    wanted, audit = [GROUPS], Audit(domain.pipeline, domain.inventory)
     domain.pipeline.groups = lambda ports: wanted[-1].values()
     later = {number: Group(number, GroupKind.FAST_FAILOVER, ()) for number in GROUPS}
 
-    def decoded():
+    def decode(unless):
         wanted.append(later)  # a Load_adjust meanwhile
-        return domain.told(audit.slice), 0
+        return domain.installed(audit.slice), 0
 
+    domain.inventory.groups, domain.inventory.decode_entries = GROUPS, decode
     for _ in range(2):
         wanted.append(GROUPS)
-        assert audit.compare(GROUPS, decoded) == 0 and not audit.suspects
+        assert audit.compare() == 0 and not audit.suspects
 
 
 def test_a_pass_sorts_the_bindings_into_slices_once() -> None:
     domain, sorted_ = Domain(), []
     prefixes = domain.pipeline.prefixes
     domain.pipeline.prefixes = lambda: sorted_.append(0) or prefixes()
-    audit = Audit(domain)
+    audit = Audit(domain.pipeline, domain.inventory)
     for number in range(3 * SLICES):
         assert audit.slice == number % SLICES
-        assert compare(audit, domain.told(audit.slice), 0, GROUPS) == 0
+        assert domain.compare(audit, domain.installed(audit.slice), 0, GROUPS) == 0
     assert len(sorted_) == 3

@@ -87,11 +87,11 @@ class Asked:
     """A connected switch that a test answers for."""
 
     def __init__(self) -> None:
-        recover: Any = None
         self.datapath = FakeDatapath()
-        self.switch = Switch(lma_pipeline(PROFILE), recover, None)
+        self.switch = Switch(lma_pipeline(PROFILE), lambda *_: True, None)
         connection: Any = self.datapath
-        self.session = self.switch._session = SwitchSession(connection)
+        self.session = SwitchSession(connection)
+        self.switch.counters.begin(self.session)
 
     def ask(self, monkeypatch: pytest.MonkeyPatch, *answers: Any) -> dict[bytes, int] | None:
         """Ask, and let the switch answer while that waits."""
@@ -102,11 +102,11 @@ class Asked:
             return transaction.outcome  # type: ignore[no-any-return]
 
         monkeypatch.setattr("ryu_pmipls.controller.switches.session.Transaction.wait", wait)
-        return self.switch.downlink_entries(0, 1)
+        return self.switch.counters.downlink_entries(0, 1)
 
     def tell(self, packets: int) -> Any:
         entry = next(lma_pipeline(PROFILE).binding_entries(PORTS, BINDING))
-        return lambda xid: self.switch.entries_described(xid, [told(entry, packets)])
+        return lambda xid: self.switch.record_flow_stats(xid, [told(entry, packets)])
 
     def done(self, _: int) -> None:
         self.session.barrier_reply(barrier(self.datapath.sent[-1]))
@@ -115,7 +115,7 @@ class Asked:
 def test_a_switch_that_answers_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = Asked()
     assert asked.ask(monkeypatch, asked.tell(5), asked.done) == {PREFIX: 5}
-    assert asked.switch.told == []
+    assert asked.switch.inventory.flow_stats == []
     request = decode.request(0, 1, LmaTable.DOWNLINK.number)
     assert asked.datapath.sent[0].startswith(encode.octets(request, 1))
 
@@ -125,9 +125,8 @@ def test_an_answer_that_comes_too_late_is_taken_for_no_other(monkeypatch: pytest
     give_up = [late.append, lambda _: asked.session.expire(float("inf"))]
     assert asked.ask(monkeypatch, *give_up) is None
     assert asked.ask(monkeypatch, lambda _: asked.tell(4)(late[0]), asked.tell(5), asked.done) == {PREFIX: 5}
-    assert asked.switch.told == []
+    assert asked.switch.inventory.flow_stats == []
 
 
 def test_a_switch_that_is_away_tells_nothing() -> None:
-    recover: Any = None
-    assert Switch(lma_pipeline(PROFILE), recover, None).downlink_entries(0, 1) is None
+    assert Switch(lma_pipeline(PROFILE), lambda *_: True, None).counters.downlink_entries(0, 1) is None

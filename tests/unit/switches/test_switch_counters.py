@@ -11,10 +11,11 @@ from openflow_helpers import FakeDatapath, lma_pipeline, mag_pipeline, messages
 
 from ryu_pmipls.controller.ryu import ToldEntry
 from ryu_pmipls.controller.switches import encoding as encode
+from ryu_pmipls.controller.switches.counters import FlowCounters, PortCounters
 from ryu_pmipls.controller.switches.flow import FlowEntry
 from ryu_pmipls.controller.switches.lma import LmaRule
 from ryu_pmipls.controller.switches.session import SwitchSession
-from ryu_pmipls.controller.switches.switch import Counters, FlowCounters, Switch
+from ryu_pmipls.controller.switches.switch import Switch
 from ryu_pmipls.domain.profile import load_profile
 
 PROFILE = load_profile("two-lma")
@@ -40,9 +41,9 @@ def datapath() -> FakeDatapath:
 
 @pytest.fixture
 def switch(datapath: FakeDatapath) -> Switch:
-    made = Switch(lma_pipeline(PROFILE), cast(Any, None), None)
-    made._session = SwitchSession(cast(Any, datapath))
-    made.ports = dict(PORTS)
+    made = Switch(lma_pipeline(PROFILE), lambda *_: True, None)
+    made.counters.begin(SwitchSession(cast(Any, datapath)))
+    made.inventory.ports = dict(PORTS)
     return made
 
 
@@ -57,7 +58,7 @@ def asked(datapath: FakeDatapath) -> dict[int, int]:
 def test_what_comes_from_tunnels_is_counted_by_their_flow_entries_and_bfd_is_not(
     switch: Switch, datapath: FakeDatapath
 ) -> None:
-    switch.request_statistics()
+    switch.counters.request_ports()
     entries = [*lma_pipeline(PROFILE, gateway=bytes(6)).base_entries(PORTS, bytes(6))]
     counts = {PORTS["t-mag1"]: 5, PORTS["t-mag2"]: 0}
     from_tunnels = [
@@ -65,23 +66,23 @@ def test_what_comes_from_tunnels_is_counted_by_their_flow_entries_and_bfd_is_not
     ]
     assert len(from_tunnels) == 2
     for each in from_tunnels:  # in several messages
-        switch.entries_described(asked(datapath)[FLOW_STATS], [each])
-    switch.entries_described(77, [told(entries[0], 9)])  # in answer to another question
-    assert not switch.statistics([port(10, 105)], more=True)
-    assert switch.statistics([port(11, 100)], more=False)
-    assert dict(switch.tunnel_traffic(["mag1", "mag2", "mag3"])) == {
+        switch.record_flow_stats(asked(datapath)[FLOW_STATS], [each])
+    switch.record_flow_stats(77, [told(entries[0], 9)])  # in answer to another question
+    assert not switch.counters.record_port_stats([port(10, 105)], more=True)
+    assert switch.counters.record_port_stats([port(11, 100)], more=False)
+    assert dict(switch.counters.tunnel_traffic(["mag1", "mag2", "mag3"])) == {
         "mag1": FlowCounters(5, 300),
         "mag2": FlowCounters(0, 0),
     }
-    assert dict(switch.tunnel_counters(["mag1"])) == {"mag1": Counters(105, 0, 0, 0)}
-    assert switch.told == [told(entries[0], 9)]
+    assert dict(switch.counters.tunnel_counters(["mag1"])) == {"mag1": PortCounters(105, 0, 0, 0)}
+    assert switch.inventory.flow_stats == [told(entries[0], 9)]
 
 
 def test_a_tunnel_without_flow_entry_is_unknown(switch: Switch, datapath: FakeDatapath) -> None:
-    switch.request_statistics()
-    switch.entries_described(asked(datapath)[FLOW_STATS], [])
-    assert switch.statistics([port(10, 105)], more=False)
-    assert dict(switch.tunnel_traffic(["mag1"])) == {}
+    switch.counters.request_ports()
+    switch.record_flow_stats(asked(datapath)[FLOW_STATS], [])
+    assert switch.counters.record_port_stats([port(10, 105)], more=False)
+    assert dict(switch.counters.tunnel_traffic(["mag1"])) == {}
 
 
 @pytest.mark.parametrize("node", ["mag1", "lma1"])
