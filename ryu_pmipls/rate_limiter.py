@@ -20,9 +20,9 @@ class RateLimiter:
 
     def passes(self, subject: Hashable) -> bool:
         """Take a token of ``subject``; true if there was one."""
-        return self.take(subject, 1) == 1
+        return self.acquire(subject, 1) == 1
 
-    def take(self, subject: Hashable, wanted: int) -> int:
+    def acquire(self, subject: Hashable, wanted: int) -> int:
         """Take as many tokens of ``subject`` as wanted and available; return their number."""
         now = self._clock()
         full = max(self._full.get(subject, now), now)

@@ -48,18 +48,18 @@ class LeaseFile:
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / "leases"
-        self.leases = self._read()
+        self.leases = self._load()
         lines = (_line(Lease(prefix, identifier)) for prefix, identifier in self.leases.items())
         _replace(self._path, "".join(lines))
         self._file = self._path.open("a", encoding="utf-8")
 
-    def note(self, lease: Lease) -> None:
-        """Remember a change; it survives a crash of the machine when this returns."""
+    def record(self, lease: Lease) -> None:
+        """Record a change; when this returns, it survives a crash of the machine."""
         self._file.write(_line(lease))
         self._file.flush()
         os.fdatasync(self._file.fileno())
 
-    def _read(self) -> dict[IPv6Network, bytes]:
+    def _load(self) -> dict[IPv6Network, bytes]:
         leases: dict[IPv6Network, bytes] = {}
         text = self._path.read_text(encoding="utf-8", errors="replace") if self._path.exists() else ""
         for line in text.splitlines():

@@ -77,9 +77,9 @@ class AgentApi:
         self._index: dict[str, list[str]] = {"resources": [], "commands": []}
         self.application = RestApplication()
         self.application.serve("/v1", self.index)
-        self._show("health", self.health)
-        self._show("tunnels", self.tunnels)
-        self._show("peers", self.peers)
+        self._add_resource("health", self.health)
+        self._add_resource("tunnels", self.tunnels)
+        self._add_resource("peers", self.peers)
 
     def listen(self, path: Path) -> None:
         """Have the driver serve at the Unix socket ``path``, and where the profile says."""
@@ -89,11 +89,11 @@ class AgentApi:
         if api is not None:
             self._driver.background(lambda: server.listen_at_port(api.host, api.port))
 
-    def _show(self, name: str, resource: Callable[[], Any]) -> None:
+    def _add_resource(self, name: str, resource: Callable[[], Any]) -> None:
         self._index["resources"].append(f"/v1/{name}")
         self.application.serve(f"/v1/{name}", resource)
 
-    def _obey(self, name: str, command: Callable[[Document], Any]) -> None:
+    def _add_command(self, name: str, command: Callable[[Document], Any]) -> None:
         self._index["commands"].append(f"/v1/{name}")
         self.application.obey(f"/v1/{name}", command)
 
@@ -172,11 +172,11 @@ class GatewayControl(AgentApi):
         self._machine = machine
         self._access = access
         self._attached = attached
-        self._show("bindings", self.bindings)
-        self._show("uplinks", self.uplinks)
-        self._show("access-ports", self.access_ports)
-        self._obey("attach", self.attach)
-        self._obey("detach", self.detach)
+        self._add_resource("bindings", self.bindings)
+        self._add_resource("uplinks", self.uplinks)
+        self._add_resource("access-ports", self.access_ports)
+        self._add_command("attach", self.attach)
+        self._add_command("detach", self.detach)
 
     def bindings(self) -> list[Document]:
         return [self._binding(entry) for entry in self._machine.bindings]
@@ -220,7 +220,7 @@ class GatewayControl(AgentApi):
         place = self._port_name(entry.port)
         if request.access_port not in (None, place):
             raise RestError(404, f"{node.identifier} is not on access port {request.access_port} but on {place}")
-        self._driver.happen(self._machine.depart, node.link_layer_address)
+        self._driver.dispatch(self._machine.depart, node.link_layer_address)
         return self._binding(entry)
 
     def _mobile_node(self, request: NodeRequest) -> MobileNode:
@@ -279,12 +279,12 @@ class AnchorControl(AgentApi):
         super().__init__(profile, lma, driver)
         self._machine = machine
         self._routing = routing
-        self._show("bindings", self.bindings)
-        self._show("routes", self.routes)
-        self._show("sessions", self.sessions)
-        self._obey("revoke", self.revoke)
-        self._obey("drain", self.drain)
-        self._obey("undrain", self.undrain)
+        self._add_resource("bindings", self.bindings)
+        self._add_resource("routes", self.routes)
+        self._add_resource("sessions", self.sessions)
+        self._add_command("revoke", self.revoke)
+        self._add_command("drain", self.drain)
+        self._add_command("undrain", self.undrain)
 
     def bindings(self) -> list[Document]:
         return [self._binding(entry) for entry in self._machine.bindings]
@@ -318,19 +318,19 @@ class AnchorControl(AgentApi):
         entries = [entry for entry in self._machine.bindings if entry.identifier.identifier == identifier.encode()]
         if not entries:
             raise RestError(404, f"there is no session of {identifier}")
-        self._driver.happen(self._machine.revoke, identifier.encode())
+        self._driver.dispatch(self._machine.revoke, identifier.encode())
         return {"revoked": [self._binding(entry) for entry in entries]}
 
     def drain(self, document: Document) -> Document:
         """Give up all sessions: the MAGs take theirs elsewhere."""
         read(Nothing, document)
-        self._driver.happen(self._machine.drain)
+        self._driver.dispatch(self._machine.drain)
         return self.sessions()
 
     def undrain(self, document: Document) -> Document:
         """Take sessions again."""
         read(Nothing, document)
-        self._driver.happen(self._machine.undrain)
+        self._driver.dispatch(self._machine.undrain)
         return self.sessions()
 
     def _binding(self, entry: BindingCacheEntry) -> Document:

@@ -60,7 +60,7 @@ class OpenAccessPort:
 class AccessNetwork:
     """The access ports of a MAG.
 
-    ``attached(link-layer address, OpenFlow port)`` is called for every router solicitation, ``heard`` with the same
+    ``attached(link-layer address, OpenFlow port)`` is called for every router solicitation, ``reachable`` with the same
     arguments for every other message of a node, ``detached(OpenFlow port)`` when a link goes down. Nodes whose
     link-layer address is not in ``known`` get no answer. ``mtu`` (octets) is that of the tunnels. ``counters`` counts
     refused messages.
@@ -73,7 +73,7 @@ class AccessNetwork:
         known: Iterable[bytes],
         mtu: int,
         attached: Callable[[bytes, int], None],
-        heard: Callable[[bytes, int], None],
+        reachable: Callable[[bytes, int], None],
         detached: Callable[[int], None],
         counters: Counter[str],
     ) -> None:
@@ -82,7 +82,7 @@ class AccessNetwork:
         self._known = frozenset(known)
         self._mtu = mtu
         self._attached = attached
-        self._heard = heard
+        self._reachable = reachable
         self._detached = detached
         self._counters = counters
         self._limiter = RateLimiter()
@@ -224,7 +224,7 @@ class AccessNetwork:
         if isinstance(message, RouterSolicitation):
             self._attached(node, port.number)
         else:
-            self._heard(node, port.number)
+            self._reachable(node, port.number)
         if isinstance(message, NeighbourSolicitation) and message.target == ROUTER_ADDRESS:
             # Stay silent for any other target: an answer would spoil a mobile node's duplicate address detection.
             self._send(name, build_frame(neighbour_advertisement(message)))

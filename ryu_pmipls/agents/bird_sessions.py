@@ -37,7 +37,7 @@ class CoreSession:
     error: str = ""
 
 
-async def ask(path: Path, gateway: IPv6Address) -> CoreSession:
+async def query_session(path: Path, gateway: IPv6Address) -> CoreSession:
     """Ask the bird at control socket ``path`` for its session with ``gateway``; ``BirdError`` without an answer."""
     try:
         _, protocols, sessions = await asyncio.wait_for(_answers(path), _TIMEOUT)

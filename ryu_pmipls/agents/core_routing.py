@@ -8,7 +8,7 @@ from ipaddress import IPv6Address
 from pathlib import Path
 
 from ryu_pmipls.agents.announcement import Announcer
-from ryu_pmipls.agents.bird_sessions import BirdError, CoreSession, ask
+from ryu_pmipls.agents.bird_sessions import BirdError, CoreSession, query_session
 from ryu_pmipls.domain.profile import Profile
 from ryu_pmipls.mobility import LocalMobilityAnchor
 from ryu_pmipls.wire import CoreRouting
@@ -45,7 +45,7 @@ class CoreRoutingWatch:
         """Keep ``status`` and ``cause`` up to date, for ever, if there is a bird to ask."""
         while self._path is not None:
             try:
-                session: CoreSession | BirdError = await ask(self._path, self._gateway)
+                session: CoreSession | BirdError = await query_session(self._path, self._gateway)
             except BirdError as error:
                 session = error
             before = self.status

@@ -22,14 +22,14 @@ class HostCpu:
 
     def __init__(self, stat: Path = Path("/proc/stat")) -> None:
         self._stat = stat
-        self._last = self._read()
+        self._last = self._sample()
 
     def utilisation(self) -> float:
-        (idle_before, total_before), self._last = self._last, self._read()
+        (idle_before, total_before), self._last = self._last, self._sample()
         idle, total = self._last
         return _fraction((total - total_before) - (idle - idle_before), total - total_before)
 
-    def _read(self) -> tuple[int, int]:
+    def _sample(self) -> tuple[int, int]:
         """Idle ticks, and all ticks."""
         # user nice system idle iowait irq softirq steal; user and nice include the columns behind these.
         ticks = [int(word) for word in self._stat.read_text().split("\n", 1)[0].split()[1:9]]
@@ -41,16 +41,16 @@ class GroupCpu:
 
     def __init__(self, group: CpuGroup) -> None:
         self._group = group
-        self._last = self._read()
+        self._last = self._sample()
 
     def utilisation(self) -> float:
-        (used_before, time_before), self._last = self._last, self._read()
+        (used_before, time_before), self._last = self._last, self._sample()
         used, now = self._last
         quota = self._group.quota()
         cores = (os.cpu_count() or 1) if quota is None else quota
         return _fraction(used - used_before, cores * (now - time_before))
 
-    def _read(self) -> tuple[float, float]:
+    def _sample(self) -> tuple[float, float]:
         return self._group.usage(), time.monotonic()
 
 

@@ -88,8 +88,8 @@ class Driver:
         """Run endless ``work`` in the background; start it again when it fails."""
         self._spawn(self._repeat(work))
 
-    def happen(self, event: Callable[..., object], *arguments: object) -> None:
-        """Let an event of the machine happen now, and carry out its effects."""
+    def dispatch(self, event: Callable[..., object], *arguments: object) -> None:
+        """Pass an event with the time to the machine, and carry out its effects."""
         self._guard(event, *arguments, self.clock.now())
         for effect in self.machine.effects():
             self._guard(self._perform, effect)
@@ -114,7 +114,7 @@ class Driver:
         for message, source in self._endpoint.drain():
             if self._observe is not None:
                 self._guard(self._observe, message, self.clock.now())
-            self.happen(self.machine.receive, message, source)
+            self.dispatch(self.machine.receive, message, source)
 
     def _perform(self, effect: Effect) -> None:
         if isinstance(effect, Send):
@@ -144,10 +144,10 @@ class Driver:
             await self._tunnels.build(peer)
         except Exception as error:
             self.failed(f"building the tunnel to {peer}", error)
-            self.happen(self.machine.tunnel_failed, peer)
+            self.dispatch(self.machine.tunnel_failed, peer)
         else:
             LOG.info("tunnel to %s: up", peer)
-            self.happen(self.machine.tunnel_built, peer)
+            self.dispatch(self.machine.tunnel_built, peer)
 
     async def _remove(self, peer: IPv6Address) -> None:
         try:
@@ -162,7 +162,7 @@ class Driver:
             self.failed(f"checking the tunnel to {peer}", error)
         else:
             if not alive:
-                self.happen(self.machine.tunnel_failed, peer)
+                self.dispatch(self.machine.tunnel_failed, peer)
 
     def _set_timer(self) -> None:
         if self._timer is not None:
@@ -172,7 +172,7 @@ class Driver:
             self._timer = None
         else:
             delay = max(0.0, deadline - self.clock.now())
-            self._timer = asyncio.get_running_loop().call_later(delay, self.happen, self.machine.handle_timer)
+            self._timer = asyncio.get_running_loop().call_later(delay, self.dispatch, self.machine.handle_timer)
 
     async def _repeat(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         while True:

@@ -59,11 +59,11 @@ class HandoffBuffer:
 
     # Decisions. ``now`` is of the monotonic clock.
 
-    def take(self, frame: bytes, now: float) -> bool:
-        """Take a packet whose mobile node is not there; true if it must be forwarded at once, else it is kept."""
+    def enqueue(self, frame: bytes, now: float) -> bool:
+        """Keep a packet whose mobile node is not there; return true if it must be forwarded at once instead."""
         prefix = frame[_DESTINATION]
-        told = self._elsewhere.get(prefix)
-        if told is not None and now < told + KEEPING_TIME:
+        since = self._elsewhere.get(prefix)
+        if since is not None and now < since + KEEPING_TIME:
             return True
         _, frames = self._kept.setdefault(prefix, (now, []))
         if len(frames) >= self._packets or self._octets + len(frame) > _OCTETS:
@@ -87,8 +87,8 @@ class HandoffBuffer:
         for prefix, (since, _) in [*self._kept.items()]:
             if since + KEEPING_TIME <= now:
                 self._counters["handoff: nothing heard of the mobile node"] += len(self._release(prefix))
-        for prefix, told in [*self._elsewhere.items()]:
-            if told + KEEPING_TIME <= now:
+        for prefix, since in [*self._elsewhere.items()]:
+            if since + KEEPING_TIME <= now:
                 del self._elsewhere[prefix]
 
     def _release(self, prefix: bytes) -> list[bytes]:
@@ -99,7 +99,7 @@ class HandoffBuffer:
     # The port.
 
     async def serve(self, name: str, index: int) -> None:
-        """Take packets from the port until it goes away, for ever."""
+        """Receive packets from the port until it goes away, for ever."""
         loop = asyncio.get_running_loop()
         with open_ipv6_socket(name, index, Frames.TO_MOBILE_NODES) as port:
             port.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
@@ -125,7 +125,7 @@ class HandoffBuffer:
             self._send(self.forward(effect, time.monotonic()))
 
     def _receive(self, port: socket.socket) -> bool:
-        """Take waiting packets; true if there may be more."""
+        """Receive waiting packets; return true if there may be more."""
         now = time.monotonic()
         for _ in range(_BATCH):
             try:
@@ -136,7 +136,7 @@ class HandoffBuffer:
                 if error.errno != errno.ENETDOWN:  # logged once when the link goes down
                     raise
                 return False
-            if self.take(frame, now):
+            if self.enqueue(frame, now):
                 self._send([frame])
         return True
 

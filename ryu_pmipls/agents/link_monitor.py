@@ -41,7 +41,7 @@ class LinkMonitor:
     def __init__(self) -> None:
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, _NETLINK_ROUTE)
         self._socket.bind((0, _RTMGRP_LINK))
-        self._ask()
+        self._request_links()
 
     def fileno(self) -> int:
         return self._socket.fileno()
@@ -59,11 +59,11 @@ class LinkMonitor:
             except OSError as error:
                 if error.errno != errno.ENOBUFS:
                     raise
-                self._ask()  # changes were lost
+                self._request_links()  # changes were lost
             else:
                 yield from parse_links(data)
 
-    def _ask(self) -> None:
+    def _request_links(self) -> None:
         length = _HEADER.size + _LINK.size
         request = _HEADER.pack(length, _RTM_GETLINK, _NLM_F_REQUEST | _NLM_F_DUMP, 0, 0)
         self._socket.send(request + _LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0))

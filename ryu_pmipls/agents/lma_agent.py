@@ -48,7 +48,7 @@ async def serve(
     peers = {address: name for name, address in mags.items()}
     endpoint = Endpoint(profile, Role.LMA, lma.address, counters)
     tunnels = TunnelEnds(ovs, lma.address, peers, encapsulation, tunnel.Bfd.of_lma(profile.tunnel.bfd_interval))
-    driver = Driver(machine, endpoint, tunnels, clock, counters, {Lease: leases.note})
+    driver = Driver(machine, endpoint, tunnels, clock, counters, {Lease: leases.record})
     gateway = CoreGatewayResolver(SERVICE_BRIDGE, lma.core.gateway)
     meter = LoadMeter(mags, profile.load_sharing.window)
     announcer = Announcer(profile.home_prefix_pool, ovs, tunnels, machine)
@@ -68,7 +68,7 @@ async def serve(
                 endpoint.send(replace(info, options=options + info.options), profile.rms.address)
 
     AnchorControl(profile, lma, driver, machine, routing).listen(control)
-    driver.happen(machine.start)
+    driver.dispatch(machine.start)
     driver.background(gateway.watch)
     driver.background(report_load)
     mtu = tunnel.inner_mtu(profile.tunnel.underlay_mtu, encapsulation)

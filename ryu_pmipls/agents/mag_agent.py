@@ -44,16 +44,16 @@ async def serve(
 
     def attached(link_layer_address: bytes, port: int) -> None:
         times.solicited(link_layer_address, clock.now())
-        driver.happen(machine.attach, link_layer_address, port)
+        driver.dispatch(machine.attach, link_layer_address, port)
 
     def detached(port: int) -> None:
-        driver.happen(machine.detach, port)
+        driver.dispatch(machine.detach, port)
 
-    def heard(link_layer_address: bytes, port: int) -> None:
-        driver.happen(machine.reachable, link_layer_address, port)
+    def reachable(link_layer_address: bytes, port: int) -> None:
+        driver.dispatch(machine.reachable, link_layer_address, port)
 
     mtu = tunnel.inner_mtu(profile.tunnel.underlay_mtu, encapsulation)
-    access = AccessNetwork(ovs, mag.access_ports, names, mtu, attached, heard, detached, counters)
+    access = AccessNetwork(ovs, mag.access_ports, names, mtu, attached, reachable, detached, counters)
     buffer = HandoffBuffer(profile.handoff.buffer, counters)
     driver = Driver(
         machine,
@@ -65,7 +65,7 @@ async def serve(
         observe=times.observe,
     )
     GatewayControl(profile, mag, driver, machine, access, attached).listen(control)
-    driver.happen(machine.start)
+    driver.dispatch(machine.start)
     driver.background(access.watch)
     driver.background(Undeliverable(ovs, mtu, gateway_source, counters, buffer.serve).watch)
     driver.background(lambda: keep_hastened(ovs))

@@ -69,7 +69,7 @@ class RouteReportReader:
         patterns = self._patterns
         for data, peer in datagrams:
             pattern = patterns.get((len(data), data[_FIRST_OPTION])) if peer.role is _MAG else None
-            values = None if pattern is None else pattern.read(data)
+            values = None if pattern is None else pattern.parse(data)
             # An attachment at the sender, as most are.
             if values is not None and values[_NEW_MAG] == peer.octets and values[_HOME_PREFIX] != _NOWHERE:
                 found.append((values, data, data, peer))

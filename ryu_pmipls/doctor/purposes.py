@@ -13,7 +13,7 @@ from ryu_pmipls.doctor.check import HostRole
 from ryu_pmipls.doctor.host_facts import ListeningPort, Purpose
 from ryu_pmipls.doctor.node_facts import Remedies, WantedLink, WantedNode, WantedSwitch
 from ryu_pmipls.domain.profile import Lma, Mag, Profile
-from ryu_pmipls.signalling.keys import KeyFileError, read
+from ryu_pmipls.signalling.keys import KeyFileError, load_keys
 
 #: Name of the RMS among nodes.
 RMS = "rms"
@@ -66,7 +66,7 @@ def _keys_fault(path: Path | None, profile: Profile, address: IPv6Address) -> st
     if path is None:
         return ""
     try:
-        read(path, profile, address)
+        load_keys(path, profile, address)
     except KeyFileError as error:
         return str(error).splitlines()[0]
     return ""

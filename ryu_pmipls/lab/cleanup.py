@@ -31,7 +31,7 @@ def say_nothing(text: str) -> None:
 
 
 @dataclass(frozen=True)
-class Remains:
+class LabObjects:
     """Names of all that a lab makes outside its directory and its processes."""
 
     namespaces: tuple[str, ...] = ()
@@ -54,7 +54,7 @@ def recorded(prefix: str) -> bool:
     return (directory(prefix) / _RECORD).exists()
 
 
-def record(prefix: str, remains: Remains) -> None:
+def record(prefix: str, objects: LabObjects) -> None:
     """Claim the prefix. Only one of several claimants succeeds; the others get a ``LabError``."""
     directory(prefix).mkdir(parents=True, exist_ok=True)
     try:
@@ -65,7 +65,7 @@ def record(prefix: str, remains: Remains) -> None:
             f"'pmipls lab down --prefix {prefix}' removes it"
         ) from None
     with os.fdopen(descriptor, "w") as file:
-        json.dump(asdict(remains), file)
+        json.dump(asdict(objects), file)
 
 
 def remove(prefix: str, progress: Progress = say_nothing) -> None:
@@ -73,15 +73,15 @@ def remove(prefix: str, progress: Progress = say_nothing) -> None:
     path = directory(prefix) / _RECORD
     if recorded(prefix):
         text = path.read_text()
-        remains = Remains(**json.loads(text)) if text else Remains()  # empty: nothing had been made yet
+        objects = LabObjects(**json.loads(text)) if text else LabObjects()  # empty: nothing had been made yet
         progress("processes")
-        spaces = namespaces.identities(remains.namespaces)
+        spaces = namespaces.identities(objects.namespaces)
         processes.stop(processes.of_lab(prefix, spaces))
         progress("namespaces and links")
-        _remove_network(remains)
+        _remove_network(objects)
         processes.stop(processes.of_lab(prefix, spaces))  # whoever came in just before the namespace lost its name
         progress("CPU groups and files")
-        for group in remains.cpu_groups:
+        for group in objects.cpu_groups:
             CpuGroup(group).remove()
         for entry in directory(prefix).iterdir():
             if entry.is_dir():
@@ -94,10 +94,10 @@ def remove(prefix: str, progress: Progress = say_nothing) -> None:
         STATE.rmdir()  # unless other labs are up
 
 
-def _remove_network(remains: Remains) -> None:
+def _remove_network(objects: LabObjects) -> None:
     with IPRoute() as routing:
-        for port in remains.host_ports:
+        for port in objects.host_ports:
             for index in routing.link_lookup(ifname=port):
                 routing.link("del", index=index)
-    for name in remains.namespaces:
+    for name in objects.namespaces:
         namespaces.remove(name)

@@ -17,7 +17,7 @@ from ryu_pmipls.doctor.node_facts import Remedies, WantedLink, WantedNode
 from ryu_pmipls.doctor.node_gathering import node_facts
 from ryu_pmipls.doctor.purposes import rms_ports, wanted_switch_node
 from ryu_pmipls.domain.profile import Profile
-from ryu_pmipls.lab import cleanup as remains
+from ryu_pmipls.lab import cleanup
 from ryu_pmipls.lab.lab_error import LabError
 from ryu_pmipls.lab.lab_layout import CORE, RADIO, RMS, UNDERLAY, UNDERLAY_PORT, LabLayout, settings
 from ryu_pmipls.lab.lab_links import kernel_settings
@@ -27,12 +27,12 @@ _HOST = "this host"
 
 def lab_purpose(profile: Profile, plan: LabLayout, rms: bool = True) -> Purpose:
     """Purpose of a lab's host, with an RMS or without; if the lab is up, the objects found are its own."""
-    up = remains.recorded(plan.prefix)
+    up = cleanup.recorded(plan.prefix)
     return Purpose(
         role=HostRole.LAB,
         listening_ports=rms_ports(profile) if rms else (),
         rms_may_run=up,
-        state_directory=str(remains.STATE),
+        state_directory=str(cleanup.STATE),
         raw_signalling=profile.transport_of(profile.rms) == "raw",
         cpu_quotas=bool(settings(profile).lma_cpu),
         nodes=len(plan.switches),
@@ -68,7 +68,7 @@ def examine_lab(profile: Profile, plan: LabLayout, nodes: Iterable[str] = ()) ->
     findings = [] if chosen else examine_host(profile, plan) + _examine_host_end(plan)
     for wanted in wanted_nodes(profile, plan):
         if not chosen or wanted.name in chosen:
-            place = OpenVSwitch(remains.directory(plan.prefix) / wanted.name, plan.namespace(wanted.name))
+            place = OpenVSwitch(cleanup.directory(plan.prefix) / wanted.name, plan.namespace(wanted.name))
             findings += examine(wanted.name, NODE_CHECKS, wanted.role, node_facts(place, wanted))
     return findings
 
@@ -115,7 +115,7 @@ def _remedies(plan: LabLayout, name: str) -> Remedies:
     return Remedies(
         set_up=f"pmipls lab switch start {which} {name}" if name in plan.switches else _again(plan),
         daemons=f"pmipls lab switch start {which} {name}",
-        agent=f"less {remains.directory(plan.prefix)}/log/{name}.log   # the agent makes them",
+        agent=f"less {cleanup.directory(plan.prefix)}/log/{name}.log   # the agent makes them",
         rms=f"pmipls lab {RMS} start {which}",
         prefix=f"pmipls lab exec {which} {name} ",
     )

@@ -18,9 +18,8 @@ from ovs_setup.node import set_up
 from ovs_setup.vswitch import OpenVSwitch
 from ryu_pmipls.doctor.printing import lines
 from ryu_pmipls.domain.profile import Lma, Mag, Profile, load_profile
-from ryu_pmipls.lab import cleanup as remains
-from ryu_pmipls.lab import examination, namespaces, processes
-from ryu_pmipls.lab.cleanup import Progress, Remains, say_nothing
+from ryu_pmipls.lab import cleanup, examination, namespaces, processes
+from ryu_pmipls.lab.cleanup import LabObjects, Progress, say_nothing
 from ryu_pmipls.lab.daemons import Daemons
 from ryu_pmipls.lab.lab_error import LabError
 from ryu_pmipls.lab.lab_layout import RMS, UNDERLAY_PORT, AccessPort, cpu_group, plan, settings
@@ -68,7 +67,7 @@ class Lab:
         self.profile = profile
         self.plan = plan(profile)
         self.network = LabLinks(self.plan)
-        self.directory = remains.directory(self.plan.prefix)
+        self.directory = cleanup.directory(self.plan.prefix)
         self._profile_path = profile_path
         self._copy = self.directory / _PROFILE_COPY
         self._daemons = Daemons(profile, self.plan, self.directory, self._copy)
@@ -76,14 +75,14 @@ class Lab:
     @classmethod
     def find(cls, prefix: str | None = None) -> Lab:
         """The lab with that prefix, or the only one there is."""
-        there = [name for name in remains.prefixes() if remains.recorded(name)]
+        there = [name for name in cleanup.prefixes() if cleanup.recorded(name)]
         if not there:
             raise LabError("no lab is up; 'pmipls lab up' starts one")
         if prefix is None and len(there) > 1:
             raise LabError(f"several labs are up: name one with --prefix; allowed: {', '.join(there)}")
         if prefix is not None and prefix not in there:
             raise LabError(f"no lab has the prefix {prefix!r}; allowed: {', '.join(there)}")
-        path = remains.directory(prefix or there[0]) / _PROFILE_COPY
+        path = cleanup.directory(prefix or there[0]) / _PROFILE_COPY
         if not path.exists():
             raise LabError("setting up the lab was interrupted; 'pmipls lab down' removes what is left of it")
         return cls(load_profile(path), path)
@@ -94,7 +93,7 @@ class Lab:
         """Create the lab; when that fails, remove all of it and raise the reason, with the doctor's findings."""
         if not self.running():  # else claiming the prefix will say so
             examination.require_fit_host(self.profile, self.plan, rms)
-        remains.record(self.plan.prefix, self._remains())
+        cleanup.record(self.plan.prefix, self._objects())
         try:
             self._make(rms, agents, progress)
         except (LabError, OvsSetupError, NetlinkError, OSError) as failure:
@@ -137,12 +136,12 @@ class Lab:
 
     def down(self, progress: Progress = say_nothing) -> None:
         """Remove the lab whatever state it is in; when there is none, do nothing."""
-        remains.remove(self.plan.prefix, progress)
+        cleanup.remove(self.plan.prefix, progress)
         self._daemons.reap()
 
     def running(self) -> bool:
         """True when the lab is up, or something is left of it."""
-        return remains.recorded(self.plan.prefix)
+        return cleanup.recorded(self.plan.prefix)
 
     def status(self) -> LabStatus:
         self._require_running()
@@ -314,8 +313,8 @@ class Lab:
 
     # --- setting up -------------------------------------------------------------------------------------------
 
-    def _remains(self) -> Remains:
-        return Remains(
+    def _objects(self) -> LabObjects:
+        return LabObjects(
             namespaces=self.plan.namespaces,
             host_ports=(self.plan.host_port,),
             cpu_groups=tuple(cpu_group(self.plan.prefix, name) for name in settings(self.profile).lma_cpu),

@@ -146,7 +146,7 @@ class Probe:
         _finish(receiver)
         arrivals, _, sender_log = self._files
         sent, ended = sender_log.read_text().split()[-2:]
-        return analyse(int(sent), int(ended) / 1e9, _read(arrivals))
+        return analyse(int(sent), int(ended) / 1e9, _load_arrivals(arrivals))
 
     def _address(self, node: str) -> IPv6Address:
         plan = self.lab.plan
@@ -171,7 +171,7 @@ def _finish(end: subprocess.Popen[bytes]) -> None:
         end.wait()
 
 
-def _read(path: Path) -> list[Arrival]:
+def _load_arrivals(path: Path) -> list[Arrival]:
     return [
         Arrival(number, sent / 1e9, received / 1e9) for number, sent, received in RECORD.iter_unpack(path.read_bytes())
     ]

@@ -90,10 +90,10 @@ class Heartbeats:
             self._effects.report("unknown-peer", f"heartbeat of {source} ignored")
         elif not message.flags & _RESPONSE:
             self._respond(_RESPONSE, message.sequence, source)
-            self._heard(peer, source, now)
+            self._mark_present(peer, source, now)
         elif message.flags & HeartbeatFlag.U or message.sequence == peer.awaited:
             peer.missed, peer.awaited = 0, None
-            self._heard(peer, source, now)
+            self._mark_present(peer, source, now)
             self._compare(peer, source, message, now)
         else:
             self._effects.report("unmatched-heartbeat", f"response {message.sequence} of {source} ignored")
@@ -127,7 +127,7 @@ class Heartbeats:
         options = (RestartCounter(self._config.restart_counter),)
         self._effects.send(Heartbeat(sequence, flags, options=options), peer)
 
-    def _heard(self, peer: HeartbeatPeer, address: IPv6Address, now: float) -> None:
+    def _mark_present(self, peer: HeartbeatPeer, address: IPv6Address, now: float) -> None:
         peer.last_heard = now
         if peer.lost:
             peer.lost = False

@@ -128,7 +128,7 @@ class LocalMobilityAnchor(Machine):
             self._timers.cancel(self._expire, entry)
             self._timers.cancel(self._delete, entry)
             self._remove(entry, now)
-            self._tell("binding-revoked", entry)
+            self._report_session("binding-revoked", entry)
 
     # Tunnels (draft section 3.1)
 
@@ -164,7 +164,7 @@ class LocalMobilityAnchor(Machine):
         for entry in self.bindings:
             if entry.care_of_address == peer and not entry.leaving and entry.granted <= since:
                 self._leave(entry, entry.expires)
-                self._tell("binding-invalid", entry)
+                self._report_session("binding-invalid", entry)
 
     # Routes (draft section 3.3)
 
@@ -182,8 +182,8 @@ class LocalMobilityAnchor(Machine):
         ticks = self._routes.update(message, now)
         if ticks is None:
             return
-        self._redirection.heard(message)
-        self._reports.heard(message.prefix, ticks)
+        self._redirection.learn_anchor(message)
+        self._reports.drop_outdated(message.prefix, ticks)
         if message.option(Timestamp) is not None:
             self._send(message, source)
 
@@ -212,7 +212,7 @@ class LocalMobilityAnchor(Machine):
         elif leaves:
             if match.entry is not None and match.entry.care_of_address == request.care_of_address:
                 self._deregister(match.entry, request, now)
-            elif match.entry is not None or not self._redirection.take(request, now):
+            elif match.entry is not None or not self._redirection.redirect(request, now):
                 # The old MAG, after a handoff: ignore it, without an answer (RFC 5213, section 5.3.5).
                 self._report("late-deregistration", f"from {request.source}", identifier=request.identifier.identifier)
         elif match.entry is None:
@@ -228,7 +228,7 @@ class LocalMobilityAnchor(Machine):
     def _place(self, request: Registration, now: float) -> None:
         """Place a new session: at another LMA, if so decided, but all sessions of a mobile node at one."""
         alone = all(entry.revoked for entry in self._cache.of(request.identifier))
-        if not (alone and self._redirection.take(request, now)):
+        if not (alone and self._redirection.redirect(request, now)):
             self._settle_here(request, BindingStatus.INSUFFICIENT_RESOURCES, now)
 
     def _settle_here(self, request: Registration, status: BindingStatus, now: float) -> None:
@@ -294,14 +294,14 @@ class LocalMobilityAnchor(Machine):
         )
         self._cache.add(entry)
         for prefix in prefixes:
-            self._leases.take(prefix, entry.identifier.identifier)
+            self._leases.lease(prefix, entry.identifier.identifier)
         self._redirection.created(entry.identifier)
-        self._tell("binding-created", entry)
+        self._report_session("binding-created", entry)
         self._grant(entry, request, now)
 
     def _update(self, entry: BindingCacheEntry, request: Registration, now: float) -> None:
         """Carry out a refresh, handoff or revival."""
-        old, told = entry.care_of_address, entry.leaving
+        old, had_left = entry.care_of_address, entry.leaving
         same_access = entry.access_technology == request.access_technology
         self._cache.move(entry, request.care_of_address)
         entry.access_technology = request.access_technology
@@ -310,13 +310,13 @@ class LocalMobilityAnchor(Machine):
         self._timers.cancel(self._delete, entry)
         self._grant(entry, request, now)
         if old != entry.care_of_address:
-            self._tell("handoff", entry)
+            self._report_session("handoff", entry)
             self._revocations.returned(entry)
-            if not told:
+            if not had_left:
                 self._revocations.handed_over(entry, old, same_access, now)
 
     def _grant(self, entry: BindingCacheEntry, request: Registration, now: float) -> None:
-        self._note(entry, request)
+        self._record_order(entry, request)
         entry.granted, entry.registered = now, request.timestamp or Timestamp.of(now).ticks
         entry.lifetime = min(request.message.lifetime, int(self.config.binding_lifetime // LIFETIME_UNIT))
         entry.expires = now + entry.lifetime * LIFETIME_UNIT
@@ -327,11 +327,11 @@ class LocalMobilityAnchor(Machine):
         self._send(request.acceptance(entry.prefixes, entry.lifetime, self._link_local(entry, request)), request.source)
 
     def _deregister(self, entry: BindingCacheEntry, request: Registration, now: float) -> None:
-        self._note(entry, request)
+        self._record_order(entry, request)
         end = now + self.config.min_delay_before_bce_delete
         if not entry.leaving or end < entry.expires:
             self._leave(entry, end)
-            self._tell("binding-deregistered", entry)
+            self._report_session("binding-deregistered", entry)
         self._send(request.acceptance(entry.prefixes, 0, self._link_local(entry, request)), request.source)
         waiting = self._waiting.get(entry.identifier)
         if waiting is not None:
@@ -342,17 +342,17 @@ class LocalMobilityAnchor(Machine):
         self._timers.cancel(self._expire, entry)
         self._timers.set(self._delete, entry, end)
 
-    def _note(self, entry: BindingCacheEntry, request: Registration) -> None:
+    def _record_order(self, entry: BindingCacheEntry, request: Registration) -> None:
         entry.timestamp = request.timestamp or 0
         entry.sequence = request.message.sequence
 
     def _expire(self, entry: BindingCacheEntry, now: float) -> None:
-        self._tell("binding-expired", entry)
+        self._report_session("binding-expired", entry)
         self._remove(entry, now)
 
     def _delete(self, entry: BindingCacheEntry, now: float) -> None:
         self._remove(entry, now)
-        self._tell("binding-deleted", entry)
+        self._report_session("binding-deleted", entry)
 
     def _remove(self, entry: BindingCacheEntry, now: float) -> None:
         self._cache.remove(entry)
@@ -360,7 +360,7 @@ class LocalMobilityAnchor(Machine):
             self._leases.release(prefix)
             self._reports.ended(entry, prefix, now)
 
-    def _tell(self, kind: str, entry: BindingCacheEntry) -> None:
+    def _report_session(self, kind: str, entry: BindingCacheEntry) -> None:
         prefixes = ", ".join(map(str, entry.prefixes))
         self._report(
             kind,

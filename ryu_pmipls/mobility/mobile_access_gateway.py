@@ -155,14 +155,14 @@ class MobileAccessGateway(Machine):
             # like any other attachment.
             entry.port = port
             self._register_again(entry, now)
-        self._reachability.heard(entry, now)
+        self._reachability.confirm(entry, now)
 
     def reachable(self, link_layer_address: bytes, port: int, now: float) -> None:
-        """Note a sign of life on the link of OpenFlow port ``port``; the node need not be attached."""
+        """Process a sign of life on the link of OpenFlow port ``port``; the node need not be attached."""
         # Due timers must wait: one may be about to declare the node gone.
         entry = self._entries.get(link_layer_address)
         if entry is not None and entry.port == port:
-            self._reachability.heard(entry, now)
+            self._reachability.confirm(entry, now)
 
     def detach(self, port: int, now: float) -> None:
         """De-register the nodes of OpenFlow port ``port``, whose link is down."""
@@ -186,7 +186,7 @@ class MobileAccessGateway(Machine):
             held = entry.prefixes
             self._withdraw(entry, now, link_is_up)
             # If the LMA has accepted a request whose answer is still missing, it knows the session without a prefix.
-            self._ask(entry, HandoffType.UNKNOWN, 0, held, now)
+            self._request(entry, HandoffType.UNKNOWN, 0, held, now)
 
     # Registration
 
@@ -194,7 +194,7 @@ class MobileAccessGateway(Machine):
         # Handoff unknown: only a context transfer, which does not exist here, could tell this MAG whether the interface
         # is new or comes from another MAG (RFC 5213, section 6.9.1.1). The LMA finds out, and creates at once a session
         # that does not exist.
-        self._ask(entry, HandoffType.UNKNOWN, self._lifetime, prefixes, now)
+        self._request(entry, HandoffType.UNKNOWN, self._lifetime, prefixes, now)
 
     def _register_again(self, entry: BindingUpdateEntry, now: float) -> None:
         self._register(entry, entry.prefixes or entry.policy.prefixes, now)
@@ -213,9 +213,9 @@ class MobileAccessGateway(Machine):
         self._reachability.ensure(entry, self._extend, now)
 
     def _extend(self, entry: BindingUpdateEntry, now: float) -> None:
-        self._ask(entry, HandoffType.RE_REGISTRATION, self._lifetime, entry.prefixes, now)
+        self._request(entry, HandoffType.RE_REGISTRATION, self._lifetime, entry.prefixes, now)
 
-    def _ask(
+    def _request(
         self, entry: BindingUpdateEntry, handoff: int, lifetime: int, prefixes: tuple[IPv6Network, ...], now: float
     ) -> None:
         self._reachability.drop(entry)
@@ -288,7 +288,7 @@ class MobileAccessGateway(Machine):
         here = message.new_mag == self.config.address
         timestamp = message.option(Timestamp)
         if not here and timestamp is not None:
-            self._routes.heard(message.prefix, timestamp.ticks - 1)
+            self._routes.drop_outdated(message.prefix, timestamp.ticks - 1)
         self._effects.append(Forward(message.prefix, here))
 
     def _follow(self, entry: BindingUpdateEntry, request: PendingRegistration, message: BindingAcknowledgement) -> None:

@@ -58,7 +58,7 @@ class PrefixLeases:
             reserved_at_most + len(self._holders),
         )
 
-    def take(self, prefix: IPv6Network, identifier: bytes) -> None:
+    def lease(self, prefix: IPv6Network, identifier: bytes) -> None:
         """Lease ``prefix`` to a session of the mobile node; no lease for a prefix outside the pool."""
         if prefix in self._idle.get(identifier, ()):
             self._forget_idle(prefix, identifier)

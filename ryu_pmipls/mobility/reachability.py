@@ -51,8 +51,8 @@ class Reachability:
             self._inquiries[entry] = Inquiry(step, self._probes)
             self._probe(entry, now)
 
-    def heard(self, entry: BindingUpdateEntry, now: float) -> None:
-        """Note that the node has sent something on its link."""
+    def confirm(self, entry: BindingUpdateEntry, now: float) -> None:
+        """Go on with the step that waits, if any: the node has sent something on its link."""
         inquiry = self._inquiries.get(entry)
         if inquiry is not None:
             self.drop(entry)

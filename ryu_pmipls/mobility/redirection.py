@@ -98,7 +98,7 @@ class Redirection:
 
     # Places of mobile nodes
 
-    def heard(self, message: RouteAdjust) -> None:
+    def learn_anchor(self, message: RouteAdjust) -> None:
         """Learn from a Route_adjust of the RMS which LMA anchors a mobile node, to find it after a handoff."""
         identifier = message.option(MobileNodeIdentifier)
         attachment = message.option(Attachment)
@@ -115,7 +115,7 @@ class Redirection:
 
     # The proxy-MAG
 
-    def take(self, request: Registration, now: float) -> bool:
+    def redirect(self, request: Registration, now: float) -> bool:
         """Ask another LMA for a session that is not here; if true, that LMA or ``refused`` will answer."""
         if request.message.lifetime == 0:
             lma = self._elsewhere.get(request.identifier)
@@ -146,7 +146,7 @@ class Redirection:
         self._effects.send(replace(request.message, sequence=self._sequence, options=options), lma)
 
     def binding_acknowledgement(self, message: BindingAcknowledgement, source: IPv6Address, now: float) -> None:
-        """Take the answer of an r2LMA."""
+        """Process the answer of an r2LMA."""
         proxied = self._pending.get(message.sequence)
         if proxied is None or proxied.lma != source or not message.flags & BindingAcknowledgementFlag.P:
             self._effects.report("unmatched-acknowledgement", f"PBA {message.sequence} from {source} ignored")

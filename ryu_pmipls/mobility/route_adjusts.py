@@ -45,7 +45,7 @@ class RouteAdjusts:
         # The old MAG is unknown here; the RMS knows it (erratum E35).
         attachment = Attachment(entry.port, entry.anchor)
         options = (Timestamp(entry.registered), *_naming(entry), attachment)
-        self._tell(RouteAdjust(prefix.network_address, UNSPECIFIED, self.config.address, options=options), now)
+        self._report(RouteAdjust(prefix.network_address, UNSPECIFIED, self.config.address, options=options), now)
 
     def detached(self, entry: BindingUpdateEntry, prefix: IPv6Network, now: float) -> None:
         """Report that a mobile node no longer holds ``prefix`` here, once the LMA lets the session go."""
@@ -53,7 +53,7 @@ class RouteAdjusts:
         # however late this MAG notices that the node has gone.
         options = (Timestamp(entry.registered + 1), *_naming(entry))
         message = RouteAdjust(prefix.network_address, self.config.address, UNSPECIFIED, options=options)
-        self._tell(message, now, self.config.min_delay_before_bce_delete)
+        self._report(message, now, self.config.min_delay_before_bce_delete)
 
     def ended(self, session: BindingCacheEntry, prefix: IPv6Network, now: float) -> None:
         """Report the end of a session at this LMA, unless its MAG turns out in time to have done so.
@@ -63,17 +63,17 @@ class RouteAdjusts:
         """
         options = (Timestamp(session.registered + 1), session.identifier, Attachment(0, self.config.address))
         message = RouteAdjust(prefix.network_address, session.care_of_address, UNSPECIFIED, options=options)
-        self._tell(message, now, self.config.min_delay_before_bce_delete)
+        self._report(message, now, self.config.min_delay_before_bce_delete)
 
-    def heard(self, prefix: IPv6Address, ticks: int) -> None:
+    def drop_outdated(self, prefix: IPv6Address, ticks: int) -> None:
         """Drop a report that is outdated, because the RMS knows the state of the prefix at ``ticks`` (1/65536 s)."""
         adjustment = self._adjustments.get(prefix)
-        told = adjustment.message.option(Timestamp) if adjustment is not None else None
-        if told is not None and told.ticks <= ticks:
+        timestamp = adjustment.message.option(Timestamp) if adjustment is not None else None
+        if timestamp is not None and timestamp.ticks <= ticks:
             self._end(prefix)
 
     def route_adjust(self, message: RouteAdjust, source: IPv6Address, now: float) -> None:
-        """Take the RMS's answer, the same message, sent when the routes are in force (erratum E37)."""
+        """Process the RMS's answer, the same message, sent when the routes are in force (erratum E37)."""
         adjustment = self._adjustments.get(message.prefix)
         if source != self.config.rms:
             self._effects.report("not-from-rms", f"Route_adjust from {source} refused")
@@ -84,7 +84,7 @@ class RouteAdjusts:
         del self._adjustments[prefix]
         self._timers.cancel(self._transmit, prefix)
 
-    def _tell(self, message: RouteAdjust, now: float, delay: float = 0.0) -> None:
+    def _report(self, message: RouteAdjust, now: float, delay: float = 0.0) -> None:
         """Send the RMS a report, after ``delay``, until it answers; this replaces earlier reports about the prefix."""
         # Retransmissions never end: an RMS that is away will come back, and messages get lost.
         schedule = delays(self.config.adjust_timeout, self.config.binding_lifetime * REFRESH_AFTER)

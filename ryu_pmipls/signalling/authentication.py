@@ -57,8 +57,8 @@ class ReplayWindow:
         self._seen: set[int] = set()
         self._oldest_first: list[int] = []
 
-    def take(self, timestamp: int, now: float) -> None:
-        """Note a timestamp of 64 bits; ``AuthenticationError`` when it is out of time or a repetition."""
+    def accept(self, timestamp: int, now: float) -> None:
+        """Record a timestamp of 64 bits as seen; ``AuthenticationError`` when it is out of time or a repetition."""
         here = ntp(now)
         away = (timestamp - here + _ROUND // 2) % _ROUND - _ROUND // 2
         if abs(away) > self._width:
@@ -125,18 +125,18 @@ class SecurityAssociation:
         code = _code(key, self._peer, self._own, data[: stop - len(option.authenticator)])
         if not hmac.compare_digest(code, option.authenticator):
             raise AuthenticationError("wrong")
-        self._take(data, options, now)
+        self._check_time(data, options, now)
         end = options[-1][3] if options else fields_end
         return sealed(with_options(data[:end], (), self._code_points.vendor_id), self._peer, self._own)
 
-    def _take(self, data: bytes, options: list[tuple[int, int, int, int]], now: float) -> None:
+    def _check_time(self, data: bytes, options: list[tuple[int, int, int, int]], now: float) -> None:
         """Check the time of a message's transmission; its option must be the last, and is removed."""
         if not options or options[-1][0] != ReplayProtection.description.number:
             raise AuthenticationError("no time")
         number, _, start, stop = options.pop()
         option = parse_option(number, data, start, stop, self._code_points.vendor_id)
         assert isinstance(option, ReplayProtection)
-        self._window.take(option.timestamp, now)
+        self._window.accept(option.timestamp, now)
 
 
 def ntp(seconds: float) -> int:

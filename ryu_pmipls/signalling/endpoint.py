@@ -64,10 +64,10 @@ class Endpoint:
         nodes: tuple[Node, ...] = (profile.rms, *profile.lmas, *profile.mags)
         transports = {node.address: profile.transport_of(node) for node in nodes}
         self._sockets = self._open_sockets(transports[address])
-        self._peers = {peer.address: peer for peer in self._known(profile, transports)}
+        self._peers = {peer.address: peer for peer in self._domain_peers(profile, transports)}
         self._by_octets = {peer.octets: peer for peer in self._peers.values()}
 
-    def _known(self, profile: Profile, transports: Mapping[IPv6Address, Transport]) -> Iterator[Peer]:
+    def _domain_peers(self, profile: Profile, transports: Mapping[IPv6Address, Transport]) -> Iterator[Peer]:
         names = {node.address: node.name for node in (*profile.lmas, *profile.mags)}
         for address, wanted in transports.items():
             role = self._roles.of(address)
@@ -128,7 +128,7 @@ class Endpoint:
                 if peer is None:
                     self._refuse("unknown source", IPv6Address(source), len(together))
                     continue
-                allowed = self._rates.take(peer, len(together))
+                allowed = self._rates.acquire(peer, len(together))
                 if allowed < len(together):
                     self._refuse(f"rate limit: {peer.role.value}", f"from {peer.address}", len(together) - allowed)
                 for data in together[:allowed]:

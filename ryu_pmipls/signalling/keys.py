@@ -63,7 +63,7 @@ class KeyFile:
         self._profile = profile
         self._address = address
         self._changed = self._change_time()
-        self._keys = read(path, profile, address)
+        self._keys = load_keys(path, profile, address)
 
     def of(self, peer: IPv6Address) -> dict[int, Key]:
         """The keys now shared with a peer."""
@@ -71,7 +71,7 @@ class KeyFile:
         if changed != self._changed:
             self._changed = changed
             try:
-                self._keys = read(self._path, self._profile, self._address)
+                self._keys = load_keys(self._path, self._profile, self._address)
             except KeyFileError as error:
                 LOG.error("signalling: the keys stay as they were:\n%s", error)
             else:
@@ -85,7 +85,7 @@ class KeyFile:
             return 0
 
 
-def read(path: Path, profile: Profile, address: IPv6Address) -> Keys:
+def load_keys(path: Path, profile: Profile, address: IPv6Address) -> Keys:
     """Read the keys of the node at ``address`` from a file; ``KeyFileError`` lists all its faults."""
     try:
         if path.stat().st_mode & stat.S_IRWXO:

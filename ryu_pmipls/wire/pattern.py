@@ -1,4 +1,4 @@
-"""Fast reading, in about a microsecond, of messages that differ only in the values of some fields.
+"""Fast parsing, in about a microsecond, of messages that differ only in the values of some fields.
 
 A node sends the same message again and again, with the same options in the same order. The places of the fields in one
 parsed message hold for all that are like it: equal in every octet but those of the fields and the checksum.
@@ -26,7 +26,7 @@ _CHECKSUM = range(4, 6)
 
 
 class Pattern:
-    """Reads the fields at ``places``, two or more, from messages like ``data``, which was parsed.
+    """Parses the fields at ``places``, two or more, from messages like ``data``, which was parsed.
 
     They must be fields that may have any value: addresses, plain numbers, octets; ``ValueError`` otherwise.
     """
@@ -53,7 +53,7 @@ class Pattern:
         self._mask = int.from_bytes(mask, "big")
         self._like = int.from_bytes(data, "big") & self._mask
 
-    def read(self, data: bytes) -> tuple[Any, ...] | None:
+    def parse(self, data: bytes) -> tuple[Any, ...] | None:
         """The fields: addresses and octets as octets, numbers, None for a missing one; None if ``data`` is not alike.
 
         The checksum is not checked.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ryu_pmipls.lab import cleanup as remains
+from ryu_pmipls.lab import cleanup
 from tests.lab.tour import Shown, agrees, faults, renewed, run, shown, try_page
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -120,7 +120,7 @@ def test_commands_share_a_shell_and_see_neither_other_processes_nor_other_networ
 @pytest.mark.timeout(1300)
 def test_the_tour_prints_what_it_shows() -> None:
     """In one of two tries: on a machine that has too much else to do no LMA gets so far as to be overloaded."""
-    if remains.recorded("pm"):
+    if cleanup.recorded("pm"):
         pytest.skip("a lab with the default prefix is up, which has the CPU groups that the tour needs")
     page = ROOT / "docs" / "tour.md"
     found = try_page(page) and try_page(page)

@@ -183,7 +183,7 @@ def handoffs(profile: str | None, number: int, interval: float, names: tuple[str
     _check(load_profile(path), path)
     report.mkdir(parents=True, exist_ok=True)
     document, picture = report / "handoffs.json", report / "handoffs.png"
-    results = _read(document) if names else {}
+    results = _load_results(document) if names else {}
     for way in WAYS:
         if names and way.name not in names:
             continue
@@ -201,7 +201,7 @@ def handoffs(profile: str | None, number: int, interval: float, names: tuple[str
     console.print(f"Figures and picture: {document}, {picture}")
 
 
-def _read(document: Path) -> dict[str, list[MeasuredHandoff]]:
+def _load_results(document: Path) -> dict[str, list[MeasuredHandoff]]:
     if not document.exists():
         return {}
     found = json.loads(document.read_text(encoding="utf-8"))

@@ -62,7 +62,7 @@ class Link:
             [NODE],
             TUNNEL_MTU,
             attached=lambda node, port: self.attached.append((node, port)),
-            heard=lambda node, port: self.heard.append((node, port)),
+            reachable=lambda node, port: self.heard.append((node, port)),
             detached=lambda port: None,
             counters=self.counters,
         )

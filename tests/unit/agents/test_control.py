@@ -47,7 +47,7 @@ class FakeDriver:
     def now(self) -> float:
         return NOW
 
-    def happen(self, event: Callable[..., object], *arguments: object) -> None:
+    def dispatch(self, event: Callable[..., object], *arguments: object) -> None:
         event(*arguments, NOW)
         self.effects += self.machine.effects()
 
@@ -92,7 +92,7 @@ def mag() -> Agent:
     access: Any = FakeAccess()
 
     def attached(link_layer_address: bytes, port: int) -> None:
-        driver.happen(machine.attach, link_layer_address, port)
+        driver.dispatch(machine.attach, link_layer_address, port)
 
     return Agent(GatewayControl(PROFILE, MAG, driver, machine, access, attached), driver)
 
@@ -109,11 +109,11 @@ def attach_mn1(mag: Agent, lma: Agent) -> str:
     """Attach a mobile node and let its LMA accept it; its prefix."""
     mag.ask("/attach", {"access_port": "acc1", "identifier": MN1.identifier})
     (update,) = [effect.message for effect in mag.driver.effects if isinstance(effect, Send)]
-    lma.driver.happen(lma.driver.machine.receive, update, MAG.address)
+    lma.driver.dispatch(lma.driver.machine.receive, update, MAG.address)
     (answer,) = [effect.message for effect in lma.driver.effects if isinstance(effect, Send)]
     mag.driver.effects.clear()
     lma.driver.effects.clear()
-    mag.driver.happen(mag.driver.machine.receive, answer, LMA.address)
+    mag.driver.dispatch(mag.driver.machine.receive, answer, LMA.address)
     (prefix,) = mag.ask("/bindings")[1][0]["prefixes"]
     assert IPv6Network(prefix).subnet_of(PROFILE.home_prefix_pool)
     return prefix
@@ -145,8 +145,8 @@ class TestBoth:
         assert (health["status"], health["bindings"], health["time"]) == ("degraded", 0, NOW)
         assert health["counters"] == {"access: unknown mobile node": 7}
         for mag in PROFILE.mags:
-            lma.driver.happen(lma.driver.machine.receive, TunnelRequest(mag.address), mag.address)
-            lma.driver.happen(lma.driver.machine.tunnel_built, mag.address)
+            lma.driver.dispatch(lma.driver.machine.receive, TunnelRequest(mag.address), mag.address)
+            lma.driver.dispatch(lma.driver.machine.tunnel_built, mag.address)
         assert lma.ask("/health")[1]["status"] == "ok"
 
     def test_health_names_the_tunnels_that_are_not_up(self, lma: Agent) -> None:
@@ -166,8 +166,8 @@ class TestBoth:
         self, lma: Agent, status: CoreRouting | None, reason: str | None
     ) -> None:
         for mag in PROFILE.mags:
-            lma.driver.happen(lma.driver.machine.receive, TunnelRequest(mag.address), mag.address)
-            lma.driver.happen(lma.driver.machine.tunnel_built, mag.address)
+            lma.driver.dispatch(lma.driver.machine.receive, TunnelRequest(mag.address), mag.address)
+            lma.driver.dispatch(lma.driver.machine.tunnel_built, mag.address)
         lma.routing.status, lma.routing.cause = status, "the cause"
         _, health = lma.ask("/health")
         assert health["reasons"] == ([] if reason is None else [reason])
@@ -175,7 +175,7 @@ class TestBoth:
         assert health["downlink"] == ("unknown" if status is None else status.word)
 
     def test_tunnels_have_names(self, mag: Agent) -> None:
-        mag.driver.happen(mag.driver.machine.receive, TunnelAck(LMA.address), LMA.address)
+        mag.driver.dispatch(mag.driver.machine.receive, TunnelAck(LMA.address), LMA.address)
         assert mag.ask("/tunnels")[1] == [
             {"peer": "lma1", "address": str(LMA.address), "state": "building"},
             {"peer": "lma2", "address": str(PROFILE.lmas[1].address), "state": "idle"},
@@ -183,7 +183,7 @@ class TestBoth:
 
     def test_peers_are_what_heartbeats_tell(self, lma: Agent) -> None:
         response = Heartbeat(0, HeartbeatFlag.U | HeartbeatFlag.R, options=(RestartCounter(4),))
-        lma.driver.happen(lma.driver.machine.receive, response, MAG.address)
+        lma.driver.dispatch(lma.driver.machine.receive, response, MAG.address)
         heard, silent = lma.ask("/peers")[1]
         assert heard == {
             "peer": "mag1",

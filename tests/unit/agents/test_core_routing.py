@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ryu_pmipls.agents.bird_sessions import BirdError, CoreSession, ask, core_session
+from ryu_pmipls.agents.bird_sessions import BirdError, CoreSession, core_session, query_session
 from ryu_pmipls.agents.core_routing import CoreRoutingWatch, bird_socket, judge
 from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.wire import CoreRouting
@@ -166,7 +166,7 @@ class Bird:
     def asked(self, path: Path) -> CoreSession:
         async def run() -> CoreSession:
             async with await asyncio.start_unix_server(self.serve, path):
-                return await ask(path, GATEWAY)
+                return await query_session(path, GATEWAY)
 
         return asyncio.run(run())
 
@@ -180,7 +180,7 @@ class TestAsking:
     def test_no_socket_is_no_answer(self, tmp_path: Path) -> None:
         path = tmp_path / "bird.ctl"
         with pytest.raises(BirdError, match=f"bird does not answer at {path}: No such file or directory"):
-            asyncio.run(ask(path, GATEWAY))
+            asyncio.run(query_session(path, GATEWAY))
 
     @pytest.mark.parametrize("answers", [("HTTP/1.1 400 Bad Request\n",), (GREETING,), (GREETING, "0016 A", "")])
     def test_another_daemon_is_no_answer(self, answers: tuple[str, ...], tmp_path: Path) -> None:
@@ -214,7 +214,7 @@ class TestWatch:
                 raise said
             return said
 
-        monkeypatch.setattr("ryu_pmipls.agents.core_routing.ask", answer)
+        monkeypatch.setattr("ryu_pmipls.agents.core_routing.query_session", answer)
         monkeypatch.setattr("ryu_pmipls.agents.core_routing._INTERVAL", 0)
         node: Any = SimpleNamespace(draining=False, withheld=None)
         watch = CoreRoutingWatch(GATEWAY, tmp_path, node, node)

@@ -142,7 +142,7 @@ def test_a_message_is_answered_when_the_tunnel_stands() -> None:
 
 def test_the_timer_repeats_requests() -> None:
     async def story(node: Node) -> None:
-        node.driver.happen(node.machine.start)
+        node.driver.dispatch(node.machine.start)
         await until(lambda: len(node.endpoint.sent) >= 6)
 
     node = Node(gateway(tunnel_request_timeout=0.01))
@@ -155,7 +155,7 @@ def test_a_tunnel_that_cannot_be_built_is_asked_for_again() -> None:
     """As when the LMA dies during tunnel set-up."""
 
     async def story(node: Node) -> None:
-        node.driver.happen(node.machine.start)
+        node.driver.dispatch(node.machine.start)
         node.endpoint.arrive(TunnelAck(LMA), LMA)
         await until(lambda: node.endpoint.sent.count((TunnelRequest(MAG), LMA)) == 2)
         node.endpoint.arrive(TunnelAck(LMA), LMA)
@@ -185,8 +185,8 @@ def test_nothing_that_fails_ends_the_node(caplog: pytest.LogCaptureFixture) -> N
         raise ZeroDivisionError("what nobody thought of")
 
     async def story(node: Node) -> None:
-        node.driver.happen(broken)
-        node.driver.happen(node.machine.attach, PROFILE.mobile_nodes[0].link_layer_address, 1)
+        node.driver.dispatch(broken)
+        node.driver.dispatch(node.machine.attach, PROFILE.mobile_nodes[0].link_layer_address, 1)
         node.endpoint.arrive(TunnelAck(LMA), LMA)
         await until(lambda: node.tunnels.calls)
 
@@ -224,7 +224,7 @@ def test_effects_go_where_they_belong() -> None:
     lma = anchor()
 
     async def story(node: Node) -> None:
-        node.driver.happen(node.machine.attach, mobile_node.link_layer_address, 7)
+        node.driver.dispatch(node.machine.attach, mobile_node.link_layer_address, 7)
         ((update, destination),) = node.endpoint.sent
         assert destination == LMA
         now = node.driver.clock.now()
@@ -244,7 +244,7 @@ def test_effects_go_where_they_belong() -> None:
 def test_reports_are_counted_and_logged_within_limits(caplog: pytest.LogCaptureFixture) -> None:
     async def story(node: Node) -> None:
         for number in range(100):
-            node.driver.happen(node.machine.attach, bytes([2, 0, 0, 0, 9, number]), 1)
+            node.driver.dispatch(node.machine.attach, bytes([2, 0, 0, 0, 9, number]), 1)
 
     node = Node(gateway())
     with caplog.at_level(logging.INFO):

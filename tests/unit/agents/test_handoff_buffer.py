@@ -40,30 +40,30 @@ def buffer(counters):
 @pytest.mark.parametrize("effect", [AWAY, HERE])
 def test_packets_are_kept_in_order_until_the_mobile_node_is_found(buffer, effect):
     frames = [frame(number) for number in range(3)]
-    assert [buffer.take(each, 10.0) for each in frames] == [False] * 3
-    assert not buffer.take(frame(prefix=OTHER), 10.0)
+    assert [buffer.enqueue(each, 10.0) for each in frames] == [False] * 3
+    assert not buffer.enqueue(frame(prefix=OTHER), 10.0)
     assert buffer.forward(effect, 10.1) == frames
     assert buffer.forward(effect, 10.1) == []
 
 
 def test_what_comes_for_a_node_that_has_gone_is_sent_on_at_once_for_a_while(buffer):
     assert buffer.forward(AWAY, 10.0) == []
-    assert buffer.take(frame(), 10.1)
-    assert not buffer.take(frame(prefix=OTHER), 10.1)
-    assert not buffer.take(frame(), 10.0 + KEEPING_TIME)
+    assert buffer.enqueue(frame(), 10.1)
+    assert not buffer.enqueue(frame(prefix=OTHER), 10.1)
+    assert not buffer.enqueue(frame(), 10.0 + KEEPING_TIME)
 
 
 def test_a_node_that_comes_back_and_goes_again_finds_what_came_meanwhile(buffer):
     """A-B-A-B within the time for which packets are sent on."""
     buffer.forward(AWAY, 10.0)
     buffer.forward(HERE, 10.2)
-    assert not buffer.take(frame(1), 10.4)
+    assert not buffer.enqueue(frame(1), 10.4)
     assert buffer.forward(AWAY, 10.5) == [frame(1)]
 
 
 def test_nothing_is_kept_for_ever(buffer, counters):
-    buffer.take(frame(1), 10.0)
-    buffer.take(frame(2), 10.0 + KEEPING_TIME / 2)
+    buffer.enqueue(frame(1), 10.0)
+    buffer.enqueue(frame(2), 10.0 + KEEPING_TIME / 2)
     buffer.expire(10.0 + KEEPING_TIME / 2)
     assert not counters["handoff: nothing heard of the mobile node"]
     buffer.expire(10.0 + KEEPING_TIME)
@@ -73,15 +73,15 @@ def test_nothing_is_kept_for_ever(buffer, counters):
 
 def test_each_mobile_node_has_its_share_and_no_more(buffer, counters):
     for number in range(5):
-        buffer.take(frame(number), 10.0)
-    buffer.take(frame(prefix=OTHER), 10.0)
+        buffer.enqueue(frame(number), 10.0)
+    buffer.enqueue(frame(prefix=OTHER), 10.0)
     assert counters == {"handoff: kept": 4, "handoff: no room": 2}
     assert buffer.forward(AWAY, 10.1) == [frame(number) for number in range(3)]
 
 
 def test_a_buffer_of_none_keeps_none(counters):
     buffer = HandoffBuffer(0, counters)
-    assert not buffer.take(frame(), 10.0)
+    assert not buffer.enqueue(frame(), 10.0)
     assert buffer.forward(AWAY, 10.1) == []
 
 
@@ -104,7 +104,7 @@ def test_every_packet_is_sent_on_once_or_accounted_for(events):
             if event[0] == "take":
                 taken += 1
                 each = frame(taken, IPv6Address(int(PREFIX) + (event[1] << 64)))
-                if buffer.take(each, now):
+                if buffer.enqueue(each, now):
                     sent.append(each)
             elif event[0] == "forward":
                 sent += buffer.forward(Forward(IPv6Address(int(PREFIX) + (event[1] << 64)), event[2]), now)
@@ -119,5 +119,5 @@ def test_every_packet_is_sent_on_once_or_accounted_for(events):
 @given(st.binary(max_size=100))
 def test_any_octets_are_taken(octets):
     buffer = HandoffBuffer(3, Counter())
-    buffer.take(octets, 10.0)
+    buffer.enqueue(octets, 10.0)
     buffer.expire(10.0 + KEEPING_TIME)

@@ -24,15 +24,15 @@ def test_an_unreadable_counter_begins_anew(tmp_path: Path, content: str) -> None
 def test_leases_outlive_a_restart(tmp_path: Path) -> None:
     file = LeaseFile(tmp_path)
     for lease in (Lease(ONE, b"a@x"), Lease(TWO, b"\xff@y"), Lease(ONE, b""), Lease(ONE, b"c@z")):
-        file.note(lease)
+        file.record(lease)
     assert LeaseFile(tmp_path).leases == {TWO: b"\xff@y", ONE: b"c@z"}
     assert len((tmp_path / "leases").read_text().splitlines()) == 2
 
 
 def test_what_was_cut_short_was_told_to_nobody(tmp_path: Path) -> None:
     file = LeaseFile(tmp_path)
-    file.note(Lease(ONE, b"a@x"))
-    file.note(Lease(TWO, b"b@x"))
+    file.record(Lease(ONE, b"a@x"))
+    file.record(Lease(TWO, b"b@x"))
     whole = (tmp_path / "leases").read_bytes()
     for length in range(len(whole)):
         (tmp_path / "leases").write_bytes(whole[:length])

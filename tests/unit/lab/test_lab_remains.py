@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from ryu_pmipls.cli.lab_commands import lab
 from ryu_pmipls.domain.profile import find_profile, load_profile
-from ryu_pmipls.lab import cleanup as remains
+from ryu_pmipls.lab import cleanup
 from ryu_pmipls.lab.lab import Lab
 from ryu_pmipls.lab.lab_error import LabError
 
@@ -16,22 +16,22 @@ from ryu_pmipls.lab.lab_error import LabError
 @pytest.fixture
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     directory = tmp_path / "state"
-    monkeypatch.setattr(remains, "STATE", directory)
+    monkeypatch.setattr(cleanup, "STATE", directory)
     return directory
 
 
 def test_of_several_who_claim_a_prefix_only_one_succeeds(state: Path) -> None:
     def claim(_number: int) -> bool:
         try:
-            remains.record("zz", remains.Remains())
+            cleanup.record("zz", cleanup.LabObjects())
         except LabError:
             return False
         return True
 
     with ThreadPoolExecutor(8) as pool:
         assert sum(pool.map(claim, range(8))) == 1
-    assert remains.prefixes() == ["zz"]
-    assert remains.recorded("zz")
+    assert cleanup.prefixes() == ["zz"]
+    assert cleanup.recorded("zz")
 
 
 @pytest.mark.parametrize("content", ["", '{"namespaces": ["zz-a"], "host_ports": ["zz-rms"], "cpu_groups": []}'])
@@ -41,36 +41,36 @@ def test_removal_takes_whatever_an_interrupted_set_up_left(state: Path, content:
     (directory / "mag1" / "conf.db").write_text("x")
     (directory / "profile.yaml").write_text("x")
     (directory / "lab.json").write_text(content)
-    remains.remove("zz")
+    cleanup.remove("zz")
     assert not state.exists()
-    remains.remove("zz")
+    cleanup.remove("zz")
 
 
 def test_without_a_record_nothing_is_removed_but_an_empty_directory(state: Path) -> None:
     (state / "zy" / "rms").mkdir(parents=True)
     (state / "zz").mkdir()
-    remains.remove("zy")
-    remains.remove("zz")
+    cleanup.remove("zy")
+    cleanup.remove("zz")
     assert [path.name for path in state.iterdir()] == ["zy"]
     assert (state / "zy" / "rms").exists()
 
 
 def test_other_labs_stay(state: Path) -> None:
-    remains.record("zy", remains.Remains())
-    remains.record("zz", remains.Remains())
-    remains.remove("zz")
-    assert remains.prefixes() == ["zy"]
+    cleanup.record("zy", cleanup.LabObjects())
+    cleanup.record("zz", cleanup.LabObjects())
+    cleanup.remove("zz")
+    assert cleanup.prefixes() == ["zy"]
 
 
 def test_a_lab_is_found_by_its_prefix_or_when_it_is_the_only_one(state: Path) -> None:
     with pytest.raises(LabError, match="no lab is up; 'pmipls lab up'"):
         Lab.find()
-    remains.record("pm", remains.Remains())
+    cleanup.record("pm", cleanup.LabObjects())
     with pytest.raises(LabError, match="interrupted"):
         Lab.find()
     (state / "pm" / "profile.yaml").write_text(find_profile("two-lma").read_text())
     assert Lab.find().profile == load_profile("two-lma")
-    remains.record("zz", remains.Remains())
+    cleanup.record("zz", cleanup.LabObjects())
     with pytest.raises(LabError, match="--prefix; allowed: pm, zz"):
         Lab.find()
     with pytest.raises(LabError, match="no lab has the prefix 'pn'; allowed: pm, zz"):
@@ -90,10 +90,10 @@ def test_down_without_a_lab_is_no_error(state: Path) -> None:
 
 
 def test_down_of_one_of_several_labs_needs_its_prefix(state: Path) -> None:
-    remains.record("zy", remains.Remains())
-    remains.record("zz", remains.Remains())
+    cleanup.record("zy", cleanup.LabObjects())
+    cleanup.record("zz", cleanup.LabObjects())
     result = CliRunner().invoke(lab, ["down"])
     assert result.exit_code == 2
     assert "--prefix; allowed: zy, zz" in result.output
     assert CliRunner().invoke(lab, ["down", "--prefix", "zy"]).exit_code == 0
-    assert remains.prefixes() == ["zz"]
+    assert cleanup.prefixes() == ["zz"]

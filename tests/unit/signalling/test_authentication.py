@@ -160,7 +160,7 @@ def test_the_window_takes_nothing_twice_with_bounded_memory(ticks: list[int], ca
         stamp = ntp(NOW) + tick
         newest = sorted(taken)[-capacity:]
         try:
-            window.take(stamp % 2**64, NOW)
+            window.accept(stamp % 2**64, NOW)
         except AuthenticationError as error:
             assert error.reason == "replayed"
             assert stamp in taken or (len(newest) == capacity and stamp <= newest[0])

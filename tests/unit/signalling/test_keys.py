@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from ryu_pmipls.cli import main
 from ryu_pmipls.domain.profile import load_profile
-from ryu_pmipls.signalling.keys import Key, KeyFile, KeyFileError, generate, read
+from ryu_pmipls.signalling.keys import Key, KeyFile, KeyFileError, generate, load_keys
 
 PROFILE = load_profile("two-lma")
 RMS = PROFILE.rms.address
@@ -29,7 +29,7 @@ def written(tmp_path: Path, *lines: str, mode: int = 0o600) -> Path:
 
 def faults(path: Path) -> list[str]:
     with pytest.raises(KeyFileError) as error:
-        read(path, PROFILE, MAG)
+        load_keys(path, PROFILE, MAG)
     assert SECRET not in str(error.value)
     return str(error.value).splitlines()
 
@@ -38,7 +38,7 @@ def test_the_command_makes_a_key_for_every_pair_that_talks(tmp_path: Path) -> No
     output = CliRunner().invoke(main, ["keys", "two-lma"]).output
     path = written(tmp_path, output)
     nodes = (RMS, LMA, LMA2, MAG, MAG2)
-    found = {node: read(path, PROFILE, node) for node in nodes}
+    found = {node: load_keys(path, PROFILE, node) for node in nodes}
     for one in nodes:
         assert found[one].keys() == {*nodes} - ({MAG, MAG2} if one in (MAG, MAG2) else {one})
         for other, keys in found[one].items():
@@ -50,10 +50,10 @@ def test_the_command_makes_a_key_for_every_pair_that_talks(tmp_path: Path) -> No
 def test_a_node_needs_its_own_lines_only(tmp_path: Path) -> None:
     lines = [line for line in generate(PROFILE) if "mag1" in line]
     path = written(tmp_path, "# of mag1", "", *lines, mode=0o640)
-    assert read(path, PROFILE, MAG).keys() == {RMS, LMA, LMA2}
+    assert load_keys(path, PROFILE, MAG).keys() == {RMS, LMA, LMA2}
     missing = ["lma1 and lma2", "lma1 and mag2", "rms and lma1"]
     with pytest.raises(KeyFileError) as error:
-        read(path, PROFILE, LMA)
+        load_keys(path, PROFILE, LMA)
     for pair in missing:
         assert any(
             pair in line or " and ".join(reversed(pair.split(" and "))) in line

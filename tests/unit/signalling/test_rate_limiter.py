@@ -25,7 +25,7 @@ def test_many_tokens_are_as_many_as_one_after_the_other(takes: list[tuple[int, i
     one, many = (RateLimiter(burst=burst, interval=8.0, clock=lambda: now) for _ in range(2))
     for pause, wanted in takes:
         now += pause / 8
-        assert many.take("a", wanted) == sum(one.passes("a") for _ in range(wanted))
+        assert many.acquire("a", wanted) == sum(one.passes("a") for _ in range(wanted))
 
 
 @given(st.lists(st.integers(0, 40), max_size=60), st.integers(1, 8))

@@ -63,7 +63,7 @@ def values(data):
 @given(MESSAGES)
 def test_a_pattern_reads_the_message_that_it_was_made_of(message):
     data = build(message, MAG, RMS)
-    assert Pattern(data, CODE_POINTS, PLACES).read(data) == values(data)
+    assert Pattern(data, CODE_POINTS, PLACES).parse(data) == values(data)
 
 
 @settings(deadline=None)
@@ -75,7 +75,7 @@ def test_a_pattern_reads_what_parsing_finds_or_nothing(message, chance):
     positions = st.integers(0, len(data) - 1)
     changes = chance.draw(st.dictionaries(positions, st.integers(0, 255), max_size=3))
     changed = bytes(changes.get(position, octet) for position, octet in enumerate(data))
-    found = pattern.read(changed)
+    found = pattern.parse(changed)
     if found is None:
         assert changed != data
         return
@@ -93,13 +93,13 @@ def test_other_values_are_read_by_the_same_pattern(message, address, ticks):
     first = next(index for index, option in enumerate(message.options) if isinstance(option, Timestamp))
     options = tuple(Timestamp(ticks) if index == first else each for index, each in enumerate(message.options))
     other = build(RouteAdjust(address, MAG, address, options), MAG, RMS)
-    assert Pattern(data, CODE_POINTS, PLACES).read(other) == values(other)
+    assert Pattern(data, CODE_POINTS, PLACES).parse(other) == values(other)
 
 
 @given(MESSAGES, st.binary(max_size=200))
 def test_octets_of_any_kind_are_no_trouble(message, data):
     pattern = Pattern(build(message, MAG, RMS), CODE_POINTS, PLACES)
-    if pattern.read(data) is not None:
+    if pattern.parse(data) is not None:
         parse(data[:4] + _checksum(data[:4] + b"\0\0" + data[6:]) + data[6:], MAG, RMS)
 
 

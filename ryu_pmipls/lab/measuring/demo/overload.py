@@ -58,7 +58,7 @@ def overload(stage: Stage) -> None:
     transfer = flows[-1]
     parts["alone"] = _leave_alone(stage, transfer.mobile_node)
     results.append(transfer.stop())
-    stage.note_goodput(results)
+    stage.add_goodput(results)
     _judge_overload(stage, decision, overloaded_at)
     _judge_uplink(stage, decision, before, after)
     shares = measure(results, parts)

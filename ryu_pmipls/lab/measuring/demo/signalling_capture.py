@@ -33,7 +33,7 @@ class Capture:
         """End the capture, and have tshark judge the captured frames."""
         self._process.terminate()
         self._process.wait(10)
-        frames = self._read()
+        frames = self._dissect()
         types = Counter(frame[0] or "none" for frame in frames)
         faulty = [frame for frame in frames if not frame[0] or any(frame[1:])]
         stage.report.figures["capture"] = {"frames": len(frames), "by_type": dict(types), "faulty": len(faulty)}
@@ -44,7 +44,7 @@ class Capture:
             "tshark takes every message for a valid Mobility Header; PBU, PBA and the draft's are among them",
         )
 
-    def _read(self) -> list[list[str]]:
+    def _dissect(self) -> list[list[str]]:
         """Type of each frame's Mobility Header, and the faults that tshark finds in the frame."""
         argv = ["tshark", "-r", str(self.file), "-T", "fields", "-E", "separator=/t"]
         argv += ["-e", "mip6.mhtype", "-e", "_ws.malformed", "-e", "_ws.expert.message"]

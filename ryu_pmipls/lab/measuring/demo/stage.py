@@ -71,7 +71,7 @@ class Stage:
         """Add a mark to the picture; ``when`` is seconds since 1970."""
         self.report.events.append(PictureMark(when, text))
 
-    def note_goodput(self, results: Sequence[FlowResult]) -> None:
+    def add_goodput(self, results: Sequence[FlowResult]) -> None:
         """Add the goodput of flows to the picture."""
         for result in results:
             self.report.goodput[result.name] = [

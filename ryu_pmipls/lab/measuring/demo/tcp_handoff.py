@@ -34,7 +34,7 @@ def hand_off(stage: Stage) -> None:
     time.sleep(5.0)
     alive = flow.running()
     seen, result = probe.stop(), flow.stop()
-    stage.note_goodput([result])
+    stage.add_goodput([result])
     gap = seen.gap_at(change.joined)
     protocol = _protocol_part(stage, node, target, change.started)
     later = result.goodput(change.joined + 1)

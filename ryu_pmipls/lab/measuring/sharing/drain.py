@@ -16,7 +16,7 @@ _TCP_RATE = 20.0  # Mbit/s
 
 
 def measure(testbed: Testbed) -> Figures:
-    testbed.let_lmas_run()
+    testbed.raise_lma_quotas()
     lma = testbed.profile.lmas[0].name
     nodes = testbed.three_through(lma)
     node = nodes[0]
@@ -40,7 +40,7 @@ def measure(testbed: Testbed) -> Figures:
         "timeouts": timeouts,
         "error": result.error,
     }
-    testbed.tell(figures)
+    testbed.show(figures)
     return figures
 
 

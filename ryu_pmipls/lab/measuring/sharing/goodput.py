@@ -60,7 +60,7 @@ def _shared(testbed: Testbed, nodes: Sequence[str], policy: str) -> Figures:
         with ThreadPoolExecutor(len(flows) + len(streams)) as pool:
             results = list(pool.map(Flow.stop, (*flows, *streams)))
     figures = _figures(results, begin, end)
-    testbed.tell(figures)
+    testbed.show(figures)
     return figures | {"moves": moves, "cpu": cpu}
 
 

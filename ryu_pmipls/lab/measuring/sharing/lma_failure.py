@@ -13,7 +13,7 @@ from ryu_pmipls.lab.probe import Probe
 
 
 def measure(testbed: Testbed, *, rms: bool) -> Figures:
-    testbed.let_lmas_run()
+    testbed.raise_lma_quotas()
     lma = testbed.profile.lmas[0].name
     nodes = testbed.three_through(lma)
     if not rms:
@@ -29,7 +29,7 @@ def measure(testbed: Testbed, *, rms: bool) -> Figures:
         testbed.lab.start_rms()
         testbed.expect("the death", lambda: testbed.incident("died", killed))
     figures["return"] = _return(testbed, lma, nodes)
-    testbed.tell(figures)
+    testbed.show(figures)
     return figures
 
 

@@ -12,7 +12,7 @@ _PAUSE = 1.5  # seconds before, between and after them
 
 
 def measure(testbed: Testbed) -> Figures:
-    testbed.let_lmas_run()
+    testbed.raise_lma_quotas()
     one, other = (lma.name for lma in testbed.profile.lmas[:2])
     node, mag = testbed.profile.mobile_nodes[0].name, testbed.profile.mags[0].name
     testbed.attach({node: mag})

@@ -39,7 +39,7 @@ class Testbed:
         """Send the RMS a command; returns its answer."""
         return send(self._url, resource, document)
 
-    def tell(self, figures: Figures) -> None:
+    def show(self, figures: Figures) -> None:
         """Show intermediate figures."""
         self._console.print(f"  {figures}")
 
@@ -89,7 +89,7 @@ class Testbed:
         time.sleep(2)
         return one, other, third
 
-    def let_lmas_run(self) -> None:
+    def raise_lma_quotas(self) -> None:
         """Raise the LMAs' quotas, so that they can carry 10 000 packets per second."""
         for lma in self.profile.lmas:
             CpuGroup(cpu_group(self.lab.plan.prefix, lma.name)).create(1.0)
