@@ -34,7 +34,7 @@ from ryu_pmipls.controller.ryu import (
     CONFIGURATION,
     DEAD_DISPATCHER,
     MAIN_DISPATCHER,
-    WSGIServer,
+    RestServer,
     error_name,
     hub,
     ofp_event,
@@ -51,6 +51,7 @@ from ryu_pmipls.controller.switches.switch import Switch
 from ryu_pmipls.controller.watched_store import WatchedStore
 from ryu_pmipls.domain.profile import Profile, ProfileError, load_profile
 from ryu_pmipls.http.application import RestApplication
+from ryu_pmipls.log_format import format_log
 from ryu_pmipls.signalling import Endpoint, Peer, Role
 from ryu_pmipls.wire import CoreGateway, LoadInfo, RouteAdjust
 
@@ -88,6 +89,7 @@ def _configure() -> Profile:
     return profile
 
 
+format_log()
 PROFILE = _configure()
 Connection.install()
 
@@ -132,7 +134,7 @@ class RouteManagementServer(PromptApp):
         super().start()
         # Ryu itself would start only a WSGI application of its own class.
         loops = self._receive, self.routes.keep_stored, self._watch, self._poll_statistics, self._evaluate
-        for loop in (WSGIServer(self.rest), self.failures.watch, self.operator.watch, self.health.watch, *loops):
+        for loop in (RestServer(self.rest), self.failures.watch, self.operator.watch, self.health.watch, *loops):
             self.threads.append(hub.spawn(loop))
         self.recovery.ask_mags(self.retransmission, self.clock.now())
         # The present objects stay: the collector need not visit them again and again. And next to none of the objects

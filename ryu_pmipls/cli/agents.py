@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import re
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -22,6 +21,7 @@ from ryu_pmipls.agents.api_client import request
 from ryu_pmipls.agents.core_routing import bird_socket
 from ryu_pmipls.agents.cpu import GroupCpu, HostCpu
 from ryu_pmipls.domain.profile import load_profile
+from ryu_pmipls.log_format import start_log
 
 Node = TypeVar("Node")
 
@@ -124,7 +124,7 @@ def _find(nodes: Callable[[str], Node], name: str) -> Node:
 
 
 def _run(serve: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    start_log()
     try:
         asyncio.run(serve())
     except PermissionError as error:

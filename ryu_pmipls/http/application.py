@@ -11,6 +11,7 @@ import logging
 import re
 from collections.abc import Callable, Iterable
 from typing import Any
+from urllib.parse import quote
 
 from webob import Request, Response
 
@@ -51,8 +52,10 @@ class RestApplication:
         return self._paths.setdefault(path, (re.compile(pattern), {}))[1]
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        response: Iterable[bytes] = self._respond(environ)(environ, start_response)
-        return response
+        response = self._respond(environ)
+        _log(environ, response.status_code)
+        answer: Iterable[bytes] = response(environ, start_response)
+        return answer
 
     def _respond(self, environ: dict[str, Any]) -> Response:
         request = Request(environ)
@@ -70,6 +73,13 @@ class RestApplication:
                 return response
             return _answer(request, methods[request.method], match.groupdict())
         return error(404, f"there is no {path}", resources=[*self._paths])
+
+
+def _log(environ: dict[str, Any], status: int) -> None:
+    """Log a request: at INFO if it may have changed something, or failed, else at DEBUG."""
+    method, path = environ["REQUEST_METHOD"], quote(environ["PATH_INFO"].encode("latin-1"))
+    level = logging.DEBUG if method in ("GET", "HEAD") and status < 400 else logging.INFO
+    LOG.log(level, "%s %s from %s: status %d", method, path, environ.get("REMOTE_ADDR", "this host"), status)
 
 
 def _answer(request: Request, method: Callable[..., Any], parts: dict[str, str]) -> Response:

@@ -35,6 +35,7 @@ from ryu_pmipls.wire import (
     TunnelStatus,
 )
 from ryu_pmipls.wire.codepoints import BindingStatus, BindingUpdateFlag, TunnelStatusCode
+from ryu_pmipls.wire.printable import printable
 
 
 class LocalMobilityAnchor(Machine):
@@ -253,7 +254,7 @@ class LocalMobilityAnchor(Machine):
         self._send(request.refusal(status, sequence, timestamp), request.source)
         self._report(
             "registration-refused",
-            f"{request.identifier.identifier!r} from {request.source}: {status.name}",
+            f"{printable(request.identifier.identifier)} from {request.source}: {status.name}",
             status=int(status),
             identifier=request.identifier.identifier,
         )
@@ -364,7 +365,7 @@ class LocalMobilityAnchor(Machine):
         prefixes = ", ".join(map(str, entry.prefixes))
         self._report(
             kind,
-            f"{entry.identifier.identifier!r}: {prefixes} at {entry.care_of_address}",
+            f"{printable(entry.identifier.identifier)}: {prefixes} at {entry.care_of_address}",
             identifier=entry.identifier.identifier,
             prefixes=entry.prefixes,
             mag=entry.care_of_address,

@@ -39,6 +39,7 @@ from ryu_pmipls.wire import (
     TunnelStatus,
 )
 from ryu_pmipls.wire.codepoints import BindingStatus, HandoffType, TunnelStatusCode
+from ryu_pmipls.wire.printable import printable
 
 #: The longest wait between two Tnl_request, in seconds.
 MAX_TUNNEL_REQUEST_TIMEOUT = 32.0
@@ -142,7 +143,7 @@ class MobileAccessGateway(Machine):
             self._report("unknown-mobile-node", f"{link_layer_address.hex(':')} on port {port} gets nothing", port=port)
             return
         if not policy.enabled or link_layer_address in self._barred:
-            self._report("barred-mobile-node", f"{policy.identifier!r} on port {port} gets nothing", port=port)
+            self._report("barred-mobile-node", f"{printable(policy.identifier)} on port {port} gets nothing", port=port)
             return
         entry = self._entries.get(link_layer_address)
         if entry is None or entry.state is BindingState.DEREGISTERING:
@@ -178,7 +179,7 @@ class MobileAccessGateway(Machine):
 
     def _unreachable(self, entry: BindingUpdateEntry, now: float) -> None:
         identifier = entry.policy.identifier
-        self._report("unreachable", f"{identifier!r} on port {entry.port} does not answer", identifier=identifier)
+        self._report("unreachable", f"{entry.name} on port {entry.port} does not answer", identifier=identifier)
         self._deregister(entry, now, link_is_up=True)
 
     def _deregister(self, entry: BindingUpdateEntry, now: float, link_is_up: bool) -> None:
@@ -245,7 +246,7 @@ class MobileAccessGateway(Machine):
         )
         expires = request.sent + message.lifetime * LIFETIME_UNIT
         if not granted or expires <= now:
-            self._report("empty-acceptance", f"{entry.policy.identifier!r}: accepted without a prefix or lifetime")
+            self._report("empty-acceptance", f"{entry.name}: accepted without a prefix or lifetime")
             self._give_up(entry, now)
             return
         lost = tuple(prefix for prefix in entry.prefixes if prefix not in granted)
@@ -265,7 +266,7 @@ class MobileAccessGateway(Machine):
         self._advertising.announce(entry, now, withdrawn=lost)
         for prefix in new:
             self._routes.attached(entry, prefix, now)
-            self._report("attached", f"{entry.policy.identifier!r} on port {entry.port}: {prefix}", prefix=prefix)
+            self._report("attached", f"{entry.name} on port {entry.port}: {prefix}", prefix=prefix)
 
     def _route_adjust(self, message: RouteAdjust, source: IPv6Address, now: float) -> None:
         """Take the RMS's answer to a report, or a node's new place, or a request for all reports (prefix ``::``).
@@ -299,16 +300,16 @@ class MobileAccessGateway(Machine):
             return
         if request.redirectable and isinstance(redirect.address, IPv6Address) and self._tunnels.is_up(redirect.address):
             entry.anchor = redirect.address
-            self._report("redirected", f"{entry.policy.identifier!r} to {entry.anchor}", lma=entry.anchor)
+            self._report("redirected", f"{entry.name} to {entry.anchor}", lma=entry.anchor)
         else:
-            text = f"{entry.policy.identifier!r}: redirection to {redirect.address} ignored"
+            text = f"{entry.name}: redirection to {redirect.address} ignored"
             self._report("redirection-ignored", text, lma=redirect.address)
 
     def _refused(
         self, entry: BindingUpdateEntry, request: PendingRegistration, message: BindingAcknowledgement, now: float
     ) -> None:
         identifier, status = entry.policy.identifier, message.status
-        self._report("registration-refused", f"{identifier!r}: status {status}", status=status, identifier=identifier)
+        self._report("registration-refused", f"{entry.name}: status {status}", status=status, identifier=identifier)
         reaction = reaction_to(status)
         if reaction is Reaction.SYNCHRONISE:
             self._synchronise(entry.anchor, message.option(Timestamp), now)
@@ -356,7 +357,7 @@ class MobileAccessGateway(Machine):
         self._last_revocations[source] = message, answer
         self._send(answer, source)
         for entry in judgement.entries:
-            self._report("revoked", f"{entry.policy.identifier!r} by {source}", identifier=entry.policy.identifier)
+            self._report("revoked", f"{entry.name} by {source}", identifier=entry.policy.identifier)
             if message.trigger == RevocationTrigger.PER_PEER_POLICY and entry.state is not BindingState.DEREGISTERING:
                 # The LMA gives up all its sessions; the mobile node is still here.
                 self._move_on(entry, now)
@@ -365,7 +366,7 @@ class MobileAccessGateway(Machine):
 
     def _expire(self, entry: BindingUpdateEntry, now: float) -> None:
         """Start over after missing answers: the LMA has forgotten the session, and may give the prefixes away."""
-        self._report("binding-expired", f"{entry.policy.identifier!r}", identifier=entry.policy.identifier)
+        self._report("binding-expired", entry.name, identifier=entry.policy.identifier)
         self._start_over(entry, now)
 
     def _start_over(self, entry: BindingUpdateEntry, now: float) -> None:

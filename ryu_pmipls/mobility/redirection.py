@@ -30,6 +30,7 @@ from ryu_pmipls.wire import (
     RouteAdjust,
 )
 from ryu_pmipls.wire.codepoints import BindingAcknowledgementFlag, BindingStatus
+from ryu_pmipls.wire.printable import printable
 
 #: Seconds beyond MaxDelayBeforeNewBCEAssign, which an r2LMA may wait itself, until it counts as silent.
 PATIENCE = 0.5
@@ -161,7 +162,7 @@ class Redirection:
         )
         if message.status < BindingStatus.REASON_UNSPECIFIED and request.message.lifetime > 0:
             options += (Redirect(RedirectFlag.K, source),)
-            text = f"{request.identifier.identifier!r} is at {source}"
+            text = f"{printable(request.identifier.identifier)} is at {source}"
             self._effects.report("redirected", text, identifier=request.identifier.identifier, lma=source)
         answer = replace(message, sequence=request.message.sequence, options=options)
         self._effects.send(answer, request.source)
@@ -175,7 +176,7 @@ class Redirection:
     def _not_taken(self, proxied: Proxied, status: BindingStatus, now: float) -> None:
         identifier = proxied.request.identifier
         self._elsewhere.pop(identifier, None)
-        text = f"{proxied.lma} does not take {identifier.identifier!r}: {status.name}"
+        text = f"{proxied.lma} does not take {printable(identifier.identifier)}: {status.name}"
         self._effects.report("redirection-failed", text, identifier=identifier.identifier, lma=proxied.lma)
         self._refused(proxied.request, status, now)
 

@@ -8,6 +8,7 @@ from enum import Enum, auto
 from ipaddress import IPv6Address, IPv6Network
 
 from ryu_pmipls.mobility.config import MobileNodePolicy
+from ryu_pmipls.wire.printable import printable
 
 #: The part of its lifetime after which a binding is refreshed; the rest is for retransmissions.
 REFRESH_AFTER = 0.75
@@ -61,6 +62,11 @@ class BindingUpdateEntry:
 
     def __post_init__(self) -> None:
         self.anchor = self.policy.anchor
+
+    @property
+    def name(self) -> str:
+        """The mobile node's identifier, for people."""
+        return printable(self.policy.identifier)
 
     @property
     def state(self) -> BindingState:

@@ -326,7 +326,7 @@ def test_a_node_that_has_left_a_link_that_is_up_is_missed(lab: Lab) -> None:
     assert {"name": port, "up": True}.items() <= next(
         each for each in ask(lab, "access-ports") if each["name"] == port
     ).items()
-    assert "unreachable: b'mn1@example.net'" in lab.log("mag1").read_text()
+    assert "unreachable: mn1@example.net" in lab.log("mag1").read_text()
     eventually(lambda: entry(lab, "mn1", "lma1") is None, "the end of the session")
     eventually(lambda: binding(lab, "mn1") is None, "the end of its routes")
 

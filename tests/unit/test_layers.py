@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PURE = {"wire", "mobility", "loadsharing", "controller.bindings"}
 #: What any process may use.
-SHARED = {"wire", "domain", "signalling", "http", "clock", "rate_limiter"}
+SHARED = {"wire", "domain", "signalling", "http", "clock", "log_format", "rate_limiter"}
 CONTROLLER = {f"controller.{part}" for part in ("bindings", "fast", "ryu", "store", "switches")}
 #: Layer -> the layers of the project that it may import. A layer is a folder or a module of ryu_pmipls, a folder of its
 #: controller, or ovs_setup.
@@ -19,6 +19,7 @@ ALLOWED: dict[str, set[str]] = {
     "clock": set(),
     "startup": set(),
     "rate_limiter": set(),
+    "log_format": set(),
     "wire": set(),
     "mobility": {"wire"},
     "loadsharing": {"wire"},

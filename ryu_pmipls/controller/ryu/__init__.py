@@ -10,6 +10,7 @@ from functools import cache
 from struct import Struct
 from typing import Any, NamedTuple, TypeVar
 
+from eventlet import wsgi
 from ryu import cfg
 from ryu.app.wsgi import WSGIServer
 from ryu.controller import ofp_event
@@ -22,6 +23,13 @@ T = TypeVar("T")
 
 #: Ryu's configuration: command line and file take precedence over ``CONFIGURATION.set_default``.
 CONFIGURATION = cfg.CONF
+
+
+class RestServer(WSGIServer):  # type: ignore[misc]
+    """Ryu's HTTP server without a log of accesses: the application that it serves has its own."""
+
+    def serve_forever(self) -> None:
+        wsgi.server(self.server, self.handle, hub.LoggingWrapper(), log_output=False)
 
 
 @cache
@@ -126,8 +134,8 @@ __all__ = [
     "MAIN_DISPATCHER",
     "InterruptionError",
     "ProtocolDesc",
+    "RestServer",
     "ToldEntry",
-    "WSGIServer",
     "error_name",
     "hub",
     "in_turns",

@@ -1,4 +1,5 @@
 import json
+import logging
 
 import pytest
 from webob import Request
@@ -101,3 +102,21 @@ def test_a_fault_of_ours_shows_no_traceback(application):
 def test_a_path_that_is_not_utf8_gets_a_json_400(application):
     status, _ = ask(application, "/v1/%ff")
     assert status == 400
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "level"),
+    [
+        ("/v1/health", "GET", logging.DEBUG),
+        ("/v1/health", "POST", logging.INFO),
+        ("/v1/lmas/lma9", "GET", logging.INFO),
+        ("/v1/\n", "GET", logging.INFO),
+        ("/v1/%ff", "GET", logging.INFO),
+    ],
+)
+def test_accesses_are_logged_at_debug_but_changes_and_errors_at_info(application, caplog, path, method, level):
+    caplog.set_level(logging.DEBUG)
+    status, _ = ask(application, path, method, b"{}")
+    (record,) = (each for each in caplog.records if "from" in each.message)
+    assert record.levelno == level
+    assert "\n" not in record.message and record.message.endswith(f": status {status}")

@@ -107,13 +107,13 @@ def test_a_picture_of_which_half_is_missing_is_drawn_without_a_warning(report: D
 def test_complaints_are_the_last_lines_of_a_log_that_tell_of_trouble(tmp_path: Path) -> None:
     log = tmp_path / "mag1.log"
     log.write_text(
-        "2026-11-30 22:18:18,288 INFO tunnel to fd00:5213::12: up\n"
-        "2026-11-30 22:18:19,288 WARNING one\n"
+        "2026-11-30 22:18:18.288 INFO tunnel to fd00:5213::12: up\n"
+        "2026-11-30 22:18:19.288 WARNING one\n"
         "2026-11-30 22:18:12.200 <TRACE> core: State changed to start\n"
         "2026-11-30 22:18:12.200 <ERR> two\n"
         "Traceback (most recent call last):\n"
         "ValueError: three\n"
-        "2026-11-30 22:18:20,288 ERROR four\n"
+        "2026-11-30 22:18:20.288 ERROR four\n"
     )
     assert [line.split()[-1] for line in complaints(log)] == ["two", "three", "four"]
 
