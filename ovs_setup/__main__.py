@@ -16,23 +16,29 @@ from ryu_pmipls.domain.profile import ProfileError, load_profile
 @click.command()
 @click.argument("role", type=click.Choice(["mag", "lma"]))
 @click.argument("name")
-@click.option("--profile", help="Path of a profile, or the name of a shipped one.")
+@click.option(
+    "--profile",
+    metavar="PROFILE",
+    help="The domain's profile: a file, or the name of a shipped one.  [default: $PMIPLS_PROFILE, else "
+    "/etc/pmipls/domain.yaml]",
+)
 @click.option(
     "--datapath",
     type=click.Choice(["netdev", "system"]),
     default="netdev",
     show_default=True,
-    help="Forward in user space (netdev) or in the kernel's openvswitch module (system).",
+    help="Datapath: in user space (netdev), or in the kernel's module openvswitch (system).",
 )
-@click.option("--underlay-port", metavar="IF", help="Interface towards the other nodes; needed with netdev.")
-@click.option("--undo", is_flag=True, help="Take the set-up back.")
+@click.option("--underlay-port", metavar="IF", help="Interface towards the other nodes; required with netdev.")
+@click.option("--undo", is_flag=True, help="Undo the set-up: give the host back as it was before.")
 def main(role: str, name: str, profile: str | None, datapath: Datapath, underlay_port: str | None, undo: bool) -> None:
-    """Make this host's Open vSwitch that of the MAG or LMA called NAME in the profile, or undo it.
+    """Set up this host's Open vSwitch as that of the MAG or LMA called NAME in the profile, or undo that.
 
-    It may be run again at any time, and has to be after a start of the host: addresses do not outlive it.
+    Run it again after each start of the host or of Open vSwitch, because addresses do not outlive it. It may run at
+    any time.
     """
     if os.geteuid() != 0:
-        raise click.ClickException("only root may configure bridges and addresses")
+        raise click.ClickException("root must run this: it configures bridges and addresses")
     search_sbin()
     ovs = OpenVSwitch()
     try:

@@ -180,7 +180,12 @@ def configuration(profile: Profile, whose: str) -> str:
 
 @click.command()
 @click.argument("whose", metavar="NAME|ADDRESS")
-@click.option("--profile", help="Path of a profile, or the name of a shipped one.")
+@click.option(
+    "--profile",
+    metavar="PROFILE",
+    help="The domain's profile: a file, or the name of a shipped one.  [default: $PMIPLS_PROFILE, else "
+    "/etc/pmipls/domain.yaml]",
+)
 def main(whose: str, profile: str | None) -> None:
     """Print bird's configuration for the LMA NAME, or for the core router ADDRESS (an LMA's core gateway)."""
     try:

@@ -156,7 +156,7 @@ def _find_hierarchy(mountinfo: Path) -> _Hierarchy:
         if kind == "cgroup":
             for controller in options.split(","):
                 version1.setdefault(controller, mount_point)
-        elif kind == "cgroup2" and "cpu" in _read(mount_point / "cgroup.controllers").split():
+        elif kind == "cgroup2" and _offers_cpu(mount_point):
             version2.append(mount_point)
     if "cpu" in version1 and "cpuacct" in version1:
         return _Version1(version1["cpu"], version1["cpuacct"])
@@ -179,6 +179,14 @@ def _remove(directory: Path) -> None:
             time.sleep(0.02)
         else:
             return
+
+
+def _offers_cpu(mount_point: Path) -> bool:
+    """True when a version 2 hierarchy has the cpu controller; false, too, where another mount hides it."""
+    try:
+        return "cpu" in (mount_point / "cgroup.controllers").read_text().split()
+    except OSError:
+        return False
 
 
 def _statistic(path: Path, key: str) -> int:

@@ -66,14 +66,15 @@ def set_up(ovs: OpenVSwitch, profile: Profile, node: Node, datapath: Datapath, u
     if datapath == "system":
         underlay_port = None
     elif underlay_port is None:
-        raise OvsSetupError("the netdev datapath needs an underlay port: the interface towards the other nodes")
-    if not ovs.running():
-        raise OvsSetupError(f"Open vSwitch does not run (no daemons' pid files in {ovs.run_directory})")
+        raise OvsSetupError(
+            "the netdev datapath needs an underlay port (--underlay-port), the interface towards the other nodes"
+        )
+    ovs.require_running()
     ports = [*service_ports(node), *([] if underlay_port is None else [underlay_port])]
     links = _links(ovs)
     missing = [port for port in ports if port not in links]
     if missing:
-        raise OvsSetupError(f"{node.name}: there is no interface {', '.join(missing)}")
+        raise OvsSetupError(f"{node.name}: there is no interface {', '.join(missing)}; there are: {', '.join(links)}")
     known = _recorded(ovs)
     if known is not None:
         _refuse_other_set_up(known, node, underlay_port)
@@ -106,7 +107,7 @@ def tear_down(ovs: OpenVSwitch, profile: Profile, node: Node) -> None:
     if before is None:
         return
     if before.node != node.name:
-        raise OvsSetupError(f"this is the switch of {before.node}, not of {node.name}")
+        raise OvsSetupError(f"Open vSwitch is set up as the switch of {before.node}, not of {node.name}")
     # The bridges hold the record of the former state: they go last, so that a failed attempt can be repeated.
     for path, value in before.sysctls.items():
         with suppress(OvsError):  # the interface may have gone
@@ -177,15 +178,17 @@ def _recorded(ovs: OpenVSwitch) -> _Before | None:
 def _refuse_other_set_up(known: _Before, node: Node, underlay_port: str | None) -> None:
     """Raise for settings that a second run cannot change without undoing the first one."""
     if known.node != node.name:
-        raise OvsSetupError(f"this is the switch of {known.node} already; undo that first")
+        raise OvsSetupError(f"Open vSwitch is set up as the switch of {known.node} already; undo that first (--undo)")
     if known.underlay_port != underlay_port:
-        raise OvsSetupError(f"{node.name} is set up with underlay port {known.underlay_port}; undo that first")
+        raise OvsSetupError(f"{node.name} is set up with underlay port {known.underlay_port}; undo that first (--undo)")
 
 
 def _refuse_foreign_bridges(ovs: OpenVSwitch) -> None:
     for bridge in ovs.vsctl("list-br").split():
         if bridge in (SERVICE_BRIDGE, UNDERLAY_BRIDGE):
-            raise OvsSetupError(f"there is a bridge {bridge} that was not made by this set-up; remove it first")
+            raise OvsSetupError(
+                f"there is a bridge {bridge} that this set-up has not made; remove it first: ovs-vsctl del-br {bridge}"
+            )
 
 
 def _observe(
@@ -240,7 +243,10 @@ def _underlay_addresses(profile: Profile, node: Node, before: _Before) -> list[s
     if before.underlay_port is None or node.address in [IPv6Interface(address).ip for address in before.addresses]:
         return before.addresses
     if profile.lab is None:
-        raise OvsSetupError(f"{node.name}: {before.underlay_port} does not have the address {node.address}")
+        raise OvsSetupError(
+            f"{node.name}: {before.underlay_port} does not have the address {node.address}; "
+            f"add it: ip -6 address add {node.address}/LENGTH dev {before.underlay_port}"
+        )
     return [*before.addresses, f"{node.address}/{profile.lab.underlay_prefix_length}"]
 
 

@@ -29,7 +29,9 @@ def turn_off(ovs: OpenVSwitch, interface: str, offloads: Iterable[str]) -> None:
     """Turn off the offloads that are on; ``OvsSetupError`` when one stays on."""
     switch(ovs, interface, active(ovs, interface, offloads), "off")
     if left := active(ovs, interface, offloads):
-        raise OvsSetupError(f"{interface}: {', '.join(left)} cannot be turned off, as the netdev datapath needs it")
+        raise OvsSetupError(
+            f"{interface}: {', '.join(left)} must be off for the netdev datapath, but cannot be turned off"
+        )
 
 
 def switch(ovs: OpenVSwitch, interface: str, offloads: Iterable[str], state: str) -> None:

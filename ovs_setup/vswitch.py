@@ -29,6 +29,8 @@ SRV6_SINCE = (3, 2, 0)
 _TIMEOUT = 15
 _GRACE = 3.0  # seconds from SIGTERM to SIGKILL
 _DEATH = 15.0  # seconds from SIGKILL to the end: a process with a CPU quota may have to wait for its next turn
+#: Commands that start the host's own Open vSwitch.
+_START = "systemctl enable --now openvswitch-switch (without systemd: /usr/share/openvswitch/scripts/ovs-ctl start)"
 _DATABASE, _SWITCH = "ovsdb-server", "ovs-vswitchd"
 
 
@@ -99,8 +101,19 @@ class OpenVSwitch:
         """Process id of ovs-vswitchd; ``OvsSetupError`` when it does not run."""
         pid = self.vswitchd_process()
         if pid is None:
-            raise OvsSetupError(f"{_SWITCH} does not run (pid file {self._pid_file(_SWITCH)})")
+            raise self._not_running(_SWITCH)
         return pid
+
+    def require_running(self) -> None:
+        """Raise ``OvsSetupError``, with what to do, unless both daemons live."""
+        for daemon in (_DATABASE, _SWITCH):
+            if _alive_pid(self._pid_file(daemon), daemon) is None:
+                raise self._not_running(daemon)
+
+    def _not_running(self, daemon: str) -> OvsSetupError:
+        cure = "" if self._private else f"; start it: {_START}"
+        text = f"Open vSwitch does not run: {self._pid_file(daemon)} names no {daemon} that lives{cure}"
+        return OvsSetupError(text)
 
     def version(self) -> tuple[int, int, int]:
         """Version of the ovs-vswitchd that runs, such as ``(3, 1, 0)``."""
@@ -154,7 +167,9 @@ class OpenVSwitch:
 
     def _require_private(self, verb: str) -> None:
         if not self._private:
-            raise OvsSetupError(f"the host's own Open vSwitch is {verb} by its service manager, not from here")
+            raise OvsSetupError(
+                f"the host's own Open vSwitch cannot be {verb} from here; its service manager does that"
+            )
 
     def _run(self, *argv: str) -> str:
         command = " ".join(argv)

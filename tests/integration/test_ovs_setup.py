@@ -307,7 +307,7 @@ def test_what_is_missing_is_named_and_nothing_is_changed(host: Place) -> None:
     with pytest.raises(OvsError, match="br-other"):
         set_up(host.ovs, PROFILE, LMA, "netdev", "eth0")
     host.ovs.vsctl("del-br", "br-other", "--", "add-br", "br-pm")
-    with pytest.raises(OvsSetupError, match="a bridge br-pm that was not made by this set-up"):
+    with pytest.raises(OvsSetupError, match="a bridge br-pm that this set-up has not made"):
         set_up(host.ovs, PROFILE, LMA, "netdev", "eth0")
     tear_down(host.ovs, PROFILE, LMA)
     assert host.ovs.vsctl("list-br") == "br-pm"
@@ -585,4 +585,4 @@ def test_command_line(host: Place, monkeypatch: pytest.MonkeyPatch) -> None:
         assert result.exit_code != 0
         assert message in result.output
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    assert "only root" in run(command.main, ["lma", "lma1", "--undo"]).output
+    assert "root must run this" in run(command.main, ["lma", "lma1", "--undo"]).output

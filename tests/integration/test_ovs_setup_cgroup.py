@@ -148,3 +148,9 @@ def test_a_machine_without_the_controller_is_told_so(tmp_path: Path) -> None:
     (tmp_path / "mountinfo").write_text("31 23 0:29 / /sys rw - sysfs sysfs rw\n")
     with pytest.raises(OvsSetupError, match="no control group hierarchy with the cpu controller"):
         CpuGroup("x", tmp_path / "mountinfo")
+
+
+def test_a_hierarchy_that_another_mount_hides_does_not_count(tmp_path: Path) -> None:
+    (tmp_path / "mountinfo").write_text(f"31 23 0:29 / {tmp_path}/hidden rw - cgroup2 cgroup2 rw\n")
+    with pytest.raises(OvsSetupError, match="no control group hierarchy with the cpu controller"):
+        CpuGroup("x", tmp_path / "mountinfo")
