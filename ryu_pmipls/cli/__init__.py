@@ -1,60 +1,55 @@
-"""``pmipls``: the command line. Each command's code is imported only when that command is used."""
+"""``pmipls``: the command line.
+
+Help must come at once. So command files import at their top only what is quick to import, and a command imports what it
+runs when it runs.
+"""
 
 from __future__ import annotations
 
 from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any
 
 import click
 
 from ovs_setup.programs import search_sbin
 from ryu_pmipls import __version__
-from ryu_pmipls.cli.user_error import UserError
-from ryu_pmipls.domain.profile import ProfileError
-from ryu_pmipls.http.client import ClientError
+from ryu_pmipls.cli import commands
+from ryu_pmipls.cli.failures import explained
+from ryu_pmipls.cli.sections import SECTIONS
 
-#: Commands that live with what they operate: name -> module and attribute.
-_COMMANDS = {
-    "check": "ryu_pmipls.cli.profile_commands:check",
-    "show": "ryu_pmipls.cli.profile_commands:show",
-    "keys": "ryu_pmipls.cli.key_commands:keys",
-    "decode": "ryu_pmipls.cli.decode:decode",
-    "doctor": "ryu_pmipls.cli.doctor:doctor",
-    "lab": "ryu_pmipls.cli.lab_commands:lab",
-    "demo": "ryu_pmipls.cli.demo:demo",
-    "handoffs": "ryu_pmipls.lab.measuring.handoffs:handoffs",
-    "simulate": "ryu_pmipls.cli.simulate:simulate",
-    "measure": "ryu_pmipls.cli.measure:measure",
-    "mag": "ryu_pmipls.cli.agents:mag",
-    "lma": "ryu_pmipls.cli.agents:lma",
-    "tell": "ryu_pmipls.cli.agents:tell",
-}
-#: Modules with a list `commands`: the clients of the RMS's REST interface.
-_REST_COMMANDS = ("ryu_pmipls.cli.rms_views", "ryu_pmipls.cli.operator")
+for _module in iter_modules(commands.__path__):
+    import_module(f"{commands.__name__}.{_module.name}")
 
 
 class _Pmipls(click.Group):
+    """All commands by section; their exceptions become messages."""
+
     def list_commands(self, context: click.Context) -> list[str]:
-        return [*_COMMANDS, *_rest_commands()]
+        return [name for section in SECTIONS for name in section.commands]
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        if name not in _COMMANDS:
-            return _rest_commands().get(name)
-        module, attribute = _COMMANDS[name].split(":")
-        command: click.Command = getattr(import_module(module), attribute)
-        return command
+        return next((section.commands[name] for section in SECTIONS if name in section.commands), None)
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        width = max(map(len, self.list_commands(context)))
+        for section in SECTIONS:
+            with formatter.section(section.title):
+                formatter.write_dl(
+                    [
+                        (name.ljust(width), command.get_short_help_str(formatter.width - width - 6))
+                        for name, command in section.commands.items()
+                    ]
+                )
 
     def invoke(self, context: click.Context) -> Any:
         try:
             return super().invoke(context)
-        except ProfileError as error:
-            raise UserError(str(error)) from None
-        except ClientError as error:
-            raise click.ClickException(str(error)) from None
-
-
-def _rest_commands() -> dict[str, click.Command]:
-    return {command.name: command for module in _REST_COMMANDS for command in import_module(module).commands}
+        except (Exception, KeyboardInterrupt) as error:
+            explanation = explained(error)
+            if explanation is None:
+                raise
+            raise explanation from None
 
 
 @click.command(cls=_Pmipls, context_settings={"help_option_names": ["-h", "--help"]})
@@ -62,7 +57,9 @@ def _rest_commands() -> dict[str, click.Command]:
 def main() -> None:
     """Proxy Mobile IPv6 with load sharing on Open vSwitch.
 
-    PROFILE is a YAML file or the name of a shipped profile; by default $PMIPLS_PROFILE, else /etc/pmipls/domain.yaml,
-    and for lab, demo and handoffs else two-lma.
+    A domain is described by a PROFILE: --profile, else $PMIPLS_PROFILE, else /etc/pmipls/domain.yaml; lab, demo,
+    handoffs and measure have one of their own besides.
+
+    Exit status: 0 fine; 1 something is wrong with the system; 2 the input is wrong; 130 interrupted.
     """
     search_sbin()

@@ -50,7 +50,7 @@ def install(packages: Iterable[str]) -> str:
 def _profile(facts: HostFacts) -> Verdict:
     profile = facts.profile
     if profile.fault:
-        return wrong(profile.fault, f"pmipls check {profile.name}")
+        return wrong(profile.fault, f"pmipls check --profile {profile.name}")
     return ok(f"{profile.name} ({profile.origin})")
 
 
@@ -155,7 +155,7 @@ INSTALLATION_CHECKS: tuple[Check[HostFacts], ...] = (
         HOSTS,
         "the profile that applies: `$PMIPLS_PROFILE`, else `/etc/pmipls/domain.yaml`, else the default lab's",
         "Every process of the domain reads it; all hosts need the same one.",
-        "`pmipls check PROFILE` tells all that is wrong with it",
+        "`pmipls check --profile PROFILE` tells all that is wrong with it",
         _profile,
     ),
     Check(

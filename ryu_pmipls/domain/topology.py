@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from enum import Enum
+from typing import NamedTuple
 
 import networkx as nx
-from rich.table import Table
 
 from ryu_pmipls.domain.profile import ListenEndpoint, Profile, format_link_layer
 
@@ -66,52 +66,68 @@ def graph(profile: Profile) -> nx.MultiGraph:
     return domain
 
 
-def describe(profile: Profile) -> list[Table]:
+class DomainTable(NamedTuple):
+    """A part of the description of a domain, for printing; texts in the columns ``prose`` may be wrapped."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: list[list[str]]
+    prose: tuple[str, ...] = ()
+
+
+def describe(profile: Profile) -> list[DomainTable]:
     """The domain as tables: its settings, LMAs, MAGs and mobile nodes."""
-    sharing, rms, signalling = profile.load_sharing, profile.rms, profile.signalling
-    transport = "Mobility Headers in IPv6" if signalling.transport == "raw" else f"UDP port {signalling.udp_port}"
-    settings = _table(f"Domain {profile.domain}", "setting", "value")
-    settings.add_row("home prefix pool", str(profile.home_prefix_pool))
-    settings.add_row("tunnels", f"{profile.tunnel.type}, {len(profile.mags)} x {len(profile.lmas)}")
-    settings.add_row("RMS", str(rms.address))
-    settings.add_row("OpenFlow, REST", f"{_endpoint(rms.openflow)}, {_endpoint(rms.rest)}")
-    settings.add_row("signalling", transport)
-    settings.add_row(
-        "overload",
-        f"CPU >= {sharing.cpu_threshold:.0%} {sharing.combine} more than {sharing.packet_threshold} packets "
-        f"in {sharing.window:g} s",
-    )
-    settings.add_row("policy", f"{sharing.policy}, evaluated every {sharing.evaluation_interval:g} s")
-
-    lmas = _table("Local Mobility Anchors", "name", "LMAA", "datapath id", "core port", "core address", "lab CPU")
+    lma_columns = ("name", "LMAA", "datapath id", "core port", "core address", "lab CPU")
+    node_columns = ("name", "identifier", "link-layer address", "anchor", "home network prefix")
     quotas = {} if profile.lab is None else profile.lab.lma_cpu
-    for lma in profile.lmas:
-        quota = f"{quotas[lma.name]:.0%}" if lma.name in quotas else "-"
-        core = lma.core
-        lmas.add_row(lma.name, str(lma.address), f"{lma.datapath_id:#x}", core.port, str(core.address), quota)
-
-    mags = _table("Mobile Access Gateways", "name", "Proxy-CoA", "datapath id", "access ports")
-    for mag in profile.mags:
-        mags.add_row(mag.name, str(mag.address), f"{mag.datapath_id:#x}", " ".join(mag.access_ports))
-
-    nodes = _table("Mobile nodes", "name", "identifier", "link-layer address", "anchor", "home network prefix")
-    for node in profile.mobile_nodes:
-        prefix = "from the pool" if node.prefix is None else str(node.prefix)
-        nodes.add_row(
+    lmas = [
+        [
+            lma.name,
+            str(lma.address),
+            f"{lma.datapath_id:#x}",
+            lma.core.port,
+            str(lma.core.address),
+            f"{quotas[lma.name]:.0%}" if lma.name in quotas else "-",
+        ]
+        for lma in profile.lmas
+    ]
+    mags = [[mag.name, str(mag.address), f"{mag.datapath_id:#x}", " ".join(mag.access_ports)] for mag in profile.mags]
+    nodes = [
+        [
             node.name,
             node.identifier,
             format_link_layer(node.link_layer_address),
             profile.anchor_of(node).name,
-            prefix,
-        )
-    return [settings, lmas, mags, nodes]
+            "from the pool" if node.prefix is None else str(node.prefix),
+        ]
+        for node in profile.mobile_nodes
+    ]
+    return [
+        DomainTable(f"Domain {profile.domain}", ("setting", "value"), _settings(profile), ("value",)),
+        DomainTable("Local Mobility Anchors", lma_columns, lmas),
+        DomainTable(
+            "Mobile Access Gateways", ("name", "Proxy-CoA", "datapath id", "access ports"), mags, ("access ports",)
+        ),
+        DomainTable("Mobile nodes", node_columns, nodes),
+    ]
 
 
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table
+def _settings(profile: Profile) -> list[list[str]]:
+    sharing, rms, signalling = profile.load_sharing, profile.rms, profile.signalling
+    transport = "Mobility Headers in IPv6" if signalling.transport == "raw" else f"UDP port {signalling.udp_port}"
+    overload = (
+        f"CPU >= {sharing.cpu_threshold:.0%} {sharing.combine} more than {sharing.packet_threshold} packets "
+        f"in {sharing.window:g} s"
+    )
+    return [
+        ["home prefix pool", str(profile.home_prefix_pool)],
+        ["tunnels", f"{profile.tunnel.type}, {len(profile.mags)} x {len(profile.lmas)}"],
+        ["RMS", str(rms.address)],
+        ["OpenFlow, REST", f"{_endpoint(rms.openflow)}, {_endpoint(rms.rest)}"],
+        ["signalling", transport],
+        ["overload", overload],
+        ["policy", f"{sharing.policy}, evaluated every {sharing.evaluation_interval:g} s"],
+    ]
 
 
 def _endpoint(endpoint: ListenEndpoint) -> str:

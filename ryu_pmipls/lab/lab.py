@@ -21,7 +21,7 @@ from ryu_pmipls.domain.profile import Lma, Mag, Profile, load_profile
 from ryu_pmipls.lab import cleanup, examination, namespaces, processes
 from ryu_pmipls.lab.cleanup import LabObjects, Progress, say_nothing
 from ryu_pmipls.lab.daemons import Daemons
-from ryu_pmipls.lab.lab_error import LabError
+from ryu_pmipls.lab.lab_error import LabError, LabInputError
 from ryu_pmipls.lab.lab_layout import RMS, UNDERLAY_PORT, AccessPort, cpu_group, plan, settings
 from ryu_pmipls.lab.lab_links import LabLinks, LinkChange
 from ryu_pmipls.lab.waiting import expect
@@ -79,9 +79,9 @@ class Lab:
         if not there:
             raise LabError("no lab is up; 'pmipls lab up' starts one")
         if prefix is None and len(there) > 1:
-            raise LabError(f"several labs are up: name one with --prefix; allowed: {', '.join(there)}")
+            raise LabInputError(f"several labs are up: name one with --prefix; allowed: {', '.join(there)}")
         if prefix is not None and prefix not in there:
-            raise LabError(f"no lab has the prefix {prefix!r}; allowed: {', '.join(there)}")
+            raise LabInputError(f"no lab has the prefix {prefix!r}; allowed: {', '.join(there)}")
         path = cleanup.directory(prefix or there[0]) / _PROFILE_COPY
         if not path.exists():
             raise LabError("setting up the lab was interrupted; 'pmipls lab down' removes what is left of it")
@@ -303,7 +303,9 @@ class Lab:
     def _free_port(self, mag: str) -> AccessPort:
         ports = [access for access in self.plan.access_ports if access.mag == mag]
         if not ports:
-            raise LabError(f"no MAG is called {mag!r}; there are: {', '.join(node.name for node in self.profile.mags)}")
+            raise LabInputError(
+                f"no MAG is called {mag!r}; there are: {', '.join(node.name for node in self.profile.mags)}"
+            )
         taken = self.network.attachments()
         free = [access for access in ports if access not in taken.values()]
         if not free:
@@ -342,11 +344,11 @@ class Lab:
         for node in self._switch_nodes:
             if node.name == name:
                 return node
-        raise LabError(f"no MAG or LMA is called {name!r}; there are: {', '.join(self.plan.switches)}")
+        raise LabInputError(f"no MAG or LMA is called {name!r}; there are: {', '.join(self.plan.switches)}")
 
     def _require_mobile_node(self, name: str) -> None:
         if name not in self.plan.mobile_nodes:
-            raise LabError(f"no mobile node is called {name!r}; there are: {', '.join(self.plan.mobile_nodes)}")
+            raise LabInputError(f"no mobile node is called {name!r}; there are: {', '.join(self.plan.mobile_nodes)}")
 
     def _require_running(self) -> None:
         if not self.running():

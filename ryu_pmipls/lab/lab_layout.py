@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from ipaddress import IPv6Interface
 
 from ryu_pmipls.domain.profile import LabSettings, Profile
-from ryu_pmipls.lab.lab_error import LabError
+from ryu_pmipls.lab.lab_error import LabInputError
 
 #: The port of every MAG and LMA on the underlay.
 UNDERLAY_PORT = "u0"
@@ -84,7 +84,7 @@ class LabLayout:
     def namespace(self, node: str) -> str:
         """The namespace of a node; ``LabError`` with the names there are."""
         if node not in self.nodes:
-            raise LabError(f"no node is called {node!r}; there are: {', '.join(self.nodes)}")
+            raise LabInputError(f"no node is called {node!r}; there are: {', '.join(self.nodes)}")
         return f"{self.prefix}-{node}"
 
 
@@ -101,7 +101,7 @@ def radio_bridge(mobile_node: str) -> str:
 def settings(profile: Profile) -> LabSettings:
     """The lab section of a profile; ``LabError`` when it has none."""
     if profile.lab is None:
-        raise LabError(f"the profile of domain {profile.domain!r} has no section 'lab': it describes real hosts")
+        raise LabInputError(f"the profile of domain {profile.domain!r} has no section 'lab': it describes real hosts")
     return profile.lab
 
 
@@ -113,7 +113,7 @@ def plan(profile: Profile) -> LabLayout:
     mobile_nodes = tuple(node.name for node in profile.mobile_nodes)
     for name in (*switches, correspondent, *mobile_nodes):
         if name in (UNDERLAY, CORE, RADIO, RMS):
-            raise LabError(f"{name}: a node of a lab must not be called {UNDERLAY}, {CORE}, {RADIO} or {RMS}")
+            raise LabInputError(f"{name}: a node of a lab must not be called {UNDERLAY}, {CORE}, {RADIO} or {RMS}")
     access_ports = tuple(
         AccessPort(mag.name, port, f"{i}-{j}")
         for i, mag in enumerate(profile.mags, start=1)

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from ryu_pmipls.lab import namespaces, processes
 from ryu_pmipls.lab.lab import Lab
-from ryu_pmipls.lab.lab_error import LabError
+from ryu_pmipls.lab.lab_error import LabError, LabInputError
 
 Protocol = Literal["tcp", "udp"]
 Direction = Literal["up", "down"]  # as the mobile node sees it
@@ -86,7 +86,7 @@ class Flow:
         streams: int = 1,
     ) -> None:
         if protocol == "udp" and rate is None:
-            raise LabError("a UDP flow needs a rate")
+            raise LabInputError("a UDP flow needs a rate")
         self.lab = lab
         self.mobile_node = mobile_node
         self.protocol: Protocol = protocol

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from rich.table import Table
 
 from ryu_pmipls.loadsharing import Decision
 from ryu_pmipls.loadsharing.policies.balance import POLICY as BALANCE
@@ -102,10 +101,9 @@ def oscillations(decisions: Iterable[Decision]) -> int:
     return count
 
 
-def table(results: Sequence[Figures]) -> Table:
-    """The figures side by side."""
-    found = Table("", *(one.contender for one in results), title="Simulation")
-    rows: list[tuple[str, Any]] = [
+def rows(results: Sequence[Figures]) -> list[list[str]]:
+    """The figures side by side: a row for each, with its name and its value for each contender."""
+    wanted: list[tuple[str, Callable[[Figures], str]]] = [
         ("overloaded LMA-seconds", lambda one: f"{one.overload_seconds:.0f}"),
         ("LMA-seconds beyond capacity", lambda one: f"{one.loss_seconds:.0f}"),
         ("packets lost", lambda one: f"{one.lost:.3%}"),
@@ -120,9 +118,7 @@ def table(results: Sequence[Figures]) -> Table:
         ("oscillations", lambda one: f"{one.oscillations}"),
         ("predicted CPU above the optimum", lambda one: "-" if one.gap is None else f"{one.gap:.1%}"),
     ]
-    for title, text in rows:
-        found.add_row(title, *(text(one) for one in results))
-    return found
+    return [[title, *(text(one) for one in results)] for title, text in wanted]
 
 
 def document(scenario: Scenario, runs: Sequence[Run]) -> dict[str, Any]:

@@ -132,7 +132,11 @@ def test_start_up_hook_waits_for_ryu(environment: Path, tmp_path: Path) -> None:
 @pytest.mark.timeout(600)
 def test_shipped_profiles_are_installed(environment: Path, tmp_path: Path) -> None:
     done = subprocess.run(
-        [environment / "bin" / "pmipls", "check", "two-lma"], cwd=tmp_path, capture_output=True, text=True, check=True
+        [environment / "bin" / "pmipls", "check", "--profile", "two-lma"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     path = Path(done.stdout.partition(": valid")[0])
     assert path.is_relative_to(environment)

@@ -292,9 +292,9 @@ def test_a_flood_from_an_unknown_node_is_counted_and_disturbs_nobody(lab: Lab) -
 
 
 def test_a_revoked_node_is_told(lab: Lab) -> None:
-    argv = [sys.executable, "-m", "ryu_pmipls.cli", "tell", "lma1", "revoke", lab.profile.mobile_node("mn3").identifier]
+    argv = [sys.executable, "-m", "ryu_pmipls.cli", "tell", "lma1", "revoke", "--json"]
     told = subprocess.run(
-        [*argv, "--run-directory", str(lab.directory / "lma1")],
+        [*argv, lab.profile.mobile_node("mn3").identifier, "--run-directory", str(lab.directory / "lma1")],
         capture_output=True,
         text=True,
         timeout=PATIENCE,

@@ -40,7 +40,7 @@ def played(tmp_path_factory, derive_profile):
     pmipls = [sys.executable, "-m", "ryu_pmipls.cli"]
     try:
         demo = subprocess.run(
-            [*pmipls, "demo", str(profile), "--report", str(directory / "report")],
+            [*pmipls, "demo", "--profile", str(profile), "--output", str(directory / "report")],
             capture_output=True,
             text=True,
             timeout=600,

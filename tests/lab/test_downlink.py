@@ -17,8 +17,7 @@ from domain_helpers import BRIDGE, await_tunnels, in_the_core, place, routing_se
 
 from ovs_setup.cgroup import CpuGroup
 from ovs_setup.node import ANNOUNCEMENT_TABLE
-from ryu_pmipls.cli.agents import tell
-from ryu_pmipls.cli.lab_commands import lab as command_line
+from ryu_pmipls.cli import main
 from ryu_pmipls.lab import traffic_generator as traffic
 from ryu_pmipls.lab.lab import Lab
 from ryu_pmipls.lab.lab_layout import cpu_group
@@ -77,7 +76,7 @@ def domain(lab: Lab) -> Lab:
 
 def say(lab: Lab, lma: str, word: str) -> None:
     """``pmipls tell LMA WORD``."""
-    result = CliRunner().invoke(tell, [lma, word, "--run-directory", str(lab.directory / lma)])
+    result = CliRunner().invoke(main, ["tell", lma, word, "--run-directory", str(lab.directory / lma)])
     assert result.exit_code == 0, result.output
 
 
@@ -198,7 +197,7 @@ def test_a_killed_switch_is_left_out_and_taken_in_again_without_loss(domain: Lab
         killed = time.time()
         os.kill(domain.openvswitch(dead).vswitchd_pid(), signal.SIGKILL)
         left = change(domain, lambda: None, {other})
-        result = CliRunner().invoke(command_line, ["switch", "start", dead, "--prefix", PREFIX])
+        result = CliRunner().invoke(main, ["lab", "switch", "start", dead, "--prefix", PREFIX])
         assert result.exit_code == 0, result.output
         prefer(domain)
         taken = change(domain, lambda: None, BOTH)

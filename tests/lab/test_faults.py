@@ -322,9 +322,9 @@ def test_an_lma_agent_that_dies_while_tunnels_are_set_up_is_made_up_for(domain):
 @pytest.mark.parametrize(
     "argv",
     [
-        [sys.executable, "-m", "ryu_pmipls.cli", "lab", "up", "PROFILE"],
+        [sys.executable, "-m", "ryu_pmipls.cli", "lab", "up", "--profile", "PROFILE"],
         [sys.executable, "-m", "ryu_pmipls.cli", "mag", "mag1", "--profile", "PROFILE"],
-        [sys.executable, "-m", "ryu_pmipls.cli", "demo", "PROFILE"],
+        [sys.executable, "-m", "ryu_pmipls.cli", "demo", "--profile", "PROFILE"],
         [os.path.join(os.path.dirname(sys.executable), "ryu-manager"), "ryu_pmipls.rms"],  # noqa: PTH118, PTH120
     ],
     ids=["lab", "agent", "demo", "rms"],

@@ -18,7 +18,7 @@ from domain_helpers import octets_received
 
 from ovs_setup.cgroup import CpuGroup
 from ovs_setup.tunnel import add_tunnel, encapsulation, warm_up
-from ryu_pmipls.cli.lab_commands import lab as command_line
+from ryu_pmipls.cli import main
 from ryu_pmipls.domain.profile import SHIPPED_PROFILES, load_profile
 from ryu_pmipls.lab import namespaces, processes
 from ryu_pmipls.lab.lab import Lab
@@ -326,17 +326,17 @@ def test_status_and_commands(detached: Lab) -> None:
     assert [(node.name, node.access_port) for node in status.mobile_nodes] == [(f"mn{n}", None) for n in (1, 2, 3)]
     runner = CliRunner()
     chosen = ["--prefix", PREFIX]
-    shown = runner.invoke(command_line, ["attach", "mn3", "mag2", *chosen])
+    shown = runner.invoke(main, ["lab", "attach", "mn3", "mag2", *chosen])
     assert shown.exit_code == 0
     assert shown.output.startswith("mn3 is attached to mag2 port acc1: link moved in ")
     assert shown.output.endswith("mag2 has no agent that could give it an address.\n")
-    shown = runner.invoke(command_line, ["status", *chosen])
+    shown = runner.invoke(main, ["lab", "status", *chosen])
     assert shown.exit_code == 0
     assert any("mn3" in line and "mag2" in line and "acc1" in line for line in shown.output.splitlines())
-    shown = runner.invoke(command_line, ["handoff", "mn3", "mag7", *chosen])
+    shown = runner.invoke(main, ["lab", "handoff", "mn3", "mag7", *chosen])
     assert shown.exit_code == 2
     assert shown.output == "Error: no MAG is called 'mag7'; there are: mag1, mag2\n"
-    shown = runner.invoke(command_line, ["detach", "mn3", *chosen])
+    shown = runner.invoke(main, ["lab", "detach", "mn3", *chosen])
     assert shown.output == "mn3 is detached from mag2 port acc1.\n"
     done = subprocess.run(
         [sys.executable, "-m", "ryu_pmipls.cli", "lab", "exec", *chosen, "cn", "ip", "-br", "address", "show", "core"],

@@ -33,12 +33,12 @@ _CHUNK = 2**20
 _DocumentT = TypeVar("_DocumentT", bound=WholeDocument)
 
 
-def find_profile(name: str | Path | None = None, *, lab: bool = False) -> Path:
+def find_profile(name: str | Path | None = None, *, fallback: str | None = None) -> Path:
     """The file of a profile; ``ProfileError`` tells where it was looked for, ``NoProfileError`` if nothing names one.
 
     ``name`` (a path, or the name of a shipped profile) comes first, then ``$PMIPLS_PROFILE``, then
-    ``/etc/pmipls/domain.yaml``, then, only for commands of a ``lab``, the profile of the default lab: a host that
-    serves a domain must not serve that one because nobody has named another.
+    ``/etc/pmipls/domain.yaml``, then ``fallback``, a shipped profile that only commands of a lab have: a host that
+    serves a domain must not serve a lab's because nobody has named another.
     """
     if name is not None:
         return find_file(name, SHIPPED_PROFILES, "profile")
@@ -53,11 +53,12 @@ def find_profile(name: str | Path | None = None, *, lab: bool = False) -> Path:
             return HOST_PROFILE
     except OSError as error:
         raise ProfileError(f"{HOST_PROFILE}: cannot be read: {_reason(error)}") from None
-    if lab:
-        return find_file(LAB_PROFILE, SHIPPED_PROFILES, "profile")
+    if fallback is not None:
+        return find_file(fallback, SHIPPED_PROFILES, "profile")
     raise NoProfileError(
         f"no profile: none is named, ${PROFILE_VARIABLE} is not set, and there is no {HOST_PROFILE}; "
-        f"name one, e.g. by {PROFILE_VARIABLE}=FILE in the environment ({LAB_PROFILE} is that of the default lab)"
+        f"name one by --profile FILE, or by {PROFILE_VARIABLE}=FILE in the environment ({LAB_PROFILE} is the default "
+        "lab's)"
     )
 
 
@@ -77,9 +78,9 @@ def find_file(name: str | Path, folder: Path, kind: str) -> Path:
     raise ProfileError(f"{name}: there is no such file, and no shipped {kind} of that name; shipped: {names}")
 
 
-def load_profile(name: str | Path | None = None, *, lab: bool = False) -> Profile:
+def load_profile(name: str | Path | None = None, *, fallback: str | None = None) -> Profile:
     """Read and validate a profile (see :func:`find_profile`); ``ProfileError`` lists all its faults."""
-    return load_document(find_profile(name, lab=lab), Profile)
+    return load_document(find_profile(name, fallback=fallback), Profile)
 
 
 def load_document(path: Path, model: type[_DocumentT]) -> _DocumentT:

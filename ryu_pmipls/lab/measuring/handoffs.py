@@ -1,58 +1,27 @@
-"""``pmipls handoffs``: what a handoff costs a downlink, in three ways and in that of PMIPv6 without load sharing."""
+"""Costs of a handoff for a downlink, in three ways and in that of PMIPv6 without load sharing."""
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import click
-import matplotlib
-
-matplotlib.use("Agg")
 import yaml
-from matplotlib import pyplot
-from matplotlib.ticker import ScalarFormatter
-from rich.console import Console
-from rich.table import Table
 
 from ovs_setup.tunnel import add_tunnel, encapsulation, remove_tunnel
-from ryu_pmipls.domain.profile import Profile, SwitchNode, find_profile, load_profile
+from ryu_pmipls.domain.profile import SwitchNode, load_profile
 from ryu_pmipls.http.client import base_url, fetch
 from ryu_pmipls.lab.lab import Lab
-from ryu_pmipls.lab.lab_error import LabError
 from ryu_pmipls.lab.measuring.handoff_series import PROBE_RATE, MeasuredHandoff, series
-from ryu_pmipls.lab.measuring.options import report_option
+from ryu_pmipls.lab.measuring.handoff_ways import STANDARD, Way
 from ryu_pmipls.lab.waiting import expect
 
 _TUNNELS_TIMEOUT = 30.0  # s
 _LINEAR = 50  # datagrams or ms up to which the picture's scale is linear
 _SETTLING = 0.3  # s in which the RMS notices that a tunnel has gone
-
-
-@dataclass(frozen=True)
-class Way:
-    """A way to do handoffs; ``lmas`` is the number of LMAs of the profile to use, None: all."""
-
-    name: str
-    handoff: Mapping[str, Any]
-    lmas: int | None = None
-
-
-#: Way of RFC 5213: one LMA for a mobile node, which makes the tunnel when it accepts the PBU (section 5.6.1).
-STANDARD = Way("standard PMIPv6", {"forwarding": False, "buffer": 0}, lmas=1)
-WAYS = (
-    STANDARD,
-    Way("routes only", {"forwarding": False, "buffer": 0}),
-    Way("forwarding", {"forwarding": True, "buffer": 0}),
-    Way("forwarding and buffering", {"forwarding": True, "buffer": 1000}),
-)
 
 
 def derive(document: dict[str, Any], way: Way) -> dict[str, Any]:
@@ -117,7 +86,13 @@ def _tunnel_on_demand(lab: Lab) -> Callable[[str], Callable[[], None]]:
 
 def draw(results: Mapping[str, Sequence[MeasuredHandoff]], path: Path) -> None:
     """Draw the distributions of packets lost and of gaps, for each way."""
-    figure, axes = pyplot.subplots(1, 3, figsize=(14, 5))
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # slow to import, and needed at the end only
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import ScalarFormatter
+
+    figure = Figure(figsize=(14, 5))
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(1, 3)
     panels: tuple[tuple[str, Callable[[MeasuredHandoff], float]], ...] = (
         ("datagrams lost while there was no link", lambda handoff: handoff.lost_link_layer),
         ("datagrams lost with the new link up (protocol)", lambda handoff: handoff.lost_protocol),
@@ -142,72 +117,3 @@ def draw(results: Mapping[str, Sequence[MeasuredHandoff]], path: Path) -> None:
     figure.suptitle(f"{number} handoffs each, downlink of {PROBE_RATE} datagrams/s beside a TCP transfer")
     figure.tight_layout()
     figure.savefig(path, dpi=110)
-    pyplot.close(figure)
-
-
-def _table(results: Mapping[str, Sequence[MeasuredHandoff]]) -> Table:
-    table = Table("way", title="Median and worst of a handoff")
-    columns: tuple[tuple[str, Callable[[MeasuredHandoff], float]], ...] = (
-        ("link layer (ms)", lambda handoff: handoff.link_layer_ms),
-        ("gap (ms)", lambda handoff: handoff.gap_ms),
-        ("of it protocol (ms)", lambda handoff: handoff.protocol_gap_ms),
-        ("lost, link layer", lambda handoff: handoff.lost_link_layer),
-        ("lost, protocol", lambda handoff: handoff.lost_protocol),
-        ("late", lambda handoff: handoff.late),
-        ("TCP segments again", lambda handoff: handoff.tcp_retransmitted),
-    )
-    for title, _ in columns:
-        table.add_column(title, justify="right")
-    for name, handoffs in results.items():
-        values = ([value(handoff) for handoff in handoffs] for _, value in columns)
-        table.add_row(name, *(f"{median(column):.0f}, {max(column):.0f}" for column in values))
-    return table
-
-
-@click.command()
-@click.argument("profile", required=False)
-@click.option("--number", type=click.IntRange(1, 1000), default=30, show_default=True, help="Handoffs in each way.")
-@click.option("--interval", type=click.FloatRange(1, 60), default=1.5, show_default=True, help="Seconds between two.")
-@click.option(
-    "--way",
-    "names",
-    type=click.Choice([way.name for way in WAYS]),
-    multiple=True,
-    help="Only this one; others that the report has are kept.",
-)
-@report_option("handoff-report", directory=True)
-def handoffs(profile: str | None, number: int, interval: float, names: tuple[str, ...], report: Path) -> None:
-    """Hand a mobile node of PROFILE off under traffic, in several ways, and compare what is lost."""
-    console = Console(highlight=False)
-    path = find_profile(profile, lab=True)
-    _check(load_profile(path), path)
-    report.mkdir(parents=True, exist_ok=True)
-    document, picture = report / "handoffs.json", report / "handoffs.png"
-    results = _load_results(document) if names else {}
-    for way in WAYS:
-        if names and way.name not in names:
-            continue
-        with console.status(f"{way.name}: {number} handoffs"):
-            try:
-                results[way.name] = measure(path, way, number, interval)
-            except LabError as error:
-                console.print(f"[red]{way.name}:[/red] {error}")
-                raise click.exceptions.Exit(1) from None
-    results = {way.name: results[way.name] for way in WAYS if way.name in results}
-    text = json.dumps({name: [asdict(each) for each in found] for name, found in results.items()}, indent=2)
-    document.write_text(text + "\n", encoding="utf-8")
-    draw(results, picture)
-    console.print(_table(results))
-    console.print(f"Figures and picture: {document}, {picture}")
-
-
-def _load_results(document: Path) -> dict[str, list[MeasuredHandoff]]:
-    if not document.exists():
-        return {}
-    found = json.loads(document.read_text(encoding="utf-8"))
-    return {name: [MeasuredHandoff(**each) for each in entries] for name, entries in found.items()}
-
-
-def _check(profile: Profile, path: Path) -> None:
-    if profile.lab is None or len(profile.mags) < 2 or not profile.mobile_nodes:
-        raise click.UsageError(f"{path}: lab, two mags and one of mobile_nodes are needed")

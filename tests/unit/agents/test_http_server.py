@@ -274,7 +274,7 @@ def test_nobody_listens(path: Path) -> None:
 
 
 def tell(directory: Path, *words: str) -> tuple[int, str]:
-    result = CliRunner().invoke(main, ["tell", "mag1", *words, "--run-directory", str(directory)])
+    result = CliRunner().invoke(main, ["tell", "mag1", *words, "--json", "--run-directory", str(directory)])
     return result.exit_code, result.output
 
 
@@ -315,4 +315,4 @@ def test_tell(tmp_path: Path) -> None:
     assert (bindings[0], json.loads(bindings[1])) == (0, [])
     assert json.loads(by_identifier[1]) == {"access_port": "acc1", "identifier": "a@b"}
     assert json.loads(by_link_layer[1]) == {"access_port": "acc1", "link_layer_address": "02:00:00:00:01:0A"}
-    assert none[0] == 1 and "there are: /v1, /v1/bindings, /v1/attach" in none[1]
+    assert none[0] == 2 and "there are: /v1, /v1/bindings, /v1/attach" in none[1]

@@ -150,9 +150,9 @@ def test_numbers_of_the_profile(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "Missing argument 'FILE | HEX...'"),
-        (("missing.pcap",), "missing.pcap is neither a file nor octets in hexadecimal digits."),
-        (("3b0",), "3b0 is neither a file nor octets in hexadecimal digits."),
+        ((), "Missing argument 'FILE|-|HEX...'"),
+        (("missing.pcap",), "missing.pcap: is neither a file nor octets in hexadecimal digits"),
+        (("3b0",), "3b0: is neither a file nor octets in hexadecimal digits"),
         (("--source", "::1", "3b"), "The checksum needs --source and --destination, or neither of them."),
         (("--source", "mag1", "3b"), "Invalid value for '--source': mag1 is no IPv6 address"),
     ],

@@ -118,7 +118,6 @@ def pmipls(*arguments: str) -> Result:
         (["--profile", "deployment-template"], "describes real hosts: name this one, --node NODE"),
         (["--prefix", "pm"], "goes with --lab"),
         (["--lab", "--profile", "two-lma"], "--profile does not go with it"),
-        (["--lab", "--prefix", "nope"], "lab"),
     ],
 )
 def test_wrong_input_is_one_message_and_exit_code_2(arguments: list[str], told: str) -> None:

@@ -25,7 +25,7 @@ CASES: list[tuple[str, dict[str, Any], Level, str, str]] = [
         {"profile": ProfileFacts("x", "$PMIPLS_PROFILE", "x: no file")},
         WRONG,
         "x: no file",
-        "check x",
+        "check --profile x",
     ),
     ("distribution", {"distribution": "arch "}, WARNING, "arch  is not supported; Debian 12", "./run tests"),
     ("distribution", {"distribution": "debian 13"}, OK, "Debian 13", ""),

@@ -15,7 +15,14 @@ from click.testing import CliRunner
 from ovs_setup.__main__ import main as ovs_setup
 from ovs_setup.bird import main as bird
 from ryu_pmipls.cli import main
-from ryu_pmipls.domain.profile import PROFILE_VARIABLE, NoProfileError, ProfileError, find_profile, loading
+from ryu_pmipls.domain.profile import (
+    LAB_PROFILE,
+    PROFILE_VARIABLE,
+    NoProfileError,
+    ProfileError,
+    find_profile,
+    loading,
+)
 
 NOBODY = 65534
 
@@ -39,17 +46,17 @@ def test_the_name_goes_before_the_environment_and_that_before_the_file_of_the_ho
     host_profile: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     some_file(host_profile)
-    assert find_profile() == find_profile(lab=True) == host_profile
+    assert find_profile() == find_profile(fallback=LAB_PROFILE) == host_profile
     mine = some_file(tmp_path / "mine.yaml")
     monkeypatch.setenv(PROFILE_VARIABLE, str(mine))
-    assert find_profile() == find_profile(lab=True) == mine
+    assert find_profile() == find_profile(fallback=LAB_PROFILE) == mine
     assert find_profile("two-lma").name == "two-lma.yaml"
     monkeypatch.setenv(PROFILE_VARIABLE, "deployment-template")
     assert find_profile().name == "deployment-template.yaml"
 
 
 def test_only_a_lab_does_without_any_profile(host_profile: Path) -> None:
-    assert find_profile(lab=True).name == "two-lma.yaml"
+    assert find_profile(fallback=LAB_PROFILE).name == "two-lma.yaml"
     with pytest.raises(NoProfileError) as error:
         find_profile()
     assert "\n" not in str(error.value)
@@ -59,7 +66,7 @@ def test_only_a_lab_does_without_any_profile(host_profile: Path) -> None:
 def test_a_wrong_name_in_the_environment_is_said_to_come_from_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(PROFILE_VARIABLE, "nowhere")
     with pytest.raises(ProfileError, match=r"^\$PMIPLS_PROFILE: nowhere: there is no such file.*shipped: .*two-lma"):
-        find_profile(lab=True)
+        find_profile(fallback=LAB_PROFILE)
 
 
 def test_a_profile_that_is_not_there_tells_what_is_shipped() -> None:

@@ -63,4 +63,4 @@ def test_no_answer_is_told_with_what_to_do() -> None:
 
 
 def test_a_url_wins_over_the_profile() -> None:
-    assert where("no such profile", "http://127.0.0.1:9999/") == "http://127.0.0.1:9999"
+    assert where("no such profile", "http://127.0.0.1:9999") == "http://127.0.0.1:9999"

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from ryu_pmipls.cli import main
-from ryu_pmipls.cli import rms_views as cli
+from ryu_pmipls.http import client
 
 REASON = {"subject": "lma1", "since": 1_700_000_000.0, "text": "lma1 gets no downlink: its BGP session is down"}
 WELL: dict[str, Any] = {
@@ -26,7 +26,7 @@ WELL: dict[str, Any] = {
 @pytest.fixture
 def health(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     document = dict(WELL)
-    monkeypatch.setattr(cli, "fetch", lambda base, resource: document)
+    monkeypatch.setattr(client, "fetch", lambda base, resource: document)
     return document
 
 
@@ -37,7 +37,7 @@ def run(*arguments: str) -> Result:
 def test_a_domain_that_is_well_exits_with_0(health: dict[str, Any]) -> None:
     result = run()
     assert result.exit_code == 0
-    assert "downlink by lma1 │ announced" in result.output
+    assert "downlink by lma1  announced" in result.output
 
 
 def test_a_degraded_one_exits_with_1_after_a_line_for_each_reason(health: dict[str, Any]) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import click
 import pytest
 
-from ryu_pmipls.cli.rms_views import chosen
+from ryu_pmipls.cli.commands.explanation import chosen
 
 DECISIONS = [
     {"id": "1796070241814-mag1", "mag": "mag1"},

@@ -12,7 +12,8 @@ from ryu_pmipls.lab.lab_error import LabError
 from ryu_pmipls.lab.lab_layout import plan
 from ryu_pmipls.lab.lab_links import LinkChange
 from ryu_pmipls.lab.measuring.handoff_series import judge, losses
-from ryu_pmipls.lab.measuring.handoffs import STANDARD, WAYS, derive, draw
+from ryu_pmipls.lab.measuring.handoff_ways import STANDARD, WAYS
+from ryu_pmipls.lab.measuring.handoffs import derive, draw
 from ryu_pmipls.lab.probe import Arrival, analyse
 from ryu_pmipls.lab.traffic_generator import FlowResult, Interval
 

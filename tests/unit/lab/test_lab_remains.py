@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from ryu_pmipls.cli.lab_commands import lab
+from ryu_pmipls.cli import main
 from ryu_pmipls.domain.profile import find_profile, load_profile
 from ryu_pmipls.lab import cleanup
 from ryu_pmipls.lab.lab import Lab
@@ -80,20 +80,20 @@ def test_a_lab_is_found_by_its_prefix_or_when_it_is_the_only_one(state: Path) ->
 
 def test_commands_on_no_lab_say_so(state: Path) -> None:
     for command in (["status"], ["attach", "mn1", "mag1"], ["detach", "mn1"], ["exec", "mn1", "true"], ["rms", "stop"]):
-        result = CliRunner().invoke(lab, command)
-        assert result.exit_code == 2
+        result = CliRunner().invoke(main, ["lab", *command])
+        assert result.exit_code == 1
         assert result.output == "Error: no lab is up; 'pmipls lab up' starts one\n"
 
 
 def test_down_without_a_lab_is_no_error(state: Path) -> None:
-    assert CliRunner().invoke(lab, ["down"]).exit_code == 0
+    assert CliRunner().invoke(main, ["lab", "down"]).exit_code == 0
 
 
 def test_down_of_one_of_several_labs_needs_its_prefix(state: Path) -> None:
     cleanup.record("zy", cleanup.LabObjects())
     cleanup.record("zz", cleanup.LabObjects())
-    result = CliRunner().invoke(lab, ["down"])
+    result = CliRunner().invoke(main, ["lab", "down"])
     assert result.exit_code == 2
     assert "--prefix; allowed: zy, zz" in result.output
-    assert CliRunner().invoke(lab, ["down", "--prefix", "zy"]).exit_code == 0
+    assert CliRunner().invoke(main, ["lab", "down", "--prefix", "zy"]).exit_code == 0
     assert cleanup.prefixes() == ["zz"]

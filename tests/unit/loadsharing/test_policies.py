@@ -226,7 +226,7 @@ def test_a_decision_in_a_file_is_explained_on_the_command_line(tmp_path: Path) -
     assert result.exit_code == 0, result.output
     assert "Decided again from the same inputs: the same." in result.output
     result = CliRunner().invoke(main, ["explain", "other", "--file", str(path)])
-    assert (result.exit_code, f"choose one of: {document['id']}, last\n" in result.output) == (1, True)
+    assert (result.exit_code, f"choose one of: {document['id']}, last\n" in result.output) == (2, True)
     path.write_text("[5]")
     result = CliRunner().invoke(main, ["explain", "other", "--file", str(path)])
     assert result.output == f"Error: {path}: must hold the document of a decision, or a list of such\n"

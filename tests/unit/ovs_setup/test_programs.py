@@ -25,7 +25,9 @@ def test_a_process_without_path_gets_one(monkeypatch: pytest.MonkeyPatch) -> Non
     assert {"/bin", "/usr/sbin"} <= {*os.environ["PATH"].split(":")}
 
 
-@pytest.mark.parametrize(("command", "arguments"), [(pmipls, ["check", "nowhere"]), (ovs_setup, ["lma", "lma9"])])
+@pytest.mark.parametrize(
+    ("command", "arguments"), [(pmipls, ["check", "--profile", "nowhere"]), (ovs_setup, ["lma", "lma9"])]
+)
 def test_the_commands_search_sbin(
     command: click.Command, arguments: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -35,7 +35,7 @@ def faults(path: Path) -> list[str]:
 
 
 def test_the_command_makes_a_key_for_every_pair_that_talks(tmp_path: Path) -> None:
-    output = CliRunner().invoke(main, ["keys", "two-lma"]).output
+    output = CliRunner().invoke(main, ["keys", "--profile", "two-lma"]).output
     path = written(tmp_path, output)
     nodes = (RMS, LMA, LMA2, MAG, MAG2)
     found = {node: load_keys(path, PROFILE, node) for node in nodes}

@@ -234,15 +234,16 @@ def test_a_faulty_scenario_is_told_line_by_line(tmp_path: Path, changes: Any, me
 def test_the_command_prints_a_table_and_writes_figures_and_a_picture(tmp_path: Path) -> None:
     path = tmp_path / "small.yaml"
     path.write_text(yaml.safe_dump(SMALL))
-    figures_path, picture = tmp_path / "small.json", tmp_path / "small.png"
     arguments = ["simulate", str(path), "--hours", "0.1", "--only", "draft", "--only", "balance"]
-    result = CliRunner().invoke(main, [*arguments, "--json", str(figures_path), "--plot", str(picture)])
+    result = CliRunner().invoke(main, [*arguments, "--output", str(tmp_path / "report")])
     assert result.exit_code == 0, result.output
     assert "overloaded LMA-seconds" in result.output and "small: 3 LMAs, 5 MAGs, 0.1 hours" in result.output
-    document = json.loads(figures_path.read_text())
+    document = json.loads((tmp_path / "report" / "simulation.json").read_text())
     assert [one["contender"] for one in document["results"]] == ["draft", "balance"]
     assert len(document["runs"][1]["utilisation"]) == 36
-    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "report" / "simulation.png").read_bytes().startswith(b"\x89PNG")
+    result = CliRunner().invoke(main, [*arguments, "--json"])
+    assert json.loads(result.stdout) == document
 
 
 def test_the_command_refuses_what_is_not_there(tmp_path: Path) -> None:
@@ -258,10 +259,10 @@ def test_the_command_refuses_what_is_not_there(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("between", [("1", "1"), ("2", "1"), ("0", "25"), ("-1", "2")])
 def test_what_is_drawn_lies_within_the_scenario(between: tuple[str, str], tmp_path: Path) -> None:
-    picture = tmp_path / "picture.png"
-    result = CliRunner().invoke(main, ["simulate", "ping-pong", "--plot", str(picture), "--between", *between])
-    assert (result.exit_code, picture.exists()) == (2, False)
-    assert "Invalid value for --between: must be two hours from 0 to 24, in order" in result.stderr
+    report = tmp_path / "report"
+    result = CliRunner().invoke(main, ["simulate", "ping-pong", "--output", str(report), "--between", *between])
+    assert (result.exit_code, report.exists()) == (2, False)
+    assert "--between: must be two hours from 0 to 24, in order" in result.stderr
 
 
 def test_a_simulation_takes_a_step_at_least(tmp_path: Path) -> None:

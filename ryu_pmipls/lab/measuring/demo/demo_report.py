@@ -53,16 +53,21 @@ class DemoReport:
     goodput: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
     events: list[PictureMark] = field(default_factory=list)
     figures: dict[str, Any] = field(default_factory=dict)
+    stopped: str | None = None  # the reason why the demo could not go on, if so
 
     @property
     def complete(self) -> bool:
-        return bool(self.effects) and all(effect.seen for effect in self.effects)
+        return self.stopped is None and bool(self.effects) and all(effect.seen for effect in self.effects)
+
+    def to_json(self) -> str:
+        """The report as a JSON document."""
+        return json.dumps(asdict(self), indent=2)
 
     def write(self, directory: Path) -> list[Path]:
         """Write the JSON document and, when there is something to draw, the picture; returns their paths."""
         directory.mkdir(parents=True, exist_ok=True)
         document, picture = directory / "report.json", directory / "report.png"
-        document.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+        document.write_text(self.to_json() + "\n", encoding="utf-8")
         if not (self.goodput or self.samples):
             picture.unlink(missing_ok=True)  # that of an earlier demo would be taken for this one's
             return [document]

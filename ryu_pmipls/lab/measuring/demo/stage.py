@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 
 from ryu_pmipls import __version__
 from ryu_pmipls.domain.profile import Profile
@@ -65,7 +66,7 @@ class Stage:
         """Report an effect, seen or not."""
         self.report.effects.append(Effect(name, seen, measured, wanted))
         mark = "[green]seen[/green]" if seen else "[red]NOT SEEN[/red]"
-        self.say(f"{mark}: {name}: {measured}")
+        self.say(f"{mark}: {escape(name)}: {escape(measured)}")
 
     def mark(self, text: str, when: float) -> None:
         """Add a mark to the picture; ``when`` is seconds since 1970."""

@@ -1,25 +1,24 @@
-"""``pmipls demo``: the main job, step by step."""
+"""Performance of the demo: its steps in order, its report, and what may be the reason when an effect is not seen."""
 
 from __future__ import annotations
 
 import shutil
 from pathlib import Path
 
-import click
 from rich.console import Console
 from rich.markup import escape
 
-from ryu_pmipls.domain.profile import find_profile, load_profile
+from ryu_pmipls.http.client import ClientError
 from ryu_pmipls.lab.lab import Lab
 from ryu_pmipls.lab.lab_error import LabError
 from ryu_pmipls.lab.measuring.demo import beginning
+from ryu_pmipls.lab.measuring.demo.demo_report import DemoReport
 from ryu_pmipls.lab.measuring.demo.diagnosis import diagnose
 from ryu_pmipls.lab.measuring.demo.overload import overload
 from ryu_pmipls.lab.measuring.demo.signalling_capture import Capture
 from ryu_pmipls.lab.measuring.demo.stage import DemoStep, Stage
 from ryu_pmipls.lab.measuring.demo.summary import summary
 from ryu_pmipls.lab.measuring.demo.tcp_handoff import hand_off
-from ryu_pmipls.lab.measuring.options import report_option
 
 
 def _steps(capture: Capture) -> tuple[DemoStep, ...]:
@@ -33,49 +32,34 @@ def _steps(capture: Capture) -> tuple[DemoStep, ...]:
     )
 
 
-@click.command()
-@click.argument("profile", required=False)
-@click.option("--keep", is_flag=True, help="Leave the lab running.")
-@report_option("demo-report", directory=True)
-def demo(profile: str | None, keep: bool, report: Path) -> None:
-    """Play the main job in the lab of PROFILE, measure it, and fail when an effect is not seen."""
-    console = Console(highlight=False)
-    path = find_profile(profile, lab=True)
-    lab = Lab(load_profile(path), path)
-    few = [
-        f"{what}: at least {least} needed"
-        for what, least, there in (
-            ("lmas", 2, lab.profile.lmas),
-            ("mags", 2, lab.profile.mags),
-            ("mobile_nodes", 3, lab.profile.mobile_nodes),
-        )
-        if len(there) < least
-    ]
-    if few:
-        raise click.UsageError(f"{path}: too small for the demo: {'; '.join(few)}")
+def perform(lab: Lab, keep: bool, directory: Path, console: Console) -> DemoReport:
+    """Play the demo in a lab, and leave report, capture and logs in a directory; the lab goes down unless ``keep``.
+
+    A demo that cannot go on is incomplete in its report.
+    """
     stage, capture = Stage(lab, console), Capture(lab)
     up = not lab.running()
     try:
         stopped = _play(stage, capture)
         if stopped is not None:
             console.print(f"[red]The demo cannot go on:[/red] {escape(stopped)}")
+            stage.report.stopped = stopped
         if up and lab.running():
-            _conclude(stage, capture, report, console)
+            _conclude(stage, capture, directory, console)
     finally:
         stage.end()
         if keep:
             console.print("The lab is still up: 'pmipls lab status' shows it, 'pmipls lab down' removes it.")
         elif up:
             lab.down()
-    if stopped is not None or not stage.report.complete:
-        raise click.exceptions.Exit(1)
+    return stage.report
 
 
 def _play(stage: Stage, capture: Capture) -> str | None:
     """All parts in order; returns why one could not go on, if so."""
     try:
         stage.perform(_steps(capture))
-    except (LabError, click.ClickException) as error:
+    except (LabError, ClientError) as error:
         return str(error)
     return None
 

@@ -1,0 +1,46 @@
+"""``pmipls demo``: the main job, step by step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ryu_pmipls.cli.failures import InputError
+from ryu_pmipls.cli.options import json_option, lab_profile_option, output_option
+from ryu_pmipls.cli.progress import progress_console
+from ryu_pmipls.cli.sections import LAB
+
+
+@LAB.command("demo")
+@lab_profile_option("two-lma")
+@click.option("--keep", is_flag=True, help="Leave the lab up.")
+@output_option("demo-report")
+@json_option
+def demo(profile: str | None, keep: bool, output: Path, as_json: bool) -> None:
+    """Play the main job in a lab, and measure it.
+
+    Exit status: 0 all effects were seen; 1 one was not; 2 the input is wrong.
+    """
+    from ryu_pmipls.domain.profile import LAB_PROFILE, find_profile, load_profile
+    from ryu_pmipls.lab.lab import Lab
+    from ryu_pmipls.lab.measuring.demo.performance import perform
+
+    path = find_profile(profile, fallback=LAB_PROFILE)
+    lab = Lab(load_profile(path), path)
+    few = [
+        f"{what}: at least {least} needed"
+        for what, least, there in (
+            ("lmas", 2, lab.profile.lmas),
+            ("mags", 2, lab.profile.mags),
+            ("mobile_nodes", 3, lab.profile.mobile_nodes),
+        )
+        if len(there) < least
+    ]
+    if few:
+        raise InputError(f"{path}: too small for the demo: {'; '.join(few)}")
+    report = perform(lab, keep, output, progress_console(document=as_json))
+    if as_json:
+        click.echo(report.to_json())
+    if not report.complete:
+        raise click.exceptions.Exit(1)

@@ -1,0 +1,120 @@
+"""``pmipls load-list`` and its like: resources of the RMS's REST interface as tables."""
+
+from __future__ import annotations
+
+import click
+
+from ryu_pmipls.cli import rms_tables
+from ryu_pmipls.cli.options import json_option, rms_options
+from ryu_pmipls.cli.rms_tables import RmsTable
+from ryu_pmipls.cli.sections import INSPECT
+from ryu_pmipls.cli.tables import print_document
+from ryu_pmipls.http.wording import reason_lines
+
+
+def _show(table: RmsTable, profile: str | None, url: str | None, as_json: bool, *path: str) -> None:
+    """Print the resource at a path of the RMS as a table, or as the document that it is."""
+    from ryu_pmipls.http.client import fetch, path_of, understanding, where
+
+    base = where(profile, url)
+    document = fetch(base, path_of(*path))
+    if as_json:
+        print_document(document)
+        return
+    with understanding(base):
+        table.print(document)
+
+
+@INSPECT.command("health")
+@rms_options
+@json_option
+def health(profile: str | None, url: str | None, as_json: bool) -> None:
+    """Show whether all is well with the domain, and if not, why.
+
+    Exit status: 0 all is well; 1 it is not, or the RMS does not answer; 2 an option is wrong.
+    """
+    from ryu_pmipls.http.client import fetch, understanding, where
+
+    base = where(profile, url)
+    document = fetch(base, "health")
+    with understanding(base):
+        well = document["status"] == "ok"
+        if as_json:
+            print_document(document)
+        else:
+            rms_tables.HEALTH.print(document)
+            for line in reason_lines(document):
+                click.echo(line)
+    if not well:
+        raise click.exceptions.Exit(1)
+
+
+@INSPECT.command("load-list")
+@rms_options
+@json_option
+def load_list(profile: str | None, url: str | None, as_json: bool) -> None:
+    """Show the load list: CPU and packets of each LMA, by MAG.
+
+    Packets count in the window of the policy.
+    """
+    _show(rms_tables.LOAD_LIST, profile, url, as_json, "load-list")
+
+
+@INSPECT.command("lmas")
+@rms_options
+@json_option
+def lmas(profile: str | None, url: str | None, as_json: bool) -> None:
+    """Show the LMAs and their switches."""
+    _show(rms_tables.LMAS, profile, url, as_json, "lmas")
+
+
+@INSPECT.command("mags")
+@rms_options
+@json_option
+def mags(profile: str | None, url: str | None, as_json: bool) -> None:
+    """Show the MAGs, their switches and the LMAs of their uplinks."""
+    _show(rms_tables.MAGS, profile, url, as_json, "mags")
+
+
+@INSPECT.command("tunnels")
+@rms_options
+@json_option
+def tunnels(profile: str | None, url: str | None, as_json: bool) -> None:
+    """Show the tunnel of every MAG to every LMA, and its packets."""
+    _show(rms_tables.TUNNELS, profile, url, as_json, "tunnels")
+
+
+@INSPECT.command("bindings")
+@rms_options
+@json_option
+def bindings(profile: str | None, url: str | None, as_json: bool) -> None:
+    """Show where every mobile node is."""
+    _show(rms_tables.BINDINGS, profile, url, as_json, "bindings")
+
+
+@INSPECT.command("traffic")
+@click.argument("prefix")
+@rms_options
+@json_option
+def traffic(prefix: str, profile: str | None, url: str | None, as_json: bool) -> None:
+    """Show packets and octets of a mobile node.
+
+    It is the one with the home network prefix PREFIX; counted is what came since it is attached where it is.
+    """
+    _show(rms_tables.TRAFFIC, profile, url, as_json, "bindings", prefix.removesuffix("/64"))
+
+
+@INSPECT.command("decisions")
+@rms_options
+@json_option
+def decisions(profile: str | None, url: str | None, as_json: bool) -> None:
+    """Show the decisions of load sharing, with their outcomes."""
+    _show(rms_tables.DECISIONS, profile, url, as_json, "decisions")
+
+
+@INSPECT.command("incidents")
+@rms_options
+@json_option
+def incidents(profile: str | None, url: str | None, as_json: bool) -> None:
+    """Show deaths, returns and drains of LMAs."""
+    _show(rms_tables.INCIDENTS, profile, url, as_json, "incidents")
