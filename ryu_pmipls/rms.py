@@ -44,6 +44,7 @@ from ryu_pmipls.controller.ryu import (
 from ryu_pmipls.controller.ryu.connection import Connection, PromptApp
 from ryu_pmipls.controller.ryu.readable import Readable
 from ryu_pmipls.controller.ryu.threads import in_thread
+from ryu_pmipls.controller.ryu.vital import vital
 from ryu_pmipls.controller.state import DomainState
 from ryu_pmipls.controller.store import Store, StoreError, open_store
 from ryu_pmipls.controller.switches.domain_switches import Switches
@@ -91,7 +92,6 @@ def _configure() -> Profile:
 
 format_log()
 PROFILE = _configure()
-Connection.install()
 
 
 class RouteManagementServer(PromptApp):
@@ -104,6 +104,7 @@ class RouteManagementServer(PromptApp):
         self.profile = profile = PROFILE
         self.clock = SteadyClock()
         self.refused: Counter[str] = Counter()
+        Connection.install({node.datapath_id: node.address for node in (*profile.lmas, *profile.mags)}, self.refused)
         try:
             watched = WatchedStore(in_thread(open_store, profile.rms.store, profile.rms.state_directory))
             self.state = DomainState(profile, cast(Store, watched))
@@ -135,7 +136,7 @@ class RouteManagementServer(PromptApp):
         # Ryu itself would start only a WSGI application of its own class.
         loops = self._receive, self.routes.keep_stored, self._watch, self._poll_statistics, self._evaluate
         for loop in (RestServer(self.rest), self.failures.watch, self.operator.watch, self.health.watch, *loops):
-            self.threads.append(hub.spawn(loop))
+            self.threads.append(hub.spawn(vital(loop)))
         self.recovery.ask_mags(self.retransmission, self.clock.now())
         # The present objects stay: the collector need not visit them again and again. And next to none of the objects
         # of a handoff are part of a cycle, so the collector may run less often than after 700 objects.
@@ -169,14 +170,9 @@ class RouteManagementServer(PromptApp):
     def _state_changed(self, event: Any) -> None:
         datapath = event.datapath
         if event.state == MAIN_DISPATCHER:
-            switch = self.switches.by_datapath_id.get(datapath.id)
-            if switch is None:
-                self.refused["openflow: unknown datapath id"] += 1
-                LOG.warning("a switch with the datapath id %016x, which no node of the profile has", datapath.id)
-                datapath.close()
-                return
-            LOG.info("%s: connected from %s", switch.name, datapath.address[0])
-            switch.connected(datapath)
+            connected = self.switches.by_datapath_id[datapath.id]  # its admission has seen to that
+            LOG.info("%s: connected from %s", connected.name, datapath.address[0])
+            connected.connected(datapath)
         else:
             switch = self._switch(datapath)
             if switch is not None:

@@ -233,11 +233,19 @@ class RmsDomain:
     def connect(self, *names: str) -> None:
         """Have switches connect to the RMS: those named, or all."""
         for name in names or self.switches:
-            here, there = socket.socketpair()
-            for end in (here, there):
-                end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 * 2**20)
-            hub.spawn(Connection._serve, _UnixSocket(here), (name, 0))
-            hub.spawn(self.switches[name].serve, _UnixSocket(there))
+            self.connect_from(self.address(name), self.switches[name])
+
+    def connect_from(self, address: str, switch: OpenFlowSwitch) -> None:
+        """Have any switch connect to the RMS, from an address."""
+        here, there = socket.socketpair()
+        for end in (here, there):
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 * 2**20)
+        hub.spawn(Connection._serve, _UnixSocket(here), (address, 0))
+        hub.spawn(switch.serve, _UnixSocket(there))
+
+    def address(self, node: str) -> str:
+        """The address of a node of the profile, from which its switch connects."""
+        return next(str(each.address) for each in (*self.profile.lmas, *self.profile.mags) if each.name == node)
 
     def run(self, seconds: float) -> None:
         """Let so much time pass."""

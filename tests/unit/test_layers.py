@@ -32,7 +32,7 @@ ALLOWED: dict[str, set[str]] = {
     # The agents' processes: nothing of the controller's.
     "agents": {*SHARED, "mobility", "loadsharing", "ovs_setup"},
     # The controller's process: nothing of the agents'.
-    "controller.ryu": set(),
+    "controller.ryu": {"rate_limiter"},
     "controller.bindings": {"wire"},
     "controller.fast": {"wire", "controller.bindings", "controller.switches"},
     "controller.store": {"loadsharing", "controller.bindings"},

@@ -10,29 +10,38 @@ from __future__ import annotations
 import _socket
 import logging
 import ssl
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
-from struct import Struct
-from typing import Any
+from ipaddress import IPv6Address
+from socket import SHUT_RDWR, SHUT_WR
+from typing import Any, ClassVar
 
 from eventlet.hubs import get_hub
 from ryu.base.app_manager import RyuApp
 from ryu.controller import controller, ofp_event
 from ryu.controller.controller import Datapath
-from ryu.controller.handler import DEAD_DISPATCHER
-from ryu.exception import RyuException
-from ryu.ofproto import ofproto_parser
+from ryu.controller.handler import DEAD_DISPATCHER, MAIN_DISPATCHER
 
 from ryu_pmipls.controller.ryu import CONFIGURATION, hub, ofproto_v1_3
+from ryu_pmipls.controller.ryu.admission import HANDSHAKE_TIMEOUT, Admission
+from ryu_pmipls.controller.ryu.listener import OpenFlowListener
 from ryu_pmipls.controller.ryu.readable import Readable
+from ryu_pmipls.controller.ryu.refusals import ExcessError, MalformedError, RefusalError, UnidentifiedError
+from ryu_pmipls.controller.ryu.strict_messages import HEADER, Phase, parse
 
 LOG = logging.getLogger(__name__)
 
-_HEADER = Struct("!BBHI")
 #: Octets that are read at a time.
 _MOST = 2**16
-#: Messages after which other connections have their turn.
-_TURN = 256
+#: Messages after which other connections have their turn; so many octets count as another message.
+_TURN, _OCTETS = 256, 256
+#: Octets of all multipart replies before the next barrier reply: a slice of the entries of a million bindings has 9 MB.
+MAX_REPLIES = 32 * 2**20
+#: Ports of a switch; Open vSwitch can have 65279.
+MAX_PORTS = 2**16
+#: Seconds between looks at how far the handshake is, and at the queue of what is to be sent.
+_LOOK, _ROOM_PAUSE = 0.1, 0.01
 
 
 class PromptApp(RyuApp):
@@ -59,18 +68,22 @@ def _handle(application: RyuApp, event: Any, state: Any) -> None:
 class Connection(Datapath):
     """The connection to a switch."""
 
+    admission: ClassVar[Admission] = Admission({}, Counter())
+
     @classmethod
-    def install(cls) -> None:
-        """Have Ryu make connections of this class from now on."""
+    def install(cls, addresses: Mapping[int, IPv6Address], refused: Counter[str]) -> None:
+        """Have Ryu make connections of this class from now on, for the nodes with these addresses by datapath id."""
+        cls.admission = Admission(addresses, refused)
         controller.datapath_connection_factory = cls._serve
+        controller.StreamServer = OpenFlowListener
 
     @classmethod
     def _serve(cls, socket: Any, address: Any) -> None:
         with closing(cls(socket, address)) as connection:
             try:
                 connection.serve()
-            except RyuException as error:  # the input cannot be parsed
-                LOG.warning("the OpenFlow connection from %s is ended: %s", address[0], error)
+            except RefusalError as error:
+                connection.admission.refuse(address, error)
             except Exception:
                 LOG.exception("the OpenFlow connection from %s failed", address[0])
 
@@ -78,9 +91,54 @@ class Connection(Datapath):
         #: The non-blocking socket below eventlet's. TLS has none.
         self._socket = None if isinstance(socket, ssl.SSLSocket) else socket.fd
         self._readable = Readable(socket.fileno())
-        #: Called at once with the transaction ids of answered barriers; Ryu's applications then get no event.
-        self.barrier_replied: Callable[[int], None] | None = None
+        #: Called at once with the transaction ids of answered barriers; Ryu's applications then get no event. False
+        #: when nobody has asked for it.
+        self.barrier_replied: Callable[[int], bool] | None = None
+        #: The admitted datapath id; -1 before that. Ryu's own, ``id``, is None then.
+        self.claimed_id = -1
+        self._phase = Phase.HELLO
+        self._replies = 0  # octets of multipart replies since the last barrier reply
+        self._unfinished = False  # another part of a multipart reply must follow
+        self._echoes: dict[int, Any] = {}  # events, by the transaction id of the echo request
         super().__init__(socket, address)
+
+    def serve(self) -> None:
+        """Speak with the switch until the connection ends; ``RefusalError`` when it does by what the switch said."""
+        self.admission.enter(self)
+        limit = hub.spawn(self._limit_handshake)
+        try:
+            super().serve()
+        finally:
+            hub.kill(limit)
+            self.admission.leave(self)
+
+    def _limit_handshake(self) -> None:
+        # By short pauses: the time in which this process does not get to read does not count.
+        for _ in range(round(HANDSHAKE_TIMEOUT / _LOOK)):
+            hub.sleep(_LOOK)
+            if self.state in (MAIN_DISPATCHER, DEAD_DISPATCHER):
+                return
+        self.abort(UnidentifiedError(f"no handshake within {HANDSHAKE_TIMEOUT:g} s"))
+
+    def abort(self, why: RefusalError) -> None:
+        """End the connection at once, without waiting for the switch."""
+        if self.state == DEAD_DISPATCHER:
+            return
+        self.admission.refuse(self.address, why)
+        self.set_state(DEAD_DISPATCHER)
+        with suppress(OSError):
+            _socket.socket.shutdown(self.socket if self._socket is None else self._socket, SHUT_RDWR)
+
+    def answers(self, within: float) -> bool:
+        """Ask by an echo request whether the switch is there, and wait for up to so many seconds."""
+        request = self.ofproto_parser.OFPEchoRequest(self)
+        xid = self.set_xid(request)
+        answered = self._echoes[xid] = hub.Event()
+        with hub.Timeout(within, False):
+            self.send_msg(request)
+            answered.wait()
+        del self._echoes[xid]
+        return bool(answered.is_set()) and self.state != DEAD_DISPATCHER
 
     def close(self) -> None:
         """Close; the switch has as long as Ryu waits to end the connection from its side."""
@@ -107,7 +165,7 @@ class Connection(Datapath):
             return
         # Python's shutdown of a TLS socket also removes what is needed to read from it.
         with suppress(OSError):
-            _socket.socket.shutdown(self.socket, _socket.SHUT_WR)
+            _socket.socket.shutdown(self.socket, SHUT_WR)
 
     def _recv_loop(self) -> None:
         received = bytearray()
@@ -116,14 +174,16 @@ class Connection(Datapath):
             while self.state != DEAD_DISPATCHER and (came := self._read()):
                 received += came
                 begin = 0
-                while len(received) - begin >= _HEADER.size:
-                    version, kind, length, xid = _HEADER.unpack_from(received, begin)
-                    end = begin + max(length, _HEADER.size)
+                while len(received) - begin >= HEADER.size:
+                    version, kind, length, xid = HEADER.unpack_from(received, begin)
+                    if length < HEADER.size:
+                        raise MalformedError(f"a message of {length} octets")
+                    end = begin + length
                     if len(received) < end or self.state == DEAD_DISPATCHER:
                         break
-                    self._told(version, kind, xid, received[begin:end])
-                    begin, turn = end, turn - 1
-                    if not turn:
+                    self._receive(version, kind, xid, bytes(received[begin:end]))
+                    begin, turn = end, turn - 1 - length // _OCTETS
+                    if turn <= 0:
                         turn = _TURN
                         hub.sleep(0)
                 del received[:begin]
@@ -132,16 +192,48 @@ class Connection(Datapath):
             with suppress(OSError):
                 self.socket.close()
 
-    def _told(self, version: int, kind: int, xid: int, octets: bytearray) -> None:
-        if kind == ofproto_v1_3.OFPT_BARRIER_REPLY and self.barrier_replied is not None:
-            self.barrier_replied(xid)
+    def _receive(self, version: int, kind: int, xid: int, octets: bytes) -> None:
+        """Handle a message; ``RefusalError`` when the connection must end because of it."""
+        if kind == ofproto_v1_3.OFPT_BARRIER_REPLY and self._phase is Phase.IDENTIFIED and len(octets) == HEADER.size:
+            self._barrier(xid)
             return
-        message = ofproto_parser.msg(self, version, kind, len(octets), xid, octets)
-        if message is None:
+        if kind == ofproto_v1_3.OFPT_ECHO_REQUEST:
+            self._await_room()
+        message = parse(self, self._phase, version, kind, xid, octets)
+        self._follow(kind, message)
+        if self.state == DEAD_DISPATCHER:
             return
         event = ofp_event.ofp_msg_to_ev(message)
         self.ofp_brick.send_event_to_observers(event, self.state)
         _handle(self.ofp_brick, event, self.state)
+        if kind == ofproto_v1_3.OFPT_PORT_STATUS and len(getattr(self, "ports", ())) > MAX_PORTS:
+            raise ExcessError(f"more than {MAX_PORTS} ports")
+
+    def _follow(self, kind: int, message: Any) -> None:
+        """Follow the phases of the connection, the volume of replies, and answers to our own echo requests."""
+        if kind == ofproto_v1_3.OFPT_HELLO:
+            self._phase = Phase.FEATURES
+        elif kind == ofproto_v1_3.OFPT_FEATURES_REPLY:
+            self.admission.identify(self, message.datapath_id)
+            self._phase = Phase.IDENTIFIED
+        elif kind == ofproto_v1_3.OFPT_MULTIPART_REPLY:
+            self._unfinished = bool(message.flags & ofproto_v1_3.OFPMPF_REPLY_MORE)
+            self._replies += message.msg_len
+            if self._replies > MAX_REPLIES:
+                raise ExcessError(f"more than {MAX_REPLIES} octets of replies before a barrier")
+        elif kind == ofproto_v1_3.OFPT_ECHO_REPLY and message.xid in self._echoes:
+            self._echoes[message.xid].set()
+
+    def _barrier(self, xid: int) -> None:
+        if self.barrier_replied is not None and self.barrier_replied(xid):
+            if self._unfinished:
+                raise MalformedError("a barrier reply within a multipart reply")
+            self._replies = 0
+
+    def _await_room(self) -> None:
+        """Wait until less than half of Ryu's queue is taken: echo replies must leave room for other senders."""
+        while self.send_q is not None and 2 * self.send_q.qsize() >= self.send_q.maxsize:
+            hub.sleep(_ROOM_PAUSE)
 
     def _read(self) -> bytes:
         """Wait for input; return at least one octet, or none at the end of the connection."""

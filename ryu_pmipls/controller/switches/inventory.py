@@ -59,6 +59,7 @@ class Inventory:
             self.ports.pop(name, None)
             self.live.discard(name)
         else:
+            self._forget_number(port.port_no, port_name(port))
             self._add_port(port, self.ports)
         return before != (self.ports, self.link_layer_address)
 
@@ -83,6 +84,16 @@ class Inventory:
             if entry is not None:
                 found.append(entry)
         return found, len(replied) - len(found)
+
+    def forget_descriptions(self) -> None:
+        """Forget what a connection that has ended has begun to list."""
+        self._described.clear()
+
+    def _forget_number(self, number: int, name: str) -> None:
+        """Forget ports that have lost their number to the port called ``name``."""
+        for former in [each for each, other in self.ports.items() if other == number and each != name]:
+            del self.ports[former]
+            self.live.discard(former)
 
     def _add_port(self, port: Any, ports: dict[str, int]) -> None:
         if port.port_no == LOCAL:

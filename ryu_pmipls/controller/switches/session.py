@@ -141,10 +141,10 @@ class SwitchSession:
         octets = b"".join(encode.octets(message, xid) for xid, message in enumerate(messages, first))
         return self.submit(octets, first, len(messages), timeout)
 
-    def barrier_reply(self, xid: int) -> None:
-        """Finish everything that was sent before the barrier."""
+    def barrier_reply(self, xid: int) -> bool:
+        """Finish everything that was sent before the barrier; false when nobody has asked for it."""
         if not any(write.barrier == xid for write in self._under_way):
-            return
+            return False
         while True:
             # Barriers are answered in the order of their requests; a skipped one tells nothing about its write.
             write = self._under_way.popleft()
@@ -153,6 +153,7 @@ class SwitchSession:
             if write.barrier == xid:
                 break
         self._write()
+        return True
 
     def error(self, xid: int, text: str) -> None:
         """Record that the switch refused the message with that transaction id."""

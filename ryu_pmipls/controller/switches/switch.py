@@ -94,6 +94,7 @@ class Switch:
             self._reconciler.close()
         self._writer = self._reconciler = None
         self.inventory.state = SwitchState.DISCONNECTED
+        self.inventory.forget_descriptions()
         self.counters.end()
 
     def answers(self, missing_allowed: int) -> bool:

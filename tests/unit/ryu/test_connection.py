@@ -9,124 +9,34 @@ import socket
 import ssl
 import struct
 import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import eventlet
 import pytest
 from eventlet.green import ssl as green_ssl
-from eventlet.hubs import get_hub
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ryu.base import app_manager
 from ryu.controller import controller
-from ryu.controller.handler import HANDSHAKE_DISPATCHER
-from ryu.controller.ofp_handler import OFPHandler
 
-from ryu_pmipls.controller.ryu import CONFIGURATION, DEAD_DISPATCHER, hub, ofp_event, set_ev_cls
-from ryu_pmipls.controller.ryu.connection import Connection, PromptApp
+from ryu_pmipls.controller.ryu import CONFIGURATION, hub
+from ryu_pmipls.controller.ryu.connection import Connection
+from ryu_pmipls.controller.ryu.listener import OpenFlowListener
+from tests.unit.ryu.connection_helpers import (
+    ECHO_REPLY,
+    ECHO_REQUEST,
+    HEADER,
+    Switch,
+    Told,
+    application,
+    echo,
+    readers,
+    until,
+)
 from tests.waiting import PATIENCE
-
-HEADER = struct.Struct("!BBHI")
-VERSION, HELLO, ERROR, ECHO_REQUEST, ECHO_REPLY = 4, 0, 1, 2, 3
-
-
-class Told(PromptApp):
-    """What an application is told, and what it does then."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.connections: list[Connection] = []
-        self.echoes: list[tuple[int, bytes]] = []
-        self.ended: list[Connection] = []
-        self.then: Callable[[Any], None] = lambda message: None
-
-    @set_ev_cls(ofp_event.EventOFPStateChange, [HANDSHAKE_DISPATCHER, DEAD_DISPATCHER])
-    def _changed(self, event: Any) -> None:
-        (self.ended if event.state == DEAD_DISPATCHER else self.connections).append(event.datapath)
-
-    @set_ev_cls(ofp_event.EventOFPEchoRequest, HANDSHAKE_DISPATCHER)
-    def _echo(self, event: Any) -> None:
-        self.echoes.append((event.msg.xid, event.msg.data))
-        self.then(event.msg)
-
-
-@contextmanager
-def application() -> Iterator[Told]:
-    """Ryu's protocol handler and ours, as Ryu's manager has them, for a while."""
-    before = dict(app_manager.SERVICE_BRICKS)
-    protocol, told = OFPHandler(), Told()
-    try:
-        for app in (protocol, told):
-            app_manager.register_app(app)
-        for event in (ofp_event.EventOFPStateChange, ofp_event.EventOFPEchoRequest):
-            protocol.register_observer(event, told.name)
-        yield told
-    finally:
-        app_manager.SERVICE_BRICKS.clear()
-        app_manager.SERVICE_BRICKS.update(before)
-
-
-def until(condition: Callable[[], bool]) -> None:
-    with eventlet.Timeout(PATIENCE):
-        while not condition():
-            hub.sleep(0)
-
-
-def readers() -> set[int]:
-    """The descriptors that the hub looks at for something to read."""
-    return {listener.fileno for listener in get_hub().get_readers()}
-
-
-class Switch:
-    """The other end of a connection."""
-
-    def __init__(self, told: Told, wrap: Callable[[Any, bool], Any] = lambda plain, server: plain) -> None:
-        listener = eventlet.listen(("127.0.0.1", 0))
-        here = eventlet.connect(listener.getsockname())
-        there, address = listener.accept()
-        listener.close()
-        self.descriptor = there.fileno()
-        self.thread = hub.spawn(lambda: Connection._serve(wrap(there, True), address))
-        self.socket = wrap(here, False)
-        self.socket.settimeout(PATIENCE)
-        self.told = told
-        version, kind, _, _ = HEADER.unpack(self.take(HEADER.size))
-        assert kind == HELLO
-        self.version = version
-        self.connection = told.connections[-1]
-
-    def take(self, count: int) -> bytes:
-        octets = b""
-        while len(octets) < count:
-            came = self.socket.recv(count - len(octets))
-            assert came, f"ended after {octets!r}"
-            octets += came
-        return octets
-
-    def message(self) -> tuple[int, int, bytes]:
-        _, kind, length, xid = HEADER.unpack(self.take(HEADER.size))
-        return kind, xid, self.take(length - HEADER.size)
-
-    def echo(self, xid: int, data: bytes = b"") -> None:
-        """A message there and one back: all before has been read."""
-        self.socket.sendall(echo(xid, data))
-        assert self.message() == (ECHO_REPLY, xid, data)
-
-    def joined(self) -> None:
-        """The connection's green thread ends, and leaves nothing behind."""
-        with eventlet.Timeout(PATIENCE):
-            self.thread.wait()
-        assert self.told.ended == [self.connection]
-        assert not self.connection.is_active
-        assert self.descriptor not in readers()
-        assert self.connection.socket.fileno() == -1
-
-
-def echo(xid: int, data: bytes = b"") -> bytes:
-    return HEADER.pack(VERSION, ECHO_REQUEST, HEADER.size + len(data), xid) + data
 
 
 @pytest.fixture
@@ -223,29 +133,6 @@ def test_others_have_their_turn_while_one_switch_talks_without_end(told: Told) -
         switch.thread.wait()
 
 
-@pytest.mark.parametrize("length", range(8))
-def test_a_length_below_that_of_the_header(switch: Switch, length: int) -> None:
-    switch.socket.sendall(HEADER.pack(VERSION, ECHO_REQUEST, length, 1))
-    assert switch.message() == (ECHO_REPLY, 1, b"")
-    switch.echo(2, b"next")
-
-
-def test_what_cannot_be_parsed_is_logged_and_passed_over(switch: Switch, errors: list[str]) -> None:
-    switch.socket.sendall(HEADER.pack(VERSION, 200, 12, 1) + b"what")  # an unknown type
-    switch.socket.sendall(HEADER.pack(VERSION, 6, 8, 1))  # features that are not there
-    switch.echo(2, b"next")
-    assert len(errors) == 2 and all("malformed OpenFlow packet" in error for error in errors)
-    errors.clear()
-
-
-def test_an_unknown_version_ends_the_connection(told: Told, switch: Switch, caplog: pytest.LogCaptureFixture) -> None:
-    switch.socket.sendall(HEADER.pack(0x77, ECHO_REQUEST, 8, 1))
-    assert switch.socket.recv(1) == b""
-    switch.joined()
-    (record,) = (record for record in caplog.records if record.levelno >= logging.WARNING)
-    assert record.getMessage() == "the OpenFlow connection from 127.0.0.1 is ended: unknown version 77"
-
-
 def test_a_failing_handler_is_logged_and_ends_nothing(told: Told, switch: Switch, errors: list[str]) -> None:
     def fail(message: Any) -> None:
         raise ValueError
@@ -255,14 +142,6 @@ def test_a_failing_handler_is_logged_and_ends_nothing(told: Told, switch: Switch
     switch.echo(2)
     assert told.echoes == [(1, b""), (2, b"")]
     assert errors == ["handling EventOFPEchoRequest failed"] * 2
-    errors.clear()
-
-
-def test_a_failing_handler_of_ryu_is_logged_and_ends_nothing(switch: Switch, errors: list[str]) -> None:
-    hello_failed = struct.pack("!HH", 0, 0) + b"\xff"  # which Ryu takes for ASCII
-    switch.socket.sendall(HEADER.pack(VERSION, ERROR, HEADER.size + len(hello_failed), 1) + hello_failed)
-    switch.echo(2)
-    assert errors == ["handling EventOFPErrorMsg failed"]
     errors.clear()
 
 
@@ -528,9 +407,11 @@ def test_what_is_not_tls_ends_a_tls_connection(tls_switch: Switch) -> None:
 
 
 def test_ryu_makes_connections_of_this_class(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(controller, "datapath_connection_factory", None)
-    Connection.install()
-    assert controller.datapath_connection_factory == Connection._serve
+    for name in ("datapath_connection_factory", "StreamServer"):
+        monkeypatch.setattr(controller, name, None)
+    monkeypatch.setattr(Connection, "admission", None)
+    Connection.install({}, Counter())
+    assert (controller.datapath_connection_factory, controller.StreamServer) == (Connection._serve, OpenFlowListener)
 
 
 def test_an_application_can_be_stopped(told: Told) -> None:

@@ -1,0 +1,88 @@
+"""Admission of OpenFlow connections: one for each switch, and a few that have not told yet which switch they are."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Mapping
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import TYPE_CHECKING, Any
+
+from ryu_pmipls.controller.ryu.refusals import DuplicateError, RefusalError, UnidentifiedError, UnknownSwitchError
+from ryu_pmipls.rate_limiter import RateLimiter
+
+if TYPE_CHECKING:
+    from ryu_pmipls.controller.ryu.connection import Connection
+
+LOG = logging.getLogger(__name__)
+
+#: Connections without a datapath id at a time. A switch needs some milliseconds to tell its own.
+MAX_UNIDENTIFIED = 32
+#: Seconds that a connection has for the handshake.
+HANDSHAKE_TIMEOUT = 2.0
+#: Seconds that a connected switch has to answer when another connection claims its datapath id.
+ECHO_TIMEOUT = 1.0
+
+
+class Admission:
+    """The open connections of a controller.
+
+    ``addresses`` has the node's address for each datapath id, ``refused`` counts refusals by reason.
+    """
+
+    def __init__(self, addresses: Mapping[int, IPv6Address], refused: Counter[str]) -> None:
+        self._addresses = addresses
+        self._refused = refused
+        self._unidentified: dict[Connection, None] = {}  # the oldest first
+        self._identified: dict[int, Connection] = {}
+        self._limiter = RateLimiter()
+
+    def enter(self, connection: Connection) -> None:
+        """Admit a new connection; the oldest of too many unidentified ones gives way."""
+        self._unidentified[connection] = None
+        if len(self._unidentified) > MAX_UNIDENTIFIED:
+            oldest = next(iter(self._unidentified))
+            del self._unidentified[oldest]
+            oldest.abort(UnidentifiedError("there are too many others that do not tell their datapath id either"))
+
+    def leave(self, connection: Connection) -> None:
+        """Forget a connection that has ended, or is about to."""
+        self._unidentified.pop(connection, None)
+        if self._identified.get(datapath_id := connection.claimed_id) is connection:
+            del self._identified[datapath_id]
+
+    def identify(self, connection: Connection, datapath_id: int) -> None:
+        """Make a connection that of a switch; ``RefusalError`` when it must end.
+
+        When the switch is connected already, a connection from another address than the node's is refused; one from
+        there takes its place if the older one came from elsewhere, or does not answer an echo request. That may take
+        ``ECHO_TIMEOUT``.
+        """
+        address = self._addresses.get(datapath_id)
+        if address is None:
+            raise UnknownSwitchError(f"no node of the profile has the datapath id {datapath_id:016x}")
+        while (older := self._identified.get(datapath_id)) is not None:
+            if host(connection.address) != address:
+                raise DuplicateError(f"datapath id {datapath_id:016x} is that of a connected switch at {address}")
+            if host(older.address) == address and older.answers(ECHO_TIMEOUT):
+                raise DuplicateError(f"the switch of datapath id {datapath_id:016x} answers by another connection")
+            self.leave(older)
+            older.abort(DuplicateError(f"a connection from {address} takes the place of a silent or foreign one"))
+        self._unidentified.pop(connection, None)
+        self._identified[datapath_id] = connection
+        connection.claimed_id = datapath_id
+
+    def refuse(self, address: Any, error: RefusalError) -> None:
+        """Log and count that a connection is ended."""
+        self._refused[reason := f"openflow: {error.reason}"] += 1
+        if self._limiter.passes(reason):
+            LOG.warning("the OpenFlow connection from %s is ended: %s", address[0], error)
+
+
+def host(address: Any) -> IPv6Address | IPv4Address | None:
+    """The IP address in a socket's address; None when it has none."""
+    try:
+        found = ip_address(str(address[0]).partition("%")[0])
+    except (ValueError, IndexError):
+        return None
+    return getattr(found, "ipv4_mapped", None) or found
