@@ -19,7 +19,12 @@ from tests.fuzz import CORPORA
 FOUND = Path(".fuzz")
 #: Packages whose code inputs are to reach. Of the machines' targets, those alone: the codec, which has targets of its
 #: own, would fill their corpora with inputs that lead nowhere new in a machine, and take half of the time.
-INSTRUMENTED = defaultdict(lambda: ["ryu_pmipls", "dpkt"], lma=["ryu_pmipls.mobility"], mag=["ryu_pmipls.mobility"])
+INSTRUMENTED = defaultdict(
+    lambda: ["ryu_pmipls", "dpkt"],
+    lma=["ryu_pmipls.mobility"],
+    mag=["ryu_pmipls.mobility"],
+    openflow=["ryu_pmipls.controller", "ryu.ofproto.ofproto_v1_3_parser"],
+)
 #: Seconds that one input may take. The longest take milliseconds; but the machine may be busy.
 TIMEOUT = 60
 

@@ -27,7 +27,13 @@ from ryu_pmipls.controller.ryu import CONFIGURATION, hub, ofproto_v1_3
 from ryu_pmipls.controller.ryu.admission import HANDSHAKE_TIMEOUT, Admission
 from ryu_pmipls.controller.ryu.listener import OpenFlowListener
 from ryu_pmipls.controller.ryu.readable import Readable
-from ryu_pmipls.controller.ryu.refusals import ExcessError, MalformedError, RefusalError, UnidentifiedError
+from ryu_pmipls.controller.ryu.refusals import (
+    ExcessError,
+    MalformedError,
+    RefusalError,
+    UnidentifiedError,
+    VersionError,
+)
 from ryu_pmipls.controller.ryu.strict_messages import HEADER, Phase, parse
 
 LOG = logging.getLogger(__name__)
@@ -40,6 +46,8 @@ _TURN, _OCTETS = 256, 256
 MAX_REPLIES = 32 * 2**20
 #: Ports of a switch; Open vSwitch can have 65279.
 MAX_PORTS = 2**16
+#: OFPT_ERROR of OpenFlow 1.3 with OFPET_HELLO_FAILED, OFPHFC_INCOMPATIBLE.
+_HELLO_FAILED = HEADER.pack(ofproto_v1_3.OFP_VERSION, ofproto_v1_3.OFPT_ERROR, 12, 0) + bytes(4)
 #: Seconds between looks at how far the handshake is, and at the queue of what is to be sent.
 _LOOK, _ROOM_PAUSE = 0.1, 0.01
 
@@ -199,13 +207,18 @@ class Connection(Datapath):
             return
         if kind == ofproto_v1_3.OFPT_ECHO_REQUEST:
             self._await_room()
-        message = parse(self, self._phase, version, kind, xid, octets)
+        try:
+            message = parse(self, self._phase, version, kind, xid, octets)
+        except VersionError:
+            self.send(_HELLO_FAILED)
+            raise
         self._follow(kind, message)
         if self.state == DEAD_DISPATCHER:
             return
         event = ofp_event.ofp_msg_to_ev(message)
         self.ofp_brick.send_event_to_observers(event, self.state)
-        _handle(self.ofp_brick, event, self.state)
+        if kind != ofproto_v1_3.OFPT_ERROR:  # for which Ryu makes texts in vain, in a millisecond each
+            _handle(self.ofp_brick, event, self.state)
         if kind == ofproto_v1_3.OFPT_PORT_STATUS and len(getattr(self, "ports", ())) > MAX_PORTS:
             raise ExcessError(f"more than {MAX_PORTS} ports")
 

@@ -23,6 +23,10 @@ class UnexpectedError(RefusalError):
     reason = "unexpected message"
 
 
+class VersionError(UnexpectedError):
+    """A HELLO without our version of OpenFlow."""
+
+
 class ExcessError(RefusalError):
     """More ports, or longer replies, than a switch can have."""
 

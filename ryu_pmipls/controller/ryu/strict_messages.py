@@ -6,7 +6,7 @@ and only of the types that the RMS asks for.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from enum import IntEnum
 from struct import Struct
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 from ryu.ofproto import ofproto_v1_3, ofproto_v1_3_parser
 from ryu.ofproto.ofproto_protocol import ProtocolDesc
 
-from ryu_pmipls.controller.ryu.refusals import MalformedError, UnexpectedError
+from ryu_pmipls.controller.ryu.refusals import MalformedError, UnexpectedError, VersionError
 
 HEADER = Struct("!BBHI")
 _ELEMENT, _ERROR, _MULTIPART = Struct("!HH"), Struct("!HH"), Struct("!HH4x")
@@ -53,8 +53,23 @@ def parse(datapath: ProtocolDesc, phase: Phase, version: int, kind: int, xid: in
 
 
 def _hello(datapath: ProtocolDesc, version: int, xid: int, octets: bytes) -> Any:
-    """Parse a HELLO of any version: the versions of its first bitmap, up to 31 (OpenFlow 1.3, A.5.1)."""
-    elements: list[Any] = []
+    """Parse a HELLO of any version into one that offers ours (OpenFlow 1.3, 6.3.1); ``VersionError`` if it does not.
+
+    The first bitmap counts, up to version 31.
+    """
+    offered = version >= ofproto_v1_3.OFP_VERSION
+    bitmaps = [octets[at + _ELEMENT.size :][:4] for kind, at, length in _elements(octets) if _is_bitmap(kind, length)]
+    if bitmaps:
+        offered = bool(int.from_bytes(bitmaps[0], "big") >> ofproto_v1_3.OFP_VERSION & 1)
+    if not offered:
+        raise VersionError("the switch does not offer OpenFlow 1.3")
+    hello = ofproto_v1_3_parser.OFPHello(datapath)
+    hello.set_headers(ofproto_v1_3.OFP_VERSION, ofproto_v1_3.OFPT_HELLO, len(octets), xid)
+    return hello
+
+
+def _elements(octets: bytes) -> Iterator[tuple[int, int, int]]:
+    """Yield (type, offset, length) of a HELLO's elements, which are padded (A.5.1)."""
     at = HEADER.size
     while at < len(octets):
         if at + _ELEMENT.size > len(octets):
@@ -62,14 +77,12 @@ def _hello(datapath: ProtocolDesc, version: int, xid: int, octets: bytes) -> Any
         kind, length = _ELEMENT.unpack_from(octets, at)
         if length < _ELEMENT.size or at + length > len(octets):
             raise MalformedError(f"an element of {length} octets in a HELLO")
-        if kind == ofproto_v1_3.OFPHET_VERSIONBITMAP and length >= _ELEMENT.size + 4 and not elements:
-            bitmap = int.from_bytes(octets[at + _ELEMENT.size :][:4], "big")
-            versions = [number for number in range(32) if bitmap >> number & 1]
-            elements.append(ofproto_v1_3_parser.OFPHelloElemVersionBitmap(versions))
-        at += (length + 7) // 8 * 8  # padded
-    hello = ofproto_v1_3_parser.OFPHello(datapath, elements)
-    hello.set_headers(version, ofproto_v1_3.OFPT_HELLO, len(octets), xid)
-    return hello
+        yield kind, at, length
+        at += (length + 7) // 8 * 8
+
+
+def _is_bitmap(kind: int, length: int) -> bool:
+    return bool(kind == ofproto_v1_3.OFPHET_VERSIONBITMAP) and length >= _ELEMENT.size + 4
 
 
 def _any(octets: bytes) -> None:

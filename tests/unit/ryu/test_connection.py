@@ -20,10 +20,9 @@ import pytest
 from eventlet.green import ssl as green_ssl
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ryu.controller import controller
 
 from ryu_pmipls.controller.ryu import CONFIGURATION, hub
-from ryu_pmipls.controller.ryu.connection import Connection
+from ryu_pmipls.controller.ryu.connection import Connection, controller
 from ryu_pmipls.controller.ryu.listener import OpenFlowListener
 from tests.unit.ryu.connection_helpers import (
     ECHO_REPLY,

@@ -116,6 +116,13 @@ def test_what_a_switch_must_not_say_ends_the_connection(refused: Counter[str], s
     assert refused.total() == 1
 
 
+def test_a_switch_of_another_version_is_told_so(refused: Counter[str], switch: Switch) -> None:
+    switch.socket.sendall(openflow.hello(version=1))
+    assert switch.message() == (openflow.ERROR, 0, bytes(4))
+    ended(switch)
+    assert refused == {"openflow: unexpected message": 1}
+
+
 def test_many_refusals_are_one_line(refused: Counter[str], told: Told, caplog: pytest.LogCaptureFixture) -> None:
     for _ in range(20):
         switch = Switch(told)

@@ -7,7 +7,7 @@ import struct
 import pytest
 
 from ryu_pmipls.controller.ryu import ProtocolDesc, ToldEntry
-from ryu_pmipls.controller.ryu.refusals import MalformedError, UnexpectedError
+from ryu_pmipls.controller.ryu.refusals import MalformedError, UnexpectedError, VersionError
 from ryu_pmipls.controller.ryu.strict_messages import HEADER, Phase, parse
 from tests.unit.ryu import openflow_octets as openflow
 from tests.unit.ryu.openflow_octets import actions_instruction, bucket, entry, group, message, multipart, output
@@ -79,20 +79,31 @@ def test_a_hello_whose_elements_do_not_fit(octets: str) -> None:
         parsed(bytes.fromhex(octets), Phase.HELLO)
 
 
+BITMAP_OF_4, BITMAP_OF_1 = b"\0\1\0\x08\0\0\0\x10", b"\0\1\0\x08\0\0\0\2"
+
+
 @pytest.mark.parametrize(
-    ("elements", "versions"),
+    ("elements", "version"),
     [
-        ((), None),
-        ((b"\0\1\0\x08\0\0\0\x10",), [4]),
-        ((b"\0\7\0\x05\1\0\0\0", b"\0\1\0\x08\0\0\0\x12"), [1, 4]),  # an unknown one, padded
-        ((struct.pack("!HH", 1, 0xFFF0) + b"\xff" * 0xFFEC,), [*range(32)]),  # as many as there can be
+        ((), 4),
+        ((), 6),
+        ((BITMAP_OF_4,), 6),
+        ((BITMAP_OF_4,), 1),
+        ((b"\0\7\0\x05\1\0\0\0", BITMAP_OF_4), 6),  # an unknown one, padded
+        ((b"\0\1\0\4\0\0\0\0",), 4),  # no bitmap in it
+        ((struct.pack("!HH", 1, 0xFFF0) + b"\xff" * 0xFFEC,), 4),  # the largest
     ],
 )
-def test_the_versions_of_a_hello(elements: tuple[bytes, ...], versions: list[int] | None) -> None:
-    hello = parsed(openflow.hello(*elements, version=6), Phase.HELLO)
-    assert hello.version == 6  # type: ignore[attr-defined]
-    found = [element.versions for element in hello.elements]  # type: ignore[attr-defined]
-    assert found == ([] if versions is None else [versions])
+def test_a_hello_that_offers_our_version(elements: tuple[bytes, ...], version: int) -> None:
+    assert parsed(openflow.hello(*elements, version=version), Phase.HELLO).version == 4  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("elements", "version"), [((), 1), ((), 3), ((BITMAP_OF_1,), 4), ((BITMAP_OF_1, BITMAP_OF_4), 6)]
+)
+def test_a_hello_that_does_not_offer_our_version(elements: tuple[bytes, ...], version: int) -> None:
+    with pytest.raises(VersionError, match="the switch does not offer"):
+        parsed(openflow.hello(*elements, version=version), Phase.HELLO)
 
 
 @pytest.mark.parametrize("size", [0, 2, 4, 11])
