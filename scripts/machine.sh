@@ -16,7 +16,7 @@ export PATH
 distribution() { (. /etc/os-release 2>/dev/null && echo "${ID:-}${VERSION_ID:-}") || true; }
 
 check_machine() {
-    [ "$(id -u)" = 0 ] || fail "must run as root, for it installs packages and makes network namespaces: sudo $0 $command"
+    [ "$(id -u)" = 0 ] || fail "must run as root: it installs packages and makes network namespaces: sudo $0 $command"
     case $(distribution) in
         debian12 | debian13 | ubuntu24.04) ;;
         *) fail "this machine runs '$(distribution)'; tested, and supported, are $tested" ;;

@@ -143,7 +143,7 @@ class AccessNetwork:
         return None
 
     async def _follow(self, link: LinkState) -> bool:
-        """Note a link's state; return false when this must be tried again."""
+        """Follow a link's state; return false when this must be tried again."""
         port = self._present.get(link.name)
         if port is not None and port.up and not link.up:
             LOG.info("%s: down", link.name)
@@ -230,7 +230,7 @@ class AccessNetwork:
             self._send(name, build_frame(neighbour_advertisement(message)))
 
     def _learn(self, node: bytes, message: Frame) -> None:
-        """Note the address at which a node can be probed."""
+        """Record the address at which a node can be probed."""
         if isinstance(message, NeighbourSolicitation) and message.source == UNSPECIFIED:
             address = message.target  # the node's address once it has detected no duplicate
         else:

@@ -50,7 +50,7 @@ async def query_session(path: Path, gateway: IPv6Address) -> CoreSession:
 
 
 async def _answers(path: Path) -> list[str]:
-    """Get the answers to all questions; ``ValueError`` when they are not bird's."""
+    """Fetch the answers to all questions; ``ValueError`` when they are not bird's."""
     reader, writer = await asyncio.open_unix_connection(path, limit=_LINE)
     try:
         await _answer(reader)  # the greeting
@@ -75,7 +75,7 @@ async def _answer(reader: asyncio.StreamReader) -> str:
         if coded is not None and coded[2] == " ":
             return "\n".join(lines)
         if coded is None and not lines[-1].startswith((" ", "+")):
-            raise ValueError("these are no words of bird's")
+            raise ValueError("the answer is not bird's")
 
 
 def core_session(protocols: str, sessions: str, gateway: IPv6Address) -> CoreSession:

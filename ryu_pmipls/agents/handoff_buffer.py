@@ -157,7 +157,7 @@ class HandoffBuffer:
             except OSError as error:
                 self._counters["handoff: send"] += 1
                 if self._limiter.passes("send"):
-                    LOG.warning("what was kept for a mobile node cannot be sent on: %s", error.strerror)
+                    LOG.warning("packets kept for a mobile node cannot be forwarded: %s", error.strerror)
             self._outgoing.popleft()
         if self._outgoing:
             asyncio.get_running_loop().call_later(_PAUSE, self._send_burst)

@@ -28,7 +28,7 @@ SWITCHES = frozenset({HostRole.MAG, HostRole.LMA})
 HOSTS = frozenset({HostRole.LAB, HostRole.RMS}) | SWITCHES
 EVERY_ROLE = frozenset(HostRole)
 
-#: Command for checks that only root may make: with PATH, for sudo has another one.
+#: Command for checks that only root may make: with PATH, because sudo has another one.
 AS_ROOT = "sudo env PATH=$PATH pmipls doctor"
 
 

@@ -263,7 +263,7 @@ class Lab:
             lambda: self.network.addresses(mobile_node),
             _ADDRESS_TIMEOUT,
             f"{mobile_node} is attached to {mag}, but has formed no address within {_ADDRESS_TIMEOUT:.0f} s; "
-            f"'pmipls health' and {self.log(mag)} may tell why",
+            f"'pmipls health' and {self.log(mag)} may show why",
         )
         return addresses[0]
 
@@ -327,7 +327,7 @@ class Lab:
         set_up(switch, self.profile, node, "netdev", UNDERLAY_PORT)
         quota = settings(self.profile).lma_cpu.get(node.name)
         if quota is not None:
-            # The quota comes only now, for it must not slow down the set-up.
+            # The quota comes only now, because it must not slow down the set-up.
             group = CpuGroup(cpu_group(self.plan.prefix, node.name))
             group.create(quota)
             group.add(switch.vswitchd_pid())

@@ -139,7 +139,7 @@ class Liveness:
                 if entry.ready and not signs:
                     del self._dead[lma]
                     verdicts.append(
-                        LivenessVerdict(lma, False, now, "its switch holds all that it shall, and no sign is left")
+                        LivenessVerdict(lma, False, now, "its switch holds all that it should, and no sign is left")
                     )
             elif any(self._proves(combination, signs) for combination in self._dead_when):
                 self._dead[lma] = None

@@ -31,7 +31,7 @@ class Advertising:
         self._allowance: dict[BindingUpdateEntry, float] = {}  # the time up to which solicitations have been answered
 
     def announce(self, entry: BindingUpdateEntry, now: float, withdrawn: tuple[IPv6Network, ...] = ()) -> None:
-        """Tell a node at once the prefixes that it holds, and those that it no longer holds."""
+        """Advertise at once the prefixes that a node holds, and those that it no longer holds."""
         if self._interval is not None:
             first = repeat(min(MAX_INITIAL_RTR_ADVERT_INTERVAL, self._interval), MAX_INITIAL_RTR_ADVERTISEMENTS - 1)
             self._schedules[entry] = chain(first, repeat(self._interval))
@@ -50,7 +50,7 @@ class Advertising:
         return turn <= now
 
     def withdraw(self, entry: BindingUpdateEntry, link_is_up: bool) -> None:
-        """Tell a node, if reachable, that it no longer holds any prefix, nor has a router here."""
+        """Withdraw all prefixes, and the router, from a node that is reachable."""
         for handler in (self._advertise, self._answer):
             self._timers.cancel(handler, entry)
         self._schedules.pop(entry, None)

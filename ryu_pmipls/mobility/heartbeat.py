@@ -84,7 +84,7 @@ class Heartbeats:
         self._timers.cancel(self._request, address)
 
     def heartbeat(self, message: Heartbeat, source: IPv6Address, now: float) -> None:
-        """Take a request, which always gets an answer, or a response."""
+        """Process a request, which always gets an answer, or a response."""
         peer = self.peers.get(source)
         if peer is None:
             self._effects.report("unknown-peer", f"heartbeat of {source} ignored")
@@ -131,7 +131,7 @@ class Heartbeats:
         peer.last_heard = now
         if peer.lost:
             peer.lost = False
-            self._effects.report("peer-returned", f"{address} is heard again", peer=address)
+            self._effects.report("peer-returned", f"{address} answers again", peer=address)
 
     def _compare(self, peer: HeartbeatPeer, address: IPv6Address, message: Heartbeat, now: float) -> None:
         option = message.option(RestartCounter)

@@ -26,7 +26,7 @@ class LoadAdjusts:
         self._last: LoadAdjust | None = None
 
     def receive(self, message: LoadAdjust, source: IPv6Address, now: float) -> None:
-        """Take a Load_adjust from ``source``, which must be the RMS."""
+        """Process a Load_adjust from ``source``, which must be the RMS."""
         if source != self._config.rms:
             self._effects.report("not-from-rms", f"Load_adjust from {source} refused")
             return

@@ -108,7 +108,7 @@ class LocalMobilityAnchor(Machine):
                 self._revocations.revoke_all(mag, entries, now)
 
     def undrain(self, now: float) -> None:
-        """Take sessions again."""
+        """Accept sessions again."""
         self.handle_timer(now)
         self._draining = False
 
@@ -233,7 +233,7 @@ class LocalMobilityAnchor(Machine):
             self._settle_here(request, BindingStatus.INSUFFICIENT_RESOURCES, now)
 
     def _settle_here(self, request: Registration, status: BindingStatus, now: float) -> None:
-        """Take a new session that no other LMA has taken (the last answered ``status``)."""
+        """Create a new session that no other LMA has taken (the last answered ``status``)."""
         if self._draining:
             self._refuse(request, status, now)
             return

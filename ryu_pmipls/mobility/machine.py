@@ -47,7 +47,7 @@ class Machine(Watcher):
         self._timers.run(now)
 
     def receive(self, message: Message, source: IPv6Address, now: float) -> None:
-        """Take a message from a peer; one that is out of place is reported and has no effect."""
+        """Process a message from a peer; one that is out of place is reported and has no effect."""
         self.handle_timer(now)
         receiver = self._receivers.get(type(message))
         if receiver is None:
@@ -70,12 +70,12 @@ class Machine(Watcher):
         self._heartbeats.announce()
 
     def tunnel_built(self, peer: IPv6Address, now: float) -> None:
-        """Note that the tunnel to ``peer`` stands at this end; ``KeyError`` for an unknown peer."""
+        """Record that the tunnel to ``peer`` stands at this end; ``KeyError`` for an unknown peer."""
         self._tunnel(peer, TunnelEvent.BUILT, now)
 
     def tunnel_failed(self, peer: IPv6Address, now: float) -> None:
-        """Note that the tunnel to ``peer`` failed, or that its other end is gone; ``KeyError`` for an unknown peer."""
-        self._report("tunnel-failed", f"there can be no tunnel to {peer}")
+        """Record that the tunnel to ``peer`` failed, or has lost its other end; ``KeyError`` for an unknown peer."""
+        self._report("tunnel-failed", f"the tunnel to {peer} does not work")
         self._tunnel(peer, TunnelEvent.FAILED, now)
 
     def _tunnel(self, peer: IPv6Address, event: TunnelEvent, now: float) -> None:

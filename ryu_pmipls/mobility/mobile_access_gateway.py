@@ -269,7 +269,7 @@ class MobileAccessGateway(Machine):
             self._report("attached", f"{entry.name} on port {entry.port}: {prefix}", prefix=prefix)
 
     def _route_adjust(self, message: RouteAdjust, source: IPv6Address, now: float) -> None:
-        """Take the RMS's answer to a report, or a node's new place, or a request for all reports (prefix ``::``).
+        """Process the RMS's answer to a report, or a node's new place, or a request for all reports (prefix ``::``).
 
         The RMS requests all reports when it has lost its bindings.
         """
@@ -293,7 +293,7 @@ class MobileAccessGateway(Machine):
         self._effects.append(Forward(message.prefix, here))
 
     def _follow(self, entry: BindingUpdateEntry, request: PendingRegistration, message: BindingAcknowledgement) -> None:
-        """Note the LMA to which the session was redirected; that LMA has it already (RFC 6463, section 5.2)."""
+        """Follow the redirection of the session to an LMA, which has it already (RFC 6463, section 5.2)."""
         entry.unwilling.clear()
         redirect = message.option(Redirect)
         if redirect is None:
@@ -390,7 +390,7 @@ class MobileAccessGateway(Machine):
         del self._entries[entry.policy.link_layer_address]
 
     def _withdraw(self, entry: BindingUpdateEntry, now: float, link_is_up: bool = True) -> None:
-        """Take all prefixes from the node."""
+        """Withdraw all prefixes from the node."""
         self._timers.cancel(self._refresh, entry)
         self._timers.cancel(self._expire, entry)
         self._advertising.withdraw(entry, link_is_up)

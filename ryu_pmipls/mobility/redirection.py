@@ -34,7 +34,7 @@ from ryu_pmipls.wire.printable import printable
 
 #: Seconds beyond MaxDelayBeforeNewBCEAssign, which an r2LMA may wait itself, until it counts as silent.
 PATIENCE = 0.5
-#: Answers of an r2LMA that will not have the session; other refusals are about the request itself.
+#: Answers of an r2LMA that refuses the session; other refusals are about the request itself.
 UNWILLING = (
     BindingStatus.REASON_UNSPECIFIED,
     BindingStatus.INSUFFICIENT_RESOURCES,
@@ -111,7 +111,7 @@ class Redirection:
             self._elsewhere.pop(identifier, None)
 
     def created(self, identifier: MobileNodeIdentifier) -> None:
-        """Note that this LMA has a session of the mobile node."""
+        """Record that this LMA has a session of the mobile node."""
         self._elsewhere.pop(identifier, None)
 
     # The proxy-MAG

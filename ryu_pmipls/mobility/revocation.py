@@ -85,7 +85,7 @@ class Revocations:
         self._indicate(RevocationTrigger.PER_PEER_POLICY, RevocationFlag.P | RevocationFlag.G, (), mag, now, entries)
 
     def handed_over(self, entry: BindingCacheEntry, old: IPv6Address, same_access: bool, now: float) -> None:
-        """Tell the MAG ``old``, which did not de-register the session, that another MAG has it."""
+        """Indicate to the MAG ``old``, which did not de-register the session, that another MAG has it."""
         trigger = HANDOVERS[0] if same_access else HANDOVERS[1]
         # The timestamp of the registration that took the session away. A MAG to which the mobile node has since
         # returned sees by it that the indication is outdated.
@@ -99,7 +99,7 @@ class Revocations:
                 self._end(revocation)
 
     def acknowledged(self, message: BindingRevocationAcknowledgement, source: IPv6Address, now: float) -> None:
-        """Take a MAG's answer."""
+        """Process a MAG's answer."""
         revocation = self._pending.get(message.sequence)
         if revocation is None or revocation.mag != source or not message.flags & RevocationFlag.P:
             self._effects.report("unmatched-revocation", f"acknowledgement {message.sequence} from {source} ignored")
@@ -178,7 +178,7 @@ def judge(
     if not message.flags & RevocationFlag.P:
         return Judgement(RevocationStatus.BINDING_DOES_NOT_EXIST)  # this MAG has only proxy bindings
     if message.flags & RevocationFlag.V:
-        return Judgement(RevocationStatus.REVOCATION_FUNCTION_NOT_SUPPORTED)  # nor has it IPv4 home addresses
+        return Judgement(RevocationStatus.REVOCATION_FUNCTION_NOT_SUPPORTED)  # nor any IPv4 home addresses
     own = [entry for entry in bindings if entry.anchor == source]
     if message.flags & RevocationFlag.G:
         return _judge_global(message, own)

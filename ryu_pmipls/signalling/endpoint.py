@@ -85,7 +85,7 @@ class Endpoint:
             if own == "raw":
                 sockets["udp"].close()
                 raise
-            LOG.info("signalling: no privilege for raw sockets, so UDP it is")
+            LOG.info("signalling: this process may not open raw sockets, and uses UDP only")
         return sockets
 
     @property

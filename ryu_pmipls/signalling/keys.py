@@ -73,7 +73,7 @@ class KeyFile:
             try:
                 self._keys = load_keys(self._path, self._profile, self._address)
             except KeyFileError as error:
-                LOG.error("signalling: the keys stay as they were:\n%s", error)
+                LOG.error("signalling: the changed key file is faulty, and the keys stay as they were:\n%s", error)
             else:
                 LOG.info("signalling: the keys of %s are in use", self._path)
         return self._keys.get(peer, {})
@@ -89,7 +89,7 @@ def load_keys(path: Path, profile: Profile, address: IPv6Address) -> Keys:
     """Read the keys of the node at ``address`` from a file; ``KeyFileError`` lists all its faults."""
     try:
         if path.stat().st_mode & stat.S_IRWXO:
-            raise KeyFileError(f"{path}: others than its owner and group may use it; chmod o= {path}")
+            raise KeyFileError(f"{path}: users other than its owner and group may use it; chmod o= {path}")
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError) as error:
         raise KeyFileError(f"{path}: cannot be read: {error}") from None

@@ -18,7 +18,7 @@ from typing import Any
 
 from ryu_pmipls.wire.codepoints import MOBILITY_HEADER
 
-#: Datagrams that one system call takes or sends.
+#: Datagrams that one system call receives or sends.
 MOST = 256
 #: Octets for each. A Mobility Header has up to 2048; the Header Len exposes one of which the socket cut off more.
 _ROOM = 2056

@@ -151,7 +151,7 @@ def _option(number: int, data: bytes, offset: int, start: int, stop: int, vendor
     fault = _fault(parse_option, number, data, start, stop, vendor_id)
     kind = OPTIONS.get(number)
     if kind is None:
-        title = f"option of type {number}, which is not spoken here"
+        title = f"option of type {number}, which is not supported"
     else:
         if kind is VendorSpecific:
             kind, behind = own_option(data, start, stop, vendor_id)

@@ -59,7 +59,7 @@ def message_class(data: bytes, code_points: CodePoints) -> type[Message]:
     """Class of the message; ``WireError`` for an unsupported one."""
     kinds = _kinds(code_points).get(data[2])
     if kinds is None:
-        raise WireError("unknown-type", f"Mobility Header type {data[2]} is not spoken here")
+        raise WireError("unknown-type", f"Mobility Header type {data[2]} is not supported")
     kind = kinds.get(None) or kinds.get(data[HEADER.octets])
     if kind is None:
         raise WireError("unknown-inner-type", f"Mobility Header type {data[2]} has no inner type {data[HEADER.octets]}")

@@ -10,8 +10,8 @@ Reason = Literal[
     "length",  # its length fields and the octets received disagree
     "checksum",  # the checksum is wrong
     "payload-proto",  # Payload Proto is not 59 (RFC 6275, section 9.2)
-    "unknown-type",  # a Mobility Header type that is not spoken here: answer with a Binding Error, status 2
-    "unknown-inner-type",  # a type inside the Mobility Header type that is not spoken here
+    "unknown-type",  # a Mobility Header type that is not supported: answer with a Binding Error, status 2
+    "unknown-inner-type",  # a type inside the Mobility Header type that is not supported
     "option-length",  # an option runs past the end, or has a length that its type does not allow
     "value",  # a field holds a value that is not allowed
     "source",  # the sender is not the node that the message names

@@ -62,7 +62,7 @@ _MANAGER = str(Path(sys.executable).with_name("ryu-manager"))
 class Arena:
     """A domain of ``lmas`` LMAs and two MAGs, for ``with``: what was started ends with it.
 
-    With sinks for switches it is not to be ``audited``: they do not remember what they shall hold, so that the RMS
+    With sinks for switches it is not to be ``audited``: they do not remember what they should hold, so that the RMS
     would write all of it anew, for ever.
     """
 

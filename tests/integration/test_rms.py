@@ -131,7 +131,7 @@ def kill(lab: Lab) -> None:
 
 
 def ready(lab: Lab) -> bool:
-    """Whether all switches hold what they shall; without agents the domain itself is not well."""
+    """True when all switches hold what they should; without agents the domain itself is not well."""
     return set(rest(lab, "health")["switches"].values()) == {"ready"}
 
 

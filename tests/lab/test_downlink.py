@@ -126,7 +126,7 @@ def lost(result: ProbeResult, event: float) -> int:
 
 
 def change(lab: Lab, act: Callable[[], None], wanted: set[str]) -> float:
-    """The time (seconds since 1970) at which the core sends to the LMAs that it shall after an act."""
+    """The time (seconds since 1970) at which the core sends to the right LMAs after an act."""
     act()
     eventually(lambda: in_the_core(lab) == wanted, f"a core that sends to {', '.join(sorted(wanted))}")
     now = time.time()

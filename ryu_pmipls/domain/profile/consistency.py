@@ -64,7 +64,7 @@ def _home_prefix_faults(sound: Any) -> Iterator[Fault]:
     if not isinstance(pool, IPv6Network):
         return
     if pool.prefixlen > 64:
-        message = f"{pool} must be a /64 or shorter, for it is handed out in /64 prefixes"
+        message = f"{pool} must be a /64 or shorter: it is handed out in /64 prefixes"
         yield Fault(("home_prefix_pool",), message)
     plain = (values(sound, path) for path in ("rms.address", "lmas.*.address", "mags.*.address"))
     for place, address in _addresses(chain.from_iterable(plain), values(sound, "lmas.*.core.address")):

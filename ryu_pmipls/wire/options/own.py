@@ -116,7 +116,7 @@ class Drain(Option):
         subtype=6,
         title="Drain",
         source="docs/signalling.md",
-        layout=Layout(Number(name="draining", octets=1, text="1: have no sessions; 0: take them again")),
+        layout=Layout(Number(name="draining", octets=1, text="1: have no sessions; 0: accept them again")),
     )
 
 

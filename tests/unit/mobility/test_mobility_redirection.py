@@ -68,7 +68,7 @@ def peer(address: IPv6Address = LMA1, **changes: object) -> LocalMobilityAnchor:
 
 
 def redirecting() -> LocalMobilityAnchor:
-    """LMA1, whose new sessions shall be at LMA2."""
+    """LMA1, whose new sessions must go to LMA2."""
     lma = peer()
     answer(lma, load_adjust(LMA2), RMS, START)
     return lma

@@ -1,4 +1,4 @@
-"""Differences between what a switch holds and what it shall are proved when they show twice, and none else."""
+"""Differences between what a switch holds and what it should are proved when they show twice, and not before."""
 
 from __future__ import annotations
 

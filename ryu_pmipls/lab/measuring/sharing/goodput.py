@@ -43,7 +43,7 @@ def _shared(testbed: Testbed, nodes: Sequence[str], policy: str) -> Figures:
     streams = [Flow(testbed.lab, node, "tcp", "up", TCP_RATE) for node in first.values()]
     try:
         traffic.start(streams)
-        traffic.start(flows)  # before the LMA is overloaded, for otherwise some would not start
+        traffic.start(flows)  # before the LMA is overloaded: otherwise some would not start
         for mag in testbed.profile.mags:
             testbed.move(mag.name, testbed.profile.lmas[0].name)
         before = len(testbed.fetch("decisions"))

@@ -105,7 +105,7 @@ def pbu(
 
 
 def mobility_header(message: Packet, source: IPv6Address, destination: IPv6Address) -> bytes:
-    """The octets of a message; one that scapy shall not pad has Pad1 at its end, as often as need be."""
+    """The octets of a message; one that scapy must not pad has Pad1 at its end, as often as need be."""
     packet = IPv6(src=str(source), dst=str(destination)) / message
     if not message.autopad:
         packet.payload.options += [Pad1() for _ in range(-len(bytes(packet.payload)) % 8)]
