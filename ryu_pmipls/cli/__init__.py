@@ -6,7 +6,9 @@ runs when it runs.
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from io import TextIOWrapper
 from pkgutil import iter_modules
 from typing import Any
 
@@ -62,4 +64,7 @@ def main() -> None:
 
     Exit status: 0 fine; 1 something is wrong with the system; 2 the input is wrong; 130 interrupted.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # what its encoding lacks is shown escaped
+            stream.reconfigure(errors="backslashreplace")
     search_sbin()

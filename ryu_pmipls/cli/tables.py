@@ -37,7 +37,8 @@ def print_document(document: Any) -> None:
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], prose: Collection[str] = ()) -> None:
     """Print a table, as wide as the terminal at most; only cells of the columns ``prose`` may be wrapped."""
     headings = [Heading(column, column in prose) for column in columns]
-    for line in table_lines(headings, [*rows], terminal_width()):
+    rule = "─" if sys.stdout.encoding.lower().startswith("utf") else "-"
+    for line in table_lines(headings, [*rows], terminal_width(), rule):
         click.echo(line)
 
 
@@ -53,8 +54,13 @@ def printable(text: str) -> str:
     )
 
 
-def table_lines(headings: Sequence[Heading], rows: Sequence[Sequence[str]], width: int | None) -> Iterator[str]:
-    """The lines of a table that is at most ``width`` columns wide (``None``: any), or of the blocks in its place."""
+def table_lines(
+    headings: Sequence[Heading], rows: Sequence[Sequence[str]], width: int | None, rule: str = "─"
+) -> Iterator[str]:
+    """The lines of a table that is at most ``width`` columns wide (``None``: any), or of the blocks in its place.
+
+    A line of ``rule`` parts headings and rows.
+    """
     cells = [[printable(cell) for cell in row] for row in rows]
     widths = _widths(headings, cells, width)
     if widths is None:
@@ -63,7 +69,7 @@ def table_lines(headings: Sequence[Heading], rows: Sequence[Sequence[str]], widt
     titles = [textwrap.wrap(heading.title, each) for heading, each in zip(headings, widths, strict=True)]
     height = max(map(len, titles))
     yield from _lines([[""] * (height - len(title)) + title for title in titles], widths)
-    yield from _lines([["─" * each] for each in widths], widths)
+    yield from _lines([[rule * each] for each in widths], widths)
     for row in cells:
         yield from _lines([_wrapped(cell, each) for cell, each in zip(row, widths, strict=True)], widths)
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Callable, Sequence
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, wait
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +34,8 @@ def play(
     steps = context.Array("q", len(contenders), lock=False)
     workers = min(len(contenders), os.cpu_count() or 1)
     with ProcessPoolExecutor(workers, context, _share, (steps,)) as pool:
-        futures = [pool.submit(_play, scenario, path, *numbered) for numbered in enumerate(contenders)]
+        with _interrupts_ignored():
+            futures = [pool.submit(_play, scenario, path, *numbered) for numbered in enumerate(contenders)]
         try:
             while wait(futures, _INTERVAL).not_done:
                 progress([*steps])
@@ -39,7 +43,22 @@ def play(
             return [future.result() for future in futures]
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
+            for worker in multiprocessing.active_children():
+                worker.terminate()
             raise
+
+
+@contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    """A block whose processes ignore SIGINT: a terminal sends it to all of them, and only the first should answer."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
 
 
 def _share(steps: Any) -> None:

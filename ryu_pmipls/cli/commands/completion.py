@@ -14,12 +14,13 @@ _SHELLS = ("bash", "zsh", "fish")
 @click.argument("shell", type=click.Choice(_SHELLS))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
-    r"""Print the completion script for a shell.
+    """Print the completion script for a shell.
 
-    \b
-    bash:  eval "$(pmipls completion bash)"     in ~/.bashrc
-    zsh:   eval "$(pmipls completion zsh)"      in ~/.zshrc
-    fish:  pmipls completion fish >~/.config/fish/completions/pmipls.fish
+    In ~/.bashrc: eval "$(pmipls completion bash)"
+
+    In ~/.zshrc: eval "$(pmipls completion zsh)"
+
+    For fish, once: pmipls completion fish >~/.config/fish/completions/pmipls.fish
     """
     script = get_completion_class(shell)
     assert script is not None

@@ -45,6 +45,8 @@ def show(profile: str | None, output: Path | None, as_json: bool) -> None:
     from ryu_pmipls.domain.topology import describe
 
     domain = load_profile(profile)
+    if output is not None:
+        output.mkdir(parents=True, exist_ok=True)
     if as_json:
         print_document(domain.model_dump(mode="json"))
     else:
@@ -52,7 +54,6 @@ def show(profile: str | None, output: Path | None, as_json: bool) -> None:
             click.echo(f"{'' if number == 0 else chr(10)}{table.title}")
             print_table(table.columns, table.rows, prose=table.prose)
     if output is not None:
-        output.mkdir(parents=True, exist_ok=True)
         pictures = [output / "domain.png", output / "domain.svg"]
         for picture in pictures:
             draw(domain, picture)

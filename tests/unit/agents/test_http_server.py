@@ -316,3 +316,29 @@ def test_tell(tmp_path: Path) -> None:
     assert json.loads(by_identifier[1]) == {"access_port": "acc1", "identifier": "a@b"}
     assert json.loads(by_link_layer[1]) == {"access_port": "acc1", "link_layer_address": "02:00:00:00:01:0A"}
     assert none[0] == 2 and "there are: /v1, /v1/bindings, /v1/attach" in none[1]
+
+
+def test_tell_shows_documents_as_tables(tmp_path: Path) -> None:
+    bindings = [{"identifier": "[/b]@example.net", "prefixes": ["2001:db8::/64"], "lma": None, "draining": False}]
+    rest = RestApplication()
+    rest.serve("/v1/bindings", lambda: bindings)
+    rest.serve("/v1/health", lambda: {"status": "degraded", "reasons": [], "counters": {"refused": 1}})
+    rest.serve("/v1/uplinks", dict)
+
+    async def run() -> list[tuple[int, str]]:
+        server = asyncio.ensure_future(HttpServer(rest).listen_at_path(tmp_path / "control.sock"))
+        await listening(tmp_path / "control.sock")
+        argv = ["tell", "mag1", "--run-directory", str(tmp_path)]
+        results = [
+            await asyncio.to_thread(CliRunner().invoke, main, [*argv, resource])
+            for resource in ("bindings", "health", "uplinks")
+        ]
+        server.cancel()
+        return [(result.exit_code, result.output) for result in results]
+
+    (code, table), (bad, health), (good, nothing) = asyncio.run(run())
+    heading, _, row = table.splitlines()
+    assert (code, heading.split()) == (0, ["identifier", "prefixes", "lma", "draining"])
+    assert row.split() == ["[/b]@example.net", "2001:db8::/64", "-", "no"]
+    assert (bad, health.splitlines()[2:]) == (1, ["status    degraded", "reasons   -", 'counters  {"refused": 1}'])
+    assert (good, nothing) == (0, "what  value\n────  ─────\n")

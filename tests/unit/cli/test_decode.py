@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import json
+import os
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -130,6 +133,38 @@ def test_a_capture_without_fault(tmp_path: Path) -> None:
     path = tmp_path / "one.pcap"
     wrpcap(str(path), [IPv6(src=str(SOURCE), dst=str(DESTINATION), nh=135) / Raw(bytes.fromhex(PBU))])
     assert decode(str(path)).exit_code == 0
+
+
+def test_a_capture_comes_from_standard_input_or_a_pipe(capture: Path, tmp_path: Path) -> None:
+    expected = decode(str(capture)).output
+    assert CliRunner().invoke(main, ["decode", "-"], input=capture.read_bytes()).output == expected
+    os.mkfifo(tmp_path / "pipe")
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit((tmp_path / "pipe").write_bytes, capture.read_bytes())
+        assert decode(str(tmp_path / "pipe")).output == expected
+    result = CliRunner().invoke(main, ["decode", "-"], input=b"no capture")
+    assert result.exit_code == 2
+    assert result.stderr == "Error: -: this is no capture; pcap and pcapng are read\n"
+
+
+def test_a_capture_as_a_document(capture: Path) -> None:
+    result = decode("--json", str(capture))
+    assert result.exit_code == 1
+    documents = json.loads(result.stdout)
+    assert [document["packet"] for document in documents] == [*range(1, len(EVERYTHING) + 2)]
+    assert documents[0]["message"]["parts"][0]["name"] == "header"
+    assert documents[-1]["message"]["parts"][0]["parts"][-1]["fault"]["reason"] == "checksum"
+
+
+def test_a_capture_without_messages_is_an_empty_list(tmp_path: Path) -> None:
+    wrpcap(str(tmp_path / "none.pcap"), [IPv6(src=str(SOURCE), dst=str(DESTINATION), nh=59)])
+    result = decode("--json", str(tmp_path / "none.pcap"))
+    assert (result.exit_code, json.loads(result.stdout)) == (0, [])
+
+
+def test_octets_as_a_document() -> None:
+    result = decode("--json", *ADDRESSES, PBU)
+    assert (result.exit_code, json.loads(result.stdout)["name"]) == (0, "Binding Update")
 
 
 def test_numbers_of_the_profile(tmp_path: Path) -> None:

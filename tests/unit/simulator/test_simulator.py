@@ -1,7 +1,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +23,7 @@ from ryu_pmipls.simulator.engine import Run, simulate
 from ryu_pmipls.simulator.results import figures, moved_twice, oscillations
 from ryu_pmipls.simulator.scenario import SHIPPED_SCENARIOS, Scenario, load_scenario
 from ryu_pmipls.simulator.traffic import TrafficSource, traffic_of
+from tests.waiting import PATIENCE, eventually
 
 PACE = {"window": 60, "report_interval": 10, "evaluation_interval": 10, "redirect_new_sessions": False}
 LETTER = PACE | {"policy": "draft", "predict": False, "hysteresis": 0, "cool_down": 0}
@@ -263,6 +268,20 @@ def test_what_is_drawn_lies_within_the_scenario(between: tuple[str, str], tmp_pa
     result = CliRunner().invoke(main, ["simulate", "ping-pong", "--output", str(report), "--between", *between])
     assert (result.exit_code, report.exists()) == (2, False)
     assert "--between: must be two hours from 0 to 24, in order" in result.stderr
+
+
+def test_control_c_ends_it_with_all_its_processes_and_without_a_traceback() -> None:
+    argv = [sys.executable, "-m", "ryu_pmipls.cli", "simulate", "day"]
+    process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    eventually(lambda: multiprocessing_children(process.pid) >= 2, "processes of the contenders")
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, "Traceback" in errors) == (130, False), errors
+
+
+def multiprocessing_children(pid: int) -> int:
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return sum(b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes() for child in children)
 
 
 def test_a_simulation_takes_a_step_at_least(tmp_path: Path) -> None:
