@@ -41,8 +41,8 @@ class OneWay:
         self._first: _Reading | None = None  # the sending end's first reading since then
         self._sent: deque[_Reading] = deque(maxlen=_WAITING)  # later ones, whose packets may still be under way
 
-    def sent(self, packets: int, now: float) -> None:
-        """Take the counter of the sending end as read at ``now``."""
+    def add_sent(self, packets: int, now: float) -> None:
+        """Add the counter of the sending end as read at ``now``."""
         if packets == _UNKNOWN or self._received is None or now < self._received.time + SETTLING:
             return
         last = self._sent[-1] if self._sent else self._first
@@ -52,8 +52,8 @@ class OneWay:
         else:
             self._sent.append(_Reading(now, packets))
 
-    def received(self, packets: int, now: float) -> None:
-        """Take the counter of the receiving end as read at ``now``."""
+    def add_received(self, packets: int, now: float) -> None:
+        """Add the counter of the receiving end as read at ``now``."""
         if packets == _UNKNOWN:
             return
         if self._received is None or packets != self._received.packets:
@@ -83,13 +83,13 @@ class TunnelCounters:
         for node, peer in self._ways:
             self._peers.setdefault(node, []).append(peer)
 
-    def read(self, node: str, counters: Mapping[str, tuple[int, int]], now: float) -> None:
-        """Take the counters of ``node``'s switch: peer -> packets received and sent by the tunnel, all tunnels."""
+    def update(self, node: str, counters: Mapping[str, tuple[int, int]], now: float) -> None:
+        """Add the counters of ``node``'s switch: peer -> packets received and sent by the tunnel, all tunnels."""
         for peer in self._peers[node]:
             if peer in counters:
                 received, sent = counters[peer]
-                self._ways[peer, node].received(received, now)
-                self._ways[node, peer].sent(sent, now)
+                self._ways[peer, node].add_received(received, now)
+                self._ways[node, peer].add_sent(sent, now)
             else:
                 self._ways[peer, node].forget()
                 self._ways[node, peer].forget()
@@ -180,8 +180,8 @@ class NodeFaults:
     def __len__(self) -> int:
         return sum(map(len, self._proved.values()))
 
-    def observed(self, group: int, faults: Mapping[bytes, NodeFault]) -> None:
-        """Take the faults that an observation of all mobile nodes of a group has found."""
+    def add(self, group: int, faults: Mapping[bytes, NodeFault]) -> None:
+        """Add the faults that an observation of all mobile nodes of a group has found."""
         before = self._latest.get(group, {})
         self._latest[group] = faults
         self._proved[group] = {prefix: fault for prefix, fault in faults.items() if before.get(prefix) == fault}

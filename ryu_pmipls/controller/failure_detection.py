@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import logging
-
 from ryu_pmipls.controller.context import Context
 from ryu_pmipls.controller.load_sharing import LoadSharing
+from ryu_pmipls.controller.periodic import attempt
 from ryu_pmipls.controller.ryu import hub
-from ryu_pmipls.controller.store import StoreError
 from ryu_pmipls.controller.switches.inventory import SwitchState
 from ryu_pmipls.controller.switches.ports import tunnel_port
 from ryu_pmipls.loadsharing import Incident, Liveness, Sign
-
-LOG = logging.getLogger(__name__)
+from ryu_pmipls.wire import LoadInfo
 
 #: Seconds between judgements of the LMAs without news of them.
 _INTERVAL = 0.25
@@ -43,23 +40,23 @@ class FailureDetection:
 
     # Events.
 
-    def tunnels_changed(self, mag: str) -> None:
-        """Note that a MAG's switch has reported its ports, that they have changed, or that it is disconnected."""
+    def update_tunnels(self, mag: str) -> None:
+        """Update the liveness of a MAG's tunnels from the ports of its switch; it has none when it is disconnected."""
         switch, now = self._switches.mags[mag], self._clock()
         connected = switch.state is not SwitchState.DISCONNECTED
         ports = {lma: tunnel_port(lma) for lma in self._switches.lmas} if connected else {}
         alive = {lma: port in switch.live for lma, port in ports.items() if port in switch.ports}
-        self._liveness.tunnels(mag, alive, now)
+        self._liveness.update_tunnels(mag, alive, now)
         if connected:
-            self._liveness.mag_heard(now)
-        self.look()
+            self._liveness.add_witness(now)
+        self.judge_soon()
 
-    def agent_heard(self, lma: str, now: float) -> None:
-        """Note that an LMA's agent has sent something."""
-        self._liveness.agent_heard(lma, now)
+    def add_load_info(self, lma: str, message: LoadInfo, now: float) -> None:
+        """Count a Load_info as a sign of life of an LMA's agent."""
+        self._liveness.update_agent(lma, now)
 
-    def look(self) -> None:
-        """Have the LMAs judged at once, because there is news."""
+    def judge_soon(self) -> None:
+        """Have the LMAs judged without waiting for the next time."""
         self._news.set()
 
     # Consequences.
@@ -69,12 +66,7 @@ class FailureDetection:
         while True:
             self._news.wait(_INTERVAL)
             self._news.clear()
-            try:
-                self._judge()
-            except StoreError as error:
-                LOG.error("%s", error)
-            except Exception:
-                LOG.exception("judging the LMAs failed")
+            attempt("judging the LMAs", self._judge)
 
     def signs(self, lma: str) -> dict[str, float]:
         """The signs of death that an LMA shows, each with the time at which it began."""
@@ -83,9 +75,11 @@ class FailureDetection:
     def _judge(self) -> None:
         now = self._clock()
         for name, switch in self._switches.lmas.items():
-            self._liveness.switch(name, switch.answers(self._missing_allowed), switch.state is SwitchState.READY, now)
+            self._liveness.update_switch(
+                name, switch.answers(self._missing_allowed), switch.state is SwitchState.READY, now
+            )
         if any(mag.answers(0) for mag in self._switches.mags.values()):
-            self._liveness.mag_heard(now - self._echo_interval)
+            self._liveness.add_witness(now - self._echo_interval)
         verdicts = self._liveness.judge(now)
         if not verdicts:
             return

@@ -12,7 +12,6 @@ from ryu_pmipls.controller.context import Context
 from ryu_pmipls.controller.data_path import DataPathFault, NodeFault, TunnelCounters
 from ryu_pmipls.controller.node_sweep import NodeSweep
 from ryu_pmipls.controller.reasons import Reason, Reasons, Symptom, shown
-from ryu_pmipls.controller.ryu import hub
 from ryu_pmipls.controller.switches.inventory import SwitchState
 from ryu_pmipls.controller.switches.ports import tunnel_port
 from ryu_pmipls.controller.switches.switch import Switch
@@ -22,15 +21,13 @@ from ryu_pmipls.wire import CoreRouting, CoreRoutingStatus, LoadInfo
 
 LOG = logging.getLogger(__name__)
 
-#: Seconds between two looks.
-_INTERVAL = 1.0
 #: Seconds that a tunnel may be dead before it is reported: an overloaded switch may miss some of BFD's packets.
 _DEAD_TUNNEL = 3.0
 #: Seconds that a new BGP session needs to announce its routes, and BFD to watch over it.
 _YOUNG_SESSION = 5.0
 #: Mobile nodes that are named; the others are only counted.
 _NODES = 20
-#: Reasons that are logged at each look.
+#: Reasons that are logged at a time.
 _LOGGED = 10
 
 
@@ -44,36 +41,26 @@ class HealthControl:
         self._stale_after = 2 * profile.load_sharing.report_interval
         self._routing: dict[str, tuple[int, float]] = {}  # LMA -> status, and the time of the report
         self._tunnels = TunnelCounters(context.switches.mags, context.switches.lmas)
-        self._sweep = NodeSweep(context)
+        self.sweep = NodeSweep(context)
         self._reasons = Reasons()
         self._logged: set[str] = set()
 
     # Events.
 
-    def counted(self, switch: Switch) -> None:
-        """Note that a switch's port counters have been read, or that it is disconnected."""
+    def update_counters(self, switch: Switch) -> None:
+        """Compare a switch's port counters with those of other switches; it has none when it is disconnected."""
         switches = self._context.switches
         peers = switches.mags if switch.name in switches.lmas else switches.lmas
-        counters = {peer: (read.rx_packets, read.tx_packets) for peer, read in switch.counters.tunnel_counters(peers)}
-        self._tunnels.read(switch.name, counters, time.monotonic())
+        counters = {peer: (port.rx_packets, port.tx_packets) for peer, port in switch.counters.tunnel_counters(peers)}
+        self._tunnels.update(switch.name, counters, time.monotonic())
 
-    def reported(self, lma: str, message: LoadInfo) -> None:
-        """Take a Load_info of an LMA's agent."""
+    def add_load_info(self, lma: str, message: LoadInfo, now: float) -> None:
+        """Keep the core routing that an LMA's agent reports."""
         option = message.option(CoreRoutingStatus)
         if option is not None:
             self._routing[lma] = option.status, time.monotonic()
 
     # Results.
-
-    def watch(self) -> None:
-        """Look, for ever, and log new and ended reasons."""
-        hub.spawn(self._sweep.run)
-        while True:
-            hub.sleep(_INTERVAL)
-            try:
-                self._log(self.reasons())
-            except Exception:
-                LOG.exception("looking after the domain's health failed")
 
     def reasons(self) -> list[Reason]:
         """The reasons why the domain is not well now; empty when it is."""
@@ -82,12 +69,14 @@ class HealthControl:
 
     def downlink(self, lma: str) -> CoreRouting | None:
         """An LMA's core routing, as its agent reports it; None when unknown."""
-        status, told = self._routing.get(lma, (None, 0.0))
-        fresh = time.monotonic() - told <= self._context.profile.agent_silent_after
+        status, reported = self._routing.get(lma, (None, 0.0))
+        fresh = time.monotonic() - reported <= self._context.profile.agent_silent_after
         return status if isinstance(status, CoreRouting) and fresh else None
 
-    def _log(self, reasons: list[Reason]) -> None:
-        changing = {alarm.reason for alarm in self._context.state.memory.alarms}  # changes with every round's figures
+    def log_reasons(self) -> None:
+        """Log new reasons, and the end of the last one; call this every second or so."""
+        changing = {alarm.reason for alarm in self._context.state.memory.alarms}  # with every round's figures
+        reasons = self.reasons()
         texts = {reason.text for reason in reasons} - changing
         for text in [reason.text for reason in reasons if reason.text in texts - self._logged][:_LOGGED]:
             LOG.warning("%s", text)
@@ -136,7 +125,7 @@ class HealthControl:
                 yield Symptom(mag.name, text, patience=_DEAD_TUNNEL)
 
     def _node_symptoms(self) -> Iterator[Symptom]:
-        faults = self._sweep.faults
+        faults = self.sweep.faults
         for prefix, fault in islice(faults, _NODES):
             binding = self._context.state.bindings.get(prefix)
             if binding is not None and binding.mag is not None:

@@ -26,14 +26,16 @@ _IDENTITY = slice(6, None)
 
 
 @dataclass(slots=True)
-class _Told:
+class _Unanswered:
+    """A message that was sent; ``deadline`` is the time of its next retransmission."""
+
     octets: bytes
     tries: int
     timeout: float
     deadline: float
 
 
-class _Listener:
+class _Recipient:
     """An LMA that gets the latest message about each prefix until it answers.
 
     An LMA that answers nothing, as in the draft, gets everything once; nothing is repeated to it.
@@ -45,61 +47,62 @@ class _Listener:
         self._peer = peer
         self._timers = timers
         self._waiting: dict[bytes, bytes] = {}  # by the prefix
-        self._told: dict[bytes, _Told] = {}  # by the identifying octets
-        self._last_told: dict[bytes, bytes] = {}  # by the prefix; only unanswered ones
-        self._unanswered = 0  # in a row
+        self._unanswered: dict[bytes, _Unanswered] = {}  # by the identifying octets
+        self._latest: dict[bytes, bytes] = {}  # by the prefix; only unanswered ones
+        self._silences = 0  # messages in a row that it has not answered
 
-    def tell(self, news: Mapping[bytes, bytes]) -> None:
+    def enqueue(self, news: Mapping[bytes, bytes]) -> None:
+        """Queue messages, each in place of an older one about its prefix."""
         self._waiting.update(news)
 
-    def answered(self, octets: bytes) -> bool:
-        told = self._told.pop(octets[_IDENTITY], None)
-        if told is None:
+    def acknowledge(self, octets: bytes) -> bool:
+        sent = self._unanswered.pop(octets[_IDENTITY], None)
+        if sent is None:
             return False
-        self._unanswered = 0
-        self._done_with(told.octets)
+        self._silences = 0
+        self._forget(sent.octets)
         return True
 
     def send(self, now: float) -> None:
         """Send as many messages as the window has room for."""
-        prefixes = [*islice(self._waiting, max(WINDOW - len(self._told), 0))]
+        prefixes = [*islice(self._waiting, max(WINDOW - len(self._unanswered), 0))]
         news = [self._waiting.pop(prefix) for prefix in prefixes]
         self._endpoint.forward(news, self._peer)
         if not self.silent:
             timeout = self._timers.adjust_timeout
-            self._last_told.update(zip(prefixes, news, strict=True))
+            self._latest.update(zip(prefixes, news, strict=True))
             for octets in news:
-                self._told[octets[_IDENTITY]] = _Told(octets, 1, timeout, now + timeout)
+                self._unanswered[octets[_IDENTITY]] = _Unanswered(octets, 1, timeout, now + timeout)
 
-    def repeat(self, now: float) -> None:
+    def retransmit(self, now: float) -> None:
         """Send unanswered messages again after their timeout, unless there is a newer one about the prefix."""
-        for identity, told in [*self._told.items()]:
-            if told.deadline > now:
+        for identity, sent in [*self._unanswered.items()]:
+            if sent.deadline > now:
                 continue
-            if not self._is_newest(told.octets):
-                del self._told[identity]
-                self._done_with(told.octets)
-            elif told.tries < self._timers.adjust_tries:
-                self._endpoint.forward([told.octets], self._peer)
-                told.tries += 1
-                told.timeout *= 2
-                told.deadline = now + told.timeout
+            if not self._is_newest(sent.octets):
+                del self._unanswered[identity]
+                self._forget(sent.octets)
+            elif sent.tries < self._timers.adjust_tries:
+                self._endpoint.forward([sent.octets], self._peer)
+                sent.tries += 1
+                sent.timeout *= 2
+                sent.deadline = now + sent.timeout
             else:
-                del self._told[identity]
-                self._done_with(told.octets)
-                self._waiting[told.octets[_PREFIX]] = told.octets  # behind what waits already
-                self._unanswered += 1
-                self.silent = self._unanswered >= WINDOW
+                del self._unanswered[identity]
+                self._forget(sent.octets)
+                self._waiting[sent.octets[_PREFIX]] = sent.octets  # behind what waits already
+                self._silences += 1
+                self.silent = self._silences >= WINDOW
         self.send(now)
 
     def _is_newest(self, octets: bytes) -> bool:
         prefix = octets[_PREFIX]
-        return prefix not in self._waiting and self._last_told.get(prefix) is octets
+        return prefix not in self._waiting and self._latest.get(prefix) is octets
 
-    def _done_with(self, octets: bytes) -> None:
+    def _forget(self, octets: bytes) -> None:
         prefix = octets[_PREFIX]
-        if self._last_told.get(prefix) is octets:
-            del self._last_told[prefix]
+        if self._latest.get(prefix) is octets:
+            del self._latest[prefix]
 
 
 class LmaNotifier:
@@ -113,37 +116,37 @@ class LmaNotifier:
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._endpoint = endpoint
-        self._listeners = {peer: _Listener(endpoint, peer, timers) for peer in lmas}
+        self._recipients = {peer: _Recipient(endpoint, peer, timers) for peer in lmas}
         self._clock = clock
         self._next = clock()  # when its share of the time is available again
 
-    def tell(self, news: Mapping[bytes, bytes]) -> None:
+    def enqueue(self, news: Mapping[bytes, bytes]) -> None:
         """Queue Route_adjusts in canonical form for all LMAs, by prefix; they go out when there is time."""
-        for listener in self._listeners.values():
-            listener.tell(news)
+        for recipient in self._recipients.values():
+            recipient.enqueue(news)
 
-    def take(self, octets: bytes, peer: Peer) -> bool:
+    def acknowledge(self, octets: bytes, peer: Peer) -> bool:
         """Match a datagram with an awaited answer, without decoding; true when it equals what was sent."""
-        listener = self._listeners.get(peer)
-        return listener is not None and listener.answered(octets)
+        recipient = self._recipients.get(peer)
+        return recipient is not None and recipient.acknowledge(octets)
 
-    def take_message(self, message: Message, peer: Peer) -> bool:
+    def acknowledge_message(self, message: Message, peer: Peer) -> bool:
         """Match a decoded message with an awaited answer, for a peer that does not return exactly the octets it got."""
-        listener = self._listeners[peer]
-        listener.silent = False
-        return listener.answered(self._endpoint.encode(message, peer.address))
+        recipient = self._recipients[peer]
+        recipient.silent = False
+        return recipient.acknowledge(self._endpoint.encode(message, peer.address))
 
     def send(self, now: float, *, busy: bool) -> None:
         """Send as much as the windows allow, at ``now`` (seconds); ``busy`` while handoffs are under way."""
         begin = self._clock()
         if busy and begin < self._next:
             return
-        for listener in self._listeners.values():
-            listener.send(now)
+        for recipient in self._recipients.values():
+            recipient.send(now)
         end = self._clock()
         self._next = end + (end - begin) / SHARE
 
-    def repeat(self, now: float) -> None:
+    def retransmit(self, now: float) -> None:
         """Send unanswered messages again; call this now and then."""
-        for listener in self._listeners.values():
-            listener.repeat(now)
+        for recipient in self._recipients.values():
+            recipient.retransmit(now)

@@ -41,7 +41,7 @@ class NodeSweep:
         self._bindings = context.state.bindings
         self._switches = context.switches
         self._groups = 0  # the number of groups to which the faults belong
-        self._read = 0  # entries in this round
+        self._counted = 0  # entries in this round
 
     def run(self) -> None:
         """Observe one group after the other, for ever."""
@@ -54,13 +54,13 @@ class NodeSweep:
                 group %= groups
                 self._observe(group, groups)
                 group += 1
-                hub.sleep(max(self._read / _RATE - _ROUND, 0))
+                hub.sleep(max(self._counted / _RATE - _ROUND, 0))
             except Exception:
                 LOG.exception("observing the downlink of mobile nodes failed")
                 hub.sleep(_ROUND)
 
     def _observe(self, group: int, groups: int) -> None:
-        self._read = 0
+        self._counted = 0
         before = self._places(group, groups)
         mags, lmas = [*self._switches.mags.values()], [*self._switches.lmas.values()]
         mags_before = self._entries(mags, group, groups)
@@ -77,7 +77,7 @@ class NodeSweep:
         }
         both_mags, both_lmas = unchanged(mags_before, mags_after), unchanged(lmas_before, lmas_after)
         observation = Observation(places, both_mags[0], both_lmas[0], both_lmas[1], both_mags[1])
-        self.faults.observed(group, observation.faults())
+        self.faults.add(group, observation.faults())
 
     def _places(self, group: int, groups: int) -> dict[bytes, Binding]:
         """The bindings of the group that have everything that a MAG's entries need."""
@@ -98,7 +98,7 @@ class NodeSweep:
                 entries = switch.counters.downlink_entries(group, groups)
                 if entries is not None:
                     found[switch.name] = written, entries
-                    self._read += len(entries)
+                    self._counted += len(entries)
         return found
 
 

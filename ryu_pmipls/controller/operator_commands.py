@@ -5,19 +5,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection
 from dataclasses import replace
+from functools import partial
 
 from ryu_pmipls.controller.context import Context
 from ryu_pmipls.controller.load_sharing import LoadSharing
 from ryu_pmipls.controller.new_sessions import NewSessions
-from ryu_pmipls.controller.ryu import hub
+from ryu_pmipls.controller.periodic import attempt
 from ryu_pmipls.controller.store import StoreError
 from ryu_pmipls.controller.switches.ports import tunnel_port
 from ryu_pmipls.loadsharing import Decision, Incident, LmaState, PolicyName, Round, adjust, decide, if_drained
 
 LOG = logging.getLogger(__name__)
 
-#: Seconds between checks whether drained LMAs still forward anything.
-_INTERVAL = 1.0
 #: Seconds for which an LMA must have forwarded nothing. A switch counts with a delay of up to a second.
 QUIET = 3.0
 
@@ -29,18 +28,18 @@ class RefusedError(Exception):
 class OperatorCommands:
     """Drains and undrains LMAs, moves uplinks, and chooses the policy. Wrong names raise ``KeyError``."""
 
-    def __init__(self, context: Context, load_sharing: LoadSharing, sessions: NewSessions) -> None:
+    def __init__(self, context: Context, load_sharing: LoadSharing, new_sessions: NewSessions) -> None:
         self._profile = context.profile
         self._state = context.state
         self._load_list = context.load_list
         self._switches = context.switches
         self._clock = context.clock
         self._load_sharing = load_sharing
-        self._sessions = sessions
+        self._new_sessions = new_sessions
         self._forwarded: dict[str, tuple[int, float]] = {}  # packets, and since when
         for lma in self._state.drained:
             self._load_list.set_draining(lma, True)
-            sessions.drain(lma, True)
+            new_sessions.set_draining(lma, True)
 
     # Draining.
 
@@ -53,16 +52,14 @@ class OperatorCommands:
         if all(state.to_be_left for other, state in states.items() if other != name):
             others = ", ".join(f"{other} is {state.value}" for other, state in states.items() if other != name)
             raise RefusedError(f"{name} cannot be drained: no other LMA could take over ({others or 'there is none'})")
-        self._state.set_drained(name, True)
-        self._tell(name, True, "drained")
+        self._set_drained(name, True)
 
     def undrain(self, lma: str) -> None:
         """Let the LMA take part again: new sessions at once, uplinks as the load requires."""
         name = self._profile.lma(lma).name
         if name not in self._state.drained:
             raise RefusedError(f"{name} is not drained; drained are: {', '.join(self._state.drained) or 'none'}")
-        self._state.set_drained(name, False)
-        self._tell(name, False, "undrained")
+        self._set_drained(name, False)
 
     def is_drained(self, lma: str) -> bool:
         return lma in self._state.drained
@@ -72,7 +69,7 @@ class OperatorCommands:
         if self._load_list.snapshot(self._clock()).lma(lma).state is LmaState.DEAD:
             return []
         waits = []
-        if lma not in self._sessions.drained:
+        if lma not in self._new_sessions.drained:
             waits.append("its agent, which has not confirmed yet")
         mags = sum(lma in slots for anchors in self._state.uplinks.values() for slots in anchors.values())
         if mags:
@@ -91,27 +88,24 @@ class OperatorCommands:
         known = self._forwarded.get(lma)
         return None if known is None else self._clock() - known[1]
 
-    def watch(self) -> None:
-        """Check the packet counters of drained LMAs, for ever."""
-        while True:
-            hub.sleep(_INTERVAL)
-            for lma in list(self._state.drained):
-                try:
-                    self._look(lma)
-                except Exception:
-                    LOG.exception("looking at what %s forwards failed", lma)
+    def check_drained(self) -> None:
+        """Check whether drained LMAs still forward anything; call this every second or so."""
+        for lma in self._state.drained:
+            attempt(f"checking what {lma} forwards", partial(self._check, lma))
 
-    def _look(self, lma: str) -> None:
+    def _check(self, lma: str) -> None:
         packets = self._switches.forwarded(lma)
         if packets is None:
             self._forwarded.pop(lma, None)
         elif lma not in self._forwarded or self._forwarded[lma][0] != packets:
             self._forwarded[lma] = packets, self._clock()
 
-    def _tell(self, lma: str, draining: bool, kind: str) -> None:
+    def _set_drained(self, lma: str, drained: bool) -> None:
+        self._state.set_drained(lma, drained)
         self._forwarded.pop(lma, None)
-        self._load_list.set_draining(lma, draining)
-        self._sessions.drain(lma, draining)
+        self._load_list.set_draining(lma, drained)
+        self._new_sessions.set_draining(lma, drained)
+        kind = "drained" if drained else "undrained"
         self._state.incidents.record(Incident(self._clock(), lma, kind, "by the operator"))
         try:
             self._load_sharing.evaluate()
@@ -136,7 +130,7 @@ class OperatorCommands:
     def dry_run(self, policy: PolicyName | None = None, drained: Collection[str] = ()) -> Round:
         """The round of decisions that would be made now; if given, by another policy, or with those LMAs drained."""
         names = frozenset(self._profile.lma(lma).name for lma in drained)
-        inputs = self._load_sharing.present()
+        inputs = self._load_sharing.inputs()
         if policy is not None:
             inputs = replace(inputs, settings=replace(inputs.settings, policy=policy))
         return decide(if_drained(inputs, names))

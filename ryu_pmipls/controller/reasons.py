@@ -39,7 +39,7 @@ class Reasons:
         self._since: dict[tuple[str, str], tuple[float, float]] = {}  # found first: seconds since 1970, monotonic clock
 
     def update(self, symptoms: Iterable[Symptom], now: float, monotonic: float) -> list[Reason]:
-        """Take all symptoms present at ``now`` (seconds since 1970), which is ``monotonic`` on that clock."""
+        """Compare with all symptoms present at ``now`` (seconds since 1970), which is ``monotonic`` on that clock."""
         found = {(symptom.subject, symptom.text): symptom for symptom in symptoms}
         self._since = {key: self._since.get(key, (now, monotonic)) for key in found}
         reasons = []

@@ -21,24 +21,27 @@ class Retransmission:
         self._timers = timers
         self._awaited: dict[tuple[IPv6Address, Message], Any] = {}
 
-    def take(self, message: Message, source: IPv6Address) -> bool:
-        """Match a message with an awaited acknowledgement; true when it is one."""
-        answered = self._awaited.get((source, message))
-        if answered is None:
-            return False
-        answered.set()
-        return True
+    def deliver(self, message: Message, destination: IPv6Address) -> bool:
+        """Send a message until the peer acknowledges it; false if it never does.
 
-    def confirmed(self, message: Message, destination: IPv6Address) -> bool:
-        """Send until the peer answers with the same message. This waits, so do not call it in a handler."""
-        answered = self._awaited[destination, message] = hub.Event()
+        This waits, so do not call it in a handler.
+        """
+        acknowledged = self._awaited[destination, message] = hub.Event()
         try:
             timeout = self._timers.adjust_timeout
             for _ in range(self._timers.adjust_tries):
                 self._send(message, destination)
-                if answered.wait(timeout):
+                if acknowledged.wait(timeout):
                     return True
                 timeout *= 2
             return False
         finally:
             del self._awaited[destination, message]
+
+    def acknowledge(self, message: Message, source: IPv6Address) -> bool:
+        """End the retransmission of a message that its peer has sent back; false if there is none."""
+        acknowledged = self._awaited.get((source, message))
+        if acknowledged is None:
+            return False
+        acknowledged.set()
+        return True

@@ -51,8 +51,8 @@ class RouteReport(NamedTuple):
     answerable: bool
 
 
-class RouteReportReader:
-    """Reads reports; most of those from MAGs by the pattern of an earlier one like them."""
+class RouteReportDecoder:
+    """Decodes reports; most of those from MAGs by the pattern of an earlier one like them."""
 
     def __init__(self, profile: Profile, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
@@ -60,10 +60,10 @@ class RouteReportReader:
         self._lmas = {lma.address.packed: lma.name for lma in profile.lmas}
         self._patterns: dict[tuple[int, bytes], Pattern | None] = {}
 
-    def read(
+    def decode_known(
         self, datagrams: Iterable[tuple[bytes, Peer]], now: float
     ) -> tuple[list[RouteReport], list[tuple[bytes, Peer]]]:
-        """Read MAGs' reports of attachments that are like one :meth:`decoded` before; return the others unread."""
+        """Decode MAGs' reports of attachments that are like one before; return them, and all other datagrams."""
         found: list[_Found] = []
         rest: list[tuple[bytes, Peer]] = []
         patterns = self._patterns
@@ -77,27 +77,28 @@ class RouteReportReader:
                 rest.append((data, peer))
         return self._reports(found, now), rest
 
-    def decoded(self, message: RouteAdjust, data: bytes, peer: Peer, now: float) -> RouteReport | None:
-        """The report in a message, which was decoded from ``data``.
+    def decode(self, message: RouteAdjust, data: bytes, peer: Peer, now: float) -> RouteReport | None:
+        """The report in a message, which the endpoint has decoded from ``data``.
 
         None if it has no canonical form: with aligned options it would be too long.
         """
-        told = message
+        announced = message
         if message.new_mag.is_unspecified:
-            # Leave out the option that marks an LMA's report (:meth:`ended`), so that no answer passes for one.
+            # Leave out the option that marks an LMA's report, so that no answer passes for one
+            # (:meth:`decode_session_end`).
             kept = (option for option in message.options if not isinstance(option, Attachment))
-            told = replace(message, options=tuple(kept))
+            announced = replace(message, options=tuple(kept))
         try:
-            announcement = self._endpoint.encode(told, peer.address)
+            announcement = self._endpoint.encode(announced, peer.address)
         except ValueError:
             return None
         shape = len(data), data[_FIRST_OPTION]
-        if told is message and shape not in self._patterns and len(self._patterns) < _PATTERNS_KEPT:
+        if announced is message and shape not in self._patterns and len(self._patterns) < _PATTERNS_KEPT:
             self._patterns[shape] = self._endpoint.pattern(data, peer, _PLACES)
         (report,) = self._reports([(_values(message), data, announcement, peer)], now)
         return report
 
-    def ended(self, message: RouteAdjust, data: bytes, peer: Peer, now: float) -> RouteReport | None:
+    def decode_session_end(self, message: RouteAdjust, data: bytes, peer: Peer, now: float) -> RouteReport | None:
         """The report of an LMA that a session which it anchors has ended, when no MAG reports that.
 
         None for any other message, such as a late acknowledgement: those name no LMA or no detachment.
@@ -105,7 +106,7 @@ class RouteReportReader:
         attachment = message.option(Attachment)
         if not message.new_mag.is_unspecified or attachment is None or attachment.anchor != peer.address:
             return None
-        return self.decoded(message, data, peer, now)
+        return self.decode(message, data, peer, now)
 
     def _reports(self, found: Iterable[_Found], now: float) -> list[RouteReport]:
         reports = []

@@ -34,7 +34,7 @@ _IDLE = 1.0
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
-class _PendingRoute(RouteUpdate):
+class _PendingUpdate(RouteUpdate):
     """An update with the report that made it: answered when it is both stored and in force."""
 
     report: RouteReport
@@ -56,19 +56,19 @@ class Routes:
         self._refused = refused
         self._forwards = profile.handoff.forwarding
         self._mags = {mag.name: endpoint.peer(mag.address) for mag in profile.mags}
-        self._under_way: dict[bytes, _PendingRoute] = {}  # the latest of each prefix
+        self._under_way: dict[bytes, _PendingUpdate] = {}  # the latest of each prefix
         #: Set while all reports are stored and in force.
         self.settled = hub.Event()
         self.settled.set()
-        self._unstored: list[_PendingRoute] = []
+        self._unstored: list[_PendingUpdate] = []
         self._to_store = hub.Event()
         self._limiter = RateLimiter(burst=20)
 
-    def reported(self, reports: Sequence[RouteReport], now: float) -> None:
+    def update(self, reports: Sequence[RouteReport], now: float) -> None:
         """Update the bindings from reports of MAGs; have them stored and put into force, all together."""
         acceptable = self._acceptable(reports)
         updates = self._bindings.update([report.change for report in acceptable], now)
-        under_way, handoffs = self._under_way, []
+        under_way, pending = self._under_way, []
         for report, (result, binding, previous) in zip(acceptable, updates, strict=True):
             prefix = report.change.prefix
             before = under_way.get(prefix)
@@ -77,19 +77,19 @@ class Routes:
                 leftovers: tuple[Binding, ...] = () if previous is None or previous.mag is None else (previous,)
                 if before is not None:
                     before.superseded, leftovers = True, before.leftovers + leftovers
-                handoff = under_way[prefix] = _PendingRoute(binding, leftovers, report=report)
-                handoffs.append(handoff)
+                update = under_way[prefix] = _PendingUpdate(binding, leftovers, report=report)
+                pending.append(update)
             elif result is Result.TOO_NEW:
                 self._refused["route_adjust: timestamp in the future"] += 1
             elif before is None:
                 # The binding in force is newer, so the sender need not repeat the message. A newer one still under way
                 # could get lost, and with it the content of this message.
                 self._answer(report)
-        if handoffs:
+        if pending:
             self.settled.clear()
-            self._unstored += handoffs
+            self._unstored += pending
             self._to_store.set()
-            self._switches.route(handoffs, self._in_force, self._forwarding)
+            self._switches.route(pending, self._in_force, self._forwarding)
 
     def _acceptable(self, reports: Iterable[RouteReport]) -> list[RouteReport]:
         first, last, acceptable = self._first, self._last, []
@@ -103,77 +103,77 @@ class Routes:
                 acceptable.append(report)
         return acceptable
 
-    def ended(self, report: RouteReport, now: float) -> None:
-        """Take an LMA's report that a session has ended."""
+    def end_session(self, report: RouteReport, now: float) -> None:
+        """End a session by its LMA's report."""
         binding = self._bindings.get(report.change.prefix)
         if binding is not None and binding.mag is not None and binding.anchor != report.peer.name:
             self._refused["route_adjust: from an LMA that does not anchor the prefix"] += 1
         else:
-            self.reported([report], now)
+            self.update([report], now)
 
     def keep_stored(self) -> None:
         """Store bindings, for ever: all that came during one transaction of the store go into the next."""
         while True:
             self._to_store.wait(_IDLE)
             self._to_store.clear()
-            handoffs, self._unstored = self._unstored, []
+            pending, self._unstored = self._unstored, []
             try:
-                if handoffs:
-                    self._state.save_bindings([handoff.binding for handoff in handoffs])
+                if pending:
+                    self._state.save_bindings([update.binding for update in pending])
                 else:
                     self._state.tidy()
             except StoreError as error:
                 # Answer none of them. MAGs repeat their reports, and this loop tries again.
-                LOG.error("%d bindings are not stored, tried again: %s", len(handoffs), error)
-                self._unstored = handoffs + self._unstored
+                LOG.error("%d bindings are not stored, tried again: %s", len(pending), error)
+                self._unstored = pending + self._unstored
                 hub.sleep(_STORE_PAUSE)
                 self._to_store.set()
                 continue
-            self._confirm(handoffs)
+            self._confirm(pending)
 
     def _in_force(self, batch: RouteBatch) -> None:
         """Handle the switches' answers to a batch, or their failure to answer."""
-        handoffs = [update for update in batch.updates if isinstance(update, _PendingRoute)]
+        pending = [update for update in batch.updates if isinstance(update, _PendingUpdate)]
         if batch.failures or not batch.acknowledged:
-            failed = [handoff for handoff in handoffs if handoff in batch.failures or not batch.acknowledged]
+            failed = [update for update in pending if update in batch.failures or not batch.acknowledged]
             self._forget(failed)  # so that a retransmission of the report is another try
-            handoffs = [handoff for handoff in handoffs if handoff not in batch.failures and batch.acknowledged]
-        self._confirm(handoffs)
+            pending = [update for update in pending if update not in batch.failures and batch.acknowledged]
+        self._confirm(pending)
         self._log(batch)
 
     def _forwarding(self, mag: str, updates: Sequence[RouteUpdate]) -> None:
-        """Tell a MAG that its switch forwards for departed nodes, so that its agent forwards what it has buffered.
+        """Notify a MAG that its switch forwards for departed nodes, so that its agent forwards what it has buffered.
 
         There is no retransmission: if the message gets lost, so do some packets.
         """
         if self._forwards:
-            handoffs = [
-                update for update in updates if isinstance(update, _PendingRoute) and update.binding.mag is not None
+            pending = [
+                update for update in updates if isinstance(update, _PendingUpdate) and update.binding.mag is not None
             ]
-            self._endpoint.forward((handoff.report.announcement for handoff in handoffs), self._mags[mag])
+            self._endpoint.forward((update.report.announcement for update in pending), self._mags[mag])
 
-    def _confirm(self, handoffs: Sequence[_PendingRoute]) -> None:
+    def _confirm(self, pending: Sequence[_PendingUpdate]) -> None:
         """Count a confirmation. Once stored and in force: answer, and notify the LMAs unless there is newer."""
         done = []
-        for handoff in handoffs:
-            handoff.awaited -= 1
-            if not handoff.awaited:
-                done.append(handoff)
-        reports = [handoff.report for handoff in done]
+        for update in pending:
+            update.awaited -= 1
+            if not update.awaited:
+                done.append(update)
+        reports = [update.report for update in done]
         self._endpoint.send_all([(report.octets, report.peer) for report in reports if report.answerable])
         latest = self._forget(done)
-        self._notifier.tell({handoff.binding.prefix: handoff.report.announcement for handoff in latest})
+        self._notifier.enqueue({update.binding.prefix: update.report.announcement for update in latest})
 
     def _answer(self, report: RouteReport) -> None:
         """Acknowledge with the same message (erratum E37)."""
         if report.answerable:
             self._endpoint.send_octets(report.octets, report.peer)
 
-    def _forget(self, handoffs: Iterable[_PendingRoute]) -> list[_PendingRoute]:
+    def _forget(self, pending: Iterable[_PendingUpdate]) -> list[_PendingUpdate]:
         """End the tracking of updates; return those that were the latest of their prefixes."""
-        latest = [handoff for handoff in handoffs if not handoff.superseded]
-        for handoff in latest:
-            del self._under_way[handoff.binding.prefix]
+        latest = [update for update in pending if not update.superseded]
+        for update in latest:
+            del self._under_way[update.binding.prefix]
         if not self._under_way:
             self.settled.set()
         return latest

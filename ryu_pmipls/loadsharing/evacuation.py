@@ -90,7 +90,7 @@ def _spread(plan: RoundBuilder, source: int, mags: Iterable[str]) -> None:
             target = int(may_take[np.lexsort((dealt, after) if work > 0 else (after, dealt))[0]])
             room = max(0.0, (level - plan.cpu[target]) * plan.capacity[target])
             part = waiting if work * waiting <= room else max(1, int(room / work))
-            slots, left = _take(left, part)
+            slots, left = _split(left, part)
             given[target] += part
             plan.move(
                 mag,
@@ -118,15 +118,15 @@ def _estimated_rates(plan: RoundBuilder, row: int) -> dict[str, float]:
     return dict(zip(plan.snapshot.mags, np.nan_to_num(rates, nan=mean).tolist(), strict=True))
 
 
-def _take(
+def _split(
     slots: Mapping[str, tuple[int, ...]], left: int
 ) -> tuple[dict[str, tuple[int, ...]], dict[str, tuple[int, ...]]]:
     """The first slots, ``left`` of them, and the rest."""
-    taken, rest = {}, {}
+    first, rest = {}, {}
     for anchor, numbers in slots.items():
         if left:
-            taken[anchor] = numbers[:left]
+            first[anchor] = numbers[:left]
         if len(numbers) > left:
             rest[anchor] = numbers[left:]
         left = max(0, left - len(numbers))
-    return taken, rest
+    return first, rest

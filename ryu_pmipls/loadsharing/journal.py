@@ -76,11 +76,11 @@ class Journal:
             self._put(record)
 
     def add(self, decision: Decision) -> Record:
-        """Note a decision as pending."""
+        """Record a decision as pending."""
         return self._put(Record(decision))
 
     def answer(self, decision_id: str, answer: Answer) -> Record:
-        """Note an answer; ``KeyError`` if the decision is not among those kept."""
+        """Record an answer; ``KeyError`` if the decision is not among those kept."""
         record = self._records[decision_id]
         return self._put(replace(record, answers=(*record.answers, answer)))
 

@@ -86,10 +86,10 @@ class Liveness:
         """The LMAs that are dead, in the order in which they died."""
         return tuple(self._dead)
 
-    # Reports.
+    # Observations.
 
-    def switch(self, lma: str, answers: bool, ready: bool, now: float) -> None:
-        """Report the LMA's switch: ``answers`` if connected and answering, ``ready`` if it holds its desired state."""
+    def update_switch(self, lma: str, answers: bool, ready: bool, now: float) -> None:
+        """Update the LMA's switch: ``answers`` if connected and answering, ``ready`` if it holds its desired state."""
         entry = self._lmas[lma]
         entry.ready = answers and ready
         if answers:
@@ -97,8 +97,8 @@ class Liveness:
         elif entry.silent_since is None:
             entry.silent_since = now
 
-    def tunnels(self, mag: str, alive: Mapping[str, bool], now: float) -> None:
-        """Report all tunnels of a MAG (to LMA -> true while alive); none when its switch is away."""
+    def update_tunnels(self, mag: str, alive: Mapping[str, bool], now: float) -> None:
+        """Replace all tunnels of a MAG (to LMA -> true while alive); none when its switch is away."""
         for lma, entry in self._lmas.items():
             if lma in alive:
                 entry.tunnels[mag] = alive[lma]
@@ -109,14 +109,14 @@ class Liveness:
             elif entry.down_since is None:
                 entry.down_since = now
 
-    def mag_heard(self, now: float) -> None:
-        """Report a message from the switch of any MAG."""
+    def add_witness(self, now: float) -> None:
+        """Count a message from the switch of any MAG."""
         if now - self._witnessed > _CUT_OFF:
             self._resumed = now
         self._witnessed = max(self._witnessed, now)
 
-    def agent_heard(self, lma: str, now: float) -> None:
-        """Report a message from the LMA's agent."""
+    def update_agent(self, lma: str, now: float) -> None:
+        """Count a message from the LMA's agent."""
         self._lmas[lma].heard = max(self._lmas[lma].heard, now)
 
     # Conclusions.
@@ -139,7 +139,7 @@ class Liveness:
                 if entry.ready and not signs:
                     del self._dead[lma]
                     verdicts.append(
-                        LivenessVerdict(lma, False, now, "its switch holds all that it should, and no sign is left")
+                        LivenessVerdict(lma, False, now, "its switch holds its desired state, and no sign is left")
                     )
             elif any(self._proves(combination, signs) for combination in self._dead_when):
                 self._dead[lma] = None

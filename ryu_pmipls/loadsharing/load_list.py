@@ -156,7 +156,7 @@ class LoadList:
 
     # Measurements.
 
-    def ports(self, lma: str, mags: Iterable[str]) -> None:
+    def set_ports(self, lma: str, mags: Iterable[str]) -> None:
         """Set the MAGs to which the LMA's switch has a tunnel port now. Counts of removed ports are forgotten.
 
         Until each of these was read twice, the LMA's counts are unknown; counters of other ports are ignored.
@@ -167,8 +167,8 @@ class LoadList:
         entry.present = present
         entry.ports.set_present(present)
 
-    def port_statistics(self, lma: str, counters: Mapping[str, tuple[int, int]], now: float) -> None:
-        """Take the cumulative 64-bit counters (MAG -> packets and octets received) of the LMA's tunnel ports.
+    def add_port_statistics(self, lma: str, counters: Mapping[str, tuple[int, int]], now: float) -> None:
+        """Add the cumulative 64-bit counters (MAG -> packets and octets received) of the LMA's tunnel ports.
 
         All ones is unknown, and so is a port that was left out. ``now`` is the time of the request, so that a late
         answer shows its true age.
@@ -176,20 +176,20 @@ class LoadList:
         read = np.full((2, len(self._names)), UNKNOWN_COUNTER, dtype=np.uint64)
         for mag, reading in counters.items():
             read[:, self._mags[mag]] = reading
-        self.port_counters(lma, read, now)
+        self.add_port_counters(lma, read, now)
 
-    def port_counters(self, lma: str, counters: Counters, now: float) -> None:
-        """Take port statistics from an array of the shape (2, MAGs), all ones where unknown."""
+    def add_port_counters(self, lma: str, counters: Counters, now: float) -> None:
+        """Add port statistics from an array of the shape (2, MAGs), all ones where unknown."""
         entry = self._entries[lma]
         entry.connected = True
         entry.ports.add(counters, now)
 
-    def switch_lost(self, lma: str) -> None:
-        """Report the LMA's switch disconnected: Load_info counts until the next statistics, which bridge the gap."""
+    def lose_switch(self, lma: str) -> None:
+        """Mark the LMA's switch as disconnected: Load_info counts until the next statistics, which bridge the gap."""
         self._entries[lma].connected = False
 
-    def load_info(self, lma: str, cpu: float, total_packets: int, per_mag: Mapping[str, int], now: float) -> None:
-        """Take a Load_info: ``cpu`` is a fraction, counts are packets in the recent window.
+    def add_load_info(self, lma: str, cpu: float, total_packets: int, per_mag: Mapping[str, int], now: float) -> None:
+        """Add a Load_info: ``cpu`` is a fraction, counts are packets in the recent window.
 
         The sum of the MAGs' counts replaces a total below it (erratum E17); the count of a MAG that is not listed is
         unknown. A report that is no later than the last is passed over. Raises ``ValueError`` if ``cpu`` is
@@ -216,16 +216,16 @@ class LoadList:
             newest=self._no_spans,
         )
 
-    def sent_statistics(self, mag: str, counters: Mapping[str, int], now: float) -> None:
-        """Take cumulative 64-bit counters (LMA -> packets sent there) of a MAG's switch; all ones is unknown."""
+    def add_sent_statistics(self, mag: str, counters: Mapping[str, int], now: float) -> None:
+        """Add cumulative 64-bit counters (LMA -> packets sent there) of a MAG's switch; all ones is unknown."""
         read = np.full((len(self._lmas), 1), UNKNOWN_COUNTER, dtype=np.uint64)
         for lma, packets in counters.items():
             read[self._lmas[lma]] = packets
         column = self._mags[mag]
         self._offered.add(slice(column, column + 1), read, now)
 
-    def sent_counters(self, counters: Counters, now: float) -> None:
-        """Take sent statistics of all MAGs at once, from an array of the shape (LMAs, MAGs)."""
+    def add_sent_counters(self, counters: Counters, now: float) -> None:
+        """Add sent statistics of all MAGs at once, from an array of the shape (LMAs, MAGs)."""
         self._offered.add(slice(None), counters, now)
 
     # States set from outside.

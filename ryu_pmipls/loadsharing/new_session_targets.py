@@ -39,7 +39,7 @@ class NewSessionTargets:
             (lma, target) for lma, target in self.targets.items() if target != lma or self._confirmed.get(lma) != target
         ]
 
-    def confirmed(self, lma: str, target: str) -> bool:
+    def confirm(self, lma: str, target: str) -> bool:
         """Record the LMA's confirmation of its target; true if that is new."""
         known, self._confirmed[lma] = self._confirmed.get(lma), target
         return known != target

@@ -20,7 +20,7 @@ class OfferedRates:
         self._rates: Floats = np.full((lmas, mags), np.nan)
 
     def add(self, mags: slice, counters: Counters, now: float) -> None:
-        """Take the cumulative 64-bit counters of packets that some MAGs have sent, shape (LMAs, those MAGs).
+        """Add the cumulative 64-bit counters of packets that some MAGs have sent, shape (LMAs, those MAGs).
 
         All ones is unknown, and is ignored; so is a sample that is no later than the last one. After the reset of a
         counter its rate is unknown until the next sample.

@@ -66,7 +66,7 @@ class PortWindows:
         self._present = present
 
     def add(self, counters: Counters, now: float) -> None:
-        """Take the counters of all ports as of ``now``: packets and octets, shape (2, ports).
+        """Add the counters of all ports as of ``now``: packets and octets, shape (2, ports).
 
         All ones means unknown. Such a sample is passed over, and so is one that is no later than the last of its port;
         since counters are cumulative, nothing is lost by it.

@@ -120,7 +120,7 @@ class Simulation:
             capacities=dict(zip(domain.lmas, domain.relative.tolist(), strict=True)),
         )
         for lma in domain.lmas:
-            self._loads.ports(lma, mags)
+            self._loads.set_ports(lma, mags)
         self._new_sessions, self._memory = NewSessionTargets(domain.lmas), Memory()
         count = len(domain.lmas)
         #: Packets that the LMAs have forwarded, and that the MAGs have sent them, since the start.
@@ -177,8 +177,8 @@ class Simulation:
                 moment = (row + 1) / count * self._length
                 packets = self._forwarded[row] + passage.forwarded[row] * moment
                 counters = np.array((packets, packets * OCTETS_PER_PACKET)).astype(np.uint64)
-                self._loads.port_counters(lma, counters, start + moment)
-                self._loads.load_info(lma, float(busy[row]), 0, {}, start + moment)
+                self._loads.add_port_counters(lma, counters, start + moment)
+                self._loads.add_load_info(lma, float(busy[row]), 0, {}, start + moment)
         self._forwarded += passage.forwarded * self._length
 
     def _measure_mags(self, passage: Passage, now: float) -> None:
@@ -188,7 +188,7 @@ class Simulation:
         if full:
             counters = np.full(self._sent.shape, UNKNOWN_COUNTER, dtype=np.uint64)
             counters[full] = self._sent[full].astype(np.uint64)
-            self._loads.sent_counters(counters, now)
+            self._loads.add_sent_counters(counters, now)
 
     def _decide(self, number: int, step: Step, passage: Passage, now: float) -> None:
         domain = self._domain

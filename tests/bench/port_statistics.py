@@ -85,7 +85,7 @@ def measure(effort: Effort) -> list[Comparison]:
     switch = Switch(LmaPipeline(profile, profile.lmas[0], BindingTable(), {}), lambda *_: True, None)
     switch.inventory.ports = {tunnel_port(mag): number for number, mag in enumerate(mags, start=1)}
     loads = LoadList(["lma1"], mags, report_interval=INTERVAL)
-    loads.ports("lma1", mags)
+    loads.set_ports("lma1", mags)
     session = Session()
     switch.counters.begin(cast(Any, session))
     polls = [replies(1000 * number) for number in range(POLLS * rounds)]
@@ -103,7 +103,7 @@ def measure(effort: Effort) -> list[Comparison]:
                     complete = switch.counters.record_port_stats(read(message).body, more)
             assert complete
             counted = {mag: (each.packets, each.octets) for mag, each in switch.counters.tunnel_traffic(mags)}
-            loads.port_statistics("lma1", counted, next(times))
+            loads.add_port_statistics("lma1", counted, next(times))
         return POLLS * PORTS
 
     def theirs() -> int:

@@ -51,7 +51,7 @@ class Resources:
     """The resources of one RMS, over the live objects that hold its state."""
 
     context: Context
-    sessions: NewSessions
+    new_sessions: NewSessions
     failures: FailureDetection
     operator: OperatorCommands
     health_control: HealthControl
@@ -222,7 +222,7 @@ class Resources:
     def _lma(self, switch: Switch) -> Document:
         name = switch.name
         return self._node(switch) | {
-            "new_sessions_at": self.sessions.placement.targets[name],
+            "new_sessions_at": self.new_sessions.placement.targets[name],
             "signs_of_death": self.failures.signs(name),
             "drain": self._drain(name) if self.operator.is_drained(name) else None,
         }

@@ -25,8 +25,8 @@ P1, P2 = b"\x20\x01" + bytes(6), b"\x20\x01" + bytes(5) + b"\1"
 def play(way: OneWay, seconds: int, sent: int, received: int, *, start: int = 0, base: tuple[int, int] = (0, 0)) -> int:
     """Both ends are read every second, while so many packets a second are sent and received; when it became silent."""
     for second in range(start, start + seconds):
-        way.received(base[1] + received * (second - start), second + 0.5)
-        way.sent(base[0] + sent * (second - start), float(second + 1))
+        way.add_received(base[1] + received * (second - start), second + 0.5)
+        way.add_sent(base[0] + sent * (second - start), float(second + 1))
         if way.silent:
             return second
     return -1
@@ -48,8 +48,8 @@ class TestOneWay:
     def test_too_few_packets_tell_nothing(self) -> None:
         way = OneWay()
         for second in range(100):
-            way.received(0, float(second))
-            way.sent(min(second, LEAST_PACKETS - 1), float(second))
+            way.add_received(0, float(second))
+            way.add_sent(min(second, LEAST_PACKETS - 1), float(second))
         assert not way.silent
 
     @pytest.mark.parametrize(
@@ -62,69 +62,69 @@ class TestOneWay:
     )
     def test_so_many_packets_in_so_long_are_enough(self, packets: int, seconds: float, silent: bool) -> None:
         way = OneWay()
-        way.received(0, 0.0)
-        way.sent(100, SETTLING)
-        way.sent(100 + packets, SETTLING + seconds)
-        way.received(0, SETTLING + seconds + SETTLING)
+        way.add_received(0, 0.0)
+        way.add_sent(100, SETTLING)
+        way.add_sent(100 + packets, SETTLING + seconds)
+        way.add_received(0, SETTLING + seconds + SETTLING)
         assert way.silent is silent
 
     def test_what_was_sent_a_moment_ago_may_be_under_way(self) -> None:
         way = OneWay()
         for second in range(100):
-            way.received(0, second - 0.5)
-            way.sent(0, float(second))
-        way.sent(1000, 100.0)
-        way.received(0, 100.0 + SETTLING / 2)
+            way.add_received(0, second - 0.5)
+            way.add_sent(0, float(second))
+        way.add_sent(1000, 100.0)
+        way.add_received(0, 100.0 + SETTLING / 2)
         assert not way.silent
-        way.received(0, 100.0 + SETTLING)
+        way.add_received(0, 100.0 + SETTLING)
         assert way.silent
 
     def test_it_ends_with_the_first_packet(self) -> None:
         way = OneWay()
         assert play(way, 60, 7, 0) > 0
-        way.received(1, 100.0)
+        way.add_received(1, 100.0)
         assert not way.silent
 
     def test_what_was_sent_before_the_last_packet_arrived_does_not_count(self) -> None:
         """Not even if the sending end counts it later than the other."""
         way = OneWay()
         for second in range(120):
-            way.received(60_000 if second > 5 else 0, second + 0.5)
-            way.sent(60_000 if second > 6 else 0, float(second + 1))
+            way.add_received(60_000 if second > 5 else 0, second + 0.5)
+            way.add_sent(60_000 if second > 6 else 0, float(second + 1))
         assert not way.silent
 
     def test_a_sending_end_that_begins_anew_has_not_lost_what_it_sent(self) -> None:
         way = OneWay()
         for second in range(9):
-            way.received(0, second - 0.5)
-            way.sent(100 * second, float(second))
+            way.add_received(0, second - 0.5)
+            way.add_sent(100 * second, float(second))
         for second in range(9, 100):
-            way.received(0, second - 0.5)
-            way.sent(3, float(second))
+            way.add_received(0, second - 0.5)
+            way.add_sent(3, float(second))
         assert not way.silent
 
     def test_a_receiving_end_that_begins_anew_is_not_silent(self) -> None:
         way = OneWay()
         assert play(way, 60, 7, 0, base=(0, 1000)) > 0
-        way.received(0, 100.0)
+        way.add_received(0, 100.0)
         assert not way.silent
 
     def test_unknown_counters_tell_nothing(self) -> None:
         way = OneWay()
         for second in range(100):
-            way.received(UNKNOWN, second - 0.5)
-            way.sent(second * 100, float(second))
+            way.add_received(UNKNOWN, second - 0.5)
+            way.add_sent(second * 100, float(second))
         assert not way.silent
         for second in range(100):
-            way.received(5, second - 0.5)
-            way.sent(UNKNOWN, float(second))
+            way.add_received(5, second - 0.5)
+            way.add_sent(UNKNOWN, float(second))
         assert not way.silent
 
     def test_rare_readings_suffice(self) -> None:
         way = OneWay()
         for second in range(0, 130, 10):
-            way.received(0, second + 3.0)
-            way.sent(7 * second, float(second))
+            way.add_received(0, second + 3.0)
+            way.add_sent(7 * second, float(second))
         assert way.silent
 
     @given(
@@ -153,9 +153,9 @@ class TestOneWay:
                 counted[receiving], *(count for time, count in history if time <= max(now - delay, 0.0)), 0
             )
             if receiving:
-                way.received(counted[receiving], now)
+                way.add_received(counted[receiving], now)
             else:
-                way.sent(counted[receiving], now)
+                way.add_sent(counted[receiving], now)
             assert not way.silent
 
 
@@ -163,9 +163,9 @@ class TestTunnelCounters:
     def test_the_silent_direction_is_named(self) -> None:
         tunnels = TunnelCounters(["mag1", "mag2"], ["lma1"])
         for second in range(40):
-            tunnels.read("mag1", {"lma1": (7 * second, 7 * second)}, float(second))
-            tunnels.read("mag2", {"lma1": (7 * second, 7 * second)}, float(second))
-            tunnels.read("lma1", {"mag1": (0, 7 * second), "mag2": (7 * second, 7 * second)}, second + 0.5)
+            tunnels.update("mag1", {"lma1": (7 * second, 7 * second)}, float(second))
+            tunnels.update("mag2", {"lma1": (7 * second, 7 * second)}, float(second))
+            tunnels.update("lma1", {"mag1": (0, 7 * second), "mag2": (7 * second, 7 * second)}, second + 0.5)
         assert tunnels.silent("mag1", "lma1")
         assert not tunnels.silent("lma1", "mag1")
         assert not tunnels.silent("mag2", "lma1")
@@ -174,9 +174,9 @@ class TestTunnelCounters:
     def test_a_port_or_a_switch_that_goes_away_is_forgotten(self) -> None:
         tunnels = TunnelCounters(["mag1"], ["lma1"])
         for second in range(40):
-            tunnels.read("mag1", {"lma1": (7 * second, 7 * second)}, float(second))
-            tunnels.read("lma1", {"mag1": (0, 7 * second)}, second + 0.5)
-        tunnels.read("mag1", {}, 40.0)
+            tunnels.update("mag1", {"lma1": (7 * second, 7 * second)}, float(second))
+            tunnels.update("lma1", {"mag1": (0, 7 * second)}, second + 0.5)
+        tunnels.update("mag1", {}, 40.0)
         assert not tunnels.silent("mag1", "lma1")
 
 
@@ -234,28 +234,28 @@ class TestNodeFaults:
 
     def test_a_fault_is_proved_by_the_second_observation(self) -> None:
         faults = NodeFaults()
-        faults.observed(0, {P1: self.LOST})
+        faults.add(0, {P1: self.LOST})
         assert [*faults] == []
-        faults.observed(0, {P1: self.LOST})
+        faults.add(0, {P1: self.LOST})
         assert [*faults] == [(P1, self.LOST)]
         assert len(faults) == 1
-        faults.observed(0, {})
+        faults.add(0, {})
         assert [*faults] == []
-        faults.observed(0, {P1: self.LOST})
+        faults.add(0, {P1: self.LOST})
         assert [*faults] == []
 
     def test_another_fault_has_to_be_proved_again(self) -> None:
         faults = NodeFaults()
         for _ in range(2):
-            faults.observed(0, {P1: self.LOST})
-        faults.observed(0, {P1: NodeFault(DataPathFault.NO_ENTRY, "mag1")})
+            faults.add(0, {P1: self.LOST})
+        faults.add(0, {P1: NodeFault(DataPathFault.NO_ENTRY, "mag1")})
         assert [*faults] == []
 
     def test_each_group_is_observed_for_itself(self) -> None:
         faults = NodeFaults()
         for _ in range(2):
-            faults.observed(0, {P1: self.LOST})
-            faults.observed(1, {P2: self.LOST})
+            faults.add(0, {P1: self.LOST})
+            faults.add(1, {P2: self.LOST})
         assert [*faults] == [(P1, self.LOST), (P2, self.LOST)]
-        faults.observed(1, {})
+        faults.add(1, {})
         assert [*faults] == [(P1, self.LOST)]

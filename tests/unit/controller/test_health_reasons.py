@@ -76,7 +76,7 @@ class Domain:
         )
         self.health = HealthControl(context, self.store_failures)
         for lma in self.switches.lmas:
-            self.loads.ports(lma, self.switches.mags)
+            self.loads.set_ports(lma, self.switches.mags)
         self.go_on(2)
 
     def go_on(self, seconds: int, received: dict[tuple[str, str], int] | None = None) -> None:
@@ -91,16 +91,16 @@ class Domain:
                     switch.by_peer[peer] = PortCounters(
                         before.rx_packets + gained, before.rx_octets, before.tx_packets + 14, before.tx_octets
                     )
-                self.health.counted(switch)  # type: ignore[arg-type]
+                self.health.update_counters(switch)  # type: ignore[arg-type]
             for lma in self.switches.lmas:
-                self.loads.load_info(lma, 0.1, 0, {}, NOW + self.time)
+                self.loads.add_load_info(lma, 0.1, 0, {}, NOW + self.time)
                 counts = dict.fromkeys(self.switches.mags, (0, 0))
-                self.loads.port_statistics(lma, counts, NOW + self.time)
+                self.loads.add_port_statistics(lma, counts, NOW + self.time)
                 self.tell(lma, CoreRouting.ANNOUNCED)
 
     def tell(self, lma: str, status: int) -> None:
         """The agent of an LMA tells of its core routing."""
-        self.health.reported(lma, LoadInfo(0.1, 0, (), (CoreRoutingStatus(status),)))
+        self.health.add_load_info(lma, LoadInfo(0.1, 0, (), (CoreRoutingStatus(status),)), NOW + self.time)
 
     def texts(self) -> list[str]:
         return [reason.text for reason in self.health.reasons()]
@@ -246,7 +246,7 @@ def test_of_many_mobile_nodes_some_are_named_and_the_others_counted(domain: Doma
     bindings = [BINDING._replace(prefix=number.to_bytes(8, "big")) for number in range(25)]
     domain.bindings |= {binding.prefix: binding for binding in bindings}
     for _ in range(2):
-        domain.health._sweep.faults.observed(0, {binding.prefix: lost for binding in bindings})
+        domain.health.sweep.faults.add(0, {binding.prefix: lost for binding in bindings})
     texts = domain.texts()
     assert texts[:-1] == [node_symptom(binding, lost).text for binding in bindings[:20]]
     assert texts[-1] == "5 other mobile nodes get nothing"

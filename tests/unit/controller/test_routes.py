@@ -62,7 +62,7 @@ class World:
 
     # The notifier.
 
-    def tell(self, news: object) -> None:
+    def enqueue(self, news: object) -> None:
         pass
 
 
@@ -98,7 +98,7 @@ def store() -> None:
 @pytest.mark.parametrize("stored_first", [True, False])
 def test_a_report_is_answered_when_it_is_stored_and_in_force(routes: Routes, world: World, stored_first: bool) -> None:
     assert routes.settled.is_set()
-    routes.reported([FIRST], NOW)
+    routes.update([FIRST], NOW)
     for step in (store, world.put_into_force) if stored_first else (world.put_into_force, store):
         assert not world.sent
         assert not routes.settled.is_set()
@@ -110,12 +110,12 @@ def test_a_report_is_answered_when_it_is_stored_and_in_force(routes: Routes, wor
 
 def test_a_repetition_is_not_answered_while_what_is_newer_can_still_get_lost(routes: Routes, world: World) -> None:
     """Or the handoff that it tells of would count as acknowledged, with neither of the two in the store."""
-    routes.reported([FIRST], NOW)
-    routes.reported([SECOND], NOW)
-    routes.reported([FIRST], NOW)
+    routes.update([FIRST], NOW)
+    routes.update([SECOND], NOW)
+    routes.update([FIRST], NOW)
     assert not world.sent
     store()
     world.put_into_force()
     assert world.sent == [b"first", b"second"]
-    routes.reported([FIRST], NOW)
+    routes.update([FIRST], NOW)
     assert world.sent == [b"first", b"second", b"first"]

@@ -119,7 +119,7 @@ class Domain:
             capacities=self.capacities,
         )
         for lma in self.lmas:
-            self.loads.ports(lma, list(self.offered))
+            self.loads.set_ports(lma, list(self.offered))
         self.counters = {(lma, mag): 0.0 for lma in self.lmas for mag in self.offered}
         self.sent = dict.fromkeys(self.counters, 0.0)
         self.memory = Memory()
@@ -145,11 +145,11 @@ class Domain:
                 for mag, rate in self.through(lma).items():
                     self.counters[lma, mag] += rate / max(1.0, wanted)
                     self.sent[lma, mag] += rate
-                self.loads.load_info(lma, min(1.0, wanted), 0, {}, self.now)
+                self.loads.add_load_info(lma, min(1.0, wanted), 0, {}, self.now)
                 read = {mag: (int(self.counters[lma, mag]), 0) for mag in self.offered}
-                self.loads.port_statistics(lma, read, self.now)
+                self.loads.add_port_statistics(lma, read, self.now)
             for mag in self.offered if self.tells else ():
-                self.loads.sent_statistics(mag, {lma: int(self.sent[lma, mag]) for lma in self.lmas}, self.now)
+                self.loads.add_sent_statistics(mag, {lma: int(self.sent[lma, mag]) for lma in self.lmas}, self.now)
             if self.now % 2 == 0:
                 outcome = decide(Inputs(settings, self.loads.snapshot(self.now), self.uplinks, self.memory))
                 self.memory = outcome.memory

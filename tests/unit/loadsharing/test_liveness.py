@@ -18,11 +18,11 @@ COMBINATIONS = [list(chosen) for size in (1, 2, 3) for chosen in combinations(Si
 def alive(liveness: Liveness, now: float = 0.0) -> Liveness:
     """All is well."""
     for lma in LMAS:
-        liveness.switch(lma, answers=True, ready=True, now=now)
-        liveness.agent_heard(lma, now)
+        liveness.update_switch(lma, answers=True, ready=True, now=now)
+        liveness.update_agent(lma, now)
     for mag in MAGS:
-        liveness.tunnels(mag, dict.fromkeys(LMAS, True), now)
-    liveness.mag_heard(now)
+        liveness.update_tunnels(mag, dict.fromkeys(LMAS, True), now)
+    liveness.add_witness(now)
     return liveness
 
 
@@ -32,13 +32,13 @@ def made(dead_when: list[list[Sign]] = DEFAULT) -> Liveness:
 
 def show(liveness: Liveness, sign: Sign, now: float, lma: str = "lma1") -> None:
     if sign is Sign.SWITCH:
-        liveness.switch(lma, answers=False, ready=False, now=now)
+        liveness.update_switch(lma, answers=False, ready=False, now=now)
     elif sign is Sign.TUNNELS:
         for mag in MAGS:
-            liveness.tunnels(mag, {other: other != lma for other in LMAS}, now)
+            liveness.update_tunnels(mag, {other: other != lma for other in LMAS}, now)
     for other in LMAS:
         if sign is not Sign.AGENT or other != lma:
-            liveness.agent_heard(other, now)
+            liveness.update_agent(other, now)
 
 
 @given(st.sampled_from(COMBINATIONS), st.sets(st.sampled_from(Sign)))
@@ -49,9 +49,9 @@ def test_an_lma_dies_exactly_when_all_signs_of_a_combination_show(combination: l
     now = 1.0 + SILENT_AFTER
     for lma in LMAS:
         if lma != "lma1" or Sign.AGENT not in shown:
-            liveness.agent_heard(lma, now)
+            liveness.update_agent(lma, now)
     for seconds in range(1, int(now) + 1):
-        liveness.mag_heard(float(seconds))
+        liveness.add_witness(float(seconds))
     verdicts = liveness.judge(now)
     assert set(liveness.signs("lma1", now)) == shown
     assert [(verdict.lma, verdict.dead) for verdict in verdicts] == (
@@ -62,10 +62,10 @@ def test_an_lma_dies_exactly_when_all_signs_of_a_combination_show(combination: l
 def test_a_killed_switch_is_dead_as_soon_as_the_mags_see_it() -> None:
     liveness = made()
     show(liveness, Sign.SWITCH, 1.0)
-    liveness.mag_heard(1.2)
+    liveness.add_witness(1.2)
     assert liveness.judge(1.2) == []
     show(liveness, Sign.TUNNELS, 1.7)
-    liveness.mag_heard(1.7)
+    liveness.add_witness(1.7)
     (verdict,) = liveness.judge(1.7)
     assert (verdict.lma, verdict.dead, verdict.time) == ("lma1", True, 1.7)
     assert verdict.reason == "its switch does not answer and no MAG has a live tunnel to it"
@@ -76,27 +76,27 @@ def test_a_killed_switch_is_dead_as_soon_as_the_mags_see_it() -> None:
 def test_one_mag_that_still_reaches_it_speaks_for_its_life() -> None:
     liveness = made()
     show(liveness, Sign.SWITCH, 1.0)
-    liveness.tunnels("mag1", {"lma1": False, "lma2": True, "lma3": True}, 1.5)
-    liveness.mag_heard(2.0)
+    liveness.update_tunnels("mag1", {"lma1": False, "lma2": True, "lma3": True}, 1.5)
+    liveness.add_witness(2.0)
     assert liveness.judge(2.0) == []
-    liveness.tunnels("mag2", {}, 3.0)  # the switch of mag2 has gone, and its word with it
-    liveness.mag_heard(3.0)
+    liveness.update_tunnels("mag2", {}, 3.0)  # the switch of mag2 has gone, and its word with it
+    liveness.add_witness(3.0)
     assert [verdict.lma for verdict in liveness.judge(3.0)] == ["lma1"]
 
 
 def test_an_rms_that_is_cut_off_declares_nobody_dead() -> None:
     liveness = made([[Sign.SWITCH], [Sign.AGENT]])
     for lma in LMAS:
-        liveness.switch(lma, answers=False, ready=False, now=1.0)
+        liveness.update_switch(lma, answers=False, ready=False, now=1.0)
     for mag in MAGS:
-        liveness.tunnels(mag, {}, 1.0)
+        liveness.update_tunnels(mag, {}, 1.0)
     assert liveness.judge(1000.0) == []
-    liveness.mag_heard(1000.0)  # the network is back, and all have time to come
+    liveness.add_witness(1000.0)  # the network is back, and all have time to come
     assert liveness.judge(1000.0) == []
-    liveness.switch("lma1", answers=True, ready=True, now=1001.0)
+    liveness.update_switch("lma1", answers=True, ready=True, now=1001.0)
     for seconds in (4.0, 8.0, 12.0):
         assert liveness.judge(1000.0 + seconds - 2.1) == []
-        liveness.mag_heard(1000.0 + seconds)
+        liveness.add_witness(1000.0 + seconds)
     assert [verdict.lma for verdict in liveness.judge(1012.0)] == ["lma2", "lma3"]
 
 
@@ -104,14 +104,14 @@ def test_it_is_back_only_when_it_holds_all_that_it_shall() -> None:
     liveness = made()
     show(liveness, Sign.SWITCH, 1.0)
     show(liveness, Sign.TUNNELS, 1.0)
-    liveness.mag_heard(1.0)
+    liveness.add_witness(1.0)
     liveness.judge(1.0)
-    liveness.switch("lma1", answers=True, ready=False, now=5.0)
+    liveness.update_switch("lma1", answers=True, ready=False, now=5.0)
     assert liveness.judge(5.0) == []
     alive(liveness, 6.0)
-    liveness.switch("lma1", answers=True, ready=False, now=6.0)
+    liveness.update_switch("lma1", answers=True, ready=False, now=6.0)
     assert liveness.judge(6.0) == []
-    liveness.switch("lma1", answers=True, ready=True, now=7.0)
+    liveness.update_switch("lma1", answers=True, ready=True, now=7.0)
     (verdict,) = liveness.judge(7.0)
     assert (verdict.lma, verdict.dead) == ("lma1", False)
     assert liveness.dead == ()
@@ -119,7 +119,7 @@ def test_it_is_back_only_when_it_holds_all_that_it_shall() -> None:
 
 def test_what_was_dead_before_a_restart_is_dead_until_it_is_back() -> None:
     liveness = Liveness(LMAS, DEFAULT, silent_after=SILENT_AFTER, now=0.0, dead=["lma2", "unknown"])
-    liveness.mag_heard(1.0)
+    liveness.add_witness(1.0)
     assert liveness.judge(1.0) == []
     assert liveness.dead == ("lma2",)
     alive(liveness, 2.0)
@@ -129,9 +129,9 @@ def test_what_was_dead_before_a_restart_is_dead_until_it_is_back() -> None:
 def test_switches_have_time_to_find_an_rms_that_has_just_started() -> None:
     liveness = Liveness(LMAS, [[Sign.SWITCH]], silent_after=SILENT_AFTER, now=0.0, patience=10.0)
     for seconds in (0.5, 5.0, 9.0):
-        liveness.mag_heard(seconds)
+        liveness.add_witness(seconds)
         assert liveness.judge(seconds) == []
-    liveness.mag_heard(10.5)
+    liveness.add_witness(10.5)
     assert {verdict.lma for verdict in liveness.judge(10.5)} == set(LMAS)
 
 
@@ -153,20 +153,20 @@ class Domain(RuleBasedStateMachine):
     @rule(lma=st.sampled_from(LMAS), answers=st.booleans(), ready=st.booleans())
     def switch(self, lma: str, answers: bool, ready: bool) -> None:
         self.ready[lma] = answers and ready
-        self.liveness.switch(lma, answers, ready, self.now)
+        self.liveness.update_switch(lma, answers, ready, self.now)
 
     @rule(mag=st.sampled_from(MAGS), alive=st.dictionaries(st.sampled_from(LMAS), st.booleans()))
     def tunnels(self, mag: str, alive: dict[str, bool]) -> None:
-        self.liveness.tunnels(mag, alive, self.now)
+        self.liveness.update_tunnels(mag, alive, self.now)
 
     @rule()
     def mag_heard(self) -> None:
         self.heard = self.now
-        self.liveness.mag_heard(self.now)
+        self.liveness.add_witness(self.now)
 
     @rule(lma=st.sampled_from(LMAS))
     def agent_heard(self, lma: str) -> None:
-        self.liveness.agent_heard(lma, self.now)
+        self.liveness.update_agent(lma, self.now)
 
     @rule()
     def judge(self) -> None:

@@ -26,14 +26,14 @@ def load_list(rule: OverloadRule = RULE, stale_after: float | None = None, ports
         stale_after=stale_after,
         capacities={"lma2": 2.0},
     )
-    loads.ports("lma1", ports)
+    loads.set_ports("lma1", ports)
     return loads
 
 
 def read(loads: LoadList, now: float, **counters: int) -> None:
     """The packet counters of lma1's tunnel ports; ten octets a packet."""
     octets = {mag: count if count == UNKNOWN_COUNTER else 10 * count for mag, count in counters.items()}
-    loads.port_statistics("lma1", {mag: (count, octets[mag]) for mag, count in counters.items()}, now)
+    loads.add_port_statistics("lma1", {mag: (count, octets[mag]) for mag, count in counters.items()}, now)
 
 
 def entry(loads: LoadList, now: float, lma: str = "lma1") -> LmaLoad:
@@ -42,7 +42,7 @@ def entry(loads: LoadList, now: float, lma: str = "lma1") -> LmaLoad:
 
 def state_of(cpu: float, packets: int, rule: OverloadRule = RULE) -> LmaState:
     loads = load_list(rule)
-    loads.load_info("lma1", cpu, packets, {}, now=50)
+    loads.add_load_info("lma1", cpu, packets, {}, now=50)
     return entry(loads, 50).state
 
 
@@ -86,14 +86,14 @@ def test_e25_an_overload_ends_below_the_threshold_less_the_hysteresis() -> None:
     loads = load_list()
     states = []
     for now, cpu in enumerate((0.75, 0.85, 0.75, 0.69, 0.75)):
-        loads.load_info("lma1", cpu, 5000, {}, now)
+        loads.add_load_info("lma1", cpu, 5000, {}, now)
         states.append(entry(loads, now).state.value)
     assert states == ["light", "overloaded", "overloaded", "light", "light"]
 
 
 def test_e28_stale_after_two_report_intervals() -> None:
     loads = load_list()
-    loads.load_info("lma1", 0.9, 5000, {"mag1": 5000}, now=50)
+    loads.add_load_info("lma1", 0.9, 5000, {"mag1": 5000}, now=50)
     assert entry(loads, 52).state is LmaState.OVERLOADED
     load = entry(loads, 52.1)
     assert load.state is LmaState.STALE
@@ -102,7 +102,7 @@ def test_e28_stale_after_two_report_intervals() -> None:
 
 def test_fresh_counts_do_not_make_up_for_an_old_cpu() -> None:
     loads = load_list(ports=("mag1",))
-    loads.load_info("lma1", 0.1, 0, {}, now=50)
+    loads.add_load_info("lma1", 0.1, 0, {}, now=50)
     for now in (58, 59, 60):
         read(loads, now, mag1=now)
     assert entry(loads, 60).state is LmaState.STALE
@@ -112,13 +112,13 @@ def test_e30_port_statistics_win_while_they_are_fresh_and_load_info_stands_in() 
     loads = load_list(ports=("mag1",))
     for now in (48, 49, 50):
         read(loads, now, mag1=100 * now)
-        loads.load_info("lma1", 0.5, 999, {"mag1": 777}, now)
+        loads.add_load_info("lma1", 0.5, 999, {"mag1": 777}, now)
     load = entry(loads, 50)
     assert (load.source, load.packets, load.octets, load.span) == (Source.OPENFLOW, 200, 2000, 2)
     assert loads.snapshot(50).traffic("lma1") == (MagTraffic("mag1", 200, 2000, 2.0),)
     assert load.signalled_packets == 999
 
-    loads.switch_lost("lma1")
+    loads.lose_switch("lma1")
     load = entry(loads, 50)
     assert (load.source, load.packets, load.octets) == (Source.SIGNALLING, 999, None)
     assert loads.snapshot(50).traffic("lma1") == (
@@ -134,10 +134,10 @@ def test_port_statistics_that_stop_give_way_to_load_info_and_the_latest_are_show
     loads = load_list(ports=("mag1",))
     read(loads, 40, mag1=0)
     read(loads, 41, mag1=10)
-    loads.load_info("lma1", 0.5, 999, {}, now=50)
+    loads.add_load_info("lma1", 0.5, 999, {}, now=50)
     assert (entry(loads, 50).source, entry(loads, 50).state) == (Source.SIGNALLING, LmaState.LIGHT)
     read(loads, 55, mag1=20)
-    loads.switch_lost("lma1")
+    loads.lose_switch("lma1")
     assert (entry(loads, 70).source, entry(loads, 70).state) == (Source.OPENFLOW, LmaState.STALE)
 
 
@@ -148,7 +148,7 @@ def test_the_total_is_unknown_while_one_port_is() -> None:
     assert entry(loads, 50).packets is None
     read(loads, 51, mag1=5100, mag2=4000)
     assert entry(loads, 51).packets is None
-    loads.ports("lma1", ["mag1"])
+    loads.set_ports("lma1", ["mag1"])
     assert entry(loads, 51).packets == 200
 
 
@@ -156,7 +156,7 @@ def test_capacity_scales_the_packet_threshold() -> None:
     loads = load_list()
     states = []
     for now, packets in enumerate((2000, 2001)):
-        loads.load_info("lma2", 0.9, packets, {}, now)
+        loads.add_load_info("lma2", 0.9, packets, {}, now)
         states.append(entry(loads, now, "lma2").state)
     assert states == [LmaState.NEUTRAL, LmaState.OVERLOADED]
     assert (entry(loads, 1, "lma1").capacity, entry(loads, 1, "lma2").capacity) == (1.0, 2.0)
@@ -164,7 +164,7 @@ def test_capacity_scales_the_packet_threshold() -> None:
 
 def test_draining_and_dead_go_before_what_is_measured() -> None:
     loads = load_list()
-    loads.load_info("lma1", 0.9, 5000, {}, now=50)
+    loads.add_load_info("lma1", 0.9, 5000, {}, now=50)
     for told, state in (
         (lambda: loads.set_draining("lma1", True), LmaState.DRAINING),
         (lambda: loads.set_dead("lma1", True), LmaState.DEAD),
@@ -179,9 +179,9 @@ def test_draining_and_dead_go_before_what_is_measured() -> None:
 
 def test_a_report_that_is_no_later_than_the_last_is_passed_over() -> None:
     loads = load_list()
-    loads.load_info("lma1", 0.9, 5000, {}, now=50)
+    loads.add_load_info("lma1", 0.9, 5000, {}, now=50)
     for late in (50, 49):
-        loads.load_info("lma1", 0.1, 10, {}, now=late)
+        loads.add_load_info("lma1", 0.1, 10, {}, now=late)
     assert (entry(loads, 50).cpu, entry(loads, 50).packets) == (0.9, 5000)
 
 
@@ -190,7 +190,7 @@ def test_in_or_mode_what_may_become_too_much_is_not_light() -> None:
     loads = load_list(OverloadRule(packet_threshold=1000, combine="or"), ports=("mag1",))
     for now in (48, 49, 50):
         read(loads, now, mag1=200 * now)
-        loads.load_info("lma1", 0.1, 0, {}, now)
+        loads.add_load_info("lma1", 0.1, 0, {}, now)
     assert (entry(loads, 50).packets, entry(loads, 50).state) == (400, LmaState.NEUTRAL)
 
 
@@ -198,9 +198,9 @@ def test_a_snapshot_survives_json() -> None:
     loads = load_list(ports=("mag1", "mag2"))
     for now in (48, 50):
         read(loads, now, mag1=100 * now, mag2=7)
-        loads.sent_statistics("mag1", {"lma1": 125 * now}, now)
-        loads.load_info("lma1", 1.0, 0, {}, now)
-    loads.load_info("lma2", 0.5, 999, {"mag1": 777}, 50)
+        loads.add_sent_statistics("mag1", {"lma1": 125 * now}, now)
+        loads.add_load_info("lma1", 1.0, 0, {}, now)
+    loads.add_load_info("lma2", 0.5, 999, {"mag1": 777}, 50)
     shot = loads.snapshot(50)
     assert shot.lma("lma1").loss == pytest.approx(0.2)
     again = LoadSnapshot.from_document(json.loads(json.dumps(shot.to_document())))
@@ -212,9 +212,9 @@ def test_a_snapshot_survives_json() -> None:
 
 def test_e17_total_is_at_least_the_sum() -> None:
     loads = load_list()
-    loads.load_info("lma1", 0.5, 10, {"mag1": 30, "mag2": 5}, now=50)
+    loads.add_load_info("lma1", 0.5, 10, {"mag1": 30, "mag2": 5}, now=50)
     assert entry(loads, 50).packets == 35
-    loads.load_info("lma1", 0.5, 100, {"mag1": 30, "mag2": 5}, now=51)
+    loads.add_load_info("lma1", 0.5, 100, {"mag1": 30, "mag2": 5}, now=51)
     assert entry(loads, 51).packets == 100
 
 
@@ -222,7 +222,7 @@ def test_e17_total_is_at_least_the_sum() -> None:
 def test_e9_a_cpu_that_is_no_fraction_is_refused(cpu: float) -> None:
     loads = load_list()
     with pytest.raises(ValueError, match="lma1"):
-        loads.load_info("lma1", cpu, 0, {}, now=50)
+        loads.add_load_info("lma1", cpu, 0, {}, now=50)
     assert entry(loads, 50).cpu is None
 
 
@@ -231,11 +231,11 @@ def test_names_outside_the_domain_are_refused_and_change_nothing() -> None:
     before = loads.snapshot(50)
     for lma, mag in (("lma9", "mag1"), ("lma1", "mag9")):
         with pytest.raises(KeyError):
-            loads.port_statistics(lma, {mag: (1, 1)}, 50)
+            loads.add_port_statistics(lma, {mag: (1, 1)}, 50)
         with pytest.raises(KeyError):
-            loads.load_info(lma, 0.5, 1, {mag: 1}, 50)
+            loads.add_load_info(lma, 0.5, 1, {mag: 1}, 50)
         with pytest.raises(KeyError):
-            loads.ports(lma, [mag])
+            loads.set_ports(lma, [mag])
     with pytest.raises(KeyError):
         before.lma("lma9")
     assert loads.snapshot(50) == before
@@ -278,11 +278,11 @@ def after_faults(rates: tuple[int, int], given_faults: list[Fault | None], rule:
             if mag not in fault.missing
         }
         replies.append((reply, now))
-        loads.load_info("lma1", cpu, 0, {mag: 10 * rate[mag] for mag in rate}, now)
+        loads.add_load_info("lma1", cpu, 0, {mag: 10 * rate[mag] for mag in rate}, now)
         if not fault.lost:
-            loads.port_statistics("lma1", reply, now)
+            loads.add_port_statistics("lma1", reply, now)
         if fault.repeated:
-            loads.port_statistics("lma1", *replies[len(replies) // 2])
+            loads.add_port_statistics("lma1", *replies[len(replies) // 2])
     return loads
 
 

@@ -55,13 +55,13 @@ def test_a_rate_is_forgotten() -> None:
 def full_list(arriving: int, **sent: int) -> LoadList:
     """lma1, full, gets so many packets per second from mag1, which sends more than that; mag2 tells nothing."""
     loads = LoadList(["lma1", "lma2"], ["mag1", "mag2"], window=10, report_interval=1)
-    loads.ports("lma1", ["mag1"])
+    loads.set_ports("lma1", ["mag1"])
     for now in (49, 50):
-        loads.load_info("lma1", 1.0, 0, {}, now)
-        loads.load_info("lma2", 0.2, 0, {}, now)
-        loads.port_statistics("lma1", {"mag1": (arriving * now, 0)}, now)
+        loads.add_load_info("lma1", 1.0, 0, {}, now)
+        loads.add_load_info("lma2", 0.2, 0, {}, now)
+        loads.add_port_statistics("lma1", {"mag1": (arriving * now, 0)}, now)
         for mag, packets in sent.items():
-            loads.sent_statistics(mag, {"lma1": packets * now}, now)
+            loads.add_sent_statistics(mag, {"lma1": packets * now}, now)
     return loads
 
 

@@ -19,7 +19,7 @@ def settled() -> NewSessionTargets:
     """All LMAs have confirmed that new sessions stay with them."""
     placement = NewSessionTargets(LMAS)
     for lma, target in placement.decide(inputs(LIGHT, LIGHT, LIGHT)):
-        placement.confirmed(lma, target)
+        placement.confirm(lma, target)
     return placement
 
 
@@ -27,7 +27,7 @@ def test_after_a_start_every_lma_is_told_until_it_confirms() -> None:
     placement = NewSessionTargets(LMAS)
     everyone = [(lma, lma) for lma in LMAS]
     assert placement.decide(inputs(STALE, STALE, STALE)) == everyone
-    assert placement.confirmed("lma1", "lma1")
+    assert placement.confirm("lma1", "lma1")
     assert placement.decide(inputs(LIGHT, LIGHT, LIGHT)) == everyone[1:]
 
 
@@ -35,8 +35,8 @@ def test_an_overloaded_lma_sends_new_sessions_to_the_lightest_and_is_told_every_
     placement = settled()
     for _ in range(2):
         assert placement.decide(inputs(OVERLOADED, LIGHT, LIGHT)) == [("lma1", "lma3")]
-        placement.confirmed("lma1", "lma3")
-    assert not placement.confirmed("lma1", "lma3")
+        placement.confirm("lma1", "lma3")
+    assert not placement.confirm("lma1", "lma3")
 
 
 @pytest.mark.parametrize("state", [DEAD, DRAINING])
@@ -54,10 +54,10 @@ def test_it_keeps_to_its_target_as_long_as_that_is_light() -> None:
 def test_it_ends_with_the_overload_and_is_told_until_confirmed() -> None:
     placement = settled()
     for lma, target in placement.decide(inputs(OVERLOADED, LIGHT, LIGHT)):
-        placement.confirmed(lma, target)
+        placement.confirm(lma, target)
     for _ in range(2):
         assert placement.decide(inputs(NEUTRAL, LIGHT, LIGHT)) == [("lma1", "lma1")]
-    placement.confirmed("lma1", "lma1")
+    placement.confirm("lma1", "lma1")
     assert placement.decide(inputs(LIGHT, LIGHT, LIGHT)) == []
 
 

@@ -202,7 +202,10 @@ def test_a_death_takes_effect_even_when_the_store_fails(domain: RmsDomain) -> No
     domain.until(lambda: domain.incidents() == [("lma1", "died")])
     assert any("the incident of lma1 is not stored: the disk is full" in line for line in domain.log.lines)
     domain.run(3)
-    domain.log.faults.clear()  # the answers to the decisions cannot be noted either
+    domain.store.failing = lambda method: False
+    kept = domain.store.store
+    domain.until(lambda: kept.load_settings().get("dead") == ["lma1"])
+    assert {*kept.load_uplinks()["mag1"]["lma1"]} == {"lma2"}
 
 
 def test_a_judgement_that_fails_is_logged_and_the_next_one_is_made(domain: RmsDomain) -> None:

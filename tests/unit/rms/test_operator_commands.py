@@ -324,5 +324,5 @@ def test_looking_at_what_is_forwarded_goes_on_after_a_failure(light: RmsDomain) 
     light.rms.switches.forwarded = fail_once  # type: ignore[method-assign]
     command(light, "lmas/lma1/drain")
     light.until(lambda: waits_for(light, "lma1") == [])
-    assert "looking at what lma1 forwards failed" in light.log.lines
+    assert "checking what lma1 forwards failed" in light.log.lines
     light.log.faults.clear()

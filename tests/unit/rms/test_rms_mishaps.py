@@ -34,7 +34,7 @@ def reasons(domain: RmsDomain) -> list[str]:
 def test_a_message_whose_handling_fails_is_counted_and_the_next_one_is_handled(
     domain: RmsDomain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(domain.rms.load_sharing, "reported", failing_once(domain.rms.load_sharing.reported))
+    monkeypatch.setattr(domain.rms.load_list, "add_load_info", failing_once(domain.rms.load_list.add_load_info))
     domain.load("lma1", 0.4, {})
     domain.run(0.1)
     assert domain.get("/v1/health")["refused"] == {"failed": 1}
@@ -47,11 +47,11 @@ def test_a_message_whose_handling_fails_is_counted_and_the_next_one_is_handled(
 def test_reports_whose_handling_fails_are_counted_and_a_repetition_is_done(
     domain: RmsDomain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(domain.rms.routes, "reported", failing_once(domain.rms.routes.reported))
+    monkeypatch.setattr(domain.rms.routes, "update", failing_once(domain.rms.routes.update))
     said = domain.report("mag1", 1, None, "mag1")
     domain.run(0.1)
     assert domain.get("/v1/health")["refused"] == {"failed": 1}
-    assert "handling what MAGs have reported failed" in domain.log.lines
+    assert "handling reports of routes failed" in domain.log.lines
     domain.agents["mag1"].say(said)
     domain.until(lambda: said in domain.agents["mag1"].heard)
     domain.log.faults.clear()

@@ -264,15 +264,15 @@ def test_what_mags_offer_a_full_lma_is_counted_by_their_groups(domain: RmsDomain
 
 def test_a_round_that_fails_is_logged_and_the_next_one_is_made(domain: RmsDomain) -> None:
     rounds = [0]
-    evaluate = domain.rms.load_sharing.evaluate
+    carry_out = domain.rms.load_sharing.carry_out
 
-    def fail_once() -> None:
+    def fail_once(decide: Any) -> Any:
         rounds[0] += 1
         if rounds[0] == 1:
             raise RuntimeError("a fault of ours")
-        evaluate()
+        return carry_out(decide)
 
-    domain.rms.load_sharing.evaluate = fail_once  # type: ignore[method-assign]
+    domain.rms.load_sharing.carry_out = fail_once  # type: ignore[method-assign]
     domain.run(2)
     assert rounds[0] >= 3
     assert "evaluating the load list failed" in domain.log.lines

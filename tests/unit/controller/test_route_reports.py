@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ryu_pmipls.controller.route_reports import RouteReport, RouteReportReader
+from ryu_pmipls.controller.route_reports import RouteReport, RouteReportDecoder
 from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.signalling import Peer, Role
 from ryu_pmipls.wire import (
@@ -51,20 +51,20 @@ class FakeEndpoint:
         return Pattern(data, CodePoints(), places) if same else None
 
 
-def made() -> RouteReportReader:
+def made() -> RouteReportDecoder:
     endpoint: Any = FakeEndpoint()
-    return RouteReportReader(PROFILE, endpoint)
+    return RouteReportDecoder(PROFILE, endpoint)
 
 
-def decoded(reports: RouteReportReader, message: RouteAdjust, peer: Peer = MAG) -> RouteReport:
-    report = reports.decoded(message, build(message, peer.address, RMS), peer, NOW)
+def decoded(reports: RouteReportDecoder, message: RouteAdjust, peer: Peer = MAG) -> RouteReport:
+    report = reports.decode(message, build(message, peer.address, RMS), peer, NOW)
     assert report is not None
     return report
 
 
-def one(reports: RouteReportReader, data: bytes) -> RouteReport | None:
+def one(reports: RouteReportDecoder, data: bytes) -> RouteReport | None:
     """The report that a datagram of the MAG is, read by a pattern."""
-    found, rest = reports.read([(data, MAG)], NOW)
+    found, rest = reports.decode_known([(data, MAG)], NOW)
     assert len(found) + len(rest) == 1 and rest in ([], [(data, MAG)])
     return found[0] if found else None
 
@@ -104,7 +104,7 @@ def test_what_an_lma_sends_is_not_read_by_a_pattern() -> None:
     reports = made()
     decoded(reports, attachment())
     claim = build(attachment(2, LMA1), LMA1, RMS)  # a MAG's report in shape: of a node that would be at no MAG
-    assert reports.read([(claim, LMA)], NOW) == ([], [(claim, LMA)])
+    assert reports.decode_known([(claim, LMA)], NOW) == ([], [(claim, LMA)])
 
 
 def test_lmas_are_told_of_a_detachment_what_none_of_them_could_have_reported() -> None:
@@ -115,14 +115,14 @@ def test_lmas_are_told_of_a_detachment_what_none_of_them_could_have_reported() -
     assert isinstance(told, RouteAdjust)
     assert told.option(Attachment) is None
     assert (told.prefix, told.new_mag, told.option(Timestamp)) == (message.prefix, NONE, message.option(Timestamp))
-    assert reports.ended(told, report.announcement, LMA, NOW) is None
+    assert reports.decode_session_end(told, report.announcement, LMA, NOW) is None
 
 
 def test_only_the_anchor_of_a_session_reports_its_end() -> None:
     reports = made()
 
     def ended(message: RouteAdjust) -> RouteReport | None:
-        return reports.ended(message, build(message, LMA1, RMS), LMA, NOW)
+        return reports.decode_session_end(message, build(message, LMA1, RMS), LMA, NOW)
 
     def end(anchor: IPv6Address) -> RouteAdjust:
         return RouteAdjust(attachment().prefix, MAG1, NONE, options=(Timestamp(9), Attachment(0, anchor)))
@@ -136,7 +136,7 @@ def test_only_the_anchor_of_a_session_reports_its_end() -> None:
 
 def test_a_message_that_alignment_makes_too_long_is_none() -> None:
     message = attachment(1, MAG1, *(UnknownOption(200, bytes(250)) for _ in range(9)))
-    assert made().decoded(message, b"as it came", MAG, NOW) is None
+    assert made().decode(message, b"as it came", MAG, NOW) is None
 
 
 def test_only_what_has_a_timestamp_is_answered() -> None:

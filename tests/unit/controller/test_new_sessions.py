@@ -24,20 +24,20 @@ class Agents:
     def __init__(self) -> None:
         self.away: set[IPv6Address] = set()
         self.told: list[tuple[IPv6Address, IPv6Address, Option | None]] = []
-        self.confirmation = Retransmission(self._hear, TimerSettings(adjust_timeout=0.2, adjust_tries=1))
+        self.retransmission = Retransmission(self._hear, TimerSettings(adjust_timeout=0.2, adjust_tries=1))
 
     def _hear(self, message: Message, destination: IPv6Address) -> None:
         assert isinstance(message, LoadAdjust) and message.old_lma == destination
         self.told.append((destination, message.new_lma, message.option(Drain)))
         if destination not in self.away:
-            hub.spawn(self.confirmation.take, message, destination)
+            hub.spawn(self.retransmission.acknowledge, message, destination)
 
     def round(self, sessions: NewSessions, snapshot: LoadSnapshot) -> list[tuple[IPv6Address, IPv6Address, object]]:
         """What they are told in one round, in the order of the LMAs."""
         self.told.clear()
         sessions.place(Inputs(PROFILE.load_sharing.settings, snapshot))
         hub.sleep(0)  # all are told
-        while self.confirmation._awaited:
+        while self.retransmission._awaited:
             hub.sleep(0.01)
         return sorted(self.told, key=lambda entry: entry[0])
 
@@ -47,22 +47,22 @@ def loads() -> LoadList:
     """Both LMAs are light."""
     made = LoadList(["lma1", "lma2"], ["mag1", "mag2"])
     for lma in ("lma1", "lma2"):
-        made.load_info(lma, 0.1, 10, {"mag1": 5, "mag2": 5}, 100.0)
+        made.add_load_info(lma, 0.1, 10, {"mag1": 5, "mag2": 5}, 100.0)
     return made
 
 
 def test_a_drained_lma_is_told_in_every_round_and_when_it_is_over(loads: LoadList) -> None:
     agents = Agents()
-    sessions = NewSessions(PROFILE, agents.confirmation)
+    sessions = NewSessions(PROFILE, agents.retransmission)
     assert agents.round(sessions, loads.snapshot(100.0)) == [(LMA1, LMA1, None), (LMA2, LMA2, None)]
     assert agents.round(sessions, loads.snapshot(100.5)) == []
     loads.set_draining("lma1", True)
-    sessions.drain("lma1", True)
+    sessions.set_draining("lma1", True)
     for now in (101.0, 101.5):
         assert agents.round(sessions, loads.snapshot(now)) == [(LMA1, LMA2, DRAINING)]
         assert sessions.drained == {"lma1"}
     loads.set_draining("lma1", False)
-    sessions.drain("lma1", False)
+    sessions.set_draining("lma1", False)
     agents.away = {LMA1}
     for now in (102.0, 102.5):
         assert agents.round(sessions, loads.snapshot(now)) == [(LMA1, LMA1, TAKING)]
@@ -75,17 +75,17 @@ def test_a_drained_lma_is_told_in_every_round_and_when_it_is_over(loads: LoadLis
 def test_an_agent_that_does_not_confirm_is_not_drained(loads: LoadList) -> None:
     agents = Agents()
     agents.away = {LMA1}
-    sessions = NewSessions(PROFILE, agents.confirmation)
-    sessions.drain("lma1", True)
+    sessions = NewSessions(PROFILE, agents.retransmission)
+    sessions.set_draining("lma1", True)
     agents.round(sessions, loads.snapshot(100.0))
     assert sessions.drained == set()
 
 
 def test_with_nowhere_to_send_new_sessions_it_drains_all_the_same(loads: LoadList) -> None:
     agents = Agents()
-    sessions = NewSessions(PROFILE, agents.confirmation)
+    sessions = NewSessions(PROFILE, agents.retransmission)
     for lma in ("lma1", "lma2"):
         loads.set_draining(lma, True)
-        sessions.drain(lma, True)
+        sessions.set_draining(lma, True)
     agents.round(sessions, loads.snapshot(100.0))
     assert agents.round(sessions, loads.snapshot(100.5)) == [(LMA1, LMA1, DRAINING), (LMA2, LMA2, DRAINING)]

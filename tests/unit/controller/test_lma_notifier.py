@@ -49,7 +49,7 @@ def made() -> tuple[LmaNotifier, Any]:
 
 
 def tell(notifier: LmaNotifier, report: bytes) -> None:
-    notifier.tell({report[8:16]: report})
+    notifier.enqueue({report[8:16]: report})
 
 
 def octets(report: bytes) -> bytes:
@@ -62,12 +62,12 @@ def test_a_route_is_told_until_it_is_answered() -> None:
     tell(notifier, route(1))
     times = []
     for second in range(40):
-        notifier.repeat(second)
+        notifier.retransmit(second)
         times += [second for _ in endpoint.look()]
     assert times == [0, 1, 3, 7, 8, 10, 14, 15, 17, 21, 22, 24, 28, 29, 31, 35, 36, 38]
-    assert notifier.take(octets(route(1)), PEER)
+    assert notifier.acknowledge(octets(route(1)), PEER)
     for second in range(40, 80):
-        notifier.repeat(second)
+        notifier.retransmit(second)
     assert endpoint.look() == []
 
 
@@ -80,9 +80,9 @@ def test_what_is_no_longer_the_newest_about_a_prefix_is_not_repeated() -> None:
     tell(notifier, new)
     notifier.send(0, busy=False)
     assert endpoint.look() == [octets(old), octets(new)]
-    assert notifier.take(octets(new), PEER)
+    assert notifier.acknowledge(octets(new), PEER)
     for second in range(60):
-        notifier.repeat(second)
+        notifier.retransmit(second)
     assert endpoint.look() == []
 
 
@@ -91,10 +91,10 @@ def test_an_lma_that_answers_nothing_is_told_everything_once_and_then_left_alone
     for number in range(WINDOW + 5):
         tell(notifier, route(number))
     for second in range(60):
-        notifier.repeat(second)
+        notifier.retransmit(second)
     assert {octets(route(number)) for number in range(WINDOW + 5)} <= {*endpoint.look()}
     for second in range(60, 200):
-        notifier.repeat(second)
+        notifier.retransmit(second)
     assert endpoint.look() == []
 
 
@@ -105,12 +105,12 @@ def test_with_a_fifth_lost_each_way_all_routes_are_known_in_the_end() -> None:
         tell(notifier, route(number))
     known: set[bytes] = set()
     for second in range(600):
-        notifier.repeat(second)
+        notifier.retransmit(second)
         for data in endpoint.look():
             if chance.random() < 0.8:
                 known.add(data)
                 if chance.random() < 0.8:
-                    notifier.take(data, PEER)
+                    notifier.acknowledge(data, PEER)
     assert len(known) == 200
     assert endpoint.look() == []
 
@@ -120,12 +120,12 @@ def test_an_answer_of_other_octets_is_an_answer() -> None:
     notifier, endpoint = made()
     tell(notifier, route(1))
     notifier.send(0, busy=False)
-    assert not notifier.take(octets(route(2)), PEER)
-    assert notifier.take_message(parse(octets(route(1)), RMS, LMA), PEER)
-    assert not notifier.take(octets(route(1)), PEER)
+    assert not notifier.acknowledge(octets(route(2)), PEER)
+    assert notifier.acknowledge_message(parse(octets(route(1)), RMS, LMA), PEER)
+    assert not notifier.acknowledge(octets(route(1)), PEER)
     endpoint.look()
     for second in range(60):
-        notifier.repeat(second)
+        notifier.retransmit(second)
     assert endpoint.look() == []
 
 
@@ -140,7 +140,7 @@ def test_while_handoffs_are_under_way_telling_takes_a_share_of_the_time() -> Non
         notifier.send(0, busy=True)
         told = endpoint.look()
         turns += bool(told)
-        assert all(notifier.take(data, PEER) for data in told)
+        assert all(notifier.acknowledge(data, PEER) for data in told)
     assert 1 / 1000 < turns / next(clock) <= 2 * SHARE
     tell(notifier, route(1000))
     notifier.send(0, busy=False)
