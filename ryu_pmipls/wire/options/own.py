@@ -13,7 +13,10 @@ from ryu_pmipls.wire.options.option import Option, OptionDescription
 
 @dataclass(frozen=True, slots=True)
 class Attachment(Option):
-    """In Route_adjust: the OpenFlow port of the mobile node at its MAG, and the LMA that anchors it."""
+    """In Route_adjust: the OpenFlow port of the mobile node at its MAG, and the LMA that anchors it.
+
+    In the Route_adjust of a detachment it says that this LMA reports it.
+    """
 
     port: int
     anchor: IPv6Address

@@ -78,8 +78,7 @@ GOLDEN: dict[str, tuple[wire.Message, IPv6Address, IPv6Address, str]] = {
 }
 
 
-#: Every option, with all that its description allows for, and one that is not known.
-OPTIONS: tuple[wire.Option, ...] = (
+_CHOSEN: tuple[wire.Option, ...] = (
     wire.AlternateCareOfAddress(IPv6Address("2001:db8:0:2::2")),
     *REGISTRATION,
     wire.MobileNodeLinkLayerIdentifier(bytes.fromhex("0200000000000009")),
@@ -108,6 +107,24 @@ OPTIONS: tuple[wire.Option, ...] = (
     wire.CoreRoutingStatus(wire.CoreRouting.BGP_DOWN),
     wire.ReplayProtection(0xE8FE_6F00_8000_0000),
     wire.Authentication(0x1000, bytes(range(12))),
+)
+
+
+def _of_zeros(kind: type[wire.Option]) -> wire.Option:
+    """The shortest option of a class, with zeros in all fields."""
+    layout = kind.description.layout
+    octets = min(layout.lengths)
+    return layout.parse(kind, bytes(octets), 0, octets)
+
+
+#: Every option, those chosen above with all that their descriptions allow for, and one that is not known.
+OPTIONS: tuple[wire.Option, ...] = (
+    *_CHOSEN,
+    *(
+        _of_zeros(kind)
+        for kind in (*wire.OPTIONS.values(), *wire.OWN_OPTIONS.values())
+        if kind not in map(type, _CHOSEN)
+    ),
 )
 
 
