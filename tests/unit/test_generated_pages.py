@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from docs.generators.commands import page
 from docs.generators.messages import reference
 from docs.generators.wireshark import script
 from ryu_pmipls.wire import MESSAGES, OPTIONS, OWN_OPTIONS
@@ -12,6 +13,11 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 def test_the_page_is_current() -> None:
     page = (DOCS / "messages.md").read_text(encoding="utf-8")
     assert page == reference(), "run python -m docs.generators.messages > docs/messages.md"
+
+
+def test_the_page_of_the_commands_is_current() -> None:
+    text = (DOCS / "cli.md").read_text(encoding="utf-8")
+    assert text == page(), "run python -m docs.generators.commands > docs/cli.md"
 
 
 def test_the_wireshark_dissector_is_current() -> None:

@@ -29,7 +29,9 @@ _LINK_LAYER = re.compile(r"[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}")
 _WRONG_REQUEST = (400, 404, 405)
 
 
-@AGENTS.command("tell")
+@AGENTS.command(
+    "tell", bad="no agent answers, it refuses, or it shows itself degraded", wrong="no such resource, command or node"
+)
 @click.argument("name", type=NodeName("mags", "lmas"))
 @click.argument("command", default="")
 @click.argument("words", nargs=-1)

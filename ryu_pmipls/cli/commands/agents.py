@@ -16,7 +16,7 @@ from ryu_pmipls.cli.sections import AGENTS
 Node = TypeVar("Node")
 
 
-@AGENTS.command("mag")
+@AGENTS.command("mag", bad="it is not root, has no switch, or lacks something else", wrong="no such MAG")
 @click.argument("name", type=NodeName("mags"))
 @profile_option()
 @run_directory_option
@@ -42,7 +42,7 @@ def mag(name: str, profile: str | None, run_directory: Path | None) -> None:
     _run(serve)
 
 
-@AGENTS.command("lma")
+@AGENTS.command("lma", bad="it is not root, has no switch, or lacks something else", wrong="no such LMA")
 @click.argument("name", type=NodeName("lmas"))
 @profile_option()
 @run_directory_option

@@ -10,7 +10,7 @@ from ryu_pmipls.cli.sections import SHELL
 _SHELLS = ("bash", "zsh", "fish")
 
 
-@SHELL.command("completion")
+@SHELL.command("completion", bad="", wrong="an unknown shell")
 @click.argument("shell", type=click.Choice(_SHELLS))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:

@@ -39,7 +39,7 @@ def _address(context: click.Context, parameter: click.Parameter, value: str | No
         raise click.BadParameter(f"{value} is no IPv6 address") from None
 
 
-@INSPECT.command("decode")
+@INSPECT.command("decode", bad="a message is malformed", wrong="no octets, no capture, or one that breaks off")
 @click.argument("what", metavar="FILE|-|HEX...", nargs=-1, required=True)
 @click.option("--source", metavar="ADDRESS", callback=_address, help="Sender of HEX, for the checksum.")
 @click.option("--destination", metavar="ADDRESS", callback=_address, help="Receiver of HEX, for the checksum.")
@@ -61,8 +61,6 @@ def decode(
     packet, the time (UTC), source and destination, what it is and what it says. A field's line has the offset in octets
     from the start of the Mobility Header, the number of octets, name and value. The reason stands behind or below what
     is malformed.
-
-    Exit status: 0 all messages are well formed; 1 one is malformed; 2 the capture cannot be read.
     """
     from ryu_pmipls.signalling.endpoint import code_points
     from ryu_pmipls.wire.dissection import dissect

@@ -12,16 +12,13 @@ from ryu_pmipls.cli.progress import progress_console
 from ryu_pmipls.cli.sections import LAB
 
 
-@LAB.command("demo")
+@LAB.command("demo", bad="an effect was not seen, or it cannot go on", wrong="the lab is too small")
 @lab_profile_option("two-lma")
 @click.option("--keep", is_flag=True, help="Leave the lab up.")
 @output_option("demo-report")
 @json_option
 def demo(profile: str | None, keep: bool, output: Path, as_json: bool) -> None:
-    """Play the main job in a lab, and measure it.
-
-    Exit status: 0 all effects were seen; 1 one was not; 2 the input is wrong.
-    """
+    """Play the main job in a lab, and measure it."""
     from ryu_pmipls.domain.profile import LAB_PROFILE, find_profile, load_profile
     from ryu_pmipls.lab.lab import Lab
     from ryu_pmipls.lab.measuring.demo.performance import perform

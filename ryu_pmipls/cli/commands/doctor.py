@@ -11,7 +11,7 @@ from ryu_pmipls.cli.sections import INSPECT
 _RMS = "rms"
 
 
-@INSPECT.command("doctor")
+@INSPECT.command("doctor", bad="something is wrong", wrong="no such node")
 @lab_profile_option("two-lma without --node")
 @click.option(
     "--node",
@@ -26,8 +26,6 @@ def doctor(profile: str | None, node: str | None, in_lab: bool, prefix: str | No
     """Examine this host, or a running lab, and name remedies.
 
     Without options: whether this host can have the lab of the profile. Nothing is changed.
-
-    Exit status: 0 nothing is wrong; 1 something is; 2 an option is wrong.
     """
     from ryu_pmipls.cli.examinations import host_findings, lab_findings
     from ryu_pmipls.doctor.printing import document, exit_status, print_findings, summary

@@ -19,7 +19,9 @@ from ryu_pmipls.cli.tables import print_document, printable
 _SHOWN_IDS = 10
 
 
-@INSPECT.command("explain")
+@INSPECT.command(
+    "explain", bad="the RMS does not answer, or has no decision yet", wrong="no such decision, or no file of decisions"
+)
 @click.argument("decision")
 @click.option(
     "--file",

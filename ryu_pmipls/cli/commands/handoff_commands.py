@@ -35,7 +35,7 @@ _FIGURES: tuple[tuple[str, Callable[[Any], float]], ...] = (
 )
 
 
-@MEASURE.command("handoffs")
+@MEASURE.command("handoffs", bad="it cannot go on", wrong="the lab is too small")
 @lab_profile_option("two-lma")
 @click.option("--number", type=click.IntRange(1, 1000), default=30, show_default=True, help="Handoffs in each way.")
 @click.option("--interval", type=FiniteRange(1, 60), default=1.5, show_default=True, help="Seconds between two.")

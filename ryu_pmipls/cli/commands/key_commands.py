@@ -8,7 +8,7 @@ from ryu_pmipls.cli.options import profile_option
 from ryu_pmipls.cli.sections import PROFILE
 
 
-@PROFILE.command("keys")
+@PROFILE.command("keys", bad="")
 @profile_option()
 def keys(profile: str | None) -> None:
     """Print new keys for all pairs of nodes that talk.

@@ -12,7 +12,7 @@ from ryu_pmipls.cli.failures import InputError, StateError
 from ryu_pmipls.cli.options import json_option, lab_profile_option, prefix_option
 from ryu_pmipls.cli.parameter_types import FiniteRange, NodeName
 from ryu_pmipls.cli.progress import progress_console
-from ryu_pmipls.cli.sections import LAB
+from ryu_pmipls.cli.sections import LAB, StatedGroup
 from ryu_pmipls.cli.tables import print_document, print_table
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _mag_argument = click.argument("mag", type=NodeName("mags", of_lab=True))
 _switch_argument = click.argument("node", type=NodeName("mags", "lmas", of_lab=True))
 
 
-@click.group("lab")
+@click.group("lab", cls=StatedGroup)
 def lab() -> None:
     """Run a domain inside this machine, on real Open vSwitch.
 
@@ -42,7 +42,7 @@ def _find(prefix: str | None) -> Lab:
     return Lab.find(prefix)
 
 
-@lab.command("up")
+@lab.command("up", bad="it is up already, or cannot be set up", wrong="a profile without a lab")
 @lab_profile_option("two-lma")
 @click.option("--no-rms", is_flag=True, help="Leave the RMS to be started by hand: ryu-manager ryu_pmipls.rms.")
 def up(profile: str | None, no_rms: bool) -> None:
@@ -64,7 +64,7 @@ def up(profile: str | None, no_rms: bool) -> None:
         click.echo(f"Start its RMS with: PMIPLS_PROFILE={path} ryu-manager ryu_pmipls.rms")
 
 
-@lab.command("down")
+@lab.command("down", bad="it cannot be removed", wrong="no such prefix")
 @prefix_option
 def down(prefix: str | None) -> None:
     """Remove the lab and all that is left of it."""
@@ -80,7 +80,7 @@ def down(prefix: str | None) -> None:
         click.echo(f"The lab with prefix {name} is gone.")
 
 
-@lab.command("status")
+@lab.command("status", bad="no lab is up", wrong="no such prefix")
 @prefix_option
 @json_option
 def status(prefix: str | None, as_json: bool) -> None:
@@ -134,7 +134,7 @@ def _status_document(found: LabStatus) -> dict[str, Any]:
     }
 
 
-@lab.command("attach")
+@lab.command("attach", bad="no lab is up, or the node cannot be attached now", wrong="no such node")
 @_mobile_node_argument
 @_mag_argument
 @prefix_option
@@ -154,7 +154,7 @@ def attach(mobile_node: str, mag: str, prefix: str | None) -> None:
     click.echo(f"It has formed the address {address} {time.monotonic() - change.joined_monotonic:.1f} s later.")
 
 
-@lab.command("detach")
+@lab.command("detach", bad="no lab is up, or the node is not attached", wrong="no such node")
 @_mobile_node_argument
 @prefix_option
 def detach(mobile_node: str, prefix: str | None) -> None:
@@ -163,7 +163,7 @@ def detach(mobile_node: str, prefix: str | None) -> None:
     click.echo(f"{mobile_node} is detached from {_access(access)}.")
 
 
-@lab.command("handoff")
+@lab.command("handoff", bad="no lab is up, or the node cannot be moved now", wrong="no such node")
 @_mobile_node_argument
 @_mag_argument
 @prefix_option
@@ -176,7 +176,7 @@ def handoff(mobile_node: str, mag: str, prefix: str | None) -> None:
     click.echo(f"{moved}: link moved in {change.link_layer_ms:.1f} ms, {solicitation}.")
 
 
-@lab.command("traffic")
+@lab.command("traffic", bad="no lab is up, or a flow broke", wrong="no such node, or UDP without a rate")
 @click.argument("mobile_nodes", metavar="MN...", nargs=-1, required=True, type=NodeName("mobile_nodes", of_lab=True))
 @click.option("--protocol", type=click.Choice(["tcp", "udp"]), default="tcp", show_default=True, help="Transport.")
 @click.option("--direction", type=click.Choice(["up", "down"]), default="up", show_default=True, help="Who sends.")
@@ -214,15 +214,17 @@ def run_traffic(
         raise StateError("\n".join(failed))
 
 
-@lab.command("exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@lab.command(
+    "exec",
+    bad="no lab is up; any other is that of COMMAND",
+    wrong="no such node",
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+)
 @prefix_option
 @click.argument("node", type=NodeName("mags", "lmas", "mobile_nodes", of_lab=True))
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 def execute(node: str, command: tuple[str, ...], prefix: str | None) -> None:
-    """Run COMMAND on NODE.
-
-    It takes the place of this program, and the exit status is its own.
-    """
+    """Run COMMAND on NODE, in place of this program."""
     argv = _find(prefix).command(node, [*command])
     os.execvp(argv[0], argv)
 
@@ -232,7 +234,7 @@ def rms() -> None:
     """Stop the lab's own RMS, or start it again."""
 
 
-@rms.command("start")
+@rms.command("start", bad="no lab is up, or its RMS runs already", wrong="no such prefix")
 @prefix_option
 def start_rms(prefix: str | None) -> None:
     """Start the RMS."""
@@ -241,7 +243,7 @@ def start_rms(prefix: str | None) -> None:
     click.echo(f"The RMS listens; its log is {found.log('rms')}.")
 
 
-@rms.command("stop")
+@rms.command("stop", bad="no lab is up", wrong="no such prefix")
 @prefix_option
 def stop_rms(prefix: str | None) -> None:
     """Stop the RMS that the lab started.
@@ -260,7 +262,7 @@ def switch() -> None:
     """
 
 
-@switch.command("start")
+@switch.command("start", bad="no lab is up, or the switch does not start", wrong="no such node")
 @_switch_argument
 @prefix_option
 def start_switch(node: str, prefix: str | None) -> None:
@@ -269,7 +271,7 @@ def start_switch(node: str, prefix: str | None) -> None:
     click.echo(f"The switch of {node} runs.")
 
 
-@switch.command("stop")
+@switch.command("stop", bad="no lab is up", wrong="no such node")
 @_switch_argument
 @prefix_option
 def stop_switch(node: str, prefix: str | None) -> None:

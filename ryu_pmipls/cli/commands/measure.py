@@ -37,7 +37,7 @@ def measurements() -> dict[str, Callable[[Testbed], Figures]]:
     }
 
 
-@MEASURE.command("measure")
+@MEASURE.command("measure", bad="it cannot go on", wrong="the lab is too small")
 @click.argument("what", nargs=-1, type=click.Choice(_NAMES))
 @lab_profile_option(_FALLBACK)
 @output_option("measure-report")

@@ -18,7 +18,9 @@ from ryu_pmipls.cli.tables import print_document
 _INTERVAL = 1.0
 
 
-@OPERATE.command("drain")
+@OPERATE.command(
+    "drain", bad="the RMS does not answer or refuses, or LMA is not safe to stop in time", wrong="no such LMA"
+)
 @click.argument("lma", type=NodeName("lmas"))
 @click.option(
     "--wait", type=FiniteRange(min=0), metavar="SECONDS", help="Wait until it is safe to stop, so long at most."
@@ -60,7 +62,7 @@ def _drained(lma: Any, *, quiet: bool) -> bool:
     return bool(drain["safe_to_stop"])
 
 
-@OPERATE.command("undrain")
+@OPERATE.command("undrain", bad="the RMS does not answer or refuses", wrong="no such LMA")
 @click.argument("lma", type=NodeName("lmas"))
 @rms_options
 @json_option
@@ -78,7 +80,7 @@ def undrain(lma: str, profile: str | None, url: str | None, as_json: bool) -> No
         click.echo(f"{lma} takes part again.")
 
 
-@OPERATE.command("adjust")
+@OPERATE.command("adjust", bad="the RMS does not answer or refuses", wrong="no such MAG or LMA")
 @click.argument("mag", type=NodeName("mags"))
 @click.argument("lma", type=NodeName("lmas"))
 @rms_options
@@ -99,7 +101,7 @@ def adjust(mag: str, lma: str, profile: str | None, url: str | None, as_json: bo
         rms_tables.DECISIONS.print(decisions)
 
 
-@OPERATE.command("dry-run")
+@OPERATE.command("dry-run", bad="the RMS does not answer or refuses", wrong="no such policy or LMA")
 @click.option("--policy", metavar="NAME", help="Decide by this policy.")
 @click.option(
     "--drain",
@@ -139,7 +141,7 @@ def _show_outcome(outcome: Any) -> None:
         )
 
 
-@OPERATE.command("policy")
+@OPERATE.command("policy", bad="the RMS does not answer or refuses", wrong="no such policy")
 @click.argument("name", required=False)
 @click.option("--of-the-profile", is_flag=True, help="Go back to the policy of the profile.")
 @rms_options

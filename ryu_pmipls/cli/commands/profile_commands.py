@@ -11,7 +11,7 @@ from ryu_pmipls.cli.sections import PROFILE
 from ryu_pmipls.cli.tables import print_document, print_table
 
 
-@PROFILE.command("check")
+@PROFILE.command("check", bad="")
 @profile_option()
 @json_option
 def check(profile: str | None, as_json: bool) -> None:
@@ -31,7 +31,7 @@ def check(profile: str | None, as_json: bool) -> None:
     click.echo(f"{path}: valid. Domain {domain.domain}: {lmas} LMAs, {mags} MAGs, {mobile_nodes} mobile nodes.")
 
 
-@PROFILE.command("show")
+@PROFILE.command("show", bad="a picture cannot be written")
 @profile_option()
 @output_option()
 @json_option

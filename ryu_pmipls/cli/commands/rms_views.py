@@ -25,14 +25,11 @@ def _show(table: RmsTable, profile: str | None, url: str | None, as_json: bool, 
         table.print(document)
 
 
-@INSPECT.command("health")
+@INSPECT.command("health", bad="the domain is degraded, or the RMS does not answer")
 @rms_options
 @json_option
 def health(profile: str | None, url: str | None, as_json: bool) -> None:
-    """Show whether all is well with the domain, and if not, why.
-
-    Exit status: 0 all is well; 1 it is not, or the RMS does not answer; 2 an option is wrong.
-    """
+    """Show whether all is well with the domain, and if not, why."""
     from ryu_pmipls.http.client import fetch, understanding, where
 
     base = where(profile, url)
@@ -49,7 +46,7 @@ def health(profile: str | None, url: str | None, as_json: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-@INSPECT.command("load-list")
+@INSPECT.command("load-list", bad="the RMS does not answer")
 @rms_options
 @json_option
 def load_list(profile: str | None, url: str | None, as_json: bool) -> None:
@@ -60,7 +57,7 @@ def load_list(profile: str | None, url: str | None, as_json: bool) -> None:
     _show(rms_tables.LOAD_LIST, profile, url, as_json, "load-list")
 
 
-@INSPECT.command("lmas")
+@INSPECT.command("lmas", bad="the RMS does not answer")
 @rms_options
 @json_option
 def lmas(profile: str | None, url: str | None, as_json: bool) -> None:
@@ -68,7 +65,7 @@ def lmas(profile: str | None, url: str | None, as_json: bool) -> None:
     _show(rms_tables.LMAS, profile, url, as_json, "lmas")
 
 
-@INSPECT.command("mags")
+@INSPECT.command("mags", bad="the RMS does not answer")
 @rms_options
 @json_option
 def mags(profile: str | None, url: str | None, as_json: bool) -> None:
@@ -76,7 +73,7 @@ def mags(profile: str | None, url: str | None, as_json: bool) -> None:
     _show(rms_tables.MAGS, profile, url, as_json, "mags")
 
 
-@INSPECT.command("tunnels")
+@INSPECT.command("tunnels", bad="the RMS does not answer")
 @rms_options
 @json_option
 def tunnels(profile: str | None, url: str | None, as_json: bool) -> None:
@@ -84,7 +81,7 @@ def tunnels(profile: str | None, url: str | None, as_json: bool) -> None:
     _show(rms_tables.TUNNELS, profile, url, as_json, "tunnels")
 
 
-@INSPECT.command("bindings")
+@INSPECT.command("bindings", bad="the RMS does not answer")
 @rms_options
 @json_option
 def bindings(profile: str | None, url: str | None, as_json: bool) -> None:
@@ -92,7 +89,7 @@ def bindings(profile: str | None, url: str | None, as_json: bool) -> None:
     _show(rms_tables.BINDINGS, profile, url, as_json, "bindings")
 
 
-@INSPECT.command("traffic")
+@INSPECT.command("traffic", bad="the RMS does not answer", wrong="no such prefix")
 @click.argument("prefix")
 @rms_options
 @json_option
@@ -104,7 +101,7 @@ def traffic(prefix: str, profile: str | None, url: str | None, as_json: bool) ->
     _show(rms_tables.TRAFFIC, profile, url, as_json, "bindings", prefix.removesuffix("/64"))
 
 
-@INSPECT.command("decisions")
+@INSPECT.command("decisions", bad="the RMS does not answer")
 @rms_options
 @json_option
 def decisions(profile: str | None, url: str | None, as_json: bool) -> None:
@@ -112,7 +109,7 @@ def decisions(profile: str | None, url: str | None, as_json: bool) -> None:
     _show(rms_tables.DECISIONS, profile, url, as_json, "decisions")
 
 
-@INSPECT.command("incidents")
+@INSPECT.command("incidents", bad="the RMS does not answer")
 @rms_options
 @json_option
 def incidents(profile: str | None, url: str | None, as_json: bool) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ryu_pmipls.simulator.scenario import Contender, Scenario
 
 
-@MEASURE.command("simulate")
+@MEASURE.command("simulate", bad="a file cannot be written", wrong="no such scenario, contender or hours")
 @click.argument("scenario", type=ScenarioName())
 @click.option("--only", multiple=True, metavar="CONTENDER", help="Play only this contender; may be repeated.")
 @click.option("--hours", type=FiniteRange(min=0.01), help="Play so many hours, in place of the scenario's.")

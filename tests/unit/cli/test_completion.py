@@ -60,7 +60,7 @@ def test_the_profile_that_applies_names_the_nodes(monkeypatch: pytest.MonkeyPatc
 
 def test_the_running_lab_names_its_nodes(tmp_path: Path) -> None:
     for prefix, name in (("pm", "two-lma"), ("pl", "four-lma")):
-        cleanup.record(prefix, cleanup.Remains())
+        cleanup.record(prefix, cleanup.LabObjects())
         (tmp_path / "labs" / prefix / "profile.yaml").write_text(find_profile(name).read_text())
     assert values("lab attach") == []
     assert values("lab attach --prefix pm") == ["mn1", "mn2", "mn3"]

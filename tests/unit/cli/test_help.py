@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import click
 import pytest
@@ -12,6 +11,7 @@ from click.testing import CliRunner
 
 from ryu_pmipls.cli import main
 from ryu_pmipls.cli.sections import SECTIONS
+from tests.unit.cli.command_tree import COMMANDS, LEAVES
 
 #: Modules that take long to import. What a command needs of them, it imports when it runs.
 SLOW = (
@@ -27,21 +27,6 @@ SLOW = (
     "rich",
     "yaml",
 )
-
-
-def every_command(group: click.Group = main, *names: str) -> Iterator[tuple[tuple[str, ...], click.Command]]:
-    """All commands, those of groups as well, by the words that call them."""
-    context = click.Context(group)
-    for name in group.list_commands(context):
-        command = group.get_command(context, name)
-        assert command is not None
-        yield (*names, name), command
-        if isinstance(command, click.Group):
-            yield from every_command(command, *names, name)
-
-
-COMMANDS = dict(every_command())
-LEAVES = {words: command for words, command in COMMANDS.items() if not isinstance(command, click.Group)}
 
 
 def test_help_of_all_commands_imports_nothing_slow() -> None:

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from ryu_pmipls.cli import main
 from ryu_pmipls.cli.commands import operator
 from tests.fakes.answering_server import AnsweringServer, answering_server
-from tests.unit.cli.test_tables import BINDING, DECISION, HEALTHY, INCIDENT, LOAD, NAI, NODE
+from tests.unit.cli.rms_documents import BINDING, DECISION, DEGRADED, INCIDENT, LOAD, NAI, NODE
 
 VIEWS: dict[str, tuple[Any, str]] = {
     "load-list": ({"lmas": [LOAD]}, "mag1 12 345, mag2 12 345"),
@@ -57,7 +57,7 @@ def test_traffic_is_asked_for_by_prefix(prefix: str, rms: AnsweringServer) -> No
 
 
 def test_a_degraded_domain_is_shown_and_ends_with_1(rms: AnsweringServer) -> None:
-    rms.answer("/v1/health", HEALTHY | {"reasons": [{"text": f"{NAI} gets nothing", "since": 1_700_000_000.0}]})
+    rms.answer("/v1/health", DEGRADED | {"reasons": [{"text": f"{NAI} gets nothing", "since": 1_700_000_000.0}]})
     result = ask(rms, "health")
     assert (result.exit_code, result.stderr) == (1, "")
     assert f"\n{NAI} gets nothing (since " in result.stdout
