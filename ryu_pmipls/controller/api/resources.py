@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from ipaddress import IPv6Address, IPv6Network
@@ -57,36 +57,48 @@ class Resources:
     health_control: HealthControl
     refused: Mapping[str, int]  # datagrams and messages that were dropped, by reason
 
+    def resources(self) -> dict[str, Callable[..., Any]]:
+        """What there is to GET, by its path below ``/v1``."""
+        return {
+            "health": self.health,
+            "load-list": self.loads,
+            "lmas": self.lmas,
+            "lmas/{name}": self.lma,
+            "mags": self.mags,
+            "mags/{name}": self.mag,
+            "tunnels": self.tunnels,
+            "bindings": self.all_bindings,
+            "bindings/{prefix}": self.binding,
+            "decisions": self.decisions,
+            "decisions/{id}": self.decision,
+            "incidents": self.all_incidents,
+            "policy": self.policy,
+        }
+
+    def commands(self) -> dict[str, Callable[..., Any]]:
+        """What there is to POST, by its path below ``/v1``."""
+        return {
+            "lmas/{name}/drain": self.drain,
+            "lmas/{name}/undrain": self.undrain,
+            "mags/{name}/adjust": self.adjust,
+            "dry-run": self.dry_run,
+            "policy": self.choose_policy,
+        }
+
     def register(self, application: RestApplication) -> None:
-        """Put every resource at its path."""
+        """Put every resource and every command at its path."""
         application.serve("/v1", self.index)
-        application.serve("/v1/health", self.health)
-        application.serve("/v1/load-list", self.loads)
-        application.serve("/v1/lmas", self.lmas)
-        application.serve("/v1/lmas/{name}", self.lma)
-        application.serve("/v1/mags", self.mags)
-        application.serve("/v1/mags/{name}", self.mag)
-        application.serve("/v1/tunnels", self.tunnels)
-        application.serve("/v1/bindings", self.all_bindings)
-        application.serve("/v1/bindings/{prefix}", self.binding)
-        application.serve("/v1/decisions", self.decisions)
-        application.serve("/v1/decisions/{id}", self.decision)
-        application.serve("/v1/incidents", self.all_incidents)
-        application.serve("/v1/policy", self.policy)
-        application.obey("/v1/policy", self.choose_policy)
-        application.obey("/v1/lmas/{name}/drain", self.drain)
-        application.obey("/v1/lmas/{name}/undrain", self.undrain)
-        application.obey("/v1/mags/{name}/adjust", self.adjust)
-        application.obey("/v1/dry-run", self.dry_run)
+        for path, resource in self.resources().items():
+            application.serve(f"/v1/{path}", resource)
+        for path, command in self.commands().items():
+            application.obey(f"/v1/{path}", command)
 
     def index(self) -> Document:
-        names = ["health", "load-list", "lmas", "mags", "tunnels", "bindings", "decisions", "incidents", "policy"]
-        commands = ["lmas/{name}/drain", "lmas/{name}/undrain", "mags/{name}/adjust", "dry-run", "policy"]
         return {
             "domain": self.context.profile.domain,
             "version": __version__,
-            "resources": [f"/v1/{name}" for name in names],
-            "commands": [f"/v1/{name}" for name in commands],
+            "resources": [f"/v1/{path}" for path in self.resources() if "{" not in path],
+            "commands": [f"/v1/{path}" for path in self.commands()],
         }
 
     def health(self) -> Document:
