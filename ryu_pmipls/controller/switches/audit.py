@@ -78,7 +78,10 @@ class Audit:
             if entry.rule.hard_timeout:
                 continue  # it is there or not, depending on the time
             home = entry.home_prefix
-            yield entry, None if home is None else bindings.get(home.network_address.packed[:8])
+            binding = None if home is None else bindings.get(home.network_address.packed[:8])
+            if binding is not None and entry not in found and inventory.refused.get(binding.prefix) == binding:
+                continue  # the switch has refused it for good, and would again
+            yield entry, binding
 
     def _prefixes_of_slice(self) -> list[bytes]:
         """The slice's prefixes, of the bindings that had entries in the switch when the pass began."""

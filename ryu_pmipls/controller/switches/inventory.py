@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
 from typing import Any
 
+from ryu_pmipls.controller.bindings import Binding
 from ryu_pmipls.controller.ryu import ToldEntry, in_turns
 from ryu_pmipls.controller.ryu import ofproto_v1_3 as ofp
 from ryu_pmipls.controller.switches import decoding as decode
@@ -40,6 +41,8 @@ class Inventory:
         self.entry_count: int | None = None
         self.count_xid = 0
         self.flow_stats: list[ToldEntry] = []  # of entries that bear our mark
+        #: Bindings of which the switch can hold no complete entries, by prefix (8 octets).
+        self.refused: dict[bytes, Binding] = {}
         self._rules = rules
         self._described: dict[str, int] = {}
 

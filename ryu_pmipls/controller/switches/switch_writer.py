@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from ryu_pmipls.controller.fast.binding_encoder import RouteUpdate
 from ryu_pmipls.controller.switches.inventory import Inventory
@@ -33,6 +34,7 @@ class SwitchWriter:
         """Write everything anew from here on, with that generation in the cookies, over the switch's groups."""
         encoder = self._pipeline.encoder(self._inventory.ports, generation)
         self.written = WrittenEntries(generation, self._inventory.groups, encoder)
+        self._inventory.refused.clear()
 
     def follow_ports(self) -> None:
         """Bring groups, the node's own entries, and the encoding of bindings in line with changed ports."""
@@ -62,7 +64,19 @@ class SwitchWriter:
             return None
         first = self._session.reserve(len(updates))
         octets = self.written.encoder.encode(updates, first)
-        return self._watched(self._session.submit(octets, first, len(updates)))
+        transaction = self._session.submit(octets, first, len(updates))
+        transaction.then(partial(self._record_refusals, updates))
+        return self._watched(transaction)
+
+    def _record_refusals(self, updates: Sequence[RouteUpdate], transaction: Transaction) -> None:
+        refused = self._inventory.refused
+        if refused:
+            for update in updates:
+                refused.pop(update.binding.prefix, None)
+        for place, error in transaction.errors.items():
+            if error in FINAL_ERRORS:
+                binding = updates[place].binding
+                refused[binding.prefix] = binding
 
     def _watched(self, transaction: Transaction) -> Transaction:
         transaction.then(self._settled)

@@ -379,6 +379,31 @@ def test_what_is_under_way_is_no_drift() -> None:
         assert {drifted(domain, name) for name in domain.switches} == {0}
 
 
+def test_an_entry_that_a_switch_can_never_hold_is_no_drift() -> None:
+    with running(profile_with(QUICK_AUDIT)) as domain:
+        domain.attach(1, "mag1")
+        domain.report("mag1", 2, None, "mag1", port=70000)
+        domain.run(3)
+        assert domain.get("/v1/mags/mag1")["errors"] == {"BMC_BAD_VALUE": 1}
+        writes = {name: switch.received[FLOW_MOD] for name, switch in domain.switches.items()}
+        domain.run(10)
+        assert {drifted(domain, name) for name in domain.switches} == {0}
+        assert {name: switch.received[FLOW_MOD] for name, switch in domain.switches.items()} == writes
+        # Others are looked at as ever, and what brings them in line does not make it drift either.
+        del domain.switches["mag1"].tables.entries[entry_of(domain, "mag1", MagRule.DOWNLINK).key]
+        domain.until(lambda: drifted(domain, "mag1") == 1)
+        domain.run(10)
+        assert drifted(domain, "mag1") == 1
+        # With a port that it has, the mobile node is looked after, too.
+        said = domain.report("mag1", 2, None, "mag1", port=2)
+        domain.run(1)  # the switch cannot delete the former entry either
+        domain.agents["mag1"].say(said)
+        domain.until(lambda: said in domain.agents["mag1"].heard)
+        (guard,) = (each for each in domain.switches["mag1"].entries() if each.table == 1 and each.match.in_port == 2)
+        del domain.switches["mag1"].tables.entries[guard.key]
+        domain.until(lambda: drifted(domain, "mag1") == 2)
+
+
 def test_without_an_audit_nobody_looks() -> None:
     with running(profile_with({"timers": {"audit_interval": None}})) as domain:
         domain.attach(1, "mag1")

@@ -35,7 +35,7 @@ class Domain:
     def __init__(self) -> None:
         mags = {number: f"mag{number % 2 + 1}" for number in range(4 * SLICES)}
         self.bindings = {each.prefix: each for each in (binding(number, mag) for number, mag in mags.items())}
-        self.inventory = SimpleNamespace(ports=PORTS, link_layer_address=None)
+        self.inventory = SimpleNamespace(ports=PORTS, link_layer_address=None, refused={})
         self.pipeline = SimpleNamespace(
             groups=lambda ports: GROUPS.values(),
             base_entries=lambda ports, own: [rule.entry() for rule in LmaRule.MISS],
@@ -183,3 +183,18 @@ def test_a_pass_sorts_the_bindings_into_slices_once() -> None:
         assert audit.slice == number % SLICES
         assert domain.compare(audit, domain.installed(audit.slice), 0, GROUPS) == 0
     assert len(sorted_) == 3
+
+
+def test_what_a_switch_has_refused_for_good_is_not_missing_until_its_binding_changes(domain):
+    audit, entries = Audit(domain.pipeline, domain.inventory), domain.installed(0)
+    refused = domain.bindings[entries[-1].home_prefix.network_address.packed[:8]]
+    domain.inventory.refused[refused.prefix] = refused
+    assert domain.compare(audit, missing(entries), 0, GROUPS) == 0 and not audit.suspects
+    audit.slice = 0
+    assert [domain.compare(audit, elsewhere(entries), 0, GROUPS) for _ in range(2)] == [
+        0,
+        1,
+    ]  # which it has in its place
+    domain.bindings[refused.prefix] = refused._replace(timestamp=1)
+    audit.slice = 0
+    assert [domain.compare(audit, missing(entries), 0, GROUPS) for _ in range(2)] == [0, 1]
