@@ -33,13 +33,13 @@ _HOST = "this host"
 
 
 def lab_findings(prefix: str | None, node: str | None) -> list[Finding]:
-    """What the doctor finds at a running lab, or at one node of it."""
+    """Findings of the doctor at a running lab, or at one node of it."""
     lab = Lab.find(prefix)
     return examine_lab(lab.profile, lab.plan, () if node is None else (node,))
 
 
 def host_findings(name: str | None, node: str | None) -> list[Finding]:
-    """What the doctor finds at this host, as that of a lab or as a node of the domain of the profile ``name``."""
+    """Findings of the doctor at this host, as that of a lab or as a node of the domain of the profile ``name``."""
     named = os.environ.get(PROFILE_VARIABLE)
     origin = "--profile" if name is not None else f"${PROFILE_VARIABLE}" if named else "the default"
     try:

@@ -1,4 +1,4 @@
-"""What commands print: tables and JSON documents.
+"""Output of commands: tables and JSON documents.
 
 A table cuts nothing short. On a terminal that is too narrow for its names and addresses, each row becomes a block of
 lines, a line for each column; in a pipe or a file, a row is a line as long as it needs to be. Texts are shown as they

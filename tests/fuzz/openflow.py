@@ -20,7 +20,7 @@ from ryu.controller.ofp_handler import OFPHandler
 from ryu_pmipls.controller.ryu import MAIN_DISPATCHER, error_name, ofp_event, ofproto_v1_3, set_ev_cls
 from ryu_pmipls.controller.ryu.admission import Admission
 from ryu_pmipls.controller.ryu.connection import Connection, PromptApp
-from ryu_pmipls.controller.ryu.refusals import RefusalError
+from ryu_pmipls.controller.ryu.connection_errors import RefusalError
 from ryu_pmipls.controller.switches import decoding as decode
 from ryu_pmipls.controller.switches.switch import Desired, Switch
 from ryu_pmipls.domain.profile import SHIPPED_PROFILES, load_profile

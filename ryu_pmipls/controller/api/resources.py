@@ -58,7 +58,7 @@ class Resources:
     refused: Mapping[str, int]  # datagrams and messages that were dropped, by reason
 
     def resources(self) -> dict[str, Callable[..., Any]]:
-        """What there is to GET, by its path below ``/v1``."""
+        """Resources to GET, by their path below ``/v1``."""
         return {
             "health": self.health,
             "load-list": self.loads,
@@ -76,7 +76,7 @@ class Resources:
         }
 
     def commands(self) -> dict[str, Callable[..., Any]]:
-        """What there is to POST, by its path below ``/v1``."""
+        """Resources to POST, by their path below ``/v1``."""
         return {
             "lmas/{name}/drain": self.drain,
             "lmas/{name}/undrain": self.undrain,

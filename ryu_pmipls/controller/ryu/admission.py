@@ -6,13 +6,15 @@ import logging
 from collections import Counter
 from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-from ryu_pmipls.controller.ryu.refusals import DuplicateError, RefusalError, UnidentifiedError, UnknownSwitchError
+from ryu_pmipls.controller.ryu.connection_errors import (
+    DuplicateError,
+    RefusalError,
+    UnidentifiedError,
+    UnknownSwitchError,
+)
 from ryu_pmipls.rate_limiter import RateLimiter
-
-if TYPE_CHECKING:
-    from ryu_pmipls.controller.ryu.connection import Connection
 
 LOG = logging.getLogger(__name__)
 
@@ -24,6 +26,22 @@ HANDSHAKE_TIMEOUT = 2.0
 ECHO_TIMEOUT = 1.0
 
 
+class Admissible(Protocol):
+    """A connection as admission sees it."""
+
+    claimed_id: int  # its datapath id; -1 before it has told it
+
+    @property
+    def address(self) -> Any:
+        """The socket's address of the other end."""
+
+    def answers(self, within: float) -> bool:
+        """True when the other end answers an echo request within so many seconds."""
+
+    def abort(self, why: RefusalError) -> None:
+        """End the connection, for that reason."""
+
+
 class Admission:
     """The open connections of a controller.
 
@@ -33,11 +51,11 @@ class Admission:
     def __init__(self, addresses: Mapping[int, IPv6Address], refused: Counter[str]) -> None:
         self._addresses = addresses
         self._refused = refused
-        self._unidentified: dict[Connection, None] = {}  # the oldest first
-        self._identified: dict[int, Connection] = {}
+        self._unidentified: dict[Admissible, None] = {}  # the oldest first
+        self._identified: dict[int, Admissible] = {}
         self._limiter = RateLimiter()
 
-    def enter(self, connection: Connection) -> None:
+    def enter(self, connection: Admissible) -> None:
         """Admit a new connection; the oldest of too many unidentified ones gives way."""
         self._unidentified[connection] = None
         if len(self._unidentified) > MAX_UNIDENTIFIED:
@@ -45,13 +63,13 @@ class Admission:
             del self._unidentified[oldest]
             oldest.abort(UnidentifiedError("there are too many others that do not tell their datapath id either"))
 
-    def leave(self, connection: Connection) -> None:
+    def leave(self, connection: Admissible) -> None:
         """Forget a connection that has ended, or is about to."""
         self._unidentified.pop(connection, None)
         if self._identified.get(datapath_id := connection.claimed_id) is connection:
             del self._identified[datapath_id]
 
-    def identify(self, connection: Connection, datapath_id: int) -> None:
+    def identify(self, connection: Admissible, datapath_id: int) -> None:
         """Make a connection that of a switch; ``RefusalError`` when it must end.
 
         When the switch is connected already, a connection from another address than the node's is refused; one from

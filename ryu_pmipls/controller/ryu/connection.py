@@ -25,15 +25,15 @@ from ryu.controller.handler import DEAD_DISPATCHER, MAIN_DISPATCHER
 
 from ryu_pmipls.controller.ryu import CONFIGURATION, hub, ofproto_v1_3
 from ryu_pmipls.controller.ryu.admission import HANDSHAKE_TIMEOUT, Admission
-from ryu_pmipls.controller.ryu.listener import OpenFlowListener
-from ryu_pmipls.controller.ryu.readable import Readable
-from ryu_pmipls.controller.ryu.refusals import (
+from ryu_pmipls.controller.ryu.connection_errors import (
     ExcessError,
     MalformedError,
     RefusalError,
     UnidentifiedError,
     VersionError,
 )
+from ryu_pmipls.controller.ryu.listener import OpenFlowListener
+from ryu_pmipls.controller.ryu.readable import Readable
 from ryu_pmipls.controller.ryu.strict_messages import HEADER, Phase, parse
 
 LOG = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from ryu.ofproto import nicira_ext, ofproto_common, ofproto_v1_3, ofproto_v1_3_parser
 
-from ryu_pmipls.controller.ryu.refusals import MalformedError
+from ryu_pmipls.controller.ryu.connection_errors import MalformedError
 
 _LENGTH, _TYPE_LENGTH = Struct("!H"), Struct("!HH")
 #: Parts of an entry: OpenFlow 1.3, A.3.5.2 (48 octets, and the match).

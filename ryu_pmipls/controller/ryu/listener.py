@@ -86,7 +86,7 @@ class Listener:
 
 
 class OpenFlowListener(Listener):
-    """What Ryu makes for OpenFlow, in a green thread whose end would end the process as if all were well."""
+    """Listener that Ryu makes for OpenFlow; its end would end the process as if all were well."""
 
     def __init__(self, address: tuple[str, int], handle: Callable[[Any, Any], object], **tls: Any) -> None:
         try:

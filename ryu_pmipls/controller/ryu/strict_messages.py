@@ -14,7 +14,7 @@ from typing import Any
 from ryu.ofproto import ofproto_v1_3, ofproto_v1_3_parser
 from ryu.ofproto.ofproto_protocol import ProtocolDesc
 
-from ryu_pmipls.controller.ryu.refusals import MalformedError, UnexpectedError, VersionError
+from ryu_pmipls.controller.ryu.connection_errors import MalformedError, UnexpectedError, VersionError
 
 HEADER = Struct("!BBHI")
 _ELEMENT, _ERROR, _MULTIPART = Struct("!HH"), Struct("!HH"), Struct("!HH4x")

@@ -7,7 +7,7 @@ import struct
 import pytest
 
 from ryu_pmipls.controller.ryu import ProtocolDesc, ToldEntry
-from ryu_pmipls.controller.ryu.refusals import MalformedError, UnexpectedError, VersionError
+from ryu_pmipls.controller.ryu.connection_errors import MalformedError, UnexpectedError, VersionError
 from ryu_pmipls.controller.ryu.strict_messages import HEADER, Phase, parse
 from tests.unit.ryu import openflow_octets as openflow
 from tests.unit.ryu.openflow_octets import actions_instruction, bucket, entry, group, message, multipart, output
