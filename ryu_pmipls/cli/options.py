@@ -60,5 +60,5 @@ def output_option(default: str | None = None) -> Callable[[F], F]:
         metavar="FOLDER",
         default=None if default is None else Path(default),
         show_default=default is not None,
-        help="Folder for figures and pictures.",
+        help="Folder for all files that the command leaves.",
     )

@@ -38,7 +38,9 @@ _FIGURES: tuple[tuple[str, Callable[[Any], float]], ...] = (
 @MEASURE.command("handoffs", bad="it cannot go on", wrong="the lab is too small")
 @lab_profile_option("two-lma")
 @click.option("--number", type=click.IntRange(1, 1000), default=30, show_default=True, help="Handoffs in each way.")
-@click.option("--interval", type=FiniteRange(1, 60), default=1.5, show_default=True, help="Seconds between two.")
+@click.option(
+    "--interval", type=FiniteRange(1, 60), default=1.5, show_default=True, help="Seconds between two handoffs."
+)
 @click.option(
     "--way",
     "names",
@@ -53,7 +55,7 @@ def handoffs(
 ) -> None:
     """Measure what a handoff costs a downlink, in several ways.
 
-    A mobile node is handed off to and fro under traffic in a lab, and what is lost is compared.
+    The command hands a mobile node off to and fro in a lab, under traffic, and compares what is lost.
     """
     from ryu_pmipls.domain.profile import LAB_PROFILE, find_profile, load_profile
     from ryu_pmipls.lab.measuring.handoffs import draw, measure

@@ -45,8 +45,9 @@ def measurements() -> dict[str, Callable[[Testbed], Figures]]:
 def measure(what: tuple[str, ...], profile: str | None, output: Path, as_json: bool) -> None:
     """Measure load sharing, failure and drain of LMAs in a lab.
 
-    WHAT, all without any: goodput by policy; packets lost by a move; a killed LMA, with the RMS (failure) and without
-    it (fallback); a drain. It needs the lab of a profile with at least 2 LMAs, 4 MAGs and 8 mobile nodes.
+    WHAT is some of these, all by default: goodput by policy; packets lost by a move; a killed LMA, with the RMS
+    (failure) and without it (fallback); a drain. It needs the lab of a profile with at least 2 LMAs, 4 MAGs and 8
+    mobile nodes.
     """
     from ryu_pmipls.domain.profile import find_profile, load_profile
     from ryu_pmipls.lab.lab import Lab

@@ -23,16 +23,15 @@ _INTERVAL = 1.0
 )
 @click.argument("lma", type=NodeName("lmas"))
 @click.option(
-    "--wait", type=FiniteRange(min=0), metavar="SECONDS", help="Wait until it is safe to stop, so long at most."
+    "--wait", type=FiniteRange(min=0), metavar="SECONDS", help="Longest time to wait until it is safe to stop."
 )
 @rms_options
 @json_option
 def drain(lma: str, wait: float | None, profile: str | None, url: str | None, as_json: bool) -> None:
     """Free an LMA of sessions and traffic, without loss.
 
-    The command shows whether LMA is safe to stop, and if not, what that waits for. It stays drained, over restarts of
-    the RMS, until undrain. The command may be repeated at will. With --wait, the exit status is 1 when the LMA is not
-    safe to stop in time.
+    The command shows whether LMA is safe to stop, and if not, what that waits for. LMA stays drained, over restarts of
+    the RMS, until undrain. The command may be repeated at will.
     """
     from ryu_pmipls.http.client import fetch, path_of, send, understanding, where
 
@@ -69,7 +68,7 @@ def _drained(lma: Any, *, quiet: bool) -> bool:
 def undrain(lma: str, profile: str | None, url: str | None, as_json: bool) -> None:
     """Let a drained LMA take part again.
 
-    LMA gets new sessions at once, and uplinks as the load wants it.
+    LMA gets new sessions at once, and uplinks when the load calls for it.
     """
     from ryu_pmipls.http.client import path_of, send, where
 

@@ -96,7 +96,7 @@ def bindings(profile: str | None, url: str | None, as_json: bool) -> None:
 def traffic(prefix: str, profile: str | None, url: str | None, as_json: bool) -> None:
     """Show packets and octets of a mobile node.
 
-    It is the one with the home network prefix PREFIX; counted is what came since it is attached where it is.
+    PREFIX is its home network prefix. The counters start when it attaches.
     """
     _show(rms_tables.TRAFFIC, profile, url, as_json, "bindings", prefix.removesuffix("/64"))
 

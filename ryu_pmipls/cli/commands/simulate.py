@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 @MEASURE.command("simulate", bad="a file cannot be written", wrong="no such scenario, contender or hours")
 @click.argument("scenario", type=ScenarioName())
 @click.option("--only", multiple=True, metavar="CONTENDER", help="Play only this contender; may be repeated.")
-@click.option("--hours", type=FiniteRange(min=0.01), help="Play so many hours, in place of the scenario's.")
-@click.option("--between", nargs=2, type=float, metavar="HOUR HOUR", help="Draw only what is between these hours.")
+@click.option("--hours", type=FiniteRange(min=0.01), help="Hours to play, in place of the scenario's.")
+@click.option("--between", nargs=2, type=float, metavar="HOUR HOUR", help="Draw only the part between these hours.")
 @output_option()
 @json_option
 def simulate(
