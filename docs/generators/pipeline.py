@@ -6,23 +6,8 @@ python -m docs.generators.pipeline > docs/pipeline.md
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields
 
-from ryu_pmipls.controller.switches.flow import (
-    LOCAL,
-    Action,
-    DecrementHopLimit,
-    ForgetInPort,
-    Match,
-    NoteSize,
-    Output,
-    Parameter,
-    Pipeline,
-    Rule,
-    SetLinkLayer,
-    Table,
-    ToGroup,
-)
+from ryu_pmipls.controller.switches.flow import Pipeline, Rule, Table
 from ryu_pmipls.controller.switches.lma import LMA
 from ryu_pmipls.controller.switches.mag import MAG
 
@@ -38,9 +23,6 @@ A rule of owner *base* is there as long as its node, one of owner *binding* as l
 with an IPv6 field matches IPv6 packets only. Packets go on to the next table after the actions; a rule without either
 drops.
 """
-
-#: Fields of a match that have no value.
-_FLAGS = {"ipv6": "IPv6", "too_large": "too large"}
 
 
 def reference() -> str:
@@ -88,48 +70,16 @@ def _allowed(table: Table) -> str:
 
 
 def _names(names: frozenset[str] | set[str]) -> str:
-    return ", ".join(f"`{name}`" for name in sorted(names))
+    return ", ".join(f"`{name}`" for name in sorted(names)) or "nothing"
 
 
 def _row(rule: Rule) -> str:
-    actions = "; ".join(map(_action, rule.actions)) or ("" if rule.goto else "drop")
+    actions = "; ".join(map(str, rule.actions)) or ("" if rule.goto else "drop")
     if rule.hard_timeout:
         actions += f"; for {rule.hard_timeout} s"
     following = "" if rule.goto is None else str(rule.goto)
-    cells = (rule.priority, _match(rule.match), actions, following, rule.owner.name.lower(), rule.text)
+    cells = (rule.priority, rule.match, actions, following, rule.owner.name.lower(), rule.text)
     return f"| {' | '.join(map(str, cells))} |"
-
-
-def _match(match: Match) -> str:
-    parts = []
-    for field in fields(match):
-        value = getattr(match, field.name)
-        if field.name in match.fields:
-            parts.append(_FLAGS[field.name] if value is True else f"`{field.name}` {_value(value)}")
-    return ", ".join(parts) or "anything"
-
-
-def _action(action: Action) -> str:
-    if isinstance(action, SetLinkLayer):
-        return f"link-layer addresses {_value(action.source)} -> {_value(action.destination)}"
-    if isinstance(action, NoteSize):
-        return f"note whether larger than {_value(action.mtu)}"
-    if isinstance(action, DecrementHopLimit):
-        return "hop limit - 1"
-    if isinstance(action, ForgetInPort):
-        return "forget the input port"
-    if isinstance(action, Output):
-        return f"output {_value(action.port)}"
-    assert isinstance(action, ToGroup)
-    return f"group {_value(action.group)}"
-
-
-def _value(value: object) -> str:
-    if isinstance(value, Parameter):
-        return f"*{value.name}*"
-    if isinstance(value, bytes):
-        return value.hex("-").upper()
-    return "LOCAL" if value == LOCAL else str(value)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,8 @@ from ryu_pmipls.controller.ryu import ofproto_v1_3 as ofp
 from ryu_pmipls.controller.ryu import ofproto_v1_3_parser as parser
 from ryu_pmipls.controller.switches import decoding as decode
 from ryu_pmipls.controller.switches import encoding as encode
-from ryu_pmipls.controller.switches.flow import Bucket, FlowEntry, Group, GroupKind, Output, ToGroup
+from ryu_pmipls.controller.switches.actions import Output, ToGroup
+from ryu_pmipls.controller.switches.flow import Bucket, FlowEntry, Group, GroupKind
 from ryu_pmipls.controller.switches.lma import LmaPipeline, LmaRule
 from ryu_pmipls.controller.switches.mag import FORWARDING_TIME, MagPipeline, MagRule
 from ryu_pmipls.domain.profile import load_profile
@@ -135,16 +136,16 @@ def _entry(octets: bytes) -> tuple[FlowEntry | None, int, int, int]:
 def questions() -> list[Any]:
     """All that the RMS ever asks of a switch."""
     return [
-        *map(decode.request, range(64)),
-        decode.census(),
-        decode.classified(),
+        *map(encode.flow_request, range(64)),
+        encode.count_request(),
+        encode.classifying_request(),
         parser.OFPGroupDescStatsRequest(encode.PROTOCOL),
         parser.OFPGroupStatsRequest(encode.PROTOCOL, 0, ofp.OFPG_ALL),
         parser.OFPGroupStatsRequest(encode.PROTOCOL, 0, 1),
         parser.OFPPortDescStatsRequest(encode.PROTOCOL),
         parser.OFPPortStatsRequest(encode.PROTOCOL, 0, ofp.OFPP_ANY),
-        encode.ask_counters(MagRule.UPLINK.entry(prefix=BINDING.network, group=1)),
-        encode.ask_counters(LmaRule.FROM_TUNNEL.entry(tunnel=4)),
+        encode.aggregate_request(MagRule.UPLINK.entry(prefix=BINDING.network, group=1)),
+        encode.aggregate_request(LmaRule.FROM_TUNNEL.entry(tunnel=4)),
     ]
 
 

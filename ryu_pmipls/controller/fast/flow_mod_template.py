@@ -19,7 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ryu_pmipls.controller.switches import encoding as encode
-from ryu_pmipls.controller.switches.flow import Bound, FlowEntry, Kind, PipelineError, Rule
+from ryu_pmipls.controller.switches.flow import FlowEntry, PipelineError, Rule
+from ryu_pmipls.controller.switches.parameter import Bound, Kind
 from ryu_pmipls.wire import ROUTE_PREFIX_LENGTH
 
 #: Rows of octets.

@@ -1,65 +1,29 @@
 """The vocabulary of pipelines: tables and their restrictions, rules with parameters, flow entries, groups.
 
 A *rule* is declared once, as data, with parameters for what differs between its flow entries; a *flow entry* is a rule
-with values. This module knows neither Ryu nor a connection. Entries that a table does not allow cannot be built: a rule
+with values. This module knows neither Ryu nor a connection; actions are in
+:mod:`~ryu_pmipls.controller.switches.actions`. Entries that a table does not allow cannot be built: a rule
 is checked when it is declared, its values when an entry is made.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
 from enum import Enum, IntEnum
 from functools import cached_property
 from ipaddress import IPv6Network
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
-from ryu_pmipls.wire import ROUTE_PREFIX_LENGTH
-
-#: The port of the bridge's own interface (OFPP_LOCAL).
-LOCAL = 0xFFFFFFFE
+from ryu_pmipls.controller.switches.match import Match
+from ryu_pmipls.controller.switches.parameter import Bound, Kind, Parameter
 
 T = TypeVar("T")
 
 
 class PipelineError(ValueError):
     """A rule that its table does not allow, or a value that its parameter cannot take."""
-
-
-class Kind(Enum):
-    """The values that a parameter takes."""
-
-    PORT = "OpenFlow port"
-    GROUP = "group"
-    LINK_LAYER_ADDRESS = "link-layer address"  # six octets
-    HOME_PREFIX = f"home network prefix, a /{ROUTE_PREFIX_LENGTH}"
-    PREFIX = "prefix"
-    NUMBER = "number"
-
-    def takes(self, value: object) -> bool:
-        """True when ``value`` is of this kind."""
-        if self is Kind.LINK_LAYER_ADDRESS:
-            return isinstance(value, bytes) and len(value) == 6
-        if self is Kind.PREFIX:
-            return isinstance(value, IPv6Network)
-        if self is Kind.HOME_PREFIX:
-            return isinstance(value, IPv6Network) and value.prefixlen == ROUTE_PREFIX_LENGTH
-        return isinstance(value, int) and 0 <= value < 2**32
-
-
-@dataclass(frozen=True, eq=False)
-class Parameter:
-    """An open value of a rule; ``text`` says what it stands for."""
-
-    name: str
-    kind: Kind
-    text: str
-
-
-Bound = int | bytes | IPv6Network
-Port = int | Parameter
-LinkLayer = bytes | Parameter
-Prefix = IPv6Network | Parameter
 
 
 class Owner(IntEnum):
@@ -69,63 +33,23 @@ class Owner(IntEnum):
     BINDING = 2  # one mobility binding
 
 
-@dataclass(frozen=True)
-class Match:
-    """The match of a rule; ``None`` is a wildcard. A rule with any IPv6 field matches IPv6 only."""
+class Action(ABC):
+    """An action of rules: a frozen dataclass, whose fields are values or parameters.
 
-    in_port: Port | None = None
-    eth_src: LinkLayer | None = None
-    ipv6_src: Prefix | None = None
-    ipv6_dst: Prefix | None = None
-    icmpv6_type: int | Parameter | None = None
-    hop_limit: int | Parameter | None = None
-    too_large: bool = False  # as a NoteSize has noted
-    ipv6: bool = False
+    ``str()`` gives its text in ``docs/pipeline.md``.
+    """
 
-    @property
-    def fields(self) -> frozenset[str]:
-        """The names of the fields that are not wildcards."""
-        return frozenset(
-            part.name for part in fields(self) if not any(getattr(self, part.name) is no for no in (None, False))
-        )
+    #: Number of Ryu's actions that it is encoded as.
+    encoded: ClassVar[int] = 1
 
+    @abstractmethod
+    def encode(self) -> list[Any]:
+        """Encode as actions of Ryu; there must be no parameter left."""
 
-@dataclass(frozen=True)
-class SetLinkLayer:
-    """Write both link-layer addresses (a packet from a layer 3 tunnel has none)."""
-
-    source: LinkLayer
-    destination: LinkLayer
-
-
-@dataclass(frozen=True)
-class NoteSize:
-    """Mark a packet larger than ``mtu`` octets, for later tables to match (a Nicira extension)."""
-
-    mtu: int | Parameter
-
-
-@dataclass(frozen=True)
-class DecrementHopLimit:
-    """Decrement the hop limit; a packet whose hop limit is used up is dropped."""
-
-
-@dataclass(frozen=True)
-class ForgetInPort:
-    """Let the packet leave by the port it came in by, which OpenFlow forbids otherwise (a Nicira extension)."""
-
-
-@dataclass(frozen=True)
-class Output:
-    port: Port
-
-
-@dataclass(frozen=True)
-class ToGroup:
-    group: int | Parameter
-
-
-Action = SetLinkLayer | NoteSize | DecrementHopLimit | ForgetInPort | Output | ToGroup
+    @classmethod
+    @abstractmethod
+    def decode(cls, *actions: Any) -> Action | None:
+        """Decode :attr:`encoded` actions of Ryu; None when they are not of this kind."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,7 +114,7 @@ class Rule:
             wanted = _listed(parameter.name for parameter in self.parameters)
             raise PipelineError(f"a rule of table {self.table} takes {wanted}, not {_listed(values)}")
         for parameter in self.parameters:
-            if not parameter.kind.takes(values[parameter.name]):
+            if not parameter.kind.accepts(values[parameter.name]):
                 raise PipelineError(f"{parameter.name} must be: {parameter.kind.value}; not {values[parameter.name]!r}")
         return FlowEntry(self, tuple(values[parameter.name] for parameter in self.parameters))
 
@@ -206,7 +130,7 @@ class Rule:
                 if not isinstance(value, Parameter):
                     if value != found:
                         return None
-                elif not value.kind.takes(found) or values.setdefault(value, found) != found:
+                elif not value.kind.accepts(found) or values.setdefault(value, found) != found:
                     return None
         return FlowEntry(self, tuple(values[parameter] for parameter in self.parameters))
 
@@ -263,7 +187,7 @@ class GroupKind(Enum):
 class Bucket:
     """A group's action on a packet; ``watch`` is the port that must be alive for that, if any."""
 
-    action: Output | ToGroup
+    action: Action
     watch: int | None = None
 
 

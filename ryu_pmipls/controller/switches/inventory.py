@@ -10,7 +10,8 @@ from ryu_pmipls.controller.bindings import Binding
 from ryu_pmipls.controller.ryu import ToldEntry, in_turns
 from ryu_pmipls.controller.ryu import ofproto_v1_3 as ofp
 from ryu_pmipls.controller.switches import decoding as decode
-from ryu_pmipls.controller.switches.flow import LOCAL, FlowEntry, Group, Rule
+from ryu_pmipls.controller.switches.flow import FlowEntry, Group, Rule
+from ryu_pmipls.controller.switches.parameter import LOCAL
 
 #: Entries that are decoded in one turn, at some 0.13 ms each.
 _DECODED = 8

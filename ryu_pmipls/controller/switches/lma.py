@@ -10,24 +10,19 @@ from ipaddress import IPv6Network
 from operator import attrgetter
 
 from ryu_pmipls.controller.bindings import Binding, BindingTable
-from ryu_pmipls.controller.switches.flow import (
-    LOCAL,
+from ryu_pmipls.controller.switches.actions import (
+    CheckPacketLarger,
     DecrementHopLimit,
-    FlowEntry,
     ForgetInPort,
-    Group,
-    Kind,
-    Match,
-    NoteSize,
     Output,
-    Owner,
-    Parameter,
-    Pipeline,
     SetLinkLayer,
-    Table,
 )
+from ryu_pmipls.controller.switches.flow import FlowEntry, Group, Owner, Pipeline, Table
+from ryu_pmipls.controller.switches.match import Match
 from ryu_pmipls.controller.switches.node_pipeline import NodePipeline, RecoveredState
-from ryu_pmipls.controller.switches.parameters import (
+from ryu_pmipls.controller.switches.parameter import LOCAL, Kind, Parameter
+from ryu_pmipls.controller.switches.ports import Ports, error_port, tunnel_port
+from ryu_pmipls.controller.switches.shared_parameters import (
     DISCOVERY_TYPE,
     ERROR_PORT,
     HOME_PREFIX,
@@ -38,7 +33,6 @@ from ryu_pmipls.controller.switches.parameters import (
     POOL,
     TUNNEL,
 )
-from ryu_pmipls.controller.switches.ports import Ports, error_port, tunnel_port
 from ryu_pmipls.domain.profile import Lma, Profile
 
 _CORE = Parameter("core", Kind.PORT, "core port")
@@ -69,7 +63,7 @@ class LmaTable:
         name="classify",
         text="by port",
         match=frozenset({"in_port", "ipv6", "icmpv6_type", "ipv6_dst"}),
-        actions=frozenset({NoteSize, Output, SetLinkLayer}),
+        actions=frozenset({CheckPacketLarger, Output, SetLinkLayer}),
         next_tables=(UPLINK, DOWNLINK),
     )
 
@@ -112,13 +106,13 @@ class LmaRule:
         Match(in_port=_CORE, ipv6_dst=POOL),
         goto=LmaTable.DOWNLINK,
     )
-    NOTE_SIZE = LMA.rule(
+    CHECK_SIZE = LMA.rule(
         "the same, as soon as there is somebody to answer what is too large",
         LmaTable.CLASSIFY,
         15,
         Owner.BASE,
         Match(in_port=_CORE, ipv6_dst=POOL),
-        (NoteSize(MTU),),
+        (CheckPacketLarger(MTU),),
         goto=LmaTable.DOWNLINK,
     )
     FROM_TUNNEL = LMA.rule(
@@ -263,7 +257,7 @@ class LmaPipeline(NodePipeline):
         if there is None:
             return
         errors, mtu = there
-        yield LmaRule.NOTE_SIZE.entry(core=core, pool=pool, mtu=mtu)
+        yield LmaRule.CHECK_SIZE.entry(core=core, pool=pool, mtu=mtu)
         yield LmaRule.TOO_LARGE.entry(errors=errors)
         for rule in LmaRule.USED_UP:
             for hop_limit in LAST_HOP_LIMITS:

@@ -9,27 +9,20 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from ipaddress import IPv6Network
 
 from ryu_pmipls.controller.bindings import Binding, BindingTable
-from ryu_pmipls.controller.switches.flow import (
-    Bound,
-    Bucket,
+from ryu_pmipls.controller.switches.actions import (
+    CheckPacketLarger,
     DecrementHopLimit,
-    FlowEntry,
     ForgetInPort,
-    Group,
-    GroupKind,
-    Kind,
-    Match,
-    NoteSize,
     Output,
-    Owner,
-    Parameter,
-    Pipeline,
     SetLinkLayer,
-    Table,
     ToGroup,
 )
+from ryu_pmipls.controller.switches.flow import Bucket, FlowEntry, Group, GroupKind, Owner, Pipeline, Table
+from ryu_pmipls.controller.switches.match import Match
 from ryu_pmipls.controller.switches.node_pipeline import NodePipeline, RecoveredState
-from ryu_pmipls.controller.switches.parameters import (
+from ryu_pmipls.controller.switches.parameter import Bound, Kind, Parameter
+from ryu_pmipls.controller.switches.ports import Ports, error_port, tunnel_port
+from ryu_pmipls.controller.switches.shared_parameters import (
     DISCOVERY_TYPE,
     ERROR_PORT,
     HOME_PREFIX,
@@ -40,7 +33,6 @@ from ryu_pmipls.controller.switches.parameters import (
     POOL,
     TUNNEL,
 )
-from ryu_pmipls.controller.switches.ports import Ports, error_port, tunnel_port
 from ryu_pmipls.domain.profile import Mag, Profile
 from ryu_pmipls.loadsharing import Slots
 
@@ -78,12 +70,12 @@ class MagTable:
         match=frozenset({"ipv6_src", "hop_limit", "too_large"}),
         actions=frozenset({DecrementHopLimit, Output, ToGroup}),
     )
-    # Behind the guard: Open vSwitch counts a packet in all entries after a NoteSize for both of its outcomes.
+    # Behind the guard: Open vSwitch counts a packet in all entries after a CheckPacketLarger for both of its outcomes.
     SIZE = Table(
         number=2,
         name="size",
         text="does it fit into the tunnels",
-        actions=frozenset({NoteSize}),
+        actions=frozenset({CheckPacketLarger}),
         next_tables=(UPLINK,),
     )
     GUARD = Table(
@@ -171,13 +163,13 @@ class MagRule:
         Match(in_port=_ACCESS, eth_src=_NODE, ipv6_src=HOME_PREFIX),
         goto=MagTable.SIZE,
     )
-    NOTE_SIZE = MAG.rule(
+    CHECK_SIZE = MAG.rule(
         "as soon as there is somebody to answer what is too large",
         MagTable.SIZE,
         10,
         Owner.BASE,
         Match(),
-        (NoteSize(MTU),),
+        (CheckPacketLarger(MTU),),
         goto=MagTable.UPLINK,
     )
     ANY_SIZE = MAG.rule("until then", MagTable.SIZE, 0, Owner.BASE, Match(), goto=MagTable.UPLINK)
@@ -271,7 +263,7 @@ class MagPipeline(NodePipeline):
         if there is None:
             return
         errors, mtu = there
-        yield MagRule.NOTE_SIZE.entry(mtu=mtu)
+        yield MagRule.CHECK_SIZE.entry(mtu=mtu)
         yield MagRule.TOO_LARGE.entry(errors=errors)
         for rule in MagRule.USED_UP:
             for hop_limit in LAST_HOP_LIMITS:

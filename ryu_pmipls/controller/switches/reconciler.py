@@ -16,7 +16,6 @@ from contextlib import suppress
 from ryu_pmipls.controller.fast.binding_encoder import RouteUpdate
 from ryu_pmipls.controller.ryu import InterruptionError, hub
 from ryu_pmipls.controller.ryu import ofproto_v1_3_parser as parser
-from ryu_pmipls.controller.switches import decoding as decode
 from ryu_pmipls.controller.switches import encoding as encode
 from ryu_pmipls.controller.switches.audit import Audit
 from ryu_pmipls.controller.switches.cookies import GENERATION_BITS, SLICES
@@ -161,7 +160,7 @@ class Reconciler:
         """Compare some of the installed state with the desired state, and write everything anew if they differ."""
         inventory = self._inventory
         inventory.groups, inventory.flow_stats = {}, []
-        requests = parser.OFPGroupDescStatsRequest(encode.PROTOCOL), decode.request(self._audit.slice)
+        requests = parser.OFPGroupDescStatsRequest(encode.PROTOCOL), encode.flow_request(self._audit.slice)
         drifted = 0
         if self._session.request(*requests, timeout=TIMEOUT).wait() is WriteOutcome.ACKED and not self._urgent():
             with suppress(InterruptionError):
@@ -183,7 +182,7 @@ class Reconciler:
         inventory = self._inventory
         inventory.groups, inventory.entry_count = {}, None
         requests = parser.OFPPortDescStatsRequest(encode.PROTOCOL), parser.OFPGroupDescStatsRequest(encode.PROTOCOL)
-        transaction = self._session.request(*requests, decode.census(), timeout=TIMEOUT)
+        transaction = self._session.request(*requests, encode.count_request(), timeout=TIMEOUT)
         inventory.count_xid = transaction.first_xid + len(requests)
         return _done(transaction)
 
@@ -200,7 +199,7 @@ class Reconciler:
             if self._session.closed:  # later replies are for the next connection's reconciler
                 raise ConnectionError(f"{self._name} is gone")
             self._inventory.flow_stats = []
-            if not _done(self._session.request(decode.request(slice_), timeout=TIMEOUT)):
+            if not _done(self._session.request(encode.flow_request(slice_), timeout=TIMEOUT)):
                 raise ConnectionError(f"{self._name} does not tell its flow entries")
             entries, _ = self._inventory.decode_entries(lambda: False)
             yield entries

@@ -239,7 +239,7 @@ def test_ports_that_come_and_go_are_followed_by_entries_and_groups(domain: RmsDo
     lma.add_port("icmp-1300", 7)
     mag.add_port("t-lma1", 8)
     domain.run(0.5)
-    assert LmaRule.NOTE_SIZE.entry(core=1, pool=domain.profile.home_prefix_pool, mtu=1300) in domain.entries("lma1")
+    assert LmaRule.CHECK_SIZE.entry(core=1, pool=domain.profile.home_prefix_pool, mtu=1300) in domain.entries("lma1")
     assert [watch for watch, _ in domain.buckets("mag1", 0x10001)] == [8, 5]
     assert [watch for watch, _ in domain.buckets("mag1", 0x10002)] == [5, 8]
     assert mag.tables.groups[1].kind == 2  # indirect

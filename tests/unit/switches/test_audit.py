@@ -13,9 +13,10 @@ from ryu_pmipls.controller.ryu import InterruptionError
 from ryu_pmipls.controller.ryu import ofproto_v1_3_parser as parser
 from ryu_pmipls.controller.switches import decoding as decode
 from ryu_pmipls.controller.switches import encoding as encode
+from ryu_pmipls.controller.switches.actions import Output, ToGroup
 from ryu_pmipls.controller.switches.audit import Audit
 from ryu_pmipls.controller.switches.cookies import SLICES, slice_of
-from ryu_pmipls.controller.switches.flow import Bucket, Group, GroupKind, Output, ToGroup
+from ryu_pmipls.controller.switches.flow import Bucket, Group, GroupKind
 from ryu_pmipls.controller.switches.lma import LmaRule
 from ryu_pmipls.domain.profile import load_profile
 

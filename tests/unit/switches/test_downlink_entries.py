@@ -12,7 +12,6 @@ from openflow_helpers import FakeDatapath, barrier, lma_pipeline, mag_pipeline
 
 from ryu_pmipls.controller.bindings import Binding
 from ryu_pmipls.controller.ryu import ToldEntry
-from ryu_pmipls.controller.switches import decoding as decode
 from ryu_pmipls.controller.switches import encoding as encode
 from ryu_pmipls.controller.switches.cookies import SLICES, cookie, slice_cookie, slice_of
 from ryu_pmipls.controller.switches.flow import FlowEntry, Owner
@@ -116,7 +115,7 @@ def test_a_switch_that_answers_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = Asked()
     assert asked.ask(monkeypatch, asked.tell(5), asked.done) == {PREFIX: 5}
     assert asked.switch.inventory.flow_stats == []
-    request = decode.request(0, 1, LmaTable.DOWNLINK.number)
+    request = encode.flow_request(0, 1, LmaTable.DOWNLINK.number)
     assert asked.datapath.sent[0].startswith(encode.octets(request, 1))
 
 

@@ -7,20 +7,13 @@ from openflow_helpers import lma_pipeline, mag_pipeline
 
 from ryu_pmipls.controller.bindings import Binding
 from ryu_pmipls.controller.switches import encoding as encode
+from ryu_pmipls.controller.switches.actions import CheckPacketLarger, DecrementHopLimit, ForgetInPort, Output, ToGroup
 from ryu_pmipls.controller.switches.cookies import GENERATION_BITS, MARK, MARK_MASK, cookie, slice_of, sweep_cookies
-from ryu_pmipls.controller.switches.flow import (
-    LOCAL,
-    DecrementHopLimit,
-    ForgetInPort,
-    GroupKind,
-    Match,
-    NoteSize,
-    Output,
-    Owner,
-    ToGroup,
-)
+from ryu_pmipls.controller.switches.flow import GroupKind, Owner
 from ryu_pmipls.controller.switches.lma import LmaRule, LmaTable
 from ryu_pmipls.controller.switches.mag import FORWARDING_TIME, MagTable, access_group, tunnel_group
+from ryu_pmipls.controller.switches.match import Match
+from ryu_pmipls.controller.switches.parameter import LOCAL
 from ryu_pmipls.controller.switches.ports import error_port
 from ryu_pmipls.domain.profile import HandoffSettings, load_profile
 
@@ -225,9 +218,14 @@ def test_errors_are_made_as_soon_as_there_is_a_port_for_them():
         def base(there, node=node):
             return list(node.base_entries(there, OWN))
 
-        sizes = [action.mtu for entry in base(with_errors) for action in entry.actions if isinstance(action, NoteSize)]
+        sizes = [
+            action.mtu
+            for entry in base(with_errors)
+            for action in entry.actions
+            if isinstance(action, CheckPacketLarger)
+        ]
         assert sizes == [1452]
-        assert all(NoteSize not in map(type, entry.actions) for entry in base(ports))
+        assert all(CheckPacketLarger not in map(type, entry.actions) for entry in base(ports))
         answered = [entry.match for entry in base(with_errors) if Output(77) in entry.actions]
         assert {match.hop_limit for match in answered if match.hop_limit is not None} == {0, 1}
         assert any(match.too_large for match in answered)

@@ -8,20 +8,12 @@ from pathlib import Path
 import pytest
 
 from docs.generators.pipeline import reference
-from ryu_pmipls.controller.switches.flow import (
-    DecrementHopLimit,
-    ForgetInPort,
-    Kind,
-    Match,
-    Output,
-    Owner,
-    Parameter,
-    PipelineError,
-    Rule,
-    Table,
-)
+from ryu_pmipls.controller.switches.actions import DecrementHopLimit, ForgetInPort, Output
+from ryu_pmipls.controller.switches.flow import Owner, PipelineError, Rule, Table
 from ryu_pmipls.controller.switches.lma import LMA, LmaRule, LmaTable
 from ryu_pmipls.controller.switches.mag import MAG, MagRule, MagTable
+from ryu_pmipls.controller.switches.match import Match
+from ryu_pmipls.controller.switches.parameter import Kind, Parameter
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "pipeline.md"
 LAST = Table(1, "last", "", match=frozenset({"ipv6"}))
@@ -104,11 +96,11 @@ def test_a_kind_takes_its_own_values_only(kind):
         Kind.PREFIX: IPv6Network("2001:db8::/40"),
         Kind.NUMBER: 133,
     }
-    taken = {other for other, value in values.items() if kind.takes(value)}
+    taken = {other for other, value in values.items() if kind.accepts(value)}
     numbers = {Kind.PORT, Kind.GROUP, Kind.NUMBER}
     prefixes = {Kind.PREFIX, Kind.HOME_PREFIX}
     assert taken == (numbers if kind in numbers else prefixes if kind is Kind.PREFIX else {kind})
-    assert not kind.takes(None)
+    assert not kind.accepts(None)
 
 
 def test_the_page_is_current():

@@ -16,9 +16,10 @@ from ryu_pmipls.controller.ryu import ofproto_v1_3 as ofp
 from ryu_pmipls.controller.ryu import ofproto_v1_3_parser as parser
 from ryu_pmipls.controller.switches import decoding as decode
 from ryu_pmipls.controller.switches import encoding as encode
-from ryu_pmipls.controller.switches.flow import Kind, Rule
+from ryu_pmipls.controller.switches.flow import Rule
 from ryu_pmipls.controller.switches.lma import LMA, LmaRule
 from ryu_pmipls.controller.switches.mag import MAG, MagRule
+from ryu_pmipls.controller.switches.parameter import Kind
 from ryu_pmipls.domain.profile import load_profile
 
 PROFILE = load_profile("two-lma")

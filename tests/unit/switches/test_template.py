@@ -11,20 +11,13 @@ from hypothesis import strategies as st
 
 from ryu_pmipls.controller.fast.flow_mod_template import Filler, add_template, delete_template, octets_of
 from ryu_pmipls.controller.switches import encoding as encode
+from ryu_pmipls.controller.switches.actions import Output, SetLinkLayer
 from ryu_pmipls.controller.switches.cookies import GENERATION_BITS, cookie, slice_of
-from ryu_pmipls.controller.switches.flow import (
-    Kind,
-    Match,
-    Output,
-    Owner,
-    Parameter,
-    PipelineError,
-    Rule,
-    SetLinkLayer,
-    Table,
-)
+from ryu_pmipls.controller.switches.flow import Owner, PipelineError, Rule, Table
 from ryu_pmipls.controller.switches.lma import LMA, LmaRule
 from ryu_pmipls.controller.switches.mag import MAG
+from ryu_pmipls.controller.switches.match import Match
+from ryu_pmipls.controller.switches.parameter import Kind, Parameter
 
 #: Every rule that is written for a binding; and one whose octets have a percent sign at every turn.
 PERCENT = int.from_bytes(b"%b%%", "big")

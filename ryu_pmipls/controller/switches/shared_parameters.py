@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ryu_pmipls.controller.switches.flow import Kind, Parameter
+from ryu_pmipls.controller.switches.parameter import Kind, Parameter
 
 #: Types 133 to 137: router and neighbour solicitation and advertisement, redirect (RFC 4861).
 NEIGHBOUR_DISCOVERY = (133, 134, 135, 136, 137)
