@@ -288,7 +288,7 @@ def test_tcp_passes_between_the_bridges_own_interface_and_a_port_also_when_the_s
 
 
 def test_an_offload_that_stays_on_is_refused(places: Places) -> None:
-    with pytest.raises(OvsSetupError, match="lo: tx-checksumming must be off .* but cannot be turned off"):
+    with pytest.raises(OvsSetupError, match=r"lo: tx-checksumming must be off .* but cannot be turned off"):
         offloads.turn_off(places("pos-s").ovs, "lo", offloads.SENDING)
 
 
