@@ -14,10 +14,12 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar, cast
 
 from ryu_pmipls.clock import SteadyClock
 from ryu_pmipls.controller.api.resources import Resources
+from ryu_pmipls.controller.api.rest_server import RestServer
 from ryu_pmipls.controller.context import Context
 from ryu_pmipls.controller.failure_detection import FailureDetection
 from ryu_pmipls.controller.health import HealthControl
@@ -35,7 +37,6 @@ from ryu_pmipls.controller.ryu import (
     CONFIGURATION,
     DEAD_DISPATCHER,
     MAIN_DISPATCHER,
-    RestServer,
     hub,
     ofp_event,
     ofproto_v1_3,
@@ -132,7 +133,7 @@ class RouteManagementServer(PromptApp):
             self.refused,
         )
         self.switch_events = SwitchEvents(context, self.measurement, self.failures, self.health)
-        self.rest = RestApplication()
+        self.rest = RestApplication(partial(hub.sleep, 0))
         Resources(context, self.new_sessions, self.failures, self.operator, self.health, self.refused).register(
             self.rest
         )
@@ -177,7 +178,7 @@ class RouteManagementServer(PromptApp):
             Periodic(_INTERVAL, "checking the domain's health", self.health.log_reasons),
         )
         return [
-            RestServer(self.rest),  # Ryu itself would start only a WSGI application of its own class
+            self._serve_rest(),
             self.inbox.run,
             self.routes.keep_stored,
             self.measurement.poll,
@@ -185,6 +186,13 @@ class RouteManagementServer(PromptApp):
             self.health.sweep.run,
             *(each.run for each in periodic),
         ]
+
+    def _serve_rest(self) -> RestServer:
+        host, port = CONFIGURATION.wsapi_host, CONFIGURATION.wsapi_port
+        try:
+            return RestServer(self.rest, host, port)
+        except OSError as error:
+            sys.exit(f"ryu_pmipls.rms: REST cannot be served at {host} port {port}: {error}")
 
     # Events of switches.
 

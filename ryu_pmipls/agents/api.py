@@ -22,6 +22,7 @@ from ryu_pmipls.http.application import RestApplication, RestError
 from ryu_pmipls.http.requests import Nothing, RequestModel, read
 from ryu_pmipls.http.server import HttpServer
 from ryu_pmipls.mobility import BindingCacheEntry, BindingUpdateEntry, LocalMobilityAnchor, MobileAccessGateway
+from ryu_pmipls.wire import ROUTE_PREFIX_LENGTH
 
 Document = dict[str, Any]
 
@@ -291,7 +292,7 @@ class AnchorControl(AgentApi):
 
     def routes(self) -> dict[str, str]:
         """Prefix -> MAG, as the RMS has announced it."""
-        return {str(prefix): self._name(mag) for prefix, mag in self._machine.routes.items()}
+        return {f"{prefix}/{ROUTE_PREFIX_LENGTH}": self._name(mag) for prefix, mag in self._machine.routes.items()}
 
     def health(self) -> Document:
         status = self._routing.status

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.client import HTTPException
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 from ryu_pmipls.domain.profile import REST_DEFAULT, ListenEndpoint, NoProfileError, Profile, load_profile
 
@@ -17,6 +18,7 @@ from ryu_pmipls.domain.profile import REST_DEFAULT, ListenEndpoint, NoProfileErr
 TIMEOUT = 5.0
 #: Statuses by which the RMS says that the request is wrong, whatever its own state.
 _WRONG_REQUEST = (400, 404)
+_NEXT = re.compile('<([^>]*)>; rel="next"')
 #: Opens URLs without a proxy: one in the environment is for the world outside, not for the RMS.
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -30,14 +32,19 @@ class WrongRequestError(ClientError):
 
 
 def fetch(base: str, resource: str) -> Any:
-    """Get the JSON document at ``base``/v1/``resource``; ``ClientError`` when the RMS does not give it."""
-    return _ask(urllib.request.Request(f"{base}/v1/{resource}"))
+    """Get the JSON document at ``base``/v1/``resource``, a list page by page; ``ClientError`` without an answer."""
+    url = f"{base}/v1/{resource}"
+    document, following = _ask(urllib.request.Request(url))
+    while following is not None and isinstance(document, list):
+        page, following = _ask(urllib.request.Request(urljoin(url, following)))
+        document += page
+    return document
 
 
 def send(base: str, command: str, document: Mapping[str, Any]) -> Any:
     """POST a document to ``base``/v1/``command``; return the RMS's answer; ``ClientError`` when it refuses."""
     body = json.dumps(document).encode()
-    return _ask(urllib.request.Request(f"{base}/v1/{command}", body, {"Content-Type": "application/json"}))
+    return _ask(urllib.request.Request(f"{base}/v1/{command}", body, {"Content-Type": "application/json"}))[0]
 
 
 def path_of(*parts: str) -> str:
@@ -54,11 +61,12 @@ def understanding(base: str) -> Iterator[None]:
         raise ClientError(f"{base}: not the answer of an RMS ({type(error).__name__}: {error})") from None
 
 
-def _ask(request: urllib.request.Request) -> Any:
+def _ask(request: urllib.request.Request) -> tuple[Any, str | None]:
+    """Ask for the document, and the reference to the next page, if there is one (RFC 8288)."""
     url = request.full_url
     try:
         with _OPENER.open(request, timeout=TIMEOUT) as response:
-            octets = response.read()
+            octets, link = response.read(), _NEXT.fullmatch(response.headers.get("Link", ""))
     except urllib.error.HTTPError as error:
         raise _refusal(url, error) from None
     except (OSError, HTTPException, ValueError) as error:
@@ -67,7 +75,7 @@ def _ask(request: urllib.request.Request) -> Any:
         hint = "is the RMS running? start it with: ryu-manager ryu_pmipls.rms"
         raise ClientError(f"{url}: no answer ({told}); {hint}") from None
     try:
-        return json.loads(octets)
+        return json.loads(octets), link and link[1]
     except ValueError:
         raise ClientError(f"{url}: the answer is not JSON; is that the RMS's address?") from None
 

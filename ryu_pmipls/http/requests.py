@@ -7,7 +7,11 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ryu_pmipls.domain.profile import fault_lines
+from ryu_pmipls.domain.profile.faults import shortened
 from ryu_pmipls.http.application import RestError
+
+#: Keys of a document, and items of a list in it, at most: each fault of one takes time to describe.
+_MAX_KEYS, _MAX_LIST = 16, 1000
 
 
 class RequestModel(BaseModel):
@@ -25,6 +29,11 @@ RequestT = TypeVar("RequestT", bound=RequestModel)
 
 def read(model: type[RequestT], document: dict[str, Any]) -> RequestT:
     """Validate the request in a document; ``RestError`` (400) names each fault, its field, and what is allowed."""
+    if len(document) > _MAX_KEYS:
+        raise RestError(400, f"the document has more than {_MAX_KEYS} keys")
+    for key, value in document.items():
+        if isinstance(value, list) and len(value) > _MAX_LIST:
+            raise RestError(400, f"{shortened(key)}: has more than {_MAX_LIST} items")
     try:
         return model.model_validate(document)
     except ValidationError as error:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from ipaddress import IPv6Address, IPv6Network
 from typing import Any
 
 from ryu_pmipls import __version__
+from ryu_pmipls.controller.api.pages import home_prefix, page_of, page_of_prefixes
 from ryu_pmipls.controller.bindings import Binding
 from ryu_pmipls.controller.context import Context
 from ryu_pmipls.controller.failure_detection import FailureDetection
@@ -19,10 +19,9 @@ from ryu_pmipls.controller.store import StoreError
 from ryu_pmipls.controller.switches.ports import tunnel_port
 from ryu_pmipls.controller.switches.switch import Switch
 from ryu_pmipls.domain.profile import format_link_layer
-from ryu_pmipls.http.application import RestApplication, RestError
+from ryu_pmipls.http.application import Command, Page, Pages, Resource, RestApplication, RestError
 from ryu_pmipls.http.requests import Nothing, RequestModel, read
-from ryu_pmipls.loadsharing import POLICIES, PolicyName, Record, weights
-from ryu_pmipls.wire import ROUTE_PREFIX_LENGTH
+from ryu_pmipls.loadsharing import POLICIES, Incident, PolicyName, Record, weights
 
 Document = dict[str, Any]
 
@@ -57,25 +56,25 @@ class Resources:
     health_control: HealthControl
     refused: Mapping[str, int]  # datagrams and messages that were dropped, by reason
 
-    def resources(self) -> dict[str, Callable[..., Any]]:
+    def resources(self) -> dict[str, Resource | Pages]:
         """Resources to GET, by their path below ``/v1``."""
         return {
             "health": self.health,
             "load-list": self.loads,
-            "lmas": self.lmas,
+            "lmas": Pages(self.lmas),
             "lmas/{name}": self.lma,
-            "mags": self.mags,
-            "mags/{name}": self.mag,
-            "tunnels": self.tunnels,
-            "bindings": self.all_bindings,
+            "mags": Pages(self.mags),
+            "mags/{name}": Pages(self.mag),
+            "tunnels": Pages(self.tunnels),
+            "bindings": Pages(self.all_bindings),
             "bindings/{prefix}": self.binding,
-            "decisions": self.decisions,
+            "decisions": Pages(self.decisions),
             "decisions/{id}": self.decision,
-            "incidents": self.all_incidents,
+            "incidents": Pages(self.all_incidents),
             "policy": self.policy,
         }
 
-    def commands(self) -> dict[str, Callable[..., Any]]:
+    def commands(self) -> dict[str, Command]:
         """Resources to POST, by their path below ``/v1``."""
         return {
             "lmas/{name}/drain": self.drain,
@@ -90,6 +89,7 @@ class Resources:
         application.serve("/v1", self.index)
         for path, resource in self.resources().items():
             application.serve(f"/v1/{path}", resource)
+        application.serve("/v1/bindings/{prefix}/64", self.binding)  # the length is a part of the path
         for path, command in self.commands().items():
             application.obey(f"/v1/{path}", command)
 
@@ -121,48 +121,31 @@ class Resources:
     def loads(self) -> Document:
         return self.context.load_list.snapshot(self.context.clock()).to_document()
 
-    def lmas(self) -> list[Document]:
-        return [self._lma(switch) for switch in self.context.switches.lmas.values()]
+    def lmas(self, limit: int, after: str | None) -> Page:
+        return page_of(self.context.switches.lmas.values(), _name, self._lma, limit, after)
 
     def lma(self, name: str) -> Document:
         switch = self.context.switches.lmas[self.context.profile.lma(name).name]
         return self._lma(switch) | {"load": self.context.load_list.snapshot(self.context.clock()).entry_document(name)}
 
-    def mags(self) -> list[Document]:
-        return [
-            self._node(switch) | {"uplinks": self._uplinks(name)} for name, switch in self.context.switches.mags.items()
-        ]
+    def mags(self, limit: int, after: str | None) -> Page:
+        return page_of(self.context.switches.mags.values(), _name, self._mag, limit, after)
 
-    def mag(self, name: str) -> Document:
+    def mag(self, name: str, limit: int, after: str | None) -> Page:
+        """A MAG with its bindings, of which there may be many."""
         switch = self.context.switches.mags[self.context.profile.mag(name).name]
-        bindings = [_binding(binding) for binding in sorted(self.context.state.bindings.at(name))]
-        return self._node(switch) | {"uplinks": self._uplinks(name), "bindings": bindings}
+        page = page_of_prefixes(self.context.state.bindings.prefixes(name), self._attached, limit, after)
+        return Page(self._mag(switch) | {"bindings": page.document}, page.after)
 
-    def tunnels(self) -> list[Document]:
-        return [
-            {
-                "mag": mag.name,
-                "lma": lma.name,
-                "up": up,
-                "uplink_packets": _counter(lma, mag, "packets"),
-                "uplink_octets": _counter(lma, mag, "octets"),
-                "downlink_packets": _counter(mag, lma, "packets"),
-                "downlink_octets": _counter(mag, lma, "octets"),
-            }
-            for mag, lma, up in self.context.switches.tunnels()
-        ]
+    def tunnels(self, limit: int, after: str | None) -> Page:
+        return page_of(self.context.switches.tunnels(), _ends, _tunnel, limit, after)
 
-    def all_bindings(self) -> list[Document]:
-        return [_binding(binding) for binding in sorted(self.context.state.bindings) if binding.mag is not None]
+    def all_bindings(self, limit: int, after: str | None) -> Page:
+        return page_of_prefixes(self.context.state.bindings.each_prefix(), self._attached, limit, after)
 
     def binding(self, prefix: str) -> Document:
-        """The binding of ``prefix``, written without its length, with its traffic as counted now."""
-        try:
-            found = self.context.state.bindings.get(
-                IPv6Network((IPv6Address(prefix), ROUTE_PREFIX_LENGTH)).network_address.packed[:8]
-            )
-        except ValueError:
-            raise RestError(400, f"{prefix!r} is no home network prefix such as 2001:db8:100:3::") from None
+        """The binding of ``prefix``, with its traffic as counted now."""
+        found = self.context.state.bindings.get(home_prefix(prefix))
         if found is None or found.mag is None:
             raise KeyError(f"no mobile node with the prefix {prefix} is attached")
         up, down = self.context.switches.traffic(found)
@@ -173,11 +156,11 @@ class Resources:
             "downlink_octets": None if down is None else down.octets,
         }
 
-    def decisions(self) -> list[Document]:
-        return [_decision(record) for record in self.context.state.journal]
+    def decisions(self, limit: int, after: str | None) -> Page:
+        return page_of(self.context.state.journal, lambda record: record.decision.id, _decision, limit, after)
 
     def decision(self, id: str) -> Document:  # the name of the path's variable part
-        if id not in (record.decision.id for record in self.context.state.journal):
+        if id not in self.context.state.journal:
             raise KeyError(f"no decision has the id {id}")
         record = self.context.state.journal[id]
         return _decision(record) | {"inputs": self.context.state.inputs_of(record.decision)}
@@ -219,6 +202,8 @@ class Resources:
     def dry_run(self, document: Document) -> Document:
         """Decide as of now, with reasons, but put nothing into force."""
         request = read(DryRun, document)
+        if len(request.drain) > len(self.context.profile.lmas):
+            raise RestError(400, f"drain: the domain has no more than {len(self.context.profile.lmas)} LMAs")
         outcome = self.operator.dry_run(request.policy, request.drain)
         return {
             "time": outcome.inputs.time,
@@ -228,8 +213,15 @@ class Resources:
             "outlook": None if outcome.outlook is None else asdict(outcome.outlook),
         }
 
-    def all_incidents(self) -> list[Document]:
-        return [asdict(incident) for incident in self.context.state.incidents]
+    def all_incidents(self, limit: int, after: str | None) -> Page:
+        return page_of(self.context.state.incidents, _incident, asdict, limit, after)
+
+    def _attached(self, prefix: bytes) -> Document | None:
+        binding = self.context.state.bindings.get(prefix)
+        return None if binding is None or binding.mag is None else _binding(binding)
+
+    def _mag(self, switch: Switch) -> Document:
+        return self._node(switch) | {"uplinks": self._uplinks(switch.name)}
 
     def _lma(self, switch: Switch) -> Document:
         name = switch.name
@@ -272,6 +264,32 @@ def _refusals() -> Iterator[None]:
         raise RestError(409, str(error)) from None
     except StoreError as error:
         raise RestError(503, str(error)) from None
+
+
+def _name(switch: Switch) -> str:
+    return switch.name
+
+
+def _ends(tunnel: tuple[Switch, Switch, bool]) -> str:
+    mag, lma, _ = tunnel
+    return f"{mag.name}/{lma.name}"
+
+
+def _incident(incident: Incident) -> str:
+    return f"{incident.time!r}/{incident.lma}/{incident.kind}"
+
+
+def _tunnel(tunnel: tuple[Switch, Switch, bool]) -> Document:
+    mag, lma, up = tunnel
+    return {
+        "mag": mag.name,
+        "lma": lma.name,
+        "up": up,
+        "uplink_packets": _counter(lma, mag, "packets"),
+        "uplink_octets": _counter(lma, mag, "octets"),
+        "downlink_packets": _counter(mag, lma, "packets"),
+        "downlink_octets": _counter(mag, lma, "octets"),
+    }
 
 
 def _counter(at: Switch, peer: Switch, field: str) -> int | None:

@@ -236,6 +236,11 @@ class BindingTable:
         places = zip(self._places.names, self._places.prefixes, strict=True)
         return [prefix for (at, _), held in places if at is not None and mag in (None, at) for prefix in held]
 
+    def each_prefix(self) -> Iterator[bytes]:
+        """Yield the prefixes of all bindings, those of detached mobile nodes included."""
+        for shard in self._shards:
+            yield from tuple(shard)
+
     def sessions(self) -> dict[str, dict[str, int]]:
         """Count the attached mobile nodes: MAG -> anchor -> number."""
         found: dict[str, dict[str, int]] = {}

@@ -9,9 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import Any, TypeVar
 
-from eventlet import wsgi
 from ryu import cfg
-from ryu.app.wsgi import WSGIServer
 from ryu.controller import ofp_event
 from ryu.controller.handler import CONFIG_DISPATCHER, DEAD_DISPATCHER, MAIN_DISPATCHER, set_ev_cls
 from ryu.lib import hub
@@ -26,13 +24,6 @@ T = TypeVar("T")
 CONFIGURATION = cfg.CONF
 #: Codes of errors in each type: OpenFlow 1.3, A.4.4. Ryu's search for a name takes 0.3 ms, so strangers get none.
 _ERROR_CODES = 32
-
-
-class RestServer(WSGIServer):  # type: ignore[misc]
-    """Ryu's HTTP server without a log of accesses: the application that it serves has its own."""
-
-    def serve_forever(self) -> None:
-        wsgi.server(self.server, self.handle, hub.LoggingWrapper(), log_output=False)
 
 
 @cache
@@ -74,7 +65,6 @@ __all__ = [
     "MAIN_DISPATCHER",
     "InterruptionError",
     "ProtocolDesc",
-    "RestServer",
     "ToldEntry",
     "error_name",
     "hub",

@@ -20,7 +20,8 @@ from ryu_pmipls.agents.api_client import request
 from ryu_pmipls.cli import main
 from ryu_pmipls.http import server as http_server
 from ryu_pmipls.http.application import RestApplication
-from ryu_pmipls.http.server import MAX_BODY, MAX_CONNECTIONS, HttpServer
+from ryu_pmipls.http.exchange import MAX_BODY, MAX_CONNECTIONS
+from ryu_pmipls.http.server import HttpServer
 from tests.waiting import PATIENCE
 
 JSON = b"Content-Type: application/json\r\n"
@@ -137,7 +138,8 @@ def test_a_client_that_waits_for_leave_gets_it(path: Path) -> None:
         (b"nonsense\r\n\r\n", b"400"),
         (b"GET /v1/health HTTP/1.1\r\n\r\n", b"400"),  # without Host
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"400"),  # TLS
-        (b"GET /" + b"x" * 20000, b"431"),
+        (b"GET /" + b"x" * 20000, b"414"),
+        (b"GET /v1/health HTTP/1.1\r\nHost: a\r\n" + b"X: y\r\n" * 4000, b"431"),
         (b"GET /v1/none HTTP/1.1\r\nHost: a\r\n\r\n", b"404"),
         (b"GET /v1/%ff HTTP/1.1\r\nHost: a\r\n\r\n", b"400"),
         (b"GET * HTTP/1.1\r\nHost: a\r\n\r\n", b"404"),
@@ -174,11 +176,14 @@ def test_no_octets_get_an_exception_out_of_it(data: bytes) -> None:
 
         async def drain(self) -> None: ...
 
+        def can_write_eof(self) -> bool:
+            return False
+
     async def exchange() -> bytes:
         reader, writer = asyncio.StreamReader(), Writer()
         reader.feed_data(data)
         reader.feed_eof()
-        await HttpServer(application())._exchange(reader, writer)  # type: ignore[arg-type]
+        await HttpServer(application())._exchange(reader, writer, lambda: None)  # type: ignore[arg-type]
         return writer.written
 
     answer = asyncio.run(exchange())
@@ -191,18 +196,52 @@ def test_who_says_nothing_is_cut_off(path: Path, monkeypatch: pytest.MonkeyPatch
     assert say(path, b"GET /v1/health HT") == b""
 
 
-def test_too_many_at_once_are_turned_away_and_later_served(path: Path) -> None:
-    async def crowd() -> tuple[bytes, tuple[int, Any]]:
-        idle = [await asyncio.open_unix_connection(path) for _ in range(MAX_CONNECTIONS)]
-        reader, writer = await asyncio.open_unix_connection(path)
-        turned_away = await reader.read()
-        for _, other in [(reader, writer), *idle]:
-            other.close()
-        while True:
-            with suppress(OSError):  # until the server has noticed that they have gone
-                return turned_away, await asyncio.to_thread(request, path, "/v1/health")
+def test_the_oldest_of_too_many_half_requests_gives_way(path: Path) -> None:
+    async def crowd() -> tuple[int, Any]:
+        half = [await asyncio.open_unix_connection(path) for _ in range(2 * MAX_CONNECTIONS)]
+        for _, writer in half:
+            writer.write(b"GET /v1/hea")
+        answer = await asyncio.to_thread(request, path, "/v1/health")
+        with suppress(ConnectionError):
+            assert await half[0][0].read() == b""
+        for _, writer in half:
+            writer.close()
+        return answer
 
-    assert serve(path, crowd) == (b"", (200, {"status": "ok"}))
+    assert serve(path, crowd) == (200, {"status": "ok"})
+
+
+def test_half_requests_at_the_port_take_no_place_of_the_socket(path: Path) -> None:
+    async def run() -> tuple[int, Any]:
+        server = HttpServer(application())
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        tasks = [
+            asyncio.ensure_future(server.listen_at_path(path)),
+            asyncio.ensure_future(server.listen_at_port("127.0.0.1", port)),
+        ]
+        await listening(path)
+        half = [await asyncio.open_connection("127.0.0.1", port) for _ in range(100)]
+        for _, writer in half:
+            writer.write(b"GET /v1/hea")
+        answers = [await asyncio.to_thread(request, path, "/v1/health") for _ in range(3)]
+        for task in tasks:
+            task.cancel()
+        return answers[-1]
+
+    assert asyncio.run(run()) == (200, {"status": "ok"})
+
+
+@pytest.mark.parametrize("kind", [b"APPLICATION/JSON", b"Application/Json; charset=utf-8"])
+def test_the_media_type_has_no_case(path: Path, kind: bytes) -> None:
+    head = b"POST /v1/echo HTTP/1.1\r\nHost: a\r\nContent-Type: " + kind + b"\r\nContent-Length: 2\r\n\r\n"
+    assert parts(say(path, head + b"{}"))[0] == b"HTTP/1.1 200 OK"
+
+
+def test_a_refusal_arrives_although_more_of_the_request_comes(path: Path) -> None:
+    head = b"POST /v1/echo HTTP/1.1\r\nHost: a\r\n" + JSON + b"Content-Length: 9000000\r\n\r\n"
+    assert parts(say(path, head, *[b" " * 100_000] * 10))[0].split()[1] == b"413"
 
 
 def test_only_its_user_may_use_the_socket_and_an_old_one_does_not_disturb(path: Path) -> None:

@@ -16,7 +16,18 @@ class Answers(BaseHTTPRequestHandler):
     """Every request gets its path and document back; what is at ``/v1/wrong`` is refused."""
 
     def do_GET(self) -> None:
-        self.answer(None)
+        if self.path.startswith("/v1/bindings"):
+            self.page(int(self.path.partition("=")[2] or 0))
+        else:
+            self.answer(None)
+
+    def page(self, number: int) -> None:
+        """One item of a list of three."""
+        self.send_response(200)
+        if number < 2:
+            self.send_header("Link", f'<?after={number + 1}>; rel="next"')
+        self.end_headers()
+        self.wfile.write(json.dumps([number]).encode())
 
     def do_POST(self) -> None:
         self.answer(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
@@ -45,6 +56,10 @@ def base() -> Iterator[str]:
 def test_it_fetches_and_sends(base: str) -> None:
     assert fetch(base, "lmas/lma1") == {"path": "/v1/lmas/lma1", "document": None}
     assert send(base, "policy", {"policy": "draft"}) == {"path": "/v1/policy", "document": {"policy": "draft"}}
+
+
+def test_it_fetches_all_pages_of_a_list(base: str) -> None:
+    assert fetch(base, "bindings") == [0, 1, 2]
 
 
 def test_it_goes_by_no_proxy(base: str, monkeypatch: pytest.MonkeyPatch) -> None:

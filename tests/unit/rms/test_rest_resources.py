@@ -191,7 +191,7 @@ def test_who_is_not_attached_is_not_found(domain: RmsDomain) -> None:
 def test_what_is_no_prefix_is_a_wrong_request(domain: RmsDomain, prefix: str) -> None:
     status, answer = domain.ask(f"/v1/bindings/{prefix}")
     assert status == 400
-    assert answer["error"]["message"] == f"{prefix!r} is no home network prefix such as 2001:db8:100:3::"
+    assert answer["error"]["message"] == f"{prefix!r} is no home network prefix such as 2001:db8:100:3::/64"
 
 
 def test_decisions_incidents_and_tunnels_have_the_shape_of_the_page(domain: RmsDomain) -> None:
