@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import struct
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv6Address
 from pathlib import Path
 from typing import BinaryIO
 
-import dpkt
-
+from ryu_pmipls.cli.capture_file import CaptureError, frames
 from ryu_pmipls.wire.codepoints import MOBILITY_HEADER
 
 #: Link types: name, offset of the Ethernet type, if there is one, and offset of the packet.
@@ -23,6 +22,7 @@ _LINKS: dict[int, tuple[str, int | None, int]] = {
     229: ("raw IPv6", None, 0),
     276: ("Linux cooked v2", 0, 20),
 }
+_KNOWN_LINKS = ", ".join(dict.fromkeys(name for name, *_ in _LINKS.values()))
 _ETHERTYPE_IPV6 = b"\x86\xdd"
 _ETHERTYPES_OF_TAGS = (b"\x81\x00", b"\x88\xa8")
 _IPV6_HEADER = 40
@@ -34,19 +34,15 @@ _EXTENSION_HEADERS = (_HOP_BY_HOP, _ROUTING, _FRAGMENT, _AUTHENTICATION, _DESTIN
 _HOME_ADDRESS_OPTION, _HOME_ADDRESS_ROUTING = 201, 2
 
 
-class CaptureError(Exception):
-    """A file that cannot be read as a capture, or not to its end; the text has the reason."""
-
-
 @dataclass(frozen=True)
 class Captured:
-    """A Mobility Header: in packet ``number``, counted from 1, at ``time``, in s since 1970.
+    """A Mobility Header: in packet ``number``, counted from 1, at ``time``, in s since 1970, None when unknown.
 
     The addresses are those of the checksum. ``incomplete`` is the reason that octets are missing, if some are.
     """
 
     number: int
-    time: float
+    time: float | None
     source: IPv6Address
     destination: IPv6Address
     carrier: str
@@ -54,36 +50,39 @@ class Captured:
     incomplete: str | None
 
 
-def read_capture(path: Path, udp_port: int) -> Iterator[Captured]:
-    """The Mobility Headers in a file, those in UDP by that port; raises ``CaptureError`` on reaching a fault."""
+def read_capture(path: Path, udp_port: int, unread: Counter[str]) -> Iterator[Captured]:
+    """The Mobility Headers in a file, those in UDP by that port; ``unread`` counts what is not understood, by name.
+
+    ``CaptureError`` on reaching a fault.
+    """
     try:
         with path.open("rb") as file:
-            yield from captured(file, udp_port)
+            yield from captured(file, udp_port, unread)
     except OSError as error:
         raise CaptureError(f"{path}: {error.strerror}") from None
     except CaptureError as error:
         raise CaptureError(f"{path}: {error}") from None
 
 
-def captured(file: BinaryIO, udp_port: int) -> Iterator[Captured]:
+def captured(file: BinaryIO, udp_port: int, unread: Counter[str]) -> Iterator[Captured]:
     """The Mobility Headers in an open file, as of ``read_capture``."""
-    try:
-        reader = dpkt.pcap.UniversalReader(file)
-    except (dpkt.Error, ValueError, struct.error):
-        raise CaptureError("this is no capture; pcap and pcapng are read") from None
-    link_type = reader.datalink()
-    if link_type not in _LINKS:
-        known = ", ".join(sorted({name for name, *_ in _LINKS.values()}))
-        raise CaptureError(f"packets of link type {link_type} are not understood, only {known}")
-    number = 0
-    try:
-        for number, (time, frame) in enumerate(reader, 1):
-            packet = _ipv6_packet(link_type, frame)
+    for frame in frames(file, unread):
+        if frame.link_type not in _LINKS:
+            unread[f"a packet of link type {frame.link_type} ({_KNOWN_LINKS} are understood)"] += 1
+            continue
+        try:
+            packet = _ipv6_packet(frame.link_type, frame.octets)
             found = None if packet is None else _mobility_header(packet, udp_port)
-            if found is not None:
-                yield Captured(number, float(time), *found)
-    except (dpkt.Error, ValueError, struct.error):
-        raise CaptureError(f"the file is damaged behind packet {number}") from None
+        except _ShortError:
+            if frame.cut:
+                unread["a packet of which too little was captured to tell whether it has a Mobility Header"] += 1
+            continue
+        if found is not None:
+            yield Captured(frame.number, frame.time, *found)
+
+
+class _ShortError(Exception):
+    """A packet ends where a header should go on."""
 
 
 def _ipv6_packet(link_type: int, frame: bytes) -> bytes | None:
@@ -94,10 +93,16 @@ def _ipv6_packet(link_type: int, frame: bytes) -> bytes | None:
         while ethertype in _ETHERTYPES_OF_TAGS:
             ethertype = frame[start + 2 : start + 4]
             start += 4
+        if len(ethertype) < 2:
+            raise _ShortError
         if ethertype != _ETHERTYPE_IPV6:
             return None
     packet = frame[start:]
-    return packet if len(packet) >= _IPV6_HEADER and packet[0] >> 4 == 6 else None
+    if packet and packet[0] >> 4 != 6:
+        return None
+    if len(packet) < _IPV6_HEADER:
+        raise _ShortError
+    return packet
 
 
 def _mobility_header(packet: bytes, udp_port: int) -> tuple[IPv6Address, IPv6Address, str, bytes, str | None] | None:
@@ -108,7 +113,7 @@ def _mobility_header(packet: bytes, udp_port: int) -> tuple[IPv6Address, IPv6Add
     incomplete = f"only {len(payload)} of {length} octets were captured" if len(payload) < length else None
     while next_header in _EXTENSION_HEADERS:
         if len(payload) < 8:
-            return None
+            raise _ShortError
         size = {_FRAGMENT: 8, _AUTHENTICATION: 4 * payload[1] + 8}.get(next_header, 8 * payload[1] + 8)
         extension = payload[:size]
         if next_header == _FRAGMENT:
@@ -123,7 +128,9 @@ def _mobility_header(packet: bytes, udp_port: int) -> tuple[IPv6Address, IPv6Add
         next_header, payload = extension[0], payload[size:]
     if next_header == MOBILITY_HEADER:
         return IPv6Address(source), IPv6Address(destination), "IPv6", payload, incomplete
-    if next_header == _UDP and len(payload) >= _UDP_HEADER:
+    if next_header == _UDP:
+        if len(payload) < _UDP_HEADER:
+            raise _ShortError
         ports = (int.from_bytes(payload[:2], "big"), int.from_bytes(payload[2:4], "big"))
         if udp_port in ports:
             data = payload[_UDP_HEADER : int.from_bytes(payload[4:6], "big")]

@@ -20,7 +20,7 @@ FOUND = Path(".fuzz")
 #: Packages whose code inputs are to reach. Of the machines' targets, those alone: the codec, which has targets of its
 #: own, would fill their corpora with inputs that lead nowhere new in a machine, and take half of the time.
 INSTRUMENTED = defaultdict(
-    lambda: ["ryu_pmipls", "dpkt"],
+    lambda: ["ryu_pmipls"],
     lma=["ryu_pmipls.mobility"],
     mag=["ryu_pmipls.mobility"],
     openflow=["ryu_pmipls.controller", "ryu.ofproto.ofproto_v1_3_parser"],

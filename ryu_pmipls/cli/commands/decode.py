@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timezone
 from functools import partial
@@ -39,7 +40,7 @@ def _address(context: click.Context, parameter: click.Parameter, value: str | No
         raise click.BadParameter(f"{value} is no IPv6 address") from None
 
 
-@INSPECT.command("decode", bad="a message is malformed", wrong="no octets, no capture, or one that breaks off")
+@INSPECT.command("decode", bad="a message is malformed", wrong="no octets, no capture, or not understood as a whole")
 @click.argument("what", metavar="FILE|-|HEX...", nargs=-1, required=True)
 @click.option("--source", metavar="ADDRESS", callback=_address, help="Sender of HEX, for the checksum.")
 @click.option("--destination", metavar="ADDRESS", callback=_address, help="Receiver of HEX, for the checksum.")
@@ -60,7 +61,7 @@ def decode(
     in HEX field by field. A message's line has the number of its
     packet, the time (UTC), source and destination, what it is and what it says. A field's line has the offset in octets
     from the start of the Mobility Header, the number of octets, name and value. The reason stands behind or below what
-    is malformed.
+    is malformed. What is not understood, or was not captured whole, is named at the end.
     """
     from ryu_pmipls.signalling.endpoint import code_points
     from ryu_pmipls.wire.dissection import dissect
@@ -70,8 +71,12 @@ def decode(
     if len(what) == 1 and (what[0] == _STANDARD_INPUT or _is_file(what[0])):
         if source is not None or destination is not None:
             raise click.UsageError("--source and --destination are for HEX; a capture has its own.")
-        messages = _messages(what[0], signalling.udp_port)
+        unread: Counter[str] = Counter()
+        messages = _messages(what[0], signalling.udp_port, unread)
         faulty = _print_documents(messages, dissected) if as_json else _print_capture(messages, dissected, verbose)
+        if unread:
+            kinds = "; ".join(f"{number} times {kind}" for kind, number in unread.items())
+            raise InputError(f"{what[0]}: not everything was understood: {kinds}")
     else:
         if (source is None) != (destination is None):
             raise click.UsageError("The checksum needs --source and --destination, or neither of them.")
@@ -96,16 +101,24 @@ def _is_file(word: str) -> bool:
         return False  # too long for a name, as octets may be
 
 
-def _messages(word: str, udp_port: int) -> Iterator[Captured]:
-    """The Mobility Headers in a file or a pipe; ``InputError`` where they cannot be read."""
-    from ryu_pmipls.cli.capture import CaptureError, captured, read_capture
+def _messages(word: str, udp_port: int, unread: Counter[str]) -> Iterator[Captured]:
+    """The Mobility Headers in a file or a pipe; ``InputError`` where they cannot be read.
+
+    ``unread`` counts what is not understood, by name.
+    """
+    from ryu_pmipls.cli.capture import captured, read_capture
+    from ryu_pmipls.cli.capture_file import CaptureError
 
     try:
         if Path(word).is_file():
-            yield from read_capture(Path(word), udp_port)
+            messages = read_capture(Path(word), udp_port, unread)
         else:  # a pipe, in which nothing can be read twice
             octets = sys.stdin.buffer.read() if word == _STANDARD_INPUT else Path(word).read_bytes()
-            yield from captured(BytesIO(octets), udp_port)
+            messages = captured(BytesIO(octets), udp_port, unread)
+        for found in messages:
+            if found.incomplete is not None:
+                unread["a Mobility Header that is not whole"] += 1
+            yield found
     except CaptureError as error:
         raise InputError(str(error) if Path(word).is_file() else f"{word}: {error}") from None
 
@@ -211,6 +224,8 @@ def _leaves(part: Part) -> Iterator[Part]:
 
 
 def _time(found: Captured, form: str) -> str:
+    if found.time is None:
+        return "at an unknown time"
     try:
         return datetime.fromtimestamp(found.time, timezone.utc).strftime(form)
     except (OverflowError, ValueError, OSError):

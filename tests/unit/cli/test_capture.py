@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from io import BytesIO
 from ipaddress import IPv6Address
 from pathlib import Path
@@ -22,7 +24,9 @@ from scapy.layers.l2 import ARP, CookedLinux, CookedLinuxV2, Dot1AD, Dot1Q, Ethe
 from scapy.packet import Packet, Raw
 from scapy.utils import PcapNgWriter, wrpcap
 
-from ryu_pmipls.cli.capture import Captured, CaptureError, captured, read_capture
+from ryu_pmipls.cli.capture import Captured, captured
+from ryu_pmipls.cli.capture import read_capture as read_all
+from ryu_pmipls.cli.capture_file import CaptureError
 from ryu_pmipls.wire import build, parse
 from tests.unit.wire.wire_samples import GOLDEN
 
@@ -30,6 +34,13 @@ PORT = 5436
 MESSAGE, SOURCE, DESTINATION, HEX = GOLDEN["PBU"]
 OCTETS = bytes.fromhex(HEX)
 HOME = IPv6Address("2001:db8:100::1")
+
+
+def read_capture(path: Path, port: int, unread: Counter[str] | None = None) -> Iterator[Captured]:
+    """Read a file of which nothing, or just what ``unread`` is for, is not understood."""
+    counted: Counter[str] = Counter() if unread is None else unread
+    yield from read_all(path, port, counted)
+    assert unread is not None or not counted
 
 
 def ip(next_header: int = 135) -> Packet:
@@ -160,11 +171,12 @@ def test_times(nanoseconds: bool, tmp_path: Path) -> None:
         (b"", "this is no capture; pcap and pcapng are read"),
         (b"\x89PNG\r\n\x1a\n" + bytes(100), "this is no capture"),
         (b"domain: two-lma\nrms:\n  address: fd00::1\n", "this is no capture"),
+        (bytes.fromhex("d4c3b2a1020003000000000000000000ffff000001000000"), r"version 2\.3 is not understood"),
+        (bytes.fromhex("0a0d0d0a1c0000004d3c2b1a02000000ffffffffffffffff1c000000"), "version 2 is not understood"),
         (
-            bytes.fromhex("d4c3b2a1020004000000000000000000ffff000093000000"),
-            "link type 147 are not understood, only Eth",
+            bytes.fromhex("0a0d0d0a1c0000004d3c2b1b01000000ffffffffffffffff1c000000"),
+            "damaged, or breaks off, behind packet 0",
         ),
-        (bytes.fromhex("0a0d0d0a1c0000004d3c2b1a01000000ffffffffffffffff1c000000"), "this is no capture"),
     ],
 )
 def test_files_that_are_no_captures(content: bytes, message: str, tmp_path: Path) -> None:
@@ -184,7 +196,7 @@ def test_a_file_that_breaks_off_is_read_as_far_as_it_goes(tmp_path: Path) -> Non
     path = written(tmp_path / "broken.pcap", 1, ETHERNET / HEADER, ETHERNET / HEADER)
     path.write_bytes(path.read_bytes()[: -len(ETHERNET / HEADER) - 6])
     found: list[Captured] = []
-    with pytest.raises(CaptureError, match="damaged behind packet 1"):
+    with pytest.raises(CaptureError, match="damaged, or breaks off, behind packet 1"):
         found.extend(read_capture(path, PORT))
     assert [each.number for each in found] == [1]
 
@@ -208,6 +220,6 @@ def test_damaged_files_raise_nothing_but_capture_error(files: list[bytes], which
         damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
     del damaged[data.draw(st.integers(0, len(damaged))) :]
     try:
-        list(captured(BytesIO(bytes(damaged)), PORT))
+        list(captured(BytesIO(bytes(damaged)), PORT, Counter()))
     except CaptureError as error:
         assert str(error)
