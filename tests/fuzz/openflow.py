@@ -17,12 +17,14 @@ from ryu.base import app_manager
 from ryu.controller.handler import register_instance
 from ryu.controller.ofp_handler import OFPHandler
 
+from ryu_pmipls.controller.bindings import BindingTable
 from ryu_pmipls.controller.ryu import MAIN_DISPATCHER, error_name, ofp_event, ofproto_v1_3, set_ev_cls
 from ryu_pmipls.controller.ryu.admission import Admission
 from ryu_pmipls.controller.ryu.connection import Connection, PromptApp
 from ryu_pmipls.controller.ryu.connection_errors import RefusalError
 from ryu_pmipls.controller.switches import decoding as decode
-from ryu_pmipls.controller.switches.switch import Desired, Switch
+from ryu_pmipls.controller.switches.mag import MagPipeline
+from ryu_pmipls.controller.switches.switch import Switch
 from ryu_pmipls.domain.profile import SHIPPED_PROFILES, load_profile
 from tests.unit.ryu.openflow_octets import PORT_DESCRIPTION, features, hello, multipart, port
 
@@ -31,7 +33,8 @@ LIMIT = 0.05
 #: What a part of a message that is kept stands for: the least octets of an entry, a group and a port.
 ENTRY, GROUP, PORT = 56, 8, 64
 
-MAG = load_profile(str(SHIPPED_PROFILES / "two-lma.yaml")).mags[0]
+PROFILE = load_profile(str(SHIPPED_PROFILES / "two-lma.yaml"))
+MAG = PROFILE.mags[0]
 PROLOGUE = (
     hello(),
     features(MAG.datapath_id),
@@ -40,11 +43,9 @@ PROLOGUE = (
 PIECES = (2**16, 7, 100, 4096)
 
 
-def _nothing(*arguments: Any) -> Any:
-    return ()
-
-
-NO_DESIRE = Desired(*[_nothing] * 8)
+def new_switch() -> Switch:
+    """A switch that nobody has heard of."""
+    return Switch(MagPipeline(PROFILE, MAG, BindingTable(), {}), lambda switch, entries: True, None)
 
 
 class Receiver(PromptApp):
@@ -52,23 +53,25 @@ class Receiver(PromptApp):
 
     def __init__(self) -> None:
         super().__init__()
-        self.switch = Switch(MAG, NO_DESIRE, None)
+        self.switch = new_switch()
 
     @set_ev_cls(ofp_event.EventOFPPortDescStatsReply, MAIN_DISPATCHER)
     def _ports(self, event: Any) -> None:
-        self.switch.ports_described(event.msg.body, bool(event.msg.flags & ofproto_v1_3.OFPMPF_REPLY_MORE))
+        self.switch.inventory.record_port_descriptions(
+            event.msg.body, bool(event.msg.flags & ofproto_v1_3.OFPMPF_REPLY_MORE)
+        )
 
     @set_ev_cls(ofp_event.EventOFPGroupDescStatsReply, MAIN_DISPATCHER)
     def _groups(self, event: Any) -> None:
-        self.switch.groups_described(event.msg.body)
+        self.switch.inventory.record_group_descriptions(event.msg.body)
 
     @set_ev_cls(ofp_event.EventOFPFlowStatsReply, MAIN_DISPATCHER)
     def _entries(self, event: Any) -> None:
-        self.switch.entries_described(event.msg.xid, event.msg.body)
+        self.switch.record_flow_stats(event.msg.xid, event.msg.body)
 
     @set_ev_cls(ofp_event.EventOFPPortStatus, MAIN_DISPATCHER)
     def _port(self, event: Any) -> None:
-        self.switch.port_changed(event.msg.desc, event.msg.reason == ofproto_v1_3.OFPPR_DELETE)
+        self.switch.follow_port_status(event.msg.desc, event.msg.reason == ofproto_v1_3.OFPPR_DELETE)
 
     @set_ev_cls(ofp_event.EventOFPErrorMsg, MAIN_DISPATCHER)
     def _error(self, event: Any) -> None:
@@ -76,7 +79,7 @@ class Receiver(PromptApp):
 
     @set_ev_cls(ofp_event.EventOFPPortStatsReply, MAIN_DISPATCHER)
     def _statistics(self, event: Any) -> None:
-        self.switch.statistics(event.msg.body, bool(event.msg.flags & ofproto_v1_3.OFPMPF_REPLY_MORE))
+        self.switch.counters.record_port_stats(event.msg.body, bool(event.msg.flags & ofproto_v1_3.OFPMPF_REPLY_MORE))
 
     @set_ev_cls(ofp_event.EventOFPGroupStatsReply, MAIN_DISPATCHER)
     def _counted(self, event: Any) -> None:
@@ -84,7 +87,7 @@ class Receiver(PromptApp):
 
     @set_ev_cls(ofp_event.EventOFPAggregateStatsReply, MAIN_DISPATCHER)
     def _traffic(self, event: Any) -> None:
-        self.switch.traffic_counted(event.msg.xid, event.msg.body)
+        self.switch.record_aggregate(event.msg.xid, event.msg.body)
 
 
 class _Failures(logging.Handler):
@@ -149,7 +152,7 @@ def execute(data: bytes) -> None:
 def receive(data: bytes) -> None:
     """Have a connection receive the input, and the RMS look at all that comes of it."""
     control, octets = data[0] if data else 0, data[1:]
-    RECEIVER.switch = Switch(MAG, NO_DESIRE, None)
+    RECEIVER.switch = new_switch()
     before = dict(app_manager.SERVICE_BRICKS)
     log = logging.getLogger(Connection.__module__)
     log.addHandler(failures := _Failures(logging.ERROR))
@@ -172,14 +175,14 @@ def receive(data: bytes) -> None:
 
 def _look(switch: Switch, size: int) -> None:
     """Decode what is kept of a switch, none of which is more than its octets."""
-    told = [*switch.told, *switch._from_ports.told]
+    told = [*switch.inventory.flow_stats, *switch.counters._by_port.entries]
     assert sum(entry.length for entry in told) <= size and len(told) <= size // ENTRY
-    assert len(switch.groups) <= size // GROUP
-    assert len(switch.ports) <= size // PORT + 1 and len(switch._described) <= size // PORT
+    assert len(switch.inventory.groups) <= size // GROUP
+    assert len(switch.ports) <= size // PORT + 1 and len(switch.inventory._described) <= size // PORT
     for entry in told:
         entry.counted()
         entry.counted_from_port()
         stats = entry.parsed()
         if stats is not None:
             decode.entry(stats, ())
-    switch.entries(lambda: False)
+    switch.inventory.decode_entries(lambda: False)
