@@ -17,6 +17,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar, cast
 
+from ryu_pmipls import descriptors
 from ryu_pmipls.clock import SteadyClock
 from ryu_pmipls.controller.api.resources import Resources
 from ryu_pmipls.controller.api.rest_server import RestServer
@@ -42,6 +43,7 @@ from ryu_pmipls.controller.ryu import (
     ofproto_v1_3,
     set_ev_cls,
 )
+from ryu_pmipls.controller.ryu.admission import MAX_UNIDENTIFIED
 from ryu_pmipls.controller.ryu.connection import Connection, PromptApp
 from ryu_pmipls.controller.ryu.threads import in_thread
 from ryu_pmipls.controller.ryu.vital import vital
@@ -53,6 +55,7 @@ from ryu_pmipls.controller.uplink_enforcement import UplinkEnforcement
 from ryu_pmipls.controller.watched_store import WatchedStore
 from ryu_pmipls.domain.profile import Profile, ProfileError, load_profile
 from ryu_pmipls.http.application import RestApplication
+from ryu_pmipls.http.exchange import MAX_CONNECTIONS
 from ryu_pmipls.log_format import format_log
 from ryu_pmipls.signalling import Endpoint, Role
 
@@ -62,6 +65,8 @@ _OVERDUE_INTERVAL = 0.25
 _INTERVAL = 1.0
 #: Seconds without an answer to echo requests after which a switch is disconnected. An overloaded one is slow to answer.
 _SILENCE = 4.0
+#: Open files beside those of connections: logs, store, listening sockets.
+_OTHER_FILES = 64
 #: Number of new objects at which the garbage collector runs.
 _NEW_OBJECTS = 50_000
 #: Seconds after which a computing thread lets another one compute; Python's own value is ten times that.
@@ -140,6 +145,8 @@ class RouteManagementServer(PromptApp):
 
     def start(self) -> None:
         super().start()
+        nodes = len(self.profile.lmas) + len(self.profile.mags)
+        descriptors.provide(nodes + MAX_UNIDENTIFIED + MAX_CONNECTIONS + _OTHER_FILES)
         for loop in self._loops():
             self.threads.append(hub.spawn(vital(loop)))
         self.recovery.request_reports(self.retransmission, self.clock.now())

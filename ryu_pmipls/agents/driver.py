@@ -11,6 +11,7 @@ from ipaddress import IPv6Address
 from typing import Any
 
 from ovs_setup import OvsSetupError
+from ryu_pmipls import descriptors
 from ryu_pmipls.agents.tunnel_ends import TunnelEnds
 from ryu_pmipls.clock import SteadyClock
 from ryu_pmipls.mobility import (
@@ -31,6 +32,8 @@ LOG = logging.getLogger(__name__)
 
 #: Seconds after which failed background work starts again.
 _RETRY_DELAY = 5.0
+#: Open files that an agent may need: two sockets full of clients, and some for each access port and child process.
+_OPEN_FILES = 512
 #: Lines of one kind that are logged in the interval of a ``RateLimiter``; a stranger can cause any number.
 _LOG_BURST = 20
 
@@ -65,6 +68,7 @@ class Driver:
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT; then close the endpoint. Bindings stay: traffic outlives this process."""
+        descriptors.provide(_OPEN_FILES)
         loop = asyncio.get_running_loop()
         stopped = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -11,12 +11,13 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PURE = {"wire", "mobility", "loadsharing", "controller.bindings"}
 #: What any process may use.
-SHARED = {"wire", "domain", "signalling", "http", "clock", "log_format", "rate_limiter"}
+SHARED = {"wire", "domain", "signalling", "http", "clock", "descriptors", "log_format", "rate_limiter"}
 CONTROLLER = {f"controller.{part}" for part in ("bindings", "fast", "ryu", "store", "switches")}
 #: Layer -> the layers of the project that it may import. A layer is a folder or a module of ryu_pmipls, a folder of its
 #: controller, or ovs_setup.
 ALLOWED: dict[str, set[str]] = {
     "clock": set(),
+    "descriptors": set(),
     "startup": set(),
     "rate_limiter": set(),
     "log_format": set(),
