@@ -7,6 +7,7 @@ since 1970.
 from __future__ import annotations
 
 from collections.abc import Callable
+from heapq import nsmallest
 from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ from ryu_pmipls.agents.attachment import AccessNetwork
 from ryu_pmipls.agents.core_routing import CoreRoutingWatch
 from ryu_pmipls.agents.driver import Driver
 from ryu_pmipls.domain.profile import LinkLayerAddress, Lma, Mag, MobileNode, Profile, format_link_layer
-from ryu_pmipls.http.application import RestApplication, RestError
+from ryu_pmipls.http.application import Page, Pages, Resource, RestApplication, RestError
+from ryu_pmipls.http.pages import page_of
 from ryu_pmipls.http.requests import Nothing, RequestModel, read
 from ryu_pmipls.http.server import HttpServer
 from ryu_pmipls.mobility import BindingCacheEntry, BindingUpdateEntry, LocalMobilityAnchor, MobileAccessGateway
@@ -90,7 +92,7 @@ class AgentApi:
         if api is not None:
             self._driver.background(lambda: server.listen_at_port(api.host, api.port))
 
-    def _add_resource(self, name: str, resource: Callable[[], Any]) -> None:
+    def _add_resource(self, name: str, resource: Resource | Pages) -> None:
         self._index["resources"].append(f"/v1/{name}")
         self.application.serve(f"/v1/{name}", resource)
 
@@ -173,14 +175,17 @@ class GatewayControl(AgentApi):
         self._machine = machine
         self._access = access
         self._attached = attached
-        self._add_resource("bindings", self.bindings)
+        self._add_resource("bindings", Pages(self.bindings))
         self._add_resource("uplinks", self.uplinks)
         self._add_resource("access-ports", self.access_ports)
         self._add_command("attach", self.attach)
         self._add_command("detach", self.detach)
 
-    def bindings(self) -> list[Document]:
-        return [self._binding(entry) for entry in self._machine.bindings]
+    def bindings(self, limit: int, after: str | None) -> Page:
+        def name(entry: BindingUpdateEntry) -> str:
+            return format_link_layer(entry.policy.link_layer_address)
+
+        return page_of(self._machine.bindings, name, self._binding, limit, after)
 
     def uplinks(self) -> dict[str, float]:
         """LMA -> the fraction of the uplink that it carries, as the RMS says."""
@@ -280,19 +285,23 @@ class AnchorControl(AgentApi):
         super().__init__(profile, lma, driver)
         self._machine = machine
         self._routing = routing
-        self._add_resource("bindings", self.bindings)
-        self._add_resource("routes", self.routes)
+        self._add_resource("bindings", Pages(self.bindings))
+        self._add_resource("routes", Pages(self.routes))
         self._add_resource("sessions", self.sessions)
         self._add_command("revoke", self.revoke)
         self._add_command("drain", self.drain)
         self._add_command("undrain", self.undrain)
 
-    def bindings(self) -> list[Document]:
-        return [self._binding(entry) for entry in self._machine.bindings]
+    def bindings(self, limit: int, after: str | None) -> Page:
+        return page_of(self._machine.bindings, _session_name, self._binding, limit, after)
 
-    def routes(self) -> dict[str, str]:
-        """Prefix -> MAG, as the RMS has announced it."""
-        return {f"{prefix}/{ROUTE_PREFIX_LENGTH}": self._name(mag) for prefix, mag in self._machine.routes.items()}
+    def routes(self, limit: int, after: str | None) -> Page:
+        """Prefix -> MAG, as the RMS has announced it, in the order of the prefixes."""
+        last = -1 if after is None else _prefix_number(after)
+        routes = self._machine.routes
+        found = nsmallest(limit + 1, (prefix for prefix in routes if int(prefix) > last), key=int)
+        document = {f"{prefix}/{ROUTE_PREFIX_LENGTH}": self._name(routes[prefix]) for prefix in found[:limit]}
+        return Page(document, f"{found[limit - 1]}/{ROUTE_PREFIX_LENGTH}" if len(found) > limit else None)
 
     def health(self) -> Document:
         status = self._routing.status
@@ -344,3 +353,15 @@ class AnchorControl(AgentApi):
             "state": "revoked" if entry.revoked else "leaving" if entry.leaving else "bound",
             "expires": entry.expires,
         }
+
+
+def _session_name(entry: BindingCacheEntry) -> str:
+    """The identifier, and the interface: a mobile node may have a session for each."""
+    return f"{entry.identifier.identifier.decode(errors='replace')}/{(entry.link_layer_identifier or b'').hex()}"
+
+
+def _prefix_number(text: str) -> int:
+    try:
+        return int(IPv6Address(text.partition("/")[0]))
+    except ValueError:
+        raise RestError(400, f"after: {text!r} is no prefix") from None

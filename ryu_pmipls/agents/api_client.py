@@ -9,15 +9,29 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
 
+from ryu_pmipls.http.client import next_page
+
 #: Seconds that an agent has for its answer.
 TIMEOUT = 5.0
+_OK = 200
 
 
 def request(path: Path, resource: str, document: Mapping[str, Any] | None = None) -> tuple[int, Any]:
-    """GET ``resource`` from the agent at the socket ``path``, or POST a document to it; return status and answer.
+    """GET ``resource`` from the agent at the socket ``path``, page by page, or POST a document to it.
 
-    ``OSError`` when nobody listens there, or not an agent.
+    Return status and answer; ``OSError`` when nobody listens there, or not an agent.
     """
+    status, whole, following = _exchange(path, resource, document)
+    while following is not None:
+        status, page, following = _exchange(path, resource + following, None)
+        if status != _OK:
+            return status, page
+        whole = whole | page if isinstance(whole, dict) else whole + page
+    return status, whole
+
+
+def _exchange(path: Path, resource: str, document: Mapping[str, Any] | None) -> tuple[int, Any, str | None]:
+    """Status, answer, and the query of the next page, if there is one."""
     connection = _UnixConnection(path)
     try:
         if document is None:
@@ -25,7 +39,7 @@ def request(path: Path, resource: str, document: Mapping[str, Any] | None = None
         else:
             connection.request("POST", resource, json.dumps(document), {"Content-Type": "application/json"})
         response = connection.getresponse()
-        return response.status, json.loads(response.read())
+        return response.status, json.loads(response.read()), next_page(response.headers.get("Link"))
     except (HTTPException, ValueError) as error:
         raise OSError(f"not an agent's answer: {error}") from None
     finally:

@@ -66,7 +66,7 @@ def _ask(request: urllib.request.Request) -> tuple[Any, str | None]:
     url = request.full_url
     try:
         with _OPENER.open(request, timeout=TIMEOUT) as response:
-            octets, link = response.read(), _NEXT.fullmatch(response.headers.get("Link", ""))
+            octets, link = response.read(), response.headers.get("Link")
     except urllib.error.HTTPError as error:
         raise _refusal(url, error) from None
     except (OSError, HTTPException, ValueError) as error:
@@ -75,9 +75,15 @@ def _ask(request: urllib.request.Request) -> tuple[Any, str | None]:
         hint = "is the RMS running? start it with: ryu-manager ryu_pmipls.rms"
         raise ClientError(f"{url}: no answer ({told}); {hint}") from None
     try:
-        return json.loads(octets), link and link[1]
+        return json.loads(octets), next_page(link)
     except ValueError:
         raise ClientError(f"{url}: the answer is not JSON; is that the RMS's address?") from None
+
+
+def next_page(link: str | None) -> str | None:
+    """The reference to the next page in a header ``Link``."""
+    found = _NEXT.fullmatch(link or "")
+    return found and found[1]
 
 
 def _refusal(url: str, error: urllib.error.HTTPError) -> ClientError:

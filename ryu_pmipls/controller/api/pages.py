@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from ryu_pmipls.controller.ryu import in_turns
 from ryu_pmipls.http.application import Page, RestError
+from ryu_pmipls.http.pages import page_of
 from ryu_pmipls.wire import ROUTE_PREFIX_LENGTH
 
 T = TypeVar("T")
@@ -17,21 +18,11 @@ T = TypeVar("T")
 _LOOKED_AT, _MADE = 4096, 64
 
 
-def page_of(
+def page_in_turns(
     items: Iterable[T], name: Callable[[T], str], document: Callable[[T], Any], limit: int, after: str | None
 ) -> Page:
-    """The page of ``items`` behind the one of the name ``after``; ``RestError`` (400) when there is none."""
-    left = in_turns(items, _MADE, _never)
-    if after is not None and not any(name(item) == after for item in left):
-        raise RestError(400, f"after: there is no {after!r} any more, or there never was")
-    page: list[Any] = []
-    last = None
-    for item in left:
-        if len(page) == limit:
-            return Page(page, last)
-        page.append(document(item))
-        last = name(item)
-    return Page(page, None)
+    """The page of ``items`` behind the one of the name ``after``, as of ``page_of``."""
+    return page_of(in_turns(items, _MADE, _never), name, document, limit, after)
 
 
 def page_of_prefixes(

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ryu_pmipls import __version__
-from ryu_pmipls.controller.api.pages import home_prefix, page_of, page_of_prefixes
+from ryu_pmipls.controller.api.pages import home_prefix, page_in_turns, page_of_prefixes
 from ryu_pmipls.controller.bindings import Binding
 from ryu_pmipls.controller.context import Context
 from ryu_pmipls.controller.failure_detection import FailureDetection
@@ -122,14 +122,14 @@ class Resources:
         return self.context.load_list.snapshot(self.context.clock()).to_document()
 
     def lmas(self, limit: int, after: str | None) -> Page:
-        return page_of(self.context.switches.lmas.values(), _name, self._lma, limit, after)
+        return page_in_turns(self.context.switches.lmas.values(), _name, self._lma, limit, after)
 
     def lma(self, name: str) -> Document:
         switch = self.context.switches.lmas[self.context.profile.lma(name).name]
         return self._lma(switch) | {"load": self.context.load_list.snapshot(self.context.clock()).entry_document(name)}
 
     def mags(self, limit: int, after: str | None) -> Page:
-        return page_of(self.context.switches.mags.values(), _name, self._mag, limit, after)
+        return page_in_turns(self.context.switches.mags.values(), _name, self._mag, limit, after)
 
     def mag(self, name: str, limit: int, after: str | None) -> Page:
         """A MAG with its bindings, of which there may be many."""
@@ -138,7 +138,7 @@ class Resources:
         return Page(self._mag(switch) | {"bindings": page.document}, page.after)
 
     def tunnels(self, limit: int, after: str | None) -> Page:
-        return page_of(self.context.switches.tunnels(), _ends, _tunnel, limit, after)
+        return page_in_turns(self.context.switches.tunnels(), _ends, _tunnel, limit, after)
 
     def all_bindings(self, limit: int, after: str | None) -> Page:
         return page_of_prefixes(self.context.state.bindings.each_prefix(), self._attached, limit, after)
@@ -157,7 +157,7 @@ class Resources:
         }
 
     def decisions(self, limit: int, after: str | None) -> Page:
-        return page_of(self.context.state.journal, lambda record: record.decision.id, _decision, limit, after)
+        return page_in_turns(self.context.state.journal, lambda record: record.decision.id, _decision, limit, after)
 
     def decision(self, id: str) -> Document:  # the name of the path's variable part
         if id not in self.context.state.journal:
@@ -214,7 +214,7 @@ class Resources:
         }
 
     def all_incidents(self, limit: int, after: str | None) -> Page:
-        return page_of(self.context.state.incidents, _incident, asdict, limit, after)
+        return page_in_turns(self.context.state.incidents, _incident, asdict, limit, after)
 
     def _attached(self, prefix: bytes) -> Document | None:
         binding = self.context.state.bindings.get(prefix)
