@@ -11,7 +11,7 @@ from ipaddress import IPv4Address, IPv6Address
 import click
 
 from ovs_setup.node import ANNOUNCEMENT_TABLE, SERVICE_BRIDGE
-from ovs_setup.tunnel import least_inner_mtu
+from ovs_setup.tunnel import possible_inner_mtus
 from ryu_pmipls.domain.profile import Lma, Profile, ProfileError, load_profile
 
 #: BFD packets of the core router in a row that an LMA may miss: in an overloaded LMA they wait and get lost among the
@@ -139,7 +139,7 @@ def core_configuration(profile: Profile, gateway: IPv6Address) -> str:
         domain=profile.domain,
         common=_common(profile, gateway, "*", _CORE_MULTIPLIER),
         pool=profile.home_prefix_pool,
-        mtu=least_inner_mtu(profile.tunnel.underlay_mtu, profile.tunnel.type),
+        mtu=min(possible_inner_mtus(profile.tunnel.underlay_mtu, profile.tunnel.type)),
         gateway=gateway,
         core_as=profile.downlink.core_as,
         timers=_TIMERS,

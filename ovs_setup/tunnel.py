@@ -1,7 +1,6 @@
 """Tunnels between MAGs and LMAs: one port of the service bridge per peer, named after it (RFC 5213, section 5.6.1).
 
-``srv6`` is IPv6 in IPv6 (RFC 2473) with a segment routing header of one segment; ``gre`` is IPv6 in GRE over IPv6
-(RFC 2784, RFC 5845). In both, the Ethernet header is left behind, and comes back zeroed at the other end.
+They carry packets without the Ethernet header, which comes back zeroed at the other end.
 """
 
 from __future__ import annotations
@@ -10,20 +9,11 @@ import json
 import time
 from dataclasses import dataclass
 from ipaddress import IPv6Address
-from typing import Literal
 
 from ovs_setup import OvsSetupError
 from ovs_setup.node import SERVICE_BRIDGE, TUNNEL_PREFIX, UNDERLAY_BRIDGE
-from ovs_setup.vswitch import SRV6_SINCE, OpenVSwitch, OvsError
-
-Encapsulation = Literal["gre", "srv6"]
-#: Encapsulation as a profile names it.
-WantedEncapsulation = Literal["auto", Encapsulation]
-
-#: Octets that a tunnel adds to a packet: the IPv6 header, and GRE with a key (RFC 5845) or a segment routing header
-#: with one segment (RFC 8754).
-_OVERHEAD: dict[Encapsulation, int] = {"gre": 40 + 8, "srv6": 40 + 24}
-_GRE_OPTIONS = {"packet_type": "legacy_l3", "key": "flow"}
+from ovs_setup.vswitch import OpenVSwitch, OvsError
+from ryu_pmipls.domain.tunnel_kinds import TUNNEL_KINDS, possible_kinds
 
 
 @dataclass(frozen=True)
@@ -38,12 +28,12 @@ class Bfd:
 
     @staticmethod
     def of_lma(interval: float | None) -> Bfd | None:
-        """BFD of an LMA: quick, for a dead LMA must be noticed soon."""
+        """BFD of an LMA: quick, because a dead LMA must be noticed soon."""
         return None if interval is None else Bfd(interval, 5)
 
     @staticmethod
     def of_mag(interval: float | None) -> Bfd | None:
-        """BFD of a MAG: patient, for a saturated LMA loses most packets, BFD's included, and yet forwards."""
+        """BFD of a MAG: patient, because a saturated LMA loses most packets, BFD's included, and yet forwards."""
         return None if interval is None else Bfd(interval, 100)
 
 
@@ -54,34 +44,36 @@ class Tunnel:
     peer: str
     local: IPv6Address
     remote: IPv6Address
-    encapsulation: Encapsulation
+    encapsulation: str
     port: int
     error: str
 
 
-def encapsulation(ovs: OpenVSwitch, wanted: WantedEncapsulation) -> Encapsulation:
-    """The encapsulation to use here: for "auto" ``srv6`` where Open vSwitch has it, else ``gre``.
+def encapsulation(ovs: OpenVSwitch, wanted: str) -> str:
+    """The encapsulation to use here; for "auto" the first one in ``TUNNEL_KINDS`` that Open vSwitch offers.
 
-    ``OvsSetupError`` when "srv6" is wanted and cannot be had.
+    ``OvsSetupError`` when it does not offer the wanted one.
     """
-    userspace = ovs.vsctl("get", "bridge", SERVICE_BRIDGE, "datapath_type") == "netdev"
-    able = userspace and ovs.version() >= SRV6_SINCE
-    if wanted == "srv6" and not able:
-        version = ".".join(map(str, ovs.version()))
-        raise OvsSetupError(f"srv6 tunnels need Open vSwitch 3.2 and its userspace datapath; here is {version}")
-    if wanted == "auto":
-        return "srv6" if able else "gre"
+    userspace, version = ovs.vsctl("get", "bridge", SERVICE_BRIDGE, "datapath_type") == "netdev", ovs.version()
+    offered = [name for name, kind in TUNNEL_KINDS.items() if kind.offered(version, userspace)]
+    if wanted == "auto" and offered:
+        return offered[0]
+    if wanted not in offered:
+        kind = possible_kinds(wanted)[-1]
+        since, here = ".".join(map(str, kind.since[:2])), ".".join(map(str, version))
+        datapath = " and its userspace datapath" if kind.userspace else ""
+        raise OvsSetupError(f"{wanted} tunnels need Open vSwitch {since}{datapath}; here is {here}")
     return wanted
 
 
-def inner_mtu(underlay_mtu: int, encapsulation: Encapsulation) -> int:
+def inner_mtu(underlay_mtu: int, encapsulation: str) -> int:
     """Octets of the largest packet that fits into a tunnel through an underlay with that MTU."""
-    return underlay_mtu - _OVERHEAD[encapsulation]
+    return underlay_mtu - TUNNEL_KINDS[encapsulation].overhead
 
 
-def least_inner_mtu(underlay_mtu: int, wanted: WantedEncapsulation) -> int:
-    """Octets of the largest packet that fits into a tunnel of any encapsulation that ``wanted`` may give."""
-    return min(inner_mtu(underlay_mtu, kind) for kind in _OVERHEAD if wanted in ("auto", kind))
+def possible_inner_mtus(underlay_mtu: int, wanted: str) -> list[int]:
+    """Octets of the largest packets that fit into tunnels of the encapsulations that ``wanted`` may give."""
+    return [underlay_mtu - kind.overhead for kind in possible_kinds(wanted)]
 
 
 def add_tunnel(
@@ -89,7 +81,7 @@ def add_tunnel(
     peer: str,
     local: IPv6Address,
     remote: IPv6Address,
-    encapsulation: Encapsulation,
+    encapsulation: str,
     bfd: Bfd | None = None,
 ) -> None:
     """Make the tunnel to ``peer``, or correct the one there is; ``OvsSetupError`` when Open vSwitch refuses it.
@@ -98,7 +90,7 @@ def add_tunnel(
     peer's are missing. Both ends must do so.
     """
     name = TUNNEL_PREFIX + peer
-    options = {"local_ip": str(local), "remote_ip": str(remote)} | (_GRE_OPTIONS if encapsulation == "gre" else {})
+    options = {"local_ip": str(local), "remote_ip": str(remote)} | dict(TUNNEL_KINDS[encapsulation].options)
     ovs.vsctl(
         *("--may-exist", "add-port", SERVICE_BRIDGE, name),
         *("--", "clear", "interface", name, "options"),
@@ -131,7 +123,7 @@ def tunnels(ovs: OpenVSwitch) -> list[Tunnel]:
     """The existing tunnels, by name."""
     found = []
     for row in ovs.rows("Interface", "name", "type", "options", "ofport", "error"):
-        if row["name"].startswith(TUNNEL_PREFIX) and row["type"] in ("gre", "srv6"):
+        if row["name"].startswith(TUNNEL_PREFIX) and row["type"] in TUNNEL_KINDS:
             tunnel = Tunnel(
                 peer=row["name"].removeprefix(TUNNEL_PREFIX),
                 local=IPv6Address(row["options"]["local_ip"]),

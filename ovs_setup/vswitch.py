@@ -23,8 +23,6 @@ from ovs_setup.packet_sockets import enlarge_receive_buffers
 SYSTEM_RUN_DIRECTORY = Path("/var/run/openvswitch")
 _SYSTEM_LOG_DIRECTORY = Path("/var/log/openvswitch")
 _SCHEMA = Path("/usr/share/openvswitch/vswitch.ovsschema")
-#: First version with SRv6 tunnels, in the userspace datapath only.
-SRV6_SINCE = (3, 2, 0)
 #: Seconds that one request to Open vSwitch, or one command, may take.
 _TIMEOUT = 15
 _GRACE = 3.0  # seconds from SIGTERM to SIGKILL

@@ -29,7 +29,7 @@ class TunnelEnds:
         ovs: OpenVSwitch,
         local: IPv6Address,
         peers: Mapping[IPv6Address, str],
-        encapsulation: tunnel.Encapsulation,
+        encapsulation: str,
         bfd: tunnel.Bfd | None,
     ) -> None:
         self._ovs = ovs

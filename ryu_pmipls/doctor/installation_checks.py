@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from ovs_setup.vswitch import SRV6_SINCE
 from ryu_pmipls.doctor.check import HOSTS, SWITCHES, Check, HostRole, Verdict, ok, unknown, warning, wrong
 from ryu_pmipls.doctor.host_facts import HostFacts, Version
+from ryu_pmipls.domain.tunnel_kinds import TUNNEL_KINDS
 
 _SUPPORTED_PYTHON = ((3, 10), (3, 13))
 _SUPPORTED_DISTRIBUTIONS = {"debian 12": "Debian 12", "debian 13": "Debian 13", "ubuntu 24.04": "Ubuntu 24.04"}
@@ -130,7 +130,7 @@ def _openvswitch(facts: HostFacts) -> Verdict:
     found = facts.openvswitch
     if found is None:
         return unknown("no version: ovs-vswitchd cannot be run", "ovs-vswitchd --version")
-    tunnels = "srv6 and gre" if found >= SRV6_SINCE else "gre"
+    tunnels = " and ".join(name for name, kind in TUNNEL_KINDS.items() if kind.offered(found, userspace=True))
     text = f"{_version(found)}; tunnels: {tunnels}"
     oldest, newest = _TESTED_OPENVSWITCH
     if found < _OLDEST_OPENVSWITCH:
@@ -218,7 +218,7 @@ INSTALLATION_CHECKS: tuple[Check[HostFacts], ...] = (
         "Open vSwitch",
         _SWITCH_OR_LAB,
         "the version of `ovs-vswitchd`, and which tunnels it can make",
-        "Tested from 3.1 to 3.5; tunnels are GRE before 3.2 and SRv6 from then on.",
+        "Tested from 3.1 to 3.5; SRv6 tunnels need 3.2.",
         "the distribution's `openvswitch-switch`",
         _openvswitch,
     ),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ovs_setup import offloads
 from ovs_setup.node import SERVICE_BRIDGE, UNDERLAY_BRIDGE, Node, controller, kernel_settings, service_ports
-from ovs_setup.tunnel import inner_mtu
+from ovs_setup.tunnel import possible_inner_mtus
 from ryu_pmipls.agents.agent_state import STATE_DIRECTORY
 from ryu_pmipls.doctor.check import HostRole
 from ryu_pmipls.doctor.host_facts import ListeningPort, Purpose
@@ -78,8 +78,7 @@ def wanted_switch_node(profile: Profile, node: Node, underlay_ports: tuple[str, 
     ports = service_ports(node)
     underlay_mtu = profile.tunnel.underlay_mtu
     sending, receiving = (offloads.SENDING, offloads.RECEIVING) if userspace else ((), ())
-    # "auto" may become GRE, whose packets are the larger ones.
-    tunnel_mtu = inner_mtu(underlay_mtu, "srv6" if profile.tunnel.type == "srv6" else "gre")
+    tunnel_mtu = max(possible_inner_mtus(underlay_mtu, profile.tunnel.type))
     core = str(node.core.address) if isinstance(node, Lma) else ""
     links = [WantedLink(SERVICE_BRIDGE, 0, sending, core)]
     links += [WantedLink(port, tunnel_mtu, receiving, bridge=SERVICE_BRIDGE) for port in ports]

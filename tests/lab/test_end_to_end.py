@@ -29,6 +29,7 @@ from domain_helpers import (
 from scapy.layers.inet6 import IPv6, in6_chksum
 from scapy.utils import rdpcap
 
+from ryu_pmipls.domain.tunnel_kinds import TUNNEL_KINDS
 from ryu_pmipls.lab import namespaces
 from ryu_pmipls.lab.lab import Lab
 from ryu_pmipls.lab.lab_layout import UNDERLAY
@@ -95,7 +96,7 @@ def test_tunnels_are_up_before_any_mobile_node_though_the_mags_were_first_and_an
         for node in nodes:
             ends = tunnel_interfaces(lab, node.name)
             assert {name: far for name, (_, far) in ends.items()} == {f"t-{p.name}": str(p.address) for p in peers}
-            assert {kind for kind, _ in ends.values()} <= {"gre", "srv6"}
+            assert {kind for kind, _ in ends.values()} <= {*TUNNEL_KINDS}
 
 
 def test_the_first_packets_of_a_mobile_node_get_through(lab: Lab) -> None:

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from ryu_pmipls.domain.profile.section import Section
 from ryu_pmipls.domain.profile.values import AutonomousSystem
+from ryu_pmipls.domain.tunnel_kinds import TUNNEL_KINDS
+
+
+def _known(name: str) -> str:
+    """Refuse a kind of tunnel that there is not."""
+    *names, last = map(repr, ("auto", *TUNNEL_KINDS))
+    if repr(name) not in (*names, last):
+        raise ValueError(f"must be {', '.join(names)} or {last}")
+    return name
+
+
+TunnelType = Annotated[str, AfterValidator(_known)]
 
 
 class TunnelSettings(Section):
     """Encapsulation between MAGs and LMAs (``docs/ovs-setup.md``)."""
 
-    type: Literal["auto", "srv6", "gre"] = "auto"
+    type: TunnelType = "auto"
     underlay_mtu: int = Field(default=1500, ge=1348, le=65535)  # octets
     bfd_interval: float | None = Field(default=0.15, ge=0.01, le=10)  # s; null: tunnels are not watched
 

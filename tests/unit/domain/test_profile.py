@@ -138,7 +138,7 @@ def test_unknown_name_tells_the_names_there_are(find: Callable[[Profile, str], A
         ),
         (("lmas",), [], "lmas", "at least 1 item"),
         (("mags", 0, "access_ports"), [], "mags[0] (mag1): access_ports", "at least 1 item"),
-        (("tunnel", "type"), "vxlan", "tunnel.type", "'auto', 'srv6' or 'gre'"),
+        (("tunnel", "type"), "string", "tunnel.type", "must be 'auto', 'srv6'"),
         (("tunnel", "underlay_mtu"), 1280, "tunnel.underlay_mtu", "greater than or equal to 1348"),
         (("rms", "address"), "192.0.2.1", "rms.address", "valid IPv6 address"),
         (("rms", "address"), 5213, "rms.address", "must be text such as fd00:5213::11"),
@@ -293,7 +293,7 @@ def test_missing_key(tmp_path: Path, key: str) -> None:
 
 
 def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
-    whole = changed("tunnel", "type", to="vxlan")
+    whole = changed("tunnel", "type", to="string")
     whole["lmas"][0]["datapath_id"] = 0
     whole["unknown"] = 1
     lines = faults(tmp_path, yaml.safe_dump(whole, sort_keys=False))
