@@ -49,6 +49,8 @@ def terminal_width() -> int | None:
 
 def printable(text: str) -> str:
     """A text on one line, without characters that a terminal obeys."""
+    if text.isprintable():
+        return text
     return "".join(
         each if each.isprintable() else each.encode("unicode_escape", "surrogatepass").decode() for each in text
     )
