@@ -216,7 +216,7 @@ def run_traffic(
 
 @lab.command(
     "exec",
-    bad="no lab is up; any other is that of COMMAND",
+    bad="no lab is up, or COMMAND ends so",
     wrong="no such node",
     context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
 )
