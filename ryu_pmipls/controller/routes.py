@@ -50,7 +50,7 @@ class Routes:
         self._first, self._last = pool.network_address.packed[:8], pool.broadcast_address.packed[:8]
         self._state = context.state
         self._bindings = context.state.bindings
-        self._switches = context.switches
+        self._batches = context.switches.batches
         self._endpoint = endpoint
         self._notifier = notifier
         self._refused = refused
@@ -89,7 +89,7 @@ class Routes:
             self.settled.clear()
             self._unstored += pending
             self._to_store.set()
-            self._switches.route(pending, self._in_force, self._forwarding)
+            self._batches.start(pending, self._in_force, self._forwarding)
 
     def _acceptable(self, reports: Iterable[RouteReport]) -> list[RouteReport]:
         first, last, acceptable = self._first, self._last, []

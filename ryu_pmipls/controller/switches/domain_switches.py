@@ -1,19 +1,17 @@
-"""All switches of the domain, and the two changes that load sharing and handoffs make to them."""
+"""All switches of the domain."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 
 from ryu_pmipls.controller.bindings import Binding, BindingTable
-from ryu_pmipls.controller.fast.binding_encoder import RouteUpdate
 from ryu_pmipls.controller.switches.counters import FlowCounters
 from ryu_pmipls.controller.switches.flow import FlowEntry
-from ryu_pmipls.controller.switches.inventory import SwitchState
 from ryu_pmipls.controller.switches.lma import LmaPipeline, LmaRule
 from ryu_pmipls.controller.switches.mag import MagPipeline, MagRule
 from ryu_pmipls.controller.switches.node_pipeline import NodePipeline
 from ryu_pmipls.controller.switches.ports import tunnel_port
-from ryu_pmipls.controller.switches.route_batch import RouteBatch
+from ryu_pmipls.controller.switches.route_batch import RouteBatches
 from ryu_pmipls.controller.switches.session import Transaction
 from ryu_pmipls.controller.switches.switch import Switch
 from ryu_pmipls.domain.profile import Profile
@@ -43,8 +41,8 @@ class Switches:
         self.mags = {mag.name: self._switch(MagPipeline(profile, mag, bindings, uplinks)) for mag in profile.mags}
         self.lmas = {lma.name: self._switch(LmaPipeline(profile, lma, bindings, gateways)) for lma in profile.lmas}
         self.by_datapath_id = {switch.node.datapath_id: switch for switch in self}
-        self._silent: set[str] = set()  # switches that are connected and do not answer
-        self._batches: set[RouteBatch] = set()  # those under way
+        #: Bindings on their way into force.
+        self.batches = RouteBatches(self.mags, self.lmas, profile.failure.missing_echoes_allowed)
 
     def _switch(self, pipeline: NodePipeline) -> Switch:
         return Switch(pipeline, self._recover, self._profile.timers.audit_interval)
@@ -57,50 +55,11 @@ class Switches:
         """Bring a MAG's groups in line with ``uplinks`` (Load_adjust); None when the MAG is not connected."""
         return self.mags[mag].refresh_groups()
 
-    def route(
-        self,
-        updates: Iterable[RouteUpdate],
-        done: Callable[[RouteBatch], None],
-        forwarding: Callable[[str, Sequence[RouteUpdate]], None],
-    ) -> None:
-        """Put bindings into force, make before break (:class:`RouteBatch`); return at once.
-
-        Updates to one MAG go together, so that a slow MAG does not hold up another.
-        """
-        by_mag: dict[str | None, list[RouteUpdate]] = {}
-        batches: dict[str | None, list[RouteUpdate]] = {}  # the same, with the MAGs that are not written to
-        for update in updates:
-            place = update.binding.mag
-            together = batches.get(place)
-            if together is None:
-                written = place in self.mags and self.mags[place].written is not None
-                together = batches[place] = by_mag.setdefault(place if written else None, [])
-            together.append(update)
-
-        def finished(batch: RouteBatch) -> None:
-            self._batches.discard(batch)
-            done(batch)
-
-        for mag, together in by_mag.items():
-            batch = RouteBatch(together, self.mags, self.lmas, self._silent, finished, forwarding)
-            self._batches.add(batch)
-            batch.start(mag)
-
     def expire(self, now: float) -> None:
-        """Give up changes that switches have not acknowledged in time; ``now`` is of the monotonic clock.
-
-        Nothing waits that long for a switch that does not even answer echo requests.
-        """
-        missing_allowed = self._profile.failure.missing_echoes_allowed
+        """Give up changes that switches have not acknowledged in time; ``now`` is of the monotonic clock."""
         for switch in self:
             switch.expire(now)
-            if switch.state is SwitchState.DISCONNECTED or switch.answers(missing_allowed):
-                self._silent.discard(switch.name)
-            else:
-                self._silent.add(switch.name)
-        if self._silent:
-            for batch in [*self._batches]:
-                batch.leave_behind()
+        self.batches.leave_silent_behind()
 
     def tunnels(self) -> Iterator[tuple[Switch, Switch, bool]]:
         """Yield (MAG, LMA, true if both ends of their tunnel are there) for every pair."""

@@ -7,10 +7,11 @@ stopped answering holds up no step: like a disconnected one, it gets its routes 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 
 from ryu_pmipls.controller.fast.binding_encoder import RouteUpdate
+from ryu_pmipls.controller.switches.inventory import SwitchState
 from ryu_pmipls.controller.switches.session import Transaction, WriteOutcome
 from ryu_pmipls.controller.switches.switch import Switch
 
@@ -49,7 +50,7 @@ class RouteBatch:
 
     def start(self, mag: str | None) -> None:
         """Take the first step."""
-        transaction = None if mag is None else self._mags[mag].route(self.updates)
+        transaction = None if mag is None else _write(self._mags[mag], self.updates)
         if mag is None or transaction is None:
             self._to_lmas()
         else:
@@ -65,7 +66,7 @@ class RouteBatch:
 
     def _to_lmas(self) -> None:
         self.updates = [update for update in self.updates if not update.superseded]
-        routed = [(name, lma.route(self.updates)) for name, lma in self._lmas.items()] if self.updates else []
+        routed = [(name, _write(lma, self.updates)) for name, lma in self._lmas.items()] if self.updates else []
         self._await(
             [(name, transaction) for name, transaction in routed if transaction is not None], RouteBatch._finish
         )
@@ -78,7 +79,7 @@ class RouteBatch:
                 if mag is not None and mag != update.binding.mag and mag in self._mags:
                     left.setdefault(mag, {})[update] = None
         for mag, gone in left.items():
-            transaction = self._mags[mag].route([*gone])
+            transaction = _write(self._mags[mag], [*gone])
             if transaction is not None:
                 transaction.then(partial(self._left, mag, [*gone]))
         self._done(self)
@@ -113,3 +114,61 @@ class RouteBatch:
         elif transaction.outcome is WriteOutcome.TIMEOUT:
             for update in self.updates:
                 self.failures.setdefault(update, {})[name] = WriteOutcome.TIMEOUT.value
+
+
+def _write(switch: Switch, updates: Sequence[RouteUpdate]) -> Transaction | None:
+    return None if switch.writer is None else switch.writer.route(updates)
+
+
+class RouteBatches:
+    """The batches under way, over the switches of all MAGs and LMAs by name.
+
+    Nothing waits long for a switch that leaves more than ``missing_allowed`` echo requests unanswered.
+    """
+
+    def __init__(self, mags: Mapping[str, Switch], lmas: Mapping[str, Switch], missing_allowed: int) -> None:
+        self._mags = mags
+        self._lmas = lmas
+        self._missing_allowed = missing_allowed
+        self._silent: set[str] = set()  # switches that are connected and do not answer
+        self._under_way: set[RouteBatch] = set()
+
+    def start(
+        self,
+        updates: Iterable[RouteUpdate],
+        done: Callable[[RouteBatch], None],
+        forwarding: Callable[[str, Sequence[RouteUpdate]], None],
+    ) -> None:
+        """Put bindings into force, make before break (:class:`RouteBatch`); return at once.
+
+        Updates to one MAG go together, so that a slow MAG does not hold up another.
+        """
+        by_mag: dict[str | None, list[RouteUpdate]] = {}
+        batches: dict[str | None, list[RouteUpdate]] = {}  # the same, with the MAGs that are not written to
+        for update in updates:
+            place = update.binding.mag
+            together = batches.get(place)
+            if together is None:
+                written = place is not None and place in self._mags and self._mags[place].written is not None
+                together = batches[place] = by_mag.setdefault(place if written else None, [])
+            together.append(update)
+
+        def finished(batch: RouteBatch) -> None:
+            self._under_way.discard(batch)
+            done(batch)
+
+        for mag, together in by_mag.items():
+            batch = RouteBatch(together, self._mags, self._lmas, self._silent, finished, forwarding)
+            self._under_way.add(batch)
+            batch.start(mag)
+
+    def leave_silent_behind(self) -> None:
+        """Have batches go on without switches that do not even answer echo requests; call this now and then."""
+        for switch in (*self._mags.values(), *self._lmas.values()):
+            if switch.state is SwitchState.DISCONNECTED or switch.answers(self._missing_allowed):
+                self._silent.discard(switch.name)
+            else:
+                self._silent.add(switch.name)
+        if self._silent:
+            for batch in [*self._under_way]:
+                batch.leave_behind()

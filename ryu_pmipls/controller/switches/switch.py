@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
 
-from ryu_pmipls.controller.fast.binding_encoder import RouteUpdate
 from ryu_pmipls.controller.ryu import ToldEntry
 from ryu_pmipls.controller.ryu.connection import Connection
 from ryu_pmipls.controller.switches.counters import SwitchCounters
@@ -47,7 +46,8 @@ class Switch:
         self._audit_interval = audit_interval
         self._session: SwitchSession | None = None
         self._reconciler: Reconciler | None = None
-        self._writer: SwitchWriter | None = None
+        #: Writes changes to the switch; None without a connection.
+        self.writer: SwitchWriter | None = None
         self._limiter = RateLimiter()
 
     @property
@@ -71,7 +71,7 @@ class Switch:
     @property
     def written(self) -> WrittenEntries | None:
         """The entries as the RMS has written them, another object after every reconciliation; None while unknown."""
-        return None if self._writer is None else self._writer.written
+        return None if self.writer is None else self.writer.written
 
     # Messages from the switch.
 
@@ -82,7 +82,7 @@ class Switch:
         session = self._session = SwitchSession(datapath)
         self.counters.begin(session)
         self._reconciler = Reconciler(self.pipeline, self.inventory, session, self._recover, self._audit_interval)
-        self._writer = self._reconciler.writer
+        self.writer = self._reconciler.writer
         self._reconciler.reconcile()
 
     def disconnected(self) -> None:
@@ -92,7 +92,7 @@ class Switch:
             session.close()
         if self._reconciler is not None:
             self._reconciler.close()
-        self._writer = self._reconciler = None
+        self.writer = self._reconciler = None
         self.inventory.state = SwitchState.DISCONNECTED
         self.inventory.forget_descriptions()
         self.counters.end()
@@ -138,16 +138,12 @@ class Switch:
         if self._reconciler is not None:
             self._reconciler.reconcile()
 
-    # Changes to the switch (:class:`SwitchWriter`). None are sent without a connection.
+    # Changes to the switch, by its writer. None are sent without a connection.
 
     def refresh(self) -> Transaction | None:
         """Bring the groups and the node's own entries up to date."""
-        return None if self._writer is None else self._writer.refresh()
+        return None if self.writer is None else self.writer.refresh()
 
     def refresh_groups(self) -> Transaction | None:
         """Bring the groups up to date: one message per changed group, whatever the number of mobile nodes."""
-        return None if self._writer is None else self._writer.refresh_groups()
-
-    def route(self, updates: Sequence[RouteUpdate]) -> Transaction | None:
-        """Bring the entries of bindings up to date; errors refer to the place of the update."""
-        return None if self._writer is None else self._writer.route(updates)
+        return None if self.writer is None else self.writer.refresh_groups()

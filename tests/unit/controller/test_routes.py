@@ -23,13 +23,14 @@ NOW = 1_000_000.0
 
 
 class World:
-    """What a :class:`RouteControl` has around it: all that is sent, stored, and on its way into force."""
+    """What a :class:`Routes` has around it: all that is sent, stored, and on its way into force."""
 
     def __init__(self) -> None:
         self.bindings = BindingTable()
         self.sent: list[bytes] = []
         self.stored: list[Any] = []
-        self.batches: list[tuple[Any, Any]] = []
+        self.started: list[tuple[Any, Any]] = []
+        self.batches = self
 
     # The endpoint.
 
@@ -52,13 +53,13 @@ class World:
 
     # The switches.
 
-    def route(self, updates: Any, done: Any, forwarding: Any) -> None:
-        self.batches.append((SimpleNamespace(updates=[*updates], failures={}, acknowledged=["lma1"]), done))
+    def start(self, updates: Any, done: Any, forwarding: Any) -> None:
+        self.started.append((SimpleNamespace(updates=[*updates], failures={}, acknowledged=["lma1"]), done))
 
     def put_into_force(self) -> None:
-        for batch, done in self.batches:
+        for batch, done in self.started:
             done(batch)
-        self.batches.clear()
+        self.started.clear()
 
     # The notifier.
 

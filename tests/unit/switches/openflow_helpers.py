@@ -43,9 +43,11 @@ class FakeSwitch:
         self.told: list[Transaction] = []
         self.updates: list[list[RouteUpdate]] = []
 
-    def route(self, updates: Sequence[RouteUpdate]) -> Transaction | None:
-        if not self.connected:
-            return None
+    @property
+    def writer(self) -> FakeSwitch | None:
+        return self if self.connected else None
+
+    def route(self, updates: Sequence[RouteUpdate]) -> Transaction:
         self.told.append(Transaction(b"", 1, len(updates), deadline=0.0))
         self.updates.append([*updates])
         return self.told[-1]
