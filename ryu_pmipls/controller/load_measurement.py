@@ -29,7 +29,7 @@ class LoadMeasurement:
     def poll(self) -> None:
         """Request the counters of one switch after the other, for ever: of all in each report interval.
 
-        Counters of groups at MAGs tell the load offered to full LMAs; port counters do not tell it. Open vSwitch counts
+        Counters of groups at MAGs show the load offered to full LMAs; port counters do not: Open vSwitch counts
         twice the packets that it sends into a tunnel of its own, and nothing counts there what LMAs lose.
         """
         switches = list(self._switches)

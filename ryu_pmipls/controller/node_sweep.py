@@ -24,7 +24,7 @@ LOG = logging.getLogger(__name__)
 _GROUP = 1000
 #: Flow entries that are read per second in the long run, at some 4 us each of the RMS's time.
 _RATE = 5000.0
-#: Prefixes that are looked at before other green threads have their turn.
+#: Prefixes that are visited before other green threads have their turn.
 _TURN = 4096
 #: Seconds to observe a group.
 _ROUND = LEAST_TIME + 2 * SETTLING

@@ -1,4 +1,4 @@
-"""The reasons why a domain is not well: the findings of each look, and since when they last. Pure."""
+"""The reasons why a domain is not well: the findings of each check, and since when they last. Pure."""
 
 from __future__ import annotations
 

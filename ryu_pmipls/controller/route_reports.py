@@ -123,7 +123,7 @@ class RouteReportDecoder:
 
 
 def _values(message: RouteAdjust) -> tuple[Any, ...]:
-    """The values that a pattern reads at ``_PLACES``, taken from a message."""
+    """The values of a message that a pattern reads at ``_PLACES``."""
     values = []
     for kind, name in _PLACES:
         part = message if kind is None else message.option(kind)

@@ -19,7 +19,7 @@ class Settings:
     """A policy, by its name, and its settings; any round may use another value.
 
     ``cool_down`` is the seconds that a MAG rests after a move, and, up to a window, the LMAs of the move (erratum E25).
-    ``own`` has the settings of single policies, those of all of them by name; a policy takes its defaults for what is
+    ``own`` has the settings of single policies, those of all of them by name; a policy has defaults for what is
     missing. A round has at most ``max_moves`` moves that could have waited, except with ``draft``.
     """
 
@@ -41,7 +41,7 @@ class Settings:
 
     @staticmethod
     def from_document(document: Mapping[str, Any]) -> Settings:
-        """Build from the result of ``to_document``; ``ValueError`` tells what is wrong with it."""
+        """Build from the result of ``to_document``; ``ValueError`` names the fault."""
         common = {name: value for name, value in document.items() if name in _COMMON}
         own = {name: value for name, value in document.items() if name not in _COMMON}
         return replace(_SETTINGS.validate_python(common), own=own)
@@ -103,7 +103,7 @@ class Memory:
 class Inputs:
     """All inputs of a round.
 
-    ``sessions`` are the numbers of mobile nodes of each anchor at each MAG: they tell which uplinks carry anything,
+    ``sessions`` are the numbers of mobile nodes of each anchor at each MAG: they show which uplinks carry anything,
     where only the total packets of a MAG are counted. None when unknown; all anchors then count alike.
     """
 
@@ -138,7 +138,7 @@ class Inputs:
 
     @staticmethod
     def from_document(document: Mapping[str, Any]) -> Inputs:
-        """Build from the result of ``to_document``; ``ValueError`` tells what is wrong with it."""
+        """Build from the result of ``to_document``; ``ValueError`` names the fault."""
         try:
             return Inputs(
                 settings=Settings.from_document(document["settings"]),

@@ -1,7 +1,7 @@
 """Death of LMAs: signs, each of them a suspicion only, and the combinations of them that count as death.
 
 The apparent death of an LMA may be a fault of the RMS: cut off from the network, it hears no node at all. So death
-takes a witness, a MAG that was heard after the last sign had shown. Without one nothing could be moved anyway.
+needs a witness, a MAG that sent something after the last sign had shown. Without one nothing could be moved anyway.
 """
 
 from __future__ import annotations
@@ -47,20 +47,20 @@ class _LmaSigns:
     def __init__(self, now: float) -> None:
         self.silent_since: float | None = now
         self.down_since: float | None = None
-        self.heard = now
+        self.agent_sent = now  # when the agent last sent something
         self.ready = False
         self.tunnels: dict[str, bool] = {}  # MAG -> alive
 
 
 class Liveness:
-    """Judges the LMAs (names) by reports about them and about the MAGs.
+    """Judges the LMAs (names) by observations of them and of the MAGs.
 
-    An LMA dies when every sign of one of the combinations in ``dead_when`` shows and a MAG has been heard since. It is
-    back when no sign shows and its switch is ``ready``: the switch holds its desired state. An agent is silent
+    An LMA dies when every sign of one of the combinations in ``dead_when`` shows and a MAG has sent something since.
+    It is back when no sign shows and its switch is ``ready``: the switch holds its desired state. An agent is silent
     after ``silent_after`` seconds. ``dead`` are those that had died before.
 
     All nodes must first find an RMS that has just started, or that was cut off. So a switch that did not answer when
-    the first MAG was heard again has ``patience`` seconds from then on, and an agent ``silent_after``.
+    the first MAG sent something again has ``patience`` seconds from then on, and an agent ``silent_after``.
     """
 
     def __init__(
@@ -78,8 +78,8 @@ class Liveness:
         self._silent_after = silent_after
         self._patience = patience
         self._dead = dict.fromkeys(lma for lma in dead if lma in self._lmas)
-        self._witnessed = float("-inf")  # when a MAG was last heard
-        self._resumed = float("inf")  # since when MAGs have been heard without a break
+        self._witnessed = float("-inf")  # when a MAG last sent something
+        self._resumed = float("inf")  # since when MAGs have sent without a break
 
     @property
     def dead(self) -> tuple[str, ...]:
@@ -117,14 +117,14 @@ class Liveness:
 
     def update_agent(self, lma: str, now: float) -> None:
         """Count a message from the LMA's agent."""
-        self._lmas[lma].heard = max(self._lmas[lma].heard, now)
+        self._lmas[lma].agent_sent = max(self._lmas[lma].agent_sent, now)
 
     # Conclusions.
 
     def signs(self, lma: str, now: float) -> dict[Sign, float]:
         """The signs of death that an LMA shows, each with the time since when."""
         entry = self._lmas[lma]
-        switch, agent = entry.silent_since, max(entry.heard, self._resumed) + self._silent_after
+        switch, agent = entry.silent_since, max(entry.agent_sent, self._resumed) + self._silent_after
         if switch is not None and switch < self._resumed:
             switch = self._resumed + self._patience
         since = {Sign.SWITCH: switch, Sign.TUNNELS: entry.down_since, Sign.AGENT: agent}

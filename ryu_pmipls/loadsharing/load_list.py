@@ -241,7 +241,7 @@ class LoadList:
     # Results.
 
     def full(self) -> list[str]:
-        """The LMAs that may be offered more than they forward: the MAGs must tell how much that is."""
+        """The LMAs that may be offered more than they forward: the MAGs' counters show how much that is."""
         return [lma for lma, entry in self._entries.items() if entry.full]
 
     def snapshot(self, now: float) -> LoadSnapshot:

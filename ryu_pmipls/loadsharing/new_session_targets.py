@@ -20,12 +20,12 @@ class NewSessionTargets:
         self._confirmed: dict[str, str] = {}
 
     def decide(self, inputs: Inputs) -> list[tuple[str, str]]:
-        """One round: (LMA, target) for each LMA that must be told now.
+        """One round: (LMA, target) for each LMA that must be notified now.
 
         An LMA that is overloaded, draining or dead sends new sessions elsewhere, and so does one that the policy names.
         Where the policy has several LMAs take them, they choose different ones. Each keeps its target as long as that
         may take more, except draining and dead LMAs, which send all sessions away. LMAs with another target than
-        themselves are told in every round, for their agents may have been restarted; the others until they confirm.
+        themselves are notified in every round, for their agents may have been restarted; the others until they confirm.
         """
         policy, loads = policy_of(inputs.settings), inputs.snapshot.lmas
         light = [load for load in loads if load.state is LmaState.LIGHT]

@@ -26,14 +26,14 @@ class OfferedRates:
         counter its rate is unknown until the next sample.
         """
         read, time = self._read[:, mags], self._time[:, mags]
-        heard = (counters != UNKNOWN_COUNTER) & ~(time >= now)
+        sampled = (counters != UNKNOWN_COUNTER) & ~(time >= now)
         gain = counters - read  # modulo 2**64, so that a wrap needs no care
         elapsed = now - time
         with np.errstate(invalid="ignore", divide="ignore"):
             rates = np.where((gain < IMPLAUSIBLE) & (elapsed <= self._keep), gain / elapsed, np.nan)
-        np.copyto(self._rates[:, mags], rates, where=heard)
-        np.copyto(read, counters, where=heard)
-        np.copyto(time, now, where=heard)
+        np.copyto(self._rates[:, mags], rates, where=sampled)
+        np.copyto(read, counters, where=sampled)
+        np.copyto(time, now, where=sampled)
 
     def rates(self, now: float) -> Floats:
         """Packets per second, shape (LMAs, MAGs); NaN where unknown."""

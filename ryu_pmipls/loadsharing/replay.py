@@ -61,7 +61,7 @@ class Replay:
 
 
 def explain(document: Mapping[str, Any]) -> Replay:
-    """Explain a decision from its REST document with ``inputs``; ``ValueError`` tells what is wrong with it."""
+    """Explain a decision from its REST document with ``inputs``; ``ValueError`` names the fault."""
     missing = {"id", "time", "mag", "old_lma", "new_lma", "slots", "share", "reason", "outcome", "answers"} - {
         *document
     }

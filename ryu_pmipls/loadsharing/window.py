@@ -45,7 +45,7 @@ class WindowCounts:
 class PortWindows:
     """Sliding windows of ``window`` seconds over the 64-bit packet and octet counters of ``ports`` ports.
 
-    Ports are numbered from 0 and are all present unless ``set_present`` tells otherwise. The samples of a switch mostly
+    Ports are numbered from 0 and are all present until ``set_present`` is called. The samples of a switch mostly
     come together, in one reply: so they are kept in common rows, at most one each sixteenth of a window. Where a port
     was missing in a reply, interpolation fills in its row when its next sample comes.
     """
@@ -71,37 +71,37 @@ class PortWindows:
         All ones means unknown. Such a sample is passed over, and so is one that is no later than the last of its port;
         since counters are cumulative, nothing is lost by it.
         """
-        heard = self._present & ~(self._last >= now)
-        heard &= (counters[0] != UNKNOWN_COUNTER) & (counters[1] != UNKNOWN_COUNTER)
-        if not heard.any():
+        sampled = self._present & ~(self._last >= now)
+        sampled &= (counters[0] != UNKNOWN_COUNTER) & (counters[1] != UNKNOWN_COUNTER)
+        if not sampled.any():
             return
         gain = counters - self._read  # modulo 2**64, so that a wrap needs no care
-        going = heard & (self._last >= now - FORGOTTEN_AFTER * self._window)
+        going = sampled & (self._last >= now - FORGOTTEN_AFTER * self._window)
         if (gain >= IMPLAUSIBLE).any():
             self._judge(counters, gain, going, now)
         if not going.all():
             gain[:, ~going] = 0
-            self._begin(heard & ~going, now)
+            self._begin(sampled & ~going, now)
         self._fill_rows(going, gain, now)
         self._gained += gain
         if going.all():
             self._newest, self._read = gain[0] / (now - self._last), counters.copy()
             self._last.fill(now)
         else:
-            self._newest[heard] = np.nan
+            self._newest[sampled] = np.nan
             self._newest[going] = gain[0, going] / (now - self._last[going])
-            self._read[:, heard] = counters[:, heard]
-            self._last[heard] = now
+            self._read[:, sampled] = counters[:, sampled]
+            self._last[sampled] = now
         if not self._rows or now - self._rows[-1][0] >= self._window / ROWS_PER_WINDOW:
             self._rows.append((now, self._gained.copy()))
             # The last row at or before the start of the oldest window stays, as the baseline.
-            oldest = self._last[self._heard_of()].min() - self._window
+            oldest = self._last[self._remembered()].min() - self._window
             while len(self._rows) > 1 and self._rows[1][0] <= oldest:
                 del self._rows[0]
 
     def counts(self) -> WindowCounts | None:
         """Gains in the newest window whose end all present ports were read by; None before there is one."""
-        known = self._heard_of() & (self._last > self._first)
+        known = self._remembered() & (self._last > self._first)
         if not known.any():
             return None
         time = float(self._last[known].min())
@@ -115,11 +115,11 @@ class PortWindows:
             spans[~known] = newest[~known] = np.nan
         return WindowCounts(time, packets, octets, spans, newest)
 
-    def _heard_of(self) -> Flags:
+    def _remembered(self) -> Flags:
         """The ports whose history counts; absent ports have none."""
         newest = self._rows[-1][0] if self._rows else np.nan
-        heard_of: Flags = self._last >= newest - FORGOTTEN_AFTER * self._window
-        return heard_of
+        remembered: Flags = self._last >= newest - FORGOTTEN_AFTER * self._window
+        return remembered
 
     def _judge(self, counters: Counters, gain: Counters, going: Flags, now: float) -> None:
         """Correct the gains of ports whose counters were reset; ports without a known gain do not go on."""

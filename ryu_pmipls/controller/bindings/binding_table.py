@@ -3,7 +3,7 @@
 A domain may have a million bindings, so the table keeps them packed: some 200 octets each, index by MAG included, and
 no object that Python's garbage collector must visit. It makes ``Binding`` objects on demand.
 
-A home network prefix is a /64 (erratum E14). Its 8 octets name it: a datagram brings them and a flow-mod takes them.
+A home network prefix is a /64 (erratum E14). Its 8 octets name it: datagrams and flow-mods carry them.
 """
 
 from __future__ import annotations
@@ -203,7 +203,7 @@ class BindingTable:
         return current.mag in (None, change.old_mag)
 
     def recover(self, found: Binding) -> Update:
-        """Take over a binding found without a message, with timestamp 0. Content of a message takes precedence.
+        """Add a binding found without a message, with timestamp 0. Content of a message takes precedence.
 
         A binding without a ``port`` comes from an LMA, which knows only the mobile node's MAG. One with a port comes
         from a MAG, which knows the rest, but perhaps not that the mobile node has left.
@@ -297,7 +297,7 @@ class BindingTable:
 
 
 def _refusal(change: RouteChange, current: Binding | None, latest: int) -> Result:
-    """Tell why the table refuses a change that is not in time."""
+    """The reason why the table refuses a change that is not in time."""
     if change.timestamp > latest or current is None:
         return Result.TOO_NEW
     duplicate = change.timestamp == current.timestamp and change.new_mag == current.mag

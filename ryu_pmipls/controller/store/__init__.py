@@ -7,7 +7,7 @@ from ryu_pmipls.controller.store.interface import Store, StoreError
 from ryu_pmipls.controller.store.memory import MemoryStore
 from ryu_pmipls.controller.store.sqlite import SqliteStore
 
-#: Constructors of stores by their name in the profile (``rms.store``). Each takes the state directory and, as
+#: Constructors of stores by their name in the profile (``rms.store``). Arguments are the state directory and, as
 #: ``decisions_kept``, the number of decisions and incidents to keep.
 BACK_ENDS: Mapping[str, Callable[..., Store]] = {"sqlite": SqliteStore, "memory": MemoryStore}
 

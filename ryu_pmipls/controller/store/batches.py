@@ -112,7 +112,7 @@ _names = _Names()
 def _entry(binding: Binding) -> str:
     """A row for the table of bindings as JSON; one without a timestamp deletes the binding.
 
-    Hand-made, which takes half the time: the only part that may need an escape is the identifier.
+    Hand-made, which needs half the time: the only part that may need an escape is the identifier.
     """
     prefix, mag, previous_mag, identifier, address, port, anchor, timestamp = binding
     # A NUL in a JSON string would end it for SQLite.

@@ -81,7 +81,7 @@ MIGRATIONS = (
     ) STRICT, WITHOUT ROWID;
     """,
     """
-    DELETE FROM decision;  -- those of older releases do not tell what they were made from
+    DELETE FROM decision;  -- those of older releases do not have their inputs
     CREATE TABLE round (
         id TEXT PRIMARY KEY NOT NULL,
         time REAL NOT NULL,

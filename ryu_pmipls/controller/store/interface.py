@@ -42,7 +42,7 @@ class Store(Protocol):
         """LMA -> link-layer address, six octets."""
 
     def save_met_switch(self, name: str) -> None:
-        """Keep that a switch has been met: its earlier contents have been taken over."""
+        """Keep that a switch has been met: the bindings in its earlier contents have been recovered."""
 
     def load_met_switches(self) -> set[str]: ...
 

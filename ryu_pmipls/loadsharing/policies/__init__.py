@@ -50,7 +50,7 @@ def decide(inputs: Inputs) -> Round:
     """One round: evacuate LMAs where necessary, then let the policy of the settings decide.
 
     The memory of the round belongs in the inputs of the next one, whatever policy that follows. ``KeyError`` if the
-    uplinks name an LMA or MAG that the snapshot does not know, ``ValueError`` for settings that no policy takes.
+    uplinks name an LMA or MAG that the snapshot does not know, ``ValueError`` for settings that no policy has.
     """
     policy, plan = policy_of(inputs.settings), RoundBuilder(inputs)
     evacuate(plan)

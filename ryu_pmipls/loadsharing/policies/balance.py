@@ -57,7 +57,7 @@ def balance(plan: RoundBuilder, own: BalanceSettings) -> None:
 
     * An LMA takes part in a round when its CPU was measured after its last move. Packets of the window that came before
       a move are counted where they would come now.
-    * A saturated LMA forwards less than it is offered. The MAGs' own counters tell how much more it is offered; where
+    * A saturated LMA forwards less than it is offered. The MAGs' own counters show how much more it is offered; where
       they do not, its work is taken to be a quarter more.
     * A MAG that was moved rests for the cool-down, unless it had to leave an LMA; at an LMA that is overloaded, or far
       above the level, only the very slots that were moved rest.

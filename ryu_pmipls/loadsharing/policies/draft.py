@@ -53,7 +53,7 @@ def _worst_first(plan: RoundBuilder) -> list[int]:
 
 
 def _relieve(plan: RoundBuilder, own: DraftSettings, source: int, targets: list[int]) -> str | None:
-    """Move a MAG that relieves an overloaded LMA; or tell why there is none to move."""
+    """Move a MAG that relieves an overloaded LMA; return the reason if there is none to move."""
     if not targets:
         return "no LMA is light"
     load, settings = plan.snapshot.lmas[source], plan.settings
