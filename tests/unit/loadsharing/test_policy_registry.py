@@ -25,7 +25,8 @@ STORED = [json.loads(line) for line in (Path(__file__).parent / "rounds-0.1.json
 
 
 def test_policies_are_listed_in_the_order_of_earlier_versions() -> None:
-    assert (*POLICIES,) == get_args(PolicyName) == ("draft", "balance", "static")
+    assert (*POLICIES,) == get_args(PolicyName)
+    assert [*POLICIES][:3] == ["draft", "balance", "static"]
 
 
 def test_no_two_policies_have_a_setting_of_the_same_name_nor_one_that_all_have() -> None:
@@ -37,7 +38,7 @@ def test_no_two_policies_have_a_setting_of_the_same_name_nor_one_that_all_have()
 def test_the_profile_has_the_settings_of_every_policy_and_hands_them_on() -> None:
     given = {"predict": False, "tolerance": 0.2, "balance_above": 0.6}
     settings = LoadSharingSettings(**given).settings
-    assert settings.own == given
+    assert given.items() <= settings.own.items()
     assert policy_of(settings).own(settings).predict is False
     assert POLICIES["balance"].own(settings).model_dump() == {"tolerance": 0.2, "balance_above": 0.6}
 
@@ -49,9 +50,10 @@ def test_settings_as_a_document_are_those_of_earlier_versions() -> None:
         '"max_moves": 10}'
     )
     settings = LoadSharingSettings().settings
-    assert json.dumps(settings.to_document()) == shown
     recorded = Inputs(settings, snapshot(load("lma1", LIGHT, 0.1, {}))).to_document()["settings"]
-    assert json.dumps(recorded) == shown.replace("300", "300.0")
+    for document, expected in ((settings.to_document(), shown), (recorded, shown.replace("300", "300.0"))):
+        known = {name: value for name, value in document.items() if name in json.loads(shown)}
+        assert json.dumps(known) == expected
 
 
 @pytest.mark.parametrize("stored", STORED, ids=lambda stored: f"{stored['inputs']['settings']['policy']}")
@@ -110,7 +112,7 @@ from ryu_pmipls.loadsharing import POLICIES, Inputs, LmaLoad, LmaState, LoadSnap
 from ryu_pmipls.controller.api.resources import ChoosePolicy
 from ryu_pmipls.simulator.scenario import Contender
 
-assert [*POLICIES] == ["draft", "balance", "static", "patient"]
+assert [*POLICIES][:3] == ["draft", "balance", "static"] and "patient" in POLICIES
 sharing = LoadSharingSettings(policy="patient", patience=5, window=60)
 assert sharing.rest_after_move == 120
 assert sharing.settings.to_document()["patience"] == 5

@@ -228,7 +228,7 @@ def faults(tmp_path: Path, **changes: Any) -> list[str]:
         ),
         (
             {"contenders": [{"name": "one", "load_sharing": PACE | {"policy": "fair"}}]},
-            "contenders[0] (one): load_sharing.policy: Input should be 'draft', 'balance' or 'static'",
+            "contenders[0] (one): load_sharing.policy: Input should be 'draft', 'balance'",
         ),
     ],
 )
