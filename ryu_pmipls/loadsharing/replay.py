@@ -68,5 +68,5 @@ def explain(document: Mapping[str, Any]) -> Replay:
     if missing:
         raise ValueError(f"not the document of a decision: {', '.join(sorted(missing))} is missing")
     if document.get("inputs") is None:
-        raise ValueError(f"what decision {document['id']} was made from is not kept any more")
+        raise ValueError(f"the inputs of decision {document['id']} are no longer kept")
     return Replay(document, decide(Inputs.from_document(document["inputs"])))

@@ -247,7 +247,7 @@ def test_an_explanation_tells_when_other_code_or_settings_decide_otherwise() -> 
     ("change", "message"),
     [
         (lambda document: document.pop("slots"), "slots is missing"),
-        (lambda document: document.update(inputs=None), "is not kept any more"),
+        (lambda document: document.update(inputs=None), "are no longer kept"),
         (lambda document: document["inputs"].pop("snapshot"), "not the record of a round"),
         (lambda document: document["inputs"]["settings"].update(policy="fair"), "there are: draft, balance, static"),
         (
