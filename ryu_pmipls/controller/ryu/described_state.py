@@ -20,13 +20,30 @@ _INPUT_PORT = Struct("!II")
 _DESTINATION_PREFIX, _MASK_64 = 0x80003720, b"\xff" * 8 + bytes(8)
 #: A group description (A.3.5.9) and a bucket (A.3.4.2) up to their lists.
 _GROUP, _BUCKET = Struct("!HBxI"), Struct("!HHII4x")
-#: An experimenter action (A.2.5) with Nicira's subtype, and the subtypes that our entries have; Ryu does not know the
-#: second, NXAST_CHECK_PKT_LARGER.
+#: An experimenter action (A.2.5) with Nicira's subtype.
 _EXPERIMENTER = Struct("!4xIH")
-_NICIRA_ACTIONS = frozenset({nicira_ext.NXAST_REG_LOAD, 49})
-_NICIRA_SIZE = 24
-#: Actions and instructions of a fixed size that our entries have, by type: octets.
-_ACTIONS = {ofproto_v1_3.OFPAT_OUTPUT: 16, ofproto_v1_3.OFPAT_GROUP: 8, ofproto_v1_3.OFPAT_DEC_NW_TTL: 8}
+#: Octets of Nicira's actions that Ryu's parsers are trusted with, by subtype. It keeps unknown ones as octets.
+_NICIRA_ACTIONS = {nicira_ext.NXAST_REG_LOAD: 24}
+#: Octets of actions of a fixed size, by type: all of OpenFlow 1.3 (A.2.5).
+_ACTIONS = {
+    getattr(ofproto_v1_3, f"OFPAT_{name}"): 8
+    for name in (
+        "COPY_TTL_OUT",
+        "COPY_TTL_IN",
+        "SET_MPLS_TTL",
+        "DEC_MPLS_TTL",
+        "PUSH_VLAN",
+        "POP_VLAN",
+        "PUSH_MPLS",
+        "POP_MPLS",
+        "SET_QUEUE",
+        "GROUP",
+        "SET_NW_TTL",
+        "DEC_NW_TTL",
+        "PUSH_PBB",
+        "POP_PBB",
+    )
+} | {ofproto_v1_3.OFPAT_OUTPUT: 16}
 _ACTION_LISTS = frozenset(
     {ofproto_v1_3.OFPIT_WRITE_ACTIONS, ofproto_v1_3.OFPIT_APPLY_ACTIONS, ofproto_v1_3.OFPIT_CLEAR_ACTIONS}
 )
@@ -52,7 +69,7 @@ class ToldEntry(NamedTuple):
         return cls(octets[offset : offset + length], length)
 
     def parsed(self) -> Any:
-        """Parse into an ``OFPFlowStats``; None when malformed, or with an instruction or action that is not ours."""
+        """Parse into an ``OFPFlowStats``; None when malformed, or with an instruction or action that is never ours."""
         try:
             _check_instructions(self.octets, self._check_match())
             return ofproto_v1_3_parser.OFPFlowStats.parser(self.octets, 0)
@@ -167,7 +184,7 @@ def _check_actions(octets: bytes, begin: int, end: int) -> list[int]:
         if kind == ofproto_v1_3.OFPAT_SET_FIELD:
             known = length == (_FIELD.size + _FIELD.size + octets[at + 7] + 7) // 8 * 8
         elif kind == ofproto_v1_3.OFPAT_EXPERIMENTER:
-            known = length == _NICIRA_SIZE and _is_nicira(octets, at)
+            known = _is_nicira(octets, at, length)
         else:
             known = length == _ACTIONS.get(kind)
         if not known:
@@ -176,9 +193,13 @@ def _check_actions(octets: bytes, begin: int, end: int) -> list[int]:
     return offsets
 
 
-def _is_nicira(octets: bytes, at: int) -> bool:
+def _is_nicira(octets: bytes, at: int, length: int) -> bool:
+    if length < _EXPERIMENTER.size:
+        return False
     experimenter, subtype = _EXPERIMENTER.unpack_from(octets, at)
-    return experimenter == ofproto_common.NX_EXPERIMENTER_ID and subtype in _NICIRA_ACTIONS
+    unknown = subtype not in ofproto_v1_3_parser.NXAction._subtypes
+    trusted = unknown or length == _NICIRA_ACTIONS.get(subtype)
+    return bool(experimenter == ofproto_common.NX_EXPERIMENTER_ID and trusted)
 
 
 def _buckets(octets: bytes, at: int, end: int) -> Iterator[ToldBucket]:

@@ -161,6 +161,22 @@ def test_a_group_of_foreign_actions_is_like_none_of_ours() -> None:
     assert [each.actions for each in found.buckets] == [(None,)]
 
 
+@pytest.mark.parametrize(
+    ("action", "trusted"),
+    [
+        (struct.pack("!HHI", 21, 8, 5), True),  # set queue
+        (struct.pack("!HHB3x", 23, 8, 64), True),  # set hop limit
+        (struct.pack("!HHIQ", 21, 16, 5, 0), False),
+        (struct.pack("!HHIHHI", 0xFFFF, 16, 0x2320, 999, 1, 2), True),  # Nicira's, which Ryu keeps as octets
+        (struct.pack("!HHI", 0xFFFF, 8, 0x2320), False),
+        (struct.pack("!HHIHHI", 0xFFFF, 16, 0x2320, 7, 1, 2), False),  # Nicira's register load, which has 24
+        (struct.pack("!HHIHHI", 0xFFFF, 16, 0x2321, 999, 1, 2), False),
+    ],
+)
+def test_actions_of_a_fixed_size_and_those_that_ryu_keeps_as_octets_are_parsed(action: bytes, trusted: bool) -> None:
+    assert (told(entry(instructions=actions_instruction(action))) is not None) is trusted
+
+
 def test_an_entry_of_ours_is_parsed() -> None:
     found = told(entry(b"\0\1\0\x0c\x80\0\0\4\0\0\0\7\0\0\0\0", actions_instruction(output(3))))
     assert found.match["in_port"] == 7  # type: ignore[attr-defined]
