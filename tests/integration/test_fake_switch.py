@@ -136,16 +136,16 @@ def _entry(octets: bytes) -> tuple[FlowEntry | None, int, int, int]:
 def questions() -> list[Any]:
     """All that the RMS ever asks of a switch."""
     return [
-        *map(encode.flow_request, range(64)),
-        encode.count_request(),
-        encode.classifying_request(),
+        *map(encode.flow_stats_request, range(64)),
+        encode.entry_count_request(),
+        encode.classifying_stats_request(),
         parser.OFPGroupDescStatsRequest(encode.PROTOCOL),
         parser.OFPGroupStatsRequest(encode.PROTOCOL, 0, ofp.OFPG_ALL),
         parser.OFPGroupStatsRequest(encode.PROTOCOL, 0, 1),
         parser.OFPPortDescStatsRequest(encode.PROTOCOL),
         parser.OFPPortStatsRequest(encode.PROTOCOL, 0, ofp.OFPP_ANY),
-        encode.aggregate_request(MagRule.UPLINK.entry(prefix=BINDING.network, group=1)),
-        encode.aggregate_request(LmaRule.FROM_TUNNEL.entry(tunnel=4)),
+        encode.aggregate_stats_request(MagRule.UPLINK.entry(prefix=BINDING.network, group=1)),
+        encode.aggregate_stats_request(LmaRule.FROM_TUNNEL.entry(tunnel=4)),
     ]
 
 
@@ -204,7 +204,7 @@ def test_what_the_rms_writes_at_a_mag_is_understood_alike(both: tuple[Conversati
     uplinks = {name: whole(name) for name in names}
     mag = MagPipeline(PROFILE, MAG, BindingTable(), {"mag1": uplinks})
     groups = [*mag.groups(MAG_PORTS)]
-    assert same(both, [encode.set_group(group, exists=False) for group in groups]) == []
+    assert same(both, [encode.group_mod(group, exists=False) for group in groups]) == []
     base = [*mag.base_entries(MAG_PORTS, None)]
     assert same(both, [encode.add_flow(entry, 7) for entry in base]) == []
     encoder = mag.encoder(MAG_PORTS, generation=7)
@@ -216,7 +216,7 @@ def test_what_the_rms_writes_at_a_mag_is_understood_alike(both: tuple[Conversati
     assert same(both, encoder.encode([RouteUpdate(left, (BINDING,))], 1)) == []
     uplinks["lma1"] = (*["lma1"] * 20, *["lma2"] * 12)
     changed = [*mag.groups(MAG_PORTS)]
-    assert same(both, [encode.set_group(group, exists=True) for group in changed]) == []
+    assert same(both, [encode.group_mod(group, exists=True) for group in changed]) == []
     assert same(both, [*map(encode.delete_flow, base[::3])]) == []
     assert same(both, [*map(encode.delete_flow, base[::3])]) == []  # they are not there any more
     assert same(both, encode.sweep(8)) == []
@@ -242,12 +242,12 @@ def test_what_the_rms_writes_at_an_lma_is_understood_alike(both: tuple[Conversat
 @pytest.mark.parametrize("both", [MAG_PORTS], indirect=True)
 def test_what_is_refused_is_refused_alike(both: tuple[Conversation, Conversation]) -> None:
     group = Group(1, GroupKind.INDIRECT, (Bucket(Output(4)),))
-    assert errors(same(both, [encode.set_group(group, exists=True)])) == [(6, 8)]
-    assert errors(same(both, [encode.set_group(group, exists=False)] * 2)) == [(6, 0)]
+    assert errors(same(both, [encode.group_mod(group, exists=True)])) == [(6, 8)]
+    assert errors(same(both, [encode.group_mod(group, exists=False)] * 2)) == [(6, 0)]
     wrong = Group(2, GroupKind.INDIRECT, (Bucket(Output(70000)),))
-    assert errors(same(both, [encode.set_group(wrong, exists=False)])) == [(2, 4)]
+    assert errors(same(both, [encode.group_mod(wrong, exists=False)])) == [(2, 4)]
     chained = Group(3, GroupKind.INDIRECT, (Bucket(ToGroup(1)),))
-    assert same(both, [encode.set_group(chained, exists=False)]) == []
+    assert same(both, [encode.group_mod(chained, exists=False)]) == []
     entries = [
         MagRule.UPLINK.entry(prefix=BINDING.network, group=1),
         MagRule.UPLINK.entry(prefix=BINDING.network, group=9),

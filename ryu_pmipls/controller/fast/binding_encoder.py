@@ -1,7 +1,9 @@
 """Flow-mods of bindings for one switch, at about a microsecond each; many routes at a tenth of that.
 
 The entries of two bindings of one *shape* differ only in the home network prefix and the mobile node's link-layer
-address. So the encoder keeps the templates of a shape's entries with everything else filled in.
+address. So the encoder keeps the templates of a shape's entries with everything else filled in. A switch then holds
+what :func:`~ryu_pmipls.controller.switches.encoding.add_flow` of these entries would write
+(``tests/unit/switches/test_binding_encoder.py``).
 """
 
 from __future__ import annotations
@@ -75,18 +77,18 @@ class BindingEncoder:
 
         The messages for one update share a transaction id; the ids are consecutive.
         """
-        alike = None if len(updates) <= _FEW else self._alike(updates)
-        if alike is not None:
-            return self._encode_routes(alike, updates, first_xid)
+        common = None if len(updates) <= _FEW else self._common_shape(updates)
+        if common is not None:
+            return self._encode_routes(common, updates, first_xid)
         parts: list[bytes] = []
         cookies, shapes, shape_of = self._cookies, self._shapes, self._shape
         for number, update in enumerate(updates, first_xid):
             xid, binding = number.to_bytes(4, "big"), update.binding
             prefix, address = binding.prefix, binding.link_layer_address
-            shape = shapes.get(shape_of(binding)) or self._compiled(binding)
+            shape = shapes.get(shape_of(binding)) or self._compile(binding)
             parts += shape.adds((xid, cookies[prefix[-1]], prefix, address or b""))
             for leftover in update.leftovers:
-                old = shapes.get(shape_of(leftover)) or self._compiled(leftover)
+                old = shapes.get(shape_of(leftover)) or self._compile(leftover)
                 moved = leftover.link_layer_address != address
                 if moved or (old is not shape and old.formats != shape.formats):
                     kept = [each for each in shape.formats if not (moved and _ADDRESS_HOLE in each)]
@@ -95,7 +97,7 @@ class BindingEncoder:
                             parts += delete((xid, b"", prefix, leftover.link_layer_address or b""))
         return b"".join(parts)
 
-    def _alike(self, updates: Sequence[RouteUpdate]) -> _Shape | None:
+    def _common_shape(self, updates: Sequence[RouteUpdate]) -> _Shape | None:
         """The shape of all bindings, if it has no link-layer address and replaces all leftovers."""
         shape, *others = self._shapes_of([update.binding for update in updates])
         if others or _ADDRESS in shape.many.holes:
@@ -106,7 +108,7 @@ class BindingEncoder:
     def _shapes_of(self, bindings: Sequence[Binding]) -> list[_Shape]:
         """The distinct shapes of bindings."""
         keys = [*map(self._shape, bindings)]
-        return [self._shapes.get(key) or self._compiled(bindings[keys.index(key)]) for key in {*keys}]
+        return [self._shapes.get(key) or self._compile(bindings[keys.index(key)]) for key in {*keys}]
 
     def _encode_routes(self, shape: _Shape, updates: Sequence[RouteUpdate], first_xid: int) -> bytes:
         count = len(updates)
@@ -116,7 +118,7 @@ class BindingEncoder:
         columns = {"xid": xids, "cookie": self._cookie_rows[prefixes[:, -1]], _PREFIX: prefixes}
         return shape.many(count, columns)
 
-    def _compiled(self, binding: Binding) -> _Shape:
+    def _compile(self, binding: Binding) -> _Shape:
         if len(self._shapes) >= _SHAPES_KEPT:
             self._shapes.clear()
         adds, deletes = [], []

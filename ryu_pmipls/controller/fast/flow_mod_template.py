@@ -3,7 +3,9 @@
 Ryu's encoding makes the template: Ryu serialises the message of the rule with the lowest and with the highest value of
 each parameter, and the octets where the two differ are its hole. So there is no second encoder, and declaring a rule is
 enough to have its template. The octets are a ``bytes`` format (``%(name)b`` for each hole), which Python fills fastest.
-For many copies at once, :class:`ManyFiller` fills hole by hole.
+For many copies at once, :class:`ManyFiller` fills hole by hole. The result equals
+:func:`~ryu_pmipls.controller.switches.encoding.add_flow` and ``delete_flow``, octet by octet
+(``tests/unit/switches/test_template.py``).
 """
 
 from __future__ import annotations

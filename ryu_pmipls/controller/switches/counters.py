@@ -86,7 +86,7 @@ class SwitchCounters:
             self._ports_pending = True
             of_groups = (parser.OFPGroupStatsRequest(encode.PROTOCOL, 0, group) for group in groups)
             # The ports come last: their answer completes all.
-            of_ports = encode.classifying_request(), parser.OFPPortStatsRequest(encode.PROTOCOL, 0, ofp.OFPP_ANY)
+            of_ports = encode.classifying_stats_request(), parser.OFPPortStatsRequest(encode.PROTOCOL, 0, ofp.OFPP_ANY)
             transaction = self._session.request(*of_groups, *of_ports)
             self._by_port = _FlowStatsReply(transaction.first_xid + transaction.xids - len(of_ports), [])
 
@@ -134,7 +134,7 @@ class SwitchCounters:
         """
         if self._session is None:
             return [None for _ in entries]
-        transaction = self._session.request(*map(encode.aggregate_request, entries))
+        transaction = self._session.request(*map(encode.aggregate_stats_request, entries))
         xids = range(transaction.first_xid, transaction.first_xid + len(entries))
         self._aggregates.update(dict.fromkeys(xids))
         transaction.wait()
@@ -148,7 +148,7 @@ class SwitchCounters:
         session = self._session
         if session is None:
             return None
-        transaction = session.request(encode.flow_request(slice_, slices, self._downlink.number))
+        transaction = session.request(encode.flow_stats_request(slice_, slices, self._downlink.number))
         entries = self._flow_stats[transaction.first_xid] = []
         if transaction.wait() is not WriteOutcome.ACKED:
             return None  # a late answer belongs to this request, and to no other

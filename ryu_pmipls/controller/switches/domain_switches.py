@@ -24,7 +24,7 @@ class Switches:
     ``uplinks`` (MAG -> anchor -> slots), ``gateways`` (LMA -> link-layer address of its core gateway) and ``bindings``
     belong to the RMS; the pipelines of the switches read them whenever they compute a desired state.
 
-    ``recover`` takes over a switch's entries, which come in pieces, before anything is written to it. It returns the
+    ``recover`` gets a switch's entries, which come in pieces, before anything is written to it. It returns the
     number of prefixes for which other switches must follow, or None when it has failed and must be tried again.
     """
 

@@ -69,7 +69,7 @@ def delete_flow(entry: FlowEntry) -> Any:
     )
 
 
-def aggregate_request(entry: FlowEntry) -> Any:
+def aggregate_stats_request(entry: FlowEntry) -> Any:
     """The request for an entry's counters, if it is there and ours."""
     return parser.OFPAggregateStatsRequest(
         PROTOCOL,
@@ -83,20 +83,20 @@ def aggregate_request(entry: FlowEntry) -> Any:
     )
 
 
-def count_request() -> Any:
+def entry_count_request() -> Any:
     """The request for the number of our entries."""
     return parser.OFPAggregateStatsRequest(
         PROTOCOL, 0, ofp.OFPTT_ALL, ofp.OFPP_ANY, ofp.OFPG_ANY, MARK, MARK_MASK, parser.OFPMatch()
     )
 
 
-def flow_request(slice_: int, slices: int = SLICES, table: int = ofp.OFPTT_ALL) -> Any:
+def flow_stats_request(slice_: int, slices: int = SLICES, table: int = ofp.OFPTT_ALL) -> Any:
     """The request for our entries of a slice, of one table or of all."""
     cookie, mask = slice_cookie(slice_, slices)
     return parser.OFPFlowStatsRequest(PROTOCOL, 0, table, ofp.OFPP_ANY, ofp.OFPG_ANY, cookie, mask, parser.OFPMatch())
 
 
-def classifying_request() -> Any:
+def classifying_stats_request() -> Any:
     """The request for those of our entries that admit IPv6 packets by their port, with their counters."""
     match = parser.OFPMatch(**Match(ipv6=True).encode())
     return parser.OFPFlowStatsRequest(PROTOCOL, 0, 0, ofp.OFPP_ANY, ofp.OFPG_ANY, MARK, MARK_MASK, match)
@@ -119,7 +119,7 @@ def sweep(generation: int) -> list[Any]:
     ]
 
 
-def set_group(group: Group, exists: bool) -> Any:
+def group_mod(group: Group, exists: bool) -> Any:
     """OFPGC_ADD, or OFPGC_MODIFY when the switch has a group of that number."""
     return parser.OFPGroupMod(
         PROTOCOL,

@@ -160,7 +160,7 @@ class Reconciler:
         """Compare some of the installed state with the desired state, and write everything anew if they differ."""
         inventory = self._inventory
         inventory.groups, inventory.flow_stats = {}, []
-        requests = parser.OFPGroupDescStatsRequest(encode.PROTOCOL), encode.flow_request(self._audit.slice)
+        requests = parser.OFPGroupDescStatsRequest(encode.PROTOCOL), encode.flow_stats_request(self._audit.slice)
         drifted = 0
         if self._session.request(*requests, timeout=TIMEOUT).wait() is WriteOutcome.ACKED and not self._urgent():
             with suppress(InterruptionError):
@@ -182,7 +182,7 @@ class Reconciler:
         inventory = self._inventory
         inventory.groups, inventory.entry_count = {}, None
         requests = parser.OFPPortDescStatsRequest(encode.PROTOCOL), parser.OFPGroupDescStatsRequest(encode.PROTOCOL)
-        transaction = self._session.request(*requests, encode.count_request(), timeout=TIMEOUT)
+        transaction = self._session.request(*requests, encode.entry_count_request(), timeout=TIMEOUT)
         inventory.count_xid = transaction.first_xid + len(requests)
         return _done(transaction)
 
@@ -199,8 +199,8 @@ class Reconciler:
             if self._session.closed:  # later replies are for the next connection's reconciler
                 raise ConnectionError(f"{self._name} is gone")
             self._inventory.flow_stats = []
-            if not _done(self._session.request(encode.flow_request(slice_), timeout=TIMEOUT)):
-                raise ConnectionError(f"{self._name} does not tell its flow entries")
+            if not _done(self._session.request(encode.flow_stats_request(slice_), timeout=TIMEOUT)):
+                raise ConnectionError(f"{self._name} does not send its flow stats")
             entries, _ = self._inventory.decode_entries(lambda: False)
             yield entries
 

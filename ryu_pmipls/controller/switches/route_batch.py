@@ -19,7 +19,7 @@ from ryu_pmipls.controller.switches.switch import Switch
 class RouteBatch:
     """Updates to one new MAG (or to none that is connected), on their way into force.
 
-    A superseded update takes no further step. ``silent`` names the switches that nothing waits for; call
+    A superseded update goes no further. ``silent`` names the switches that nothing waits for; call
     :meth:`leave_behind` when one joins them. ``done`` is called when all other LMAs have answered, or have failed to;
     ``forwarding``, with a MAG and updates, when that MAG has answered, too, and forwards as they say.
     """
@@ -49,12 +49,12 @@ class RouteBatch:
         self._forwarding = forwarding
 
     def start(self, mag: str | None) -> None:
-        """Take the first step."""
+        """Write to the new MAG, if it is connected; then to the LMAs."""
         transaction = None if mag is None else _write(self._mags[mag], self.updates)
         if mag is None or transaction is None:
-            self._to_lmas()
+            self._route_on_lmas()
         else:
-            self._await([(mag, transaction)], RouteBatch._to_lmas)
+            self._await([(mag, transaction)], RouteBatch._route_on_lmas)
 
     def leave_behind(self) -> None:
         """Go on without the switches that have become silent."""
@@ -64,7 +64,7 @@ class RouteBatch:
         if silent and not self._awaited:
             self._next(self)
 
-    def _to_lmas(self) -> None:
+    def _route_on_lmas(self) -> None:
         self.updates = [update for update in self.updates if not update.superseded]
         routed = [(name, _write(lma, self.updates)) for name, lma in self._lmas.items()] if self.updates else []
         self._await(
@@ -72,19 +72,19 @@ class RouteBatch:
         )
 
     def _finish(self) -> None:
-        left: dict[str, dict[RouteUpdate, None]] = {}  # by the MAG, each update once
+        departures: dict[str, dict[RouteUpdate, None]] = {}  # by the old MAG, each update once
         for update in self.updates:
             for leftover in () if update.superseded else update.leftovers:
                 mag = leftover.mag
                 if mag is not None and mag != update.binding.mag and mag in self._mags:
-                    left.setdefault(mag, {})[update] = None
-        for mag, gone in left.items():
+                    departures.setdefault(mag, {})[update] = None
+        for mag, gone in departures.items():
             transaction = _write(self._mags[mag], [*gone])
             if transaction is not None:
-                transaction.then(partial(self._left, mag, [*gone]))
+                transaction.then(partial(self._confirm_forwarding, mag, [*gone]))
         self._done(self)
 
-    def _left(self, mag: str, updates: Sequence[RouteUpdate], transaction: Transaction) -> None:
+    def _confirm_forwarding(self, mag: str, updates: Sequence[RouteUpdate], transaction: Transaction) -> None:
         if transaction.outcome is WriteOutcome.ACKED:
             self._forwarding(mag, updates)
 
@@ -102,11 +102,11 @@ class RouteBatch:
         if self._awaited.get(name) is not transaction:
             return  # it was left behind
         del self._awaited[name]
-        self._note(name, transaction)
+        self._record_outcome(name, transaction)
         if not self._awaited:
             self._next(self)
 
-    def _note(self, name: str, transaction: Transaction) -> None:
+    def _record_outcome(self, name: str, transaction: Transaction) -> None:
         if transaction.outcome in (WriteOutcome.ACKED, WriteOutcome.ERROR):
             self.acknowledged.append(name)
             for place, error in transaction.errors.items():

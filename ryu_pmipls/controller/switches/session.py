@@ -155,7 +155,7 @@ class SwitchSession:
         self._write()
         return True
 
-    def error(self, xid: int, text: str) -> None:
+    def record_error(self, xid: int, text: str) -> None:
         """Record that the switch refused the message with that transaction id."""
         for write in self._under_way:
             for transaction in write.transactions:

@@ -126,7 +126,7 @@ class Switch:
         if self._limiter.passes(name):
             LOG.error("%s: refused a message: %s (%d so far)", self.name, name, self.errors[name])
         if self._session is not None:
-            self._session.error(xid, name)
+            self._session.record_error(xid, name)
 
     def expire(self, now: float) -> None:
         """Give up changes that the switch has not acknowledged in time; ``now`` is of the monotonic clock."""

@@ -47,8 +47,8 @@ class SwitchWriter:
         if self.written is None:
             return None
         pipeline, inventory = self._pipeline, self._inventory
-        messages = [*self.written.set_groups(pipeline.groups(inventory.ports))]
-        messages += self.written.set_base(pipeline.base_entries(inventory.ports, inventory.link_layer_address))
+        messages = [*self.written.update_groups(pipeline.groups(inventory.ports))]
+        messages += self.written.update_base(pipeline.base_entries(inventory.ports, inventory.link_layer_address))
         return self._watched(self._session.request(*messages))
 
     def refresh_groups(self) -> Transaction | None:
@@ -56,7 +56,7 @@ class SwitchWriter:
         if self.written is None:
             return None
         groups = self._pipeline.groups(self._inventory.ports)
-        return self._watched(self._session.request(*self.written.set_groups(groups)))
+        return self._watched(self._session.request(*self.written.update_groups(groups)))
 
     def route(self, updates: Sequence[RouteUpdate]) -> Transaction | None:
         """Bring the entries of bindings up to date; errors refer to the place of the update."""

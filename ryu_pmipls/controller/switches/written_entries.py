@@ -33,16 +33,16 @@ class WrittenEntries:
         """Number of entries that belong to the node itself."""
         return len(self._base)
 
-    def set_groups(self, wanted: Iterable[Group]) -> Iterator[Any]:
+    def update_groups(self, desired: Iterable[Group]) -> Iterator[Any]:
         """Messages that bring the groups in line."""
-        for group in wanted:
+        for group in desired:
             if self._groups.get(group.group) != group:
-                yield encode.set_group(group, exists=group.group in self._groups)
+                yield encode.group_mod(group, exists=group.group in self._groups)
                 self._groups[group.group] = group
 
-    def set_base(self, wanted: Iterable[FlowEntry]) -> Iterator[Any]:
+    def update_base(self, desired: Iterable[FlowEntry]) -> Iterator[Any]:
         """Messages that bring the node's own entries in line: replacements first."""
-        before, self._base = self._base, {entry.key: entry for entry in wanted}
+        before, self._base = self._base, {entry.key: entry for entry in desired}
         for key, entry in self._base.items():
             if before.get(key) != entry:
                 yield encode.add_flow(entry, self.generation)

@@ -399,7 +399,11 @@ def test_an_entry_that_a_switch_can_never_hold_is_no_drift() -> None:
         domain.run(1)  # the switch cannot delete the former entry either
         domain.agents["mag1"].say(said)
         domain.until(lambda: said in domain.agents["mag1"].heard)
-        (guard,) = (each for each in domain.switches["mag1"].entries() if each.table == 1 and each.match.in_port == 2)
+        (guard,) = (
+            each
+            for each in domain.switches["mag1"].entries()
+            if each.table == MagRule.GUARD.table.number and each.match.in_port == 2
+        )
         del domain.switches["mag1"].tables.entries[guard.key]
         domain.until(lambda: drifted(domain, "mag1") == 2)
 

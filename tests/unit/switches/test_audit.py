@@ -130,7 +130,7 @@ def test_groups_are_compared_and_those_of_others_left_alone(domain, told):
 
 @pytest.mark.parametrize("group", GROUPS.values(), ids=lambda group: group.kind.value)
 def test_a_group_comes_back_as_it_was_written(group):
-    assert decode.group(told_group(encode.set_group(group, exists=False))) == group
+    assert decode.group(told_group(encode.group_mod(group, exists=False))) == group
 
 
 def test_a_group_that_is_like_none_of_ours_is_not_recognised():

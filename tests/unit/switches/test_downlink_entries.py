@@ -115,7 +115,7 @@ def test_a_switch_that_answers_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = Asked()
     assert asked.ask(monkeypatch, asked.tell(5), asked.done) == {PREFIX: 5}
     assert asked.switch.inventory.flow_stats == []
-    request = encode.flow_request(0, 1, LmaTable.DOWNLINK.number)
+    request = encode.flow_stats_request(0, 1, LmaTable.DOWNLINK.number)
     assert asked.datapath.sent[0].startswith(encode.octets(request, 1))
 
 

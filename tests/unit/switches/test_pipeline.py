@@ -26,7 +26,7 @@ FIRST = Table(0, "first", "", match=frozenset({"in_port"}), actions=frozenset({O
         ({"match": Match(in_port=1, ipv6=True)}, "may not match ipv6"),
         ({"actions": (Output(1), DecrementHopLimit(), ForgetInPort())}, "may not DecrementHopLimit, ForgetInPort"),
         ({"goto": FIRST}, "may not lead to table 0 first"),
-        ({"goto": MagTable.UPLINK}, "may not lead to table 3 uplink"),
+        ({"goto": MagTable.UPLINK}, f"may not lead to table {MagTable.UPLINK}"),
         ({"priority": 2**16}, "a priority has 16 bits"),
     ],
 )

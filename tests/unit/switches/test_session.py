@@ -76,8 +76,8 @@ def test_a_write_has_a_largest_size_unless_a_single_transaction_is_larger():
 def test_an_error_is_that_of_its_own_message_and_makes_the_outcome():
     session = SwitchSession(FakeDatapath())
     good, bad = submit(session, 2), submit(session, 3)
-    session.error(bad.first_xid + 2, "FMFC_TABLE_FULL")
-    session.error(12345, "of nobody")
+    session.record_error(bad.first_xid + 2, "FMFC_TABLE_FULL")
+    session.record_error(12345, "of nobody")
     for octets in session.datapath.sent:
         session.barrier_reply(barrier(octets))
     assert (good.outcome, good.errors) == (WriteOutcome.ACKED, {})
@@ -161,7 +161,7 @@ class Session(RuleBasedStateMachine):
         xids = [xid for kind, xid, _ in messages(octets) if kind == 14]
         for number in errors:
             if number < len(xids):
-                self.session.error(xids[number], "error")
+                self.session.record_error(xids[number], "error")
         self.session.barrier_reply(barrier(octets))
 
     @rule(later=st.sampled_from([0.0, CHANGE_TIMEOUT]))
