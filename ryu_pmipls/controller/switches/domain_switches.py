@@ -37,7 +37,7 @@ class Switches:
         recover: Callable[[Switch, Iterator[list[FlowEntry]]], int | None],
     ) -> None:
         self._profile = profile
-        self._recovered = recover
+        self._recover_bindings = recover
         self.mags = {mag.name: self._switch(MagPipeline(profile, mag, bindings, uplinks)) for mag in profile.mags}
         self.lmas = {lma.name: self._switch(LmaPipeline(profile, lma, bindings, gateways)) for lma in profile.lmas}
         self.by_datapath_id = {switch.node.datapath_id: switch for switch in self}
@@ -95,7 +95,7 @@ class Switches:
         return sum(packets) if packets and len(packets) == len(entries) else None
 
     def _recover(self, switch: Switch, entries: Iterator[list[FlowEntry]]) -> bool:
-        moved = self._recovered(switch, entries)
+        moved = self._recover_bindings(switch, entries)
         if moved:
             for other in self:
                 if other is not switch:

@@ -65,23 +65,23 @@ class SwitchWriter:
         first = self._session.reserve(len(updates))
         octets = self.written.encoder.encode(updates, first)
         transaction = self._session.submit(octets, first, len(updates))
-        transaction.then(partial(self._record_refusals, updates))
-        return self._watched(transaction)
+        transaction.then(partial(self._settle_route, updates))
+        return transaction
 
-    def _record_refusals(self, updates: Sequence[RouteUpdate], transaction: Transaction) -> None:
+    def _settle_route(self, updates: Sequence[RouteUpdate], transaction: Transaction) -> None:
         refused = self._inventory.refused
         if refused:
             for update in updates:
                 refused.pop(update.binding.prefix, None)
-        for place, error in transaction.errors.items():
-            if error in FINAL_ERRORS:
-                binding = updates[place].binding
-                refused[binding.prefix] = binding
+        if transaction.errors:
+            bindings = [updates[place].binding for place, error in transaction.errors.items() if error in FINAL_ERRORS]
+            refused.update((binding.prefix, binding) for binding in bindings)
+            self._settle(transaction)
 
     def _watched(self, transaction: Transaction) -> Transaction:
-        transaction.then(self._settled)
+        transaction.then(self._settle)
         return transaction
 
-    def _settled(self, transaction: Transaction) -> None:
+    def _settle(self, transaction: Transaction) -> None:
         if transaction.outcome is WriteOutcome.ERROR and not FINAL_ERRORS.issuperset(transaction.errors.values()):
             self._retry()
