@@ -23,6 +23,7 @@ HELLO, ERROR, ECHO_REQUEST, ECHO_REPLY, FEATURES_REQUEST, FEATURES_REPLY, CONFIG
     8,
     9,
 )
+SET_ASYNC = 28
 PORT_STATUS, FLOW_MOD, GROUP_MOD, MULTIPART_REQUEST, MULTIPART_REPLY, BARRIER_REQUEST, BARRIER_REPLY = (
     12,
     14,
@@ -234,7 +235,7 @@ class OpenFlowSwitch:
             self.tables.group_mod(body, self.clock())
         elif kind == MULTIPART_REQUEST:
             self._answer_multipart(xid, body)
-        elif kind not in (HELLO, ERROR, ECHO_REPLY, SET_CONFIG):
+        elif kind not in (HELLO, ERROR, ECHO_REPLY, SET_CONFIG, SET_ASYNC):
             raise OpenFlowError(_BAD_TYPE)
 
     def _answer_multipart(self, xid: int, body: bytes) -> None:

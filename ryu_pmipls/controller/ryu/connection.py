@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from ipaddress import IPv6Address
 from socket import SHUT_RDWR, SHUT_WR
+from struct import pack
 from typing import Any, ClassVar
 
 from eventlet.hubs import get_hub
@@ -48,6 +49,10 @@ MAX_REPLIES = 32 * 2**20
 MAX_PORTS = 2**16
 #: OFPT_ERROR of OpenFlow 1.3 with OFPET_HELLO_FAILED, OFPHFC_INCOMPATIBLE.
 _HELLO_FAILED = HEADER.pack(ofproto_v1_3.OFP_VERSION, ofproto_v1_3.OFPT_ERROR, 12, 0) + bytes(4)
+#: OFPT_SET_ASYNC (A.3.10): of messages that a switch sends unasked, port status is wanted, whatever its reason.
+_PORT_STATUS_ONLY = HEADER.pack(ofproto_v1_3.OFP_VERSION, ofproto_v1_3.OFPT_SET_ASYNC, 32, 0) + pack(
+    "!6I", 0, 0, 7, 7, 0, 0
+)
 #: Seconds between looks at how far the handshake is, and at the queue of what is to be sent.
 _LOOK, _ROOM_PAUSE = 0.1, 0.01
 
@@ -229,6 +234,7 @@ class Connection(Datapath):
         elif kind == ofproto_v1_3.OFPT_FEATURES_REPLY:
             self.admission.identify(self, message.datapath_id)
             self._phase = Phase.IDENTIFIED
+            self.send(_PORT_STATUS_ONLY)
         elif kind == ofproto_v1_3.OFPT_MULTIPART_REPLY:
             self._unfinished = bool(message.flags & ofproto_v1_3.OFPMPF_REPLY_MORE)
             self._replies += message.msg_len

@@ -26,6 +26,7 @@ from tests.unit.ryu.connection_helpers import Switch, Told, application, until
 from tests.waiting import PATIENCE
 
 DATAPATH_ID = 0x21
+MULTIPART_REQUEST, SET_ASYNC = 18, 28
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -121,6 +122,11 @@ def test_a_switch_of_another_version_is_told_so(refused: Counter[str], switch: S
     assert switch.message() == (openflow.ERROR, 0, bytes(4))
     ended(switch)
     assert refused == {"openflow: unexpected message": 1}
+
+
+def test_a_switch_is_asked_for_port_status_and_no_packets(switch: Switch) -> None:
+    identify(switch)
+    assert [switch.message()[0] for _ in range(3)] == [openflow.FEATURES_REQUEST, SET_ASYNC, MULTIPART_REQUEST]
 
 
 def test_many_refusals_are_one_line(refused: Counter[str], told: Told, caplog: pytest.LogCaptureFixture) -> None:
