@@ -40,7 +40,7 @@ def _exchange(path: Path, resource: str, document: Mapping[str, Any] | None) -> 
             connection.request("POST", resource, json.dumps(document), {"Content-Type": "application/json"})
         response = connection.getresponse()
         return response.status, json.loads(response.read()), next_page(response.headers.get("Link"))
-    except (HTTPException, ValueError) as error:
+    except (HTTPException, ValueError, RecursionError) as error:
         raise OSError(f"not an agent's answer: {error}") from None
     finally:
         connection.close()

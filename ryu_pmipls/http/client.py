@@ -35,8 +35,15 @@ def fetch(base: str, resource: str) -> Any:
     """Get the JSON document at ``base``/v1/``resource``, a list page by page; ``ClientError`` without an answer."""
     url = f"{base}/v1/{resource}"
     document, following = _ask(urllib.request.Request(url))
+    asked = {url}
     while following is not None and isinstance(document, list):
-        page, following = _ask(urllib.request.Request(urljoin(url, following)))
+        url = urljoin(url, following)
+        if url in asked or urlsplit(url)[:2] != urlsplit(base)[:2]:
+            raise ClientError(f"{url}: named as the next page, but no page of the same RMS that comes next")
+        asked.add(url)
+        page, following = _ask(urllib.request.Request(url))
+        if not isinstance(page, list):
+            raise ClientError(f"{url}: not a page of a list; is that the RMS's address?")
         document += page
     return document
 
@@ -76,7 +83,7 @@ def _ask(request: urllib.request.Request) -> tuple[Any, str | None]:
         raise ClientError(f"{url}: no answer ({told}); {hint}") from None
     try:
         return json.loads(octets), next_page(link)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ClientError(f"{url}: the answer is not JSON; is that the RMS's address?") from None
 
 
@@ -89,7 +96,7 @@ def next_page(link: str | None) -> str | None:
 def _refusal(url: str, error: urllib.error.HTTPError) -> ClientError:
     try:
         message = str(json.loads(error.read())["error"]["message"])
-    except (OSError, HTTPException, ValueError, LookupError, TypeError):
+    except (OSError, HTTPException, ValueError, RecursionError, LookupError, TypeError):
         return ClientError(f"{url}: status {error.code} without the words of an RMS; is that its address?")
     return (WrongRequestError if error.code in _WRONG_REQUEST else ClientError)(f"{url}: {message}")
 

@@ -69,7 +69,7 @@ def _in_file(path: Path) -> list[Mapping[str, Any]]:
     """The documents of decisions in a file."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: is not a JSON file: {error}") from None
     documents = document if isinstance(document, list) else [document]
     if not all(isinstance(entry, dict) for entry in documents):

@@ -11,12 +11,30 @@ import pytest
 
 from ryu_pmipls.http.client import ClientError, fetch, send, where
 
+#: Lists whose next page is none: the same again, that of another server, a file, and no list.
+NEXT_PAGES = {
+    "/v1/circle": "/v1/circle?again",
+    "/v1/circle?again": "/v1/circle",
+    "/v1/elsewhere": "http://127.0.0.1:1/v1/elsewhere",
+    "/v1/file": "file:///etc/passwd",
+    "/v1/no-list": "/v1/lmas",
+}
+
 
 class Answers(BaseHTTPRequestHandler):
     """Every request gets its path and document back; what is at ``/v1/wrong`` is refused."""
 
     def do_GET(self) -> None:
-        if self.path.startswith("/v1/bindings"):
+        if self.path in NEXT_PAGES:
+            self.send_response(200)
+            self.send_header("Link", f'<{NEXT_PAGES[self.path]}>; rel="next"')
+            self.end_headers()
+            self.wfile.write(b"[1]")
+        elif self.path == "/v1/deep":
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"[" * 100_000)
+        elif self.path.startswith("/v1/bindings"):
             self.page(int(self.path.partition("=")[2] or 0))
         else:
             self.answer(None)
@@ -60,6 +78,25 @@ def test_it_fetches_and_sends(base: str) -> None:
 
 def test_it_fetches_all_pages_of_a_list(base: str) -> None:
     assert fetch(base, "bindings") == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("resource", "told"),
+    [
+        ("circle", r"/v1/circle: named as the next page"),
+        ("elsewhere", r"^http://127.0.0.1:1/v1/elsewhere: named as the next page, but no page of the same RMS"),
+        ("file", r"^file:///etc/passwd: named as the next page, but no page of the same RMS"),
+        ("no-list", r"/v1/lmas: not a page of a list"),
+    ],
+)
+def test_a_next_page_that_is_none_is_told(resource: str, told: str, base: str) -> None:
+    with pytest.raises(ClientError, match=told):
+        fetch(base, resource)
+
+
+def test_an_answer_too_deep_to_read_is_told(base: str) -> None:
+    with pytest.raises(ClientError, match="the answer is not JSON"):
+        fetch(base, "deep")
 
 
 def test_it_goes_by_no_proxy(base: str, monkeypatch: pytest.MonkeyPatch) -> None:
