@@ -13,6 +13,7 @@ import pytest
 
 from ryu_pmipls.controller.inbox import Inbox
 from ryu_pmipls.controller.route_reports import RouteReport
+from ryu_pmipls.controller.ryu import hub
 from ryu_pmipls.controller.store import StoreError
 from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.signalling import Peer, Role
@@ -43,6 +44,10 @@ ATTACHMENT = RouteAdjust(PREFIX, MAG2, MAG1, options=(Timestamp.of(NOW),))
 SESSION_END = RouteAdjust(PREFIX, MAG1, NOWHERE, options=(Timestamp.of(NOW), Attachment(0, LMA1)))
 
 
+class ClosedError(Exception):
+    """The end of an inbox."""
+
+
 class Surroundings:
     """The RMS around an :class:`Inbox`; ``done`` is what the inbox has it do, in order."""
 
@@ -52,7 +57,9 @@ class Surroundings:
         self.notices: list[bytes] = []  # Route_adjusts that LMAs have yet to answer
         self.gateways: dict[str, bytes] = {}
         self.failure: Exception | None = None
-        self.settled = SimpleNamespace(is_set=lambda: False)
+        self.settled = SimpleNamespace(is_set=lambda: False, wait=lambda seconds: self.done.append(("gather", seconds)))
+        self.descriptors = ()
+        self.arrivals: list[list[tuple[bytes, Peer]]] = []  # datagrams of each turn; then the inbox is closed
         self.lmas = {"lma1": self}
         self.refused: Counter[str] = Counter()
         world: Any = self
@@ -66,6 +73,11 @@ class Surroundings:
         return self.done
 
     # The endpoint.
+
+    def datagrams(self, most: int) -> list[tuple[bytes, Peer]]:
+        if not self.arrivals:
+            raise ClosedError
+        return self.arrivals.pop(0)
 
     def decode(self, octets: bytes, peer: Peer) -> Message | None:
         return parse(octets, peer.address, RMS) if octets else None
@@ -203,3 +215,25 @@ def test_a_failure_keeps_no_other_message_from_being_handled(
         assert world.handle(*messages) == [("update", ["mag1"]), ("notify", True)]
     assert [record.getMessage() for record in caplog.records] == [line]
     assert world.refused == refused
+
+
+def test_other_work_has_its_turn_after_each_batch(world: Surroundings) -> None:
+    world.arrivals = [[(b"", MAG)] * 256 for _ in range(5)]
+    running = hub.spawn(world.inbox.run)
+    for left in (4, 3):
+        hub.sleep(0)
+        assert len(world.arrivals) == left
+    assert world.done == [("notify", True)] * 2
+    hub.kill(running)
+
+
+def test_datagrams_gather_after_a_small_batch_and_a_failure_is_counted(
+    world: Surroundings, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.arrivals = [[(b"", MAG)], [(b"", MAG)] * 255]
+    world.send = None  # type: ignore[assignment, method-assign]
+    with pytest.raises(ClosedError):
+        world.inbox.run()
+    assert world.done == [("gather", 0.01)] * 2
+    assert world.refused == {"failed": 2}
+    assert [record.getMessage() for record in caplog.records] == ["handling reports of routes failed"] * 2
