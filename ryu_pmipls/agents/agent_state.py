@@ -14,6 +14,8 @@ LOG = logging.getLogger(__name__)
 
 #: Directory where agents of a host keep their state; those of a lab keep it in the run directory of their node.
 STATE_DIRECTORY = Path("/var/lib/pmipls")
+#: Files with identifiers and prefixes of mobile nodes are nobody else's business.
+_MODE = 0o600
 
 
 def state_directory(name: str, run_directory: Path | None) -> Path:
@@ -80,6 +82,7 @@ def _replace(path: Path, text: str) -> None:
     """Write a file so that a crash leaves either the old or the new one."""
     new = path.with_suffix(".new")
     with new.open("w", encoding="utf-8") as file:
+        os.fchmod(file.fileno(), _MODE)
         file.write(text)
         file.flush()
         os.fsync(file.fileno())

@@ -24,7 +24,7 @@ def start(
     environment: Mapping[str, str] | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start a process in the background, its output going to ``log``."""
-    with log.open("ab") as output:
+    with open(log, "ab", opener=_open_log) as output:
         return subprocess.Popen(
             namespaces.command(namespace, argv),
             stdin=subprocess.DEVNULL,
@@ -106,3 +106,7 @@ def _namespace(process: psutil.Process) -> tuple[int, int] | None:
         return namespaces.identity(Path(f"/proc/{process.pid}/ns/net"))
     except OSError:
         return None
+
+
+def _open_log(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o640)  # identifiers and prefixes of mobile nodes are not for everybody

@@ -6,7 +6,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,7 @@ class SqliteStore:
             directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(f"{directory}: the state directory cannot be made: {error.strerror}") from error
+        _make_private(self._path)
         with self._explained():
             self._database = sqlite3.connect(self._path, timeout=2.0, isolation_level=None, check_same_thread=False)
         try:
@@ -213,3 +214,12 @@ class SqliteStore:
             f"stop the RMS, move {self._path}* out of the way and start again: the RMS then begins with an empty "
             "store, and learns from the switches and the MAGs where mobile nodes are"
         )
+
+
+def _make_private(path: Path) -> None:
+    """Let only this user read the file and SQLite's others beside it, which get the mode of the first when made."""
+    with suppress(OSError):  # SQLite says what is wrong
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    for each in (path, *path.parent.glob(f"{path.name}-*")):
+        with suppress(OSError):
+            each.chmod(0o600)

@@ -44,3 +44,10 @@ def test_what_was_cut_short_was_told_to_nobody(tmp_path: Path) -> None:
 def test_the_directory_of_a_lab_node_is_its_own(tmp_path: Path) -> None:
     directory = state_directory("lma1", tmp_path)
     assert directory.is_dir() and directory.parent == tmp_path
+
+
+def test_only_its_user_can_read_the_state(tmp_path: Path) -> None:
+    (tmp_path / "leases").touch(0o644)
+    count_restart(tmp_path)
+    LeaseFile(tmp_path)
+    assert {file.stat().st_mode & 0o777 for file in tmp_path.iterdir()} == {0o600}

@@ -426,3 +426,14 @@ def test_what_decisions_were_made_from_is_kept_as_long_as_they_are(store: Sqlite
         '{"round": 12}',
         None,
     ]
+
+
+def test_only_its_user_can_read_it_even_when_others_could_before(tmp_path: Path) -> None:
+    for _ in range(2):
+        store = SqliteStore(tmp_path)
+        store.save_bindings([BINDING])
+        files = [*tmp_path.glob("rms.sqlite*")]
+        assert len(files) >= 2 and {file.stat().st_mode & 0o777 for file in files} == {0o600}
+        store.close()
+        for file in tmp_path.glob("rms.sqlite*"):
+            file.chmod(0o644)
