@@ -15,6 +15,7 @@ from ryu_pmipls.cli.options import json_option, run_directory_option
 from ryu_pmipls.cli.parameter_types import NodeName
 from ryu_pmipls.cli.sections import AGENTS
 from ryu_pmipls.cli.tables import print_document, print_table
+from ryu_pmipls.http.wording import local_time
 
 #: Commands of agents, with the names of their arguments; all other words are resources to show.
 _COMMANDS: dict[str, tuple[str, ...]] = {
@@ -24,6 +25,8 @@ _COMMANDS: dict[str, tuple[str, ...]] = {
     "drain": (),
     "undrain": (),
 }
+#: Keys of documents whose values are seconds since 1970.
+_TIMES = ("expires", "last_heard", "time")
 _LINK_LAYER = re.compile(r"[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}")
 #: Statuses by which an agent says that the request is wrong, whatever its own state.
 _WRONG_REQUEST = (400, 404, 405)
@@ -92,11 +95,11 @@ def _show(answer: Any) -> None:
     """Print a document: a list of objects as a table, another object as one with a row for each key."""
     if isinstance(answer, list) and answer and all(isinstance(entry, Mapping) for entry in answer):
         columns = [*dict.fromkeys(key for entry in answer for key in entry)]
-        print_table(
-            [_words(column) for column in columns], [[_cell(entry.get(key)) for key in columns] for entry in answer]
-        )
+        rows = [[_cell(entry.get(key), key) for key in columns] for entry in answer]
+        print_table([_words(column) for column in columns], rows)
     elif isinstance(answer, Mapping):
-        print_table(("what", "value"), [[_words(key), _cell(value)] for key, value in answer.items()], prose=("value",))
+        rows = [[_words(key), _cell(value, key)] for key, value in answer.items()]
+        print_table(("what", "value"), rows, prose=("value",))
     else:
         print_table(("what",), [[_cell(entry)] for entry in answer] if isinstance(answer, list) else [[_cell(answer)]])
 
@@ -105,9 +108,11 @@ def _words(key: str) -> str:
     return key.replace("_", " ")
 
 
-def _cell(value: Any) -> str:
+def _cell(value: Any, key: str = "") -> str:
     if value is None:
         return "-"
+    if key in _TIMES and isinstance(value, float):
+        return local_time(value)
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list) and not any(isinstance(entry, list | Mapping) for entry in value):

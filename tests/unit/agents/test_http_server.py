@@ -22,6 +22,7 @@ from ryu_pmipls.http import server as http_server
 from ryu_pmipls.http.application import RestApplication
 from ryu_pmipls.http.exchange import MAX_BODY, MAX_CONNECTIONS
 from ryu_pmipls.http.server import HttpServer
+from ryu_pmipls.http.wording import local_time
 from tests.waiting import PATIENCE
 
 JSON = b"Content-Type: application/json\r\n"
@@ -357,10 +358,13 @@ def test_tell(tmp_path: Path) -> None:
     assert none[0] == 2 and "there are: /v1, /v1/bindings, /v1/attach" in none[1]
 
 
+EXPIRES = 1_700_000_000.25  # s since 1970
+
+
 def test_tell_shows_documents_as_tables(tmp_path: Path) -> None:
-    bindings = [{"identifier": "[/b]@example.net", "prefixes": ["2001:db8::/64"], "lma": None, "draining": False}]
+    binding = {"identifier": "[/b]@example.net", "prefixes": ["2001:db8::/64"], "lma": None, "draining": False}
     rest = RestApplication()
-    rest.serve("/v1/bindings", lambda: bindings)
+    rest.serve("/v1/bindings", lambda: [binding | {"expires": EXPIRES}])
     rest.serve("/v1/health", lambda: {"status": "degraded", "reasons": [], "counters": {"refused": 1}})
     rest.serve("/v1/uplinks", dict)
 
@@ -377,7 +381,7 @@ def test_tell_shows_documents_as_tables(tmp_path: Path) -> None:
 
     (code, table), (bad, health), (good, nothing) = asyncio.run(run())
     heading, _, row = table.splitlines()
-    assert (code, heading.split()) == (0, ["identifier", "prefixes", "lma", "draining"])
-    assert row.split() == ["[/b]@example.net", "2001:db8::/64", "-", "no"]
+    assert (code, heading.split()) == (0, ["identifier", "prefixes", "lma", "draining", "expires"])
+    assert row.split() == ["[/b]@example.net", "2001:db8::/64", "-", "no", local_time(EXPIRES)]
     assert (bad, health.splitlines()[2:]) == (1, ["status    degraded", "reasons   -", 'counters  {"refused": 1}'])
     assert (good, nothing) == (0, "what  value\n────  ─────\n")
