@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from ryu_pmipls.controller.ryu import hub
-from ryu_pmipls.controller.switches.reconciler import State
+from ryu_pmipls.controller.switches.inventory import SwitchState
 from ryu_pmipls.controller.switches.session import WriteOutcome
 from ryu_pmipls.loadsharing import whole
 from ryu_pmipls.rms import RouteManagementServer
@@ -32,7 +32,7 @@ class AdjustingServer(RouteManagementServer):
     def _adjust(self) -> None:
         mag, *_ = self.switches.mags.values()
         lmas = [*self.switches.lmas]
-        while any(switch.state is not State.READY for switch in (mag, *self.switches.lmas.values())):
+        while any(switch.state is not SwitchState.READY for switch in (mag, *self.switches.lmas.values())):
             hub.sleep(0.1)
         hub.sleep(SETTLED)
         uplinks = self.state._uplinks

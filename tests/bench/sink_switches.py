@@ -23,7 +23,7 @@ _HELLO, _ECHO_REQUEST, _ECHO_REPLY, _FEATURES_REQUEST, _FEATURES_REPLY = 0, 2, 3
 _GET_CONFIG_REQUEST, _GET_CONFIG_REPLY, _MULTIPART_REQUEST, _MULTIPART_REPLY, _BARRIER_REQUEST = 7, 8, 18, 19, 20
 _BARRIER_REPLY = 21
 _FLOW_MOD = 14
-_PORT_DESCRIPTION = 13
+_AGGREGATE, _PORT_DESCRIPTION = 2, 13
 _PORT = struct.Struct("!I4x6s2x16sIIIIIIII")
 _LOCAL, _LIVE = 0xFFFF_FFFE, 4
 
@@ -77,7 +77,8 @@ class SinkSwitch:
             return _message(_GET_CONFIG_REPLY, xid, struct.pack("!HH", 0, 0xFFFF))
         if kind == _MULTIPART_REQUEST:
             (which,) = _LENGTH.unpack_from(body)
-            return _message(_MULTIPART_REPLY, xid, body[:2] + bytes(6) + (self._ports * (which == _PORT_DESCRIPTION)))
+            described = {_AGGREGATE: bytes(24), _PORT_DESCRIPTION: self._ports}
+            return _message(_MULTIPART_REPLY, xid, body[:2] + bytes(6) + described.get(which, b""))
         return b""
 
 
