@@ -14,7 +14,6 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from functools import partial
 from typing import Any, ClassVar, cast
 
 from ryu_pmipls import descriptors
@@ -38,6 +37,7 @@ from ryu_pmipls.controller.ryu import (
     CONFIGURATION,
     DEAD_DISPATCHER,
     MAIN_DISPATCHER,
+    give_way,
     hub,
     ofp_event,
     ofproto_v1_3,
@@ -138,7 +138,7 @@ class RouteManagementServer(PromptApp):
             self.refused,
         )
         self.switch_events = SwitchEvents(context, self.measurement, self.failures, self.health)
-        self.rest = RestApplication(partial(hub.sleep, 0))
+        self.rest = RestApplication(give_way)
         Resources(context, self.new_sessions, self.failures, self.operator, self.health, self.refused).register(
             self.rest
         )

@@ -25,8 +25,8 @@ Command = Callable[..., Any]
 _JSON = "application/json"
 #: Items of a page at most, and by default.
 MAX_ITEMS = 1000
-#: Fragments of JSON that are encoded in one turn, in about a millisecond.
-_FRAGMENTS = 2048
+#: Fragments of JSON, or items of lists, that are encoded in one turn, in about a millisecond.
+_FRAGMENTS, _ITEMS = 2048, 128
 _ENCODER = json.JSONEncoder(indent=2)
 
 
@@ -155,9 +155,24 @@ def error(status: int, message: str, **details: Any) -> Response:
 
 
 def _json(status: int, document: Any, pause: Callable[[], object] = lambda: None) -> Response:
+    text = _lines(document, pause) if isinstance(document, list) else _indented(document, pause)
+    return Response(status=status, content_type=_JSON, charset="UTF-8", text=text + "\n")
+
+
+def _lines(items: list[Any], pause: Callable[[], object]) -> str:
+    """A list with each item on a line: Python takes ten times as long to indent."""
+    lines = []
+    for number, item in enumerate(items, 1):
+        lines.append(f"  {json.dumps(item)}")
+        if number % _ITEMS == 0:
+            pause()
+    return "[\n" + ",\n".join(lines) + "\n]" if lines else "[]"
+
+
+def _indented(document: Any, pause: Callable[[], object]) -> str:
     fragments = []
     for number, fragment in enumerate(_ENCODER.iterencode(document), 1):
         fragments.append(fragment)
         if number % _FRAGMENTS == 0:
             pause()
-    return Response(status=status, content_type=_JSON, charset="UTF-8", text="".join((*fragments, "\n")))
+    return "".join(fragments)

@@ -5,6 +5,7 @@ Ryu 4.34 is unmaintained. Only this package imports it, so that only this packag
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import Any, TypeVar
@@ -22,6 +23,8 @@ T = TypeVar("T")
 
 #: Ryu's configuration: command line and file take precedence over ``CONFIGURATION.set_default``.
 CONFIGURATION = cfg.CONF
+#: Seconds that a turn of the others takes when they are busy, and for which less urgent work rests then.
+_BUSY, _PAUSE = 0.0005, 0.02
 #: Codes of errors in each type: OpenFlow 1.3, A.4.4. Ryu's search for a name takes 0.3 ms, so strangers get none.
 _ERROR_CODES = 32
 
@@ -45,17 +48,31 @@ class InterruptionError(Exception):
     """Other work is more urgent."""
 
 
-def in_turns(items: Iterable[T], many: int, unless: Callable[[], bool]) -> Iterator[T]:
-    """The items; after each ``many`` of them other green threads have their turn.
+def in_turns(
+    items: Iterable[T], many: int, unless: Callable[[], bool] = lambda: False, pause: Callable[[], object] | None = None
+) -> Iterator[T]:
+    """The items; after each ``many`` of them other green threads have their turn, by ``pause()``.
 
     ``InterruptionError`` if after such a turn ``unless()`` is true.
     """
     for number, item in enumerate(items, 1):
         yield item
         if number % many == 0:
-            hub.sleep(0)
+            (pause or _yield)()
             if unless():
                 raise InterruptionError
+
+
+def _yield() -> None:
+    hub.sleep(0)
+
+
+def give_way() -> None:
+    """Let other green threads have their turn; when they have much to do, most of the time."""
+    began = time.monotonic()
+    hub.sleep(0)
+    if time.monotonic() - began > _BUSY:
+        hub.sleep(_PAUSE)
 
 
 __all__ = [
@@ -67,6 +84,7 @@ __all__ = [
     "ProtocolDesc",
     "ToldEntry",
     "error_name",
+    "give_way",
     "hub",
     "in_turns",
     "nicira_ext",
