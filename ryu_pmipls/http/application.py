@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
 
@@ -64,7 +64,8 @@ class RestApplication:
 
         def get(request: Request, **parts: str) -> Any:
             if isinstance(resource, Pages):
-                return resource.page(limit=_limit(request), after=request.GET.get("after"), **parts)
+                query = _query(request)
+                return resource.page(limit=_limit(query), after=query.get("after"), **parts)
             return resource(**parts)
 
         self._methods(path)["GET"] = self._methods(path)["HEAD"] = get
@@ -125,15 +126,22 @@ def _log(environ: dict[str, Any], status: int) -> None:
     LOG.log(level, "%s %s from %s: status %d", method, path, environ.get("REMOTE_ADDR", "this host"), status)
 
 
-def _limit(request: Request) -> int:
-    text = request.GET.get("limit", str(MAX_ITEMS))
+def _query(request: Request) -> dict[str, str]:
+    try:
+        return dict(request.GET)
+    except UnicodeDecodeError:
+        raise RestError(400, "the query is not UTF-8") from None
+
+
+def _limit(query: Mapping[str, str]) -> int:
+    text = query.get("limit", str(MAX_ITEMS))
     if not re.fullmatch("[0-9]{1,9}", text) or not 1 <= int(text) <= MAX_ITEMS:
         raise RestError(400, f"limit: must be a number from 1 to {MAX_ITEMS}")
     return int(text)
 
 
 def _next_query(request: Request, after: str) -> str:
-    return urlencode({**request.GET, "after": after}, safe=":/")
+    return urlencode({**_query(request), "after": after}, safe=":/")
 
 
 def _object(request: Request) -> dict[str, Any]:

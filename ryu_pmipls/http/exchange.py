@@ -63,9 +63,10 @@ class Exchange:
         status, reason = response.status.split(" ", 1)
         headers = [*response.headerlist, ("Connection", "close")]
         # Not response.body, which rejects an answer to HEAD: its length is that of the answer to GET.
+        body = b"" if self._head is not None and self._head.method == b"HEAD" else b"".join(response.app_iter)
         events = (
             h11.Response(status_code=int(status), headers=headers, reason=reason),
-            h11.Data(b"".join(response.app_iter)),
+            h11.Data(body),
             h11.EndOfMessage(),
         )
         return b"".join(connection.send(event) or b"" for event in events)

@@ -6,6 +6,7 @@ import errno
 import logging
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from ipaddress import ip_address
 from typing import Any
 
@@ -37,8 +38,8 @@ _PASSING = {
     errno.ENETUNREACH,
     errno.ENOPROTOOPT,
 }
-#: Seconds for the handshake of TLS.
-_TLS_TIMEOUT = 2.0
+#: Seconds for the handshake of TLS, and handshakes at a time; the oldest gives way.
+_TLS_TIMEOUT, _MAX_HANDSHAKES = 2.0, 32
 
 
 class Listener:
@@ -51,6 +52,7 @@ class Listener:
         self._handle = handle
         self._tls = _context(**tls) if tls else None
         self._limiter = RateLimiter()
+        self._shaking_hands: dict[Any, None] = {}  # the oldest first
         family = socket.AF_INET6 if _is_ipv6(address[0]) else socket.AF_INET
         self.socket = eventlet.listen(address, family=family, backlog=_BACKLOG)
 
@@ -73,12 +75,20 @@ class Listener:
             self._handle(accepted, address)
             return
         wrapped = None
+        self._shaking_hands[accepted] = None
+        if len(self._shaking_hands) > _MAX_HANDSHAKES:
+            oldest = next(iter(self._shaking_hands))
+            del self._shaking_hands[oldest]
+            with suppress(OSError):
+                oldest.shutdown(socket.SHUT_RDWR)
         try:
             with hub.Timeout(_TLS_TIMEOUT, False):
                 wrapped = self._tls.wrap_socket(accepted, server_side=True)
         except OSError as error:
             if self._limiter.passes("tls"):
                 LOG.warning("TLS with %s failed: %s", address[0], error)
+        finally:
+            self._shaking_hands.pop(accepted, None)
         if wrapped is None:
             accepted.close()
         else:

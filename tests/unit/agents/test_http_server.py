@@ -102,6 +102,12 @@ def test_head_tells_the_length_and_sends_nothing(path: Path) -> None:
     assert b"Content-Length: 21" in headers
 
 
+def test_a_malformed_head_request_gets_an_error_without_a_body(path: Path) -> None:
+    sent = b"HEAD /v1/health HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"
+    status, _, body = parts(say(path, sent))
+    assert (status.split()[1], body) == (b"400", b"")
+
+
 def test_a_path_is_decoded(path: Path) -> None:
     answer = say(path, b"GET /v1/named/mn1%40example.net?q=%2F HTTP/1.1\r\nHost: agent\r\n\r\n")
     assert json.loads(parts(answer)[2]) == {"name": "mn1@example.net"}

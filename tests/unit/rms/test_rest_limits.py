@@ -186,6 +186,7 @@ def test_other_lists_come_by_pages_too(domain: RmsDomain, path: str) -> None:
         ("limit=1001", "limit: must be a number from 1 to 1000"),
         ("limit=-1", "limit: must be a number from 1 to 1000"),
         ("limit=ten", "limit: must be a number from 1 to 1000"),
+        ("lim%ff=1", "the query is not UTF-8"),
         ("after=nobody", "after: there is no 'nobody' any more, or there never was"),
     ],
 )

@@ -257,6 +257,10 @@ def test_tls_serves_one_connection_after_another(tmp_path: Path) -> None:
     thread = hub.spawn(listener.serve_forever)
     stranger = eventlet.connect(listener.socket.getsockname())
     stranger.sendall(b"this is no record of TLS at all")
+    silent = [eventlet.connect(listener.socket.getsockname()) for _ in range(100)]
+    hub.sleep(0.1)
+    assert len(listener._shaking_hands) <= 33
+    assert silent[0].recv(1) == b""
     for _ in range(2):
         client = eventlet.green.ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         client.check_hostname = False
