@@ -1,4 +1,4 @@
-"""A real Open vSwitch sends the RMS nothing that it does not want. Needs root."""
+"""Real switches that say what the RMS does not want, or claim to be another. Needs root and Open vSwitch."""
 
 from __future__ import annotations
 
@@ -27,6 +27,11 @@ def ready(lab: Lab) -> bool:
     return {*fetch(base_url(lab.profile), "health")["switches"].values()} == {"ready"}
 
 
+def refused(lab: Lab) -> dict[str, int]:
+    counted: dict[str, int] = fetch(base_url(lab.profile), "health")["refused"]
+    return counted
+
+
 def test_entries_for_the_controller_made_by_hand_do_not_end_the_connection(lab: Lab) -> None:
     eventually(lambda: ready(lab))
     switch = lab.openvswitch("mag1")
@@ -39,3 +44,22 @@ def test_entries_for_the_controller_made_by_hand_do_not_end_the_connection(lab: 
     assert "n_packets=10," in next(line for line in flows.splitlines() if "0x88b5" in line)
     health = fetch(base_url(lab.profile), "health")
     assert {*health["switches"].values()} == {"ready"} and health["refused"] == {}
+
+
+def test_a_bridge_elsewhere_with_the_datapath_id_of_a_switch_does_not_displace_it(lab: Lab) -> None:
+    eventually(lambda: ready(lab))
+    mag1, mag2 = lab.profile.mags
+    other = lab.openvswitch(mag2.name)
+    controller = f"tcp:[{lab.profile.rms.address}]:{lab.profile.rms.openflow.port}"
+    other.vsctl(
+        *("--", "add-br", "foreign", "--", "set", "bridge", "foreign", "datapath_type=netdev", "protocols=OpenFlow13"),
+        *("--", "set", "bridge", "foreign", f"other_config:datapath-id={mag1.datapath_id:016x}"),
+        *("--", "set-controller", "foreign", controller),
+    )
+    try:
+        eventually(lambda: refused(lab).get("openflow: datapath id in use", 0) >= 2)
+        assert ready(lab)
+        assert "actions=" not in other.ofctl("dump-flows", "foreign").replace("actions=NORMAL", "")
+    finally:
+        other.vsctl("del-br", "foreign")
+    assert ready(lab)
