@@ -34,8 +34,8 @@ class CaptureError(Exception):
     """A file that cannot be read as a capture, or not to its end; the text has the reason."""
 
 
-class Frame(NamedTuple):
-    """Frame ``number``, counted from 1, as captured, without its frame check sequence.
+class CapturedFrame(NamedTuple):
+    """CapturedFrame ``number``, counted from 1, as captured, without its frame check sequence.
 
     ``time`` is in s since 1970, None when unknown; ``cut`` is true when not all of it was captured.
     """
@@ -57,18 +57,20 @@ class _Interface:
     offset: int = 0
     fcs: int = 0
 
-    def frame(self, number: int, ticks: int | None, octets: bytes, length: int, fcs: int | None = None) -> Frame:
+    def frame(
+        self, number: int, ticks: int | None, octets: bytes, length: int, fcs: int | None = None
+    ) -> CapturedFrame:
         """The frame of ``length`` octets on the wire of which ``octets`` were captured."""
         time = None if ticks is None else ticks / self.units + self.offset
         whole = max(length - (self.fcs if fcs is None else fcs), 0)
-        return Frame(number, time, self.link_type, octets[:whole], len(octets) < whole)
+        return CapturedFrame(number, time, self.link_type, octets[:whole], len(octets) < whole)
 
 
 class _DamagedError(Exception):
     """Octets that are not those of a capture."""
 
 
-def frames(file: BinaryIO, unread: Counter[str]) -> Iterator[Frame]:
+def frames(file: BinaryIO, unread: Counter[str]) -> Iterator[CapturedFrame]:
     """The frames in a file; ``unread`` counts what is not understood, by its name.
 
     ``CaptureError`` when it is no capture, or on reaching the place where it is damaged or breaks off.
@@ -96,7 +98,7 @@ def _read(file: BinaryIO, size: int) -> bytes:
     return octets
 
 
-def _pcap(file: BinaryIO, order: str, units: int) -> Iterator[Frame]:
+def _pcap(file: BinaryIO, order: str, units: int) -> Iterator[CapturedFrame]:
     major, minor, _, _, _, network = struct.unpack(f"{order}HHiIII", _read(file, 20))
     if (major, minor) != _PCAP_VERSION:
         raise CaptureError(f"pcap of version {major}.{minor} is not understood, only 2.4")
@@ -111,7 +113,7 @@ def _pcap(file: BinaryIO, order: str, units: int) -> Iterator[Frame]:
         yield interface.frame(number, seconds * units + parts, _read(file, captured), length)
 
 
-def _pcapng(file: BinaryIO, unread: Counter[str]) -> Iterator[Frame]:
+def _pcapng(file: BinaryIO, unread: Counter[str]) -> Iterator[CapturedFrame]:
     """The frames of a file whose first four octets have been read."""
     order, interfaces, number, head = "", list[_Interface](), 0, _SECTION
     while head:
@@ -174,7 +176,7 @@ def _interface(order: str, body: bytes) -> _Interface:
     return _Interface(link_type, snap_length, units, offset, fcs if fcs < 8 else fcs // 8)
 
 
-def _packet(order: str, kind: int, body: bytes, interfaces: list[_Interface], number: int) -> Frame:
+def _packet(order: str, kind: int, body: bytes, interfaces: list[_Interface], number: int) -> CapturedFrame:
     if kind == _SIMPLE_PACKET:
         (length,) = struct.unpack_from(f"{order}I", body)
         interface = _at(interfaces, 0)

@@ -14,8 +14,8 @@ from functools import partial
 from pathlib import Path
 
 from ryu_pmipls.http.application import RestApplication
+from ryu_pmipls.http.connection_places import ConnectionPlaces
 from ryu_pmipls.http.exchange import CHUNK, LINGER, MAX_CONNECTIONS, TIMEOUT, Exchange
-from ryu_pmipls.http.places import Places
 
 LOG = logging.getLogger(__name__)
 
@@ -42,9 +42,11 @@ class HttpServer:
         await _until_cancelled(server)
 
     def _server(self) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
-        return partial(self._serve, Places(MAX_CONNECTIONS))
+        return partial(self._serve, ConnectionPlaces(MAX_CONNECTIONS))
 
-    async def _serve(self, places: Places, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve(
+        self, places: ConnectionPlaces, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         try:
             if places.take(writer, writer.transport.abort):
                 await self._exchange(reader, writer, partial(places.answering, writer))

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ryu_pmipls import __version__
-from ryu_pmipls.controller.api.pages import home_prefix, page_in_turns, page_of_prefixes
+from ryu_pmipls.controller.api.pages_in_turns import home_prefix, page_in_turns, page_of_prefixes
 from ryu_pmipls.controller.bindings import Binding
 from ryu_pmipls.controller.context import Context
 from ryu_pmipls.controller.failure_detection import FailureDetection

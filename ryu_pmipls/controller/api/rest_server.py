@@ -11,8 +11,8 @@ from typing import Any
 from ryu_pmipls.controller.ryu import hub
 from ryu_pmipls.controller.ryu.listener import Listener
 from ryu_pmipls.http.application import RestApplication
+from ryu_pmipls.http.connection_places import ConnectionPlaces
 from ryu_pmipls.http.exchange import CHUNK, LINGER, MAX_CONNECTIONS, TIMEOUT, Exchange
-from ryu_pmipls.http.places import Places
 
 LOG = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ class RestServer:
 
     def __init__(self, application: RestApplication, host: str, port: int) -> None:
         self._application = application
-        self._places = Places(MAX_CONNECTIONS)
+        self._places = ConnectionPlaces(MAX_CONNECTIONS)
         self._listener = Listener((host, port), self._serve)
         LOG.info("REST at %s port %d", *self._listener.socket.getsockname()[:2])
 

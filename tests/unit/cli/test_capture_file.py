@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from ryu_pmipls.cli import main
 from ryu_pmipls.cli.capture import captured
-from ryu_pmipls.cli.capture_file import CaptureError, Frame, frames
+from ryu_pmipls.cli.capture_file import CapturedFrame, CaptureError, frames
 from tests.unit.wire.wire_samples import GOLDEN
 
 _, SOURCE, DESTINATION, HEX = GOLDEN["PBU"]
@@ -62,7 +62,7 @@ class Writer:
 LITTLE, BIG = Writer(), Writer(">")
 
 
-def read(octets: bytes) -> tuple[list[Frame], Counter[str]]:
+def read(octets: bytes) -> tuple[list[CapturedFrame], Counter[str]]:
     unread: Counter[str] = Counter()
     return [*frames(BytesIO(octets), unread)], unread
 

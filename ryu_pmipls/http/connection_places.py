@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 
-class Places:
+class ConnectionPlaces:
     """A limited number of places; when all are taken, the client that has been at its request for longest gives way."""
 
     def __init__(self, limit: int) -> None:
