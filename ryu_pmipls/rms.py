@@ -11,15 +11,15 @@ from __future__ import annotations
 
 import gc
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable
 from typing import Any, ClassVar, cast
 
 from ryu_pmipls import descriptors
-from ryu_pmipls.clock import SteadyClock
+from ryu_pmipls.clock import Clock
 from ryu_pmipls.controller.api.resources import Resources
 from ryu_pmipls.controller.api.rest_server import RestServer
+from ryu_pmipls.controller.clock_skews import ClockSkews
 from ryu_pmipls.controller.context import Context
 from ryu_pmipls.controller.failure_detection import FailureDetection
 from ryu_pmipls.controller.health import HealthControl
@@ -102,7 +102,7 @@ class RouteManagementServer(PromptApp):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.profile = profile = PROFILE
-        self.clock = SteadyClock()
+        self.clock = Clock()
         self.refused: Counter[str] = Counter()
         Connection.install({node.datapath_id: node.address for node in (*profile.lmas, *profile.mags)}, self.refused)
         try:
@@ -114,9 +114,10 @@ class RouteManagementServer(PromptApp):
         self.recovery = Recovery(profile, state)
         self.switches = Switches(profile, state.bindings, state.uplinks, state.core_gateways, self.recovery.recover)
         self.load_list = empty_load_list(profile)
-        context = Context(profile, state, self.load_list, self.switches, self.clock.now)
+        clock_skews = ClockSkews(self.clock)
+        context = Context(profile, state, self.load_list, self.switches, self.clock, clock_skews)
         self.retransmission = Retransmission(self.endpoint.send, profile.timers)
-        self.new_sessions = NewSessions(profile, self.retransmission)
+        self.new_sessions = NewSessions(profile, self.retransmission, self.clock)
         enforcement = UplinkEnforcement(context, self.retransmission)
         self.load_sharing = LoadSharing(context, enforcement, self.new_sessions)
         self.measurement = LoadMeasurement(context)
@@ -127,7 +128,7 @@ class RouteManagementServer(PromptApp):
             self.endpoint, [self.endpoint.peer(lma.address) for lma in profile.lmas], profile.timers
         )
         self.routes = Routes(context, self.endpoint, self.notifier, self.refused)
-        load_info_users = [part.add_load_info for part in (self.measurement, self.failures, self.health)]
+        load_info_users = [part.add_load_info for part in (self.measurement, self.failures, self.health, clock_skews)]
         self.inbox = Inbox(
             context,
             self.endpoint,
@@ -149,7 +150,7 @@ class RouteManagementServer(PromptApp):
         descriptors.provide(nodes + MAX_UNIDENTIFIED + MAX_CONNECTIONS + _OTHER_FILES)
         for loop in self._loops():
             self.threads.append(hub.spawn(vital(loop)))
-        self.recovery.request_reports(self.retransmission, self.clock.now())
+        self.recovery.request_reports(self.retransmission, self._today())
         # The present objects stay: the collector need not visit them again and again. And next to none of the objects
         # of a handoff are part of a cycle, so the collector may run less often than after 700 objects.
         gc.collect()
@@ -172,14 +173,18 @@ class RouteManagementServer(PromptApp):
             way = "raw sockets need root or CAP_NET_RAW" if isinstance(error, PermissionError) else "is the port taken?"
             sys.exit(f"ryu_pmipls.rms: signalling at {self.profile.rms.address} cannot be opened: {error}; {way}")
 
+    def _today(self) -> float:
+        """The time of day, in seconds since 1970."""
+        return self.clock.time_of_day(self.clock())
+
     def _loops(self) -> list[Callable[[], None]]:
         """The work of green threads, each for ever."""
         evaluation = self.profile.load_sharing.evaluation_interval
         periodic = (
             Periodic(evaluation, "evaluating the load list", self.load_sharing.evaluate),
-            Periodic(_OVERDUE_INTERVAL, "giving up changes", lambda: self.switches.expire(time.monotonic())),
-            Periodic(_OVERDUE_INTERVAL, "notifying LMAs", lambda: self.notifier.retransmit(self.clock.now())),
-            Periodic(_INTERVAL, "forgetting prefixes", lambda: self.state.expire_bindings(self.clock.now())),
+            Periodic(_OVERDUE_INTERVAL, "giving up changes", lambda: self.switches.expire(self.clock())),
+            Periodic(_OVERDUE_INTERVAL, "notifying LMAs", lambda: self.notifier.retransmit(self.clock())),
+            Periodic(_INTERVAL, "forgetting prefixes", lambda: self.state.expire_bindings(self._today())),
             Periodic(_INTERVAL, "saving the state", self.state.save),
             Periodic(_INTERVAL, "checking drained LMAs", self.operator.check_drained),
             Periodic(_INTERVAL, "checking the domain's health", self.health.log_reasons),

@@ -18,6 +18,7 @@ from ryu_pmipls import __version__
 from ryu_pmipls.agents.attachment import AccessNetwork
 from ryu_pmipls.agents.core_routing import CoreRoutingWatch
 from ryu_pmipls.agents.driver import Driver
+from ryu_pmipls.clock import deviation
 from ryu_pmipls.domain.profile import LinkLayerAddress, Lma, Mag, MobileNode, Profile, format_link_layer
 from ryu_pmipls.http.application import Page, Pages, Resource, RestApplication, RestError
 from ryu_pmipls.http.pages import page_of
@@ -103,6 +104,9 @@ class AgentApi:
     def _name(self, address: IPv6Address) -> str:
         return self._names.get(address, str(address))
 
+    def _wall(self, moment: float | None) -> float | None:
+        return None if moment is None else self._driver.clock.wall(moment)
+
     def index(self) -> Document:
         return self._identity() | self._index
 
@@ -113,7 +117,7 @@ class AgentApi:
             "status": "degraded" if reasons else "ok",
             "reasons": reasons,
             **self._identity(),
-            "time": self._driver.clock.now(),
+            "time": self._driver.clock.wall(self._driver.clock()),
             "bindings": len(self._driver.machine.bindings),
             "counters": dict(self._driver.counters),
         }
@@ -121,7 +125,14 @@ class AgentApi:
     def reasons(self) -> list[str]:
         """The reasons why traffic does not flow as it should, as far as this node sees them."""
         down = [tunnel["peer"] for tunnel in self.tunnels() if tunnel["state"] != "up"]
-        return [f"the tunnel to {peer} is not up" for peer in down]
+        skews = self._driver.machine.clock_skews(self._driver.clock()).items()
+        return [
+            *(f"the tunnel to {peer} is not up" for peer in down),
+            *(
+                f"timestamps are refused: the clock of {self._name(peer)} is {deviation(ahead)} this one"
+                for peer, ahead in skews
+            ),
+        ]
 
     def _identity(self) -> Document:
         return {
@@ -144,7 +155,7 @@ class AgentApi:
                 "peer": self._name(address),
                 "address": str(address),
                 "lost": peer.lost,
-                "last_heard": peer.last_heard,
+                "last_heard": self._wall(peer.last_heard),
                 "missed": peer.missed,
                 "restart_counter": peer.restart_counter,
                 "understands_heartbeats": peer.understands,
@@ -267,7 +278,7 @@ class GatewayControl(AgentApi):
             "state": entry.state.name.lower(),
             "prefixes": [str(prefix) for prefix in entry.prefixes],
             "anchor": self._name(entry.anchor),
-            "expires": entry.expires if entry.prefixes else None,
+            "expires": self._wall(entry.expires) if entry.prefixes else None,
         }
 
 
@@ -351,7 +362,7 @@ class AnchorControl(AgentApi):
             "prefixes": [str(prefix) for prefix in entry.prefixes],
             "mag": self._name(entry.care_of_address),
             "state": "revoked" if entry.revoked else "leaving" if entry.leaving else "bound",
-            "expires": entry.expires,
+            "expires": self._wall(entry.expires),
         }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Any
@@ -32,12 +32,20 @@ class AttachmentTimes:
     in seconds since 1970) and ``milliseconds`` after that of ``pbu_sent``, ``pba_received``, ``ra_sent``,
     ``route_adjust_sent`` and ``route_adjust_acknowledged``; each the first of its kind. The acknowledgement of the RMS,
     which says that the routes are in force, completes a line. ``names`` are those of the mobile nodes, by link-layer
-    address. A node that solicits again where it is attached does not count as attaching again.
+    address; ``wall`` converts ``now`` into seconds since 1970. A node that solicits again where it is attached does not
+    count as attaching again.
     """
 
-    def __init__(self, mag: str, names: Mapping[bytes, str], file: Path | None = None) -> None:
+    def __init__(
+        self,
+        mag: str,
+        names: Mapping[bytes, str],
+        file: Path | None = None,
+        wall: Callable[[float], float] = float,
+    ) -> None:
         self._mag = mag
         self._names = names
+        self._wall = wall
         self._file = file
         self._solicited: dict[bytes, float] = {}
         self._steps: dict[bytes, dict[str, float]] = {}
@@ -104,7 +112,7 @@ class AttachmentTimes:
             "event": "attachment",
             "mag": self._mag,
             "mobile_node": self._names[node],
-            "solicited": start,
+            "solicited": self._wall(start),
             "milliseconds": {name: round((time - start) * 1000, 3) for name, time in steps.items()},
         }
         text = json.dumps(line)

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ryu_pmipls.domain.profile import Lma, Mag, Profile
 from ryu_pmipls.mobility import AnchorConfig, GatewayConfig, MobileNodePolicy, PrefixPool
 from ryu_pmipls.wire import Encapsulation
 
 
-def gateway_config(profile: Profile, mag: Mag, encapsulation: Encapsulation, restart_counter: int = 0) -> GatewayConfig:
+def gateway_config(
+    profile: Profile,
+    mag: Mag,
+    encapsulation: Encapsulation,
+    restart_counter: int = 0,
+    time_of_day: Callable[[float], float] = float,
+) -> GatewayConfig:
     """The configuration of a MAG, which has a tunnel to every LMA."""
     timers = profile.timers
     return GatewayConfig(
@@ -28,12 +36,19 @@ def gateway_config(profile: Profile, mag: Mag, encapsulation: Encapsulation, res
         heartbeat_interval=timers.heartbeat_interval,
         missing_heartbeats_allowed=timers.missing_heartbeats_allowed,
         restart_counter=restart_counter,
+        time_of_day=time_of_day,
         advertisement_interval=profile.access.advertisement_interval,
         probes=profile.access.probes,
     )
 
 
-def anchor_config(profile: Profile, lma: Lma, encapsulation: Encapsulation, restart_counter: int = 0) -> AnchorConfig:
+def anchor_config(
+    profile: Profile,
+    lma: Lma,
+    encapsulation: Encapsulation,
+    restart_counter: int = 0,
+    time_of_day: Callable[[float], float] = float,
+) -> AnchorConfig:
     """The configuration of an LMA, which hands out its own slice of the home prefix pool."""
     timers = profile.timers
     peers = tuple(other.address for other in profile.lmas if other is not lma)
@@ -54,6 +69,7 @@ def anchor_config(profile: Profile, lma: Lma, encapsulation: Encapsulation, rest
         heartbeat_interval=timers.heartbeat_interval,
         missing_heartbeats_allowed=timers.missing_heartbeats_allowed,
         restart_counter=restart_counter,
+        time_of_day=time_of_day,
     )
 
 

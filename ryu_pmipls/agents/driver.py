@@ -13,7 +13,7 @@ from typing import Any
 from ovs_setup import OvsSetupError
 from ryu_pmipls import descriptors
 from ryu_pmipls.agents.tunnel_ends import TunnelEnds
-from ryu_pmipls.clock import SteadyClock
+from ryu_pmipls.clock import Clock
 from ryu_pmipls.mobility import (
     BuildTunnel,
     CheckTunnel,
@@ -50,7 +50,7 @@ class Driver:
         machine: MobileAccessGateway | LocalMobilityAnchor,
         endpoint: Endpoint,
         tunnels: TunnelEnds,
-        clock: SteadyClock,
+        clock: Clock,
         counters: Counter[str],
         carry_out: Mapping[type[Effect], Callable[[Any], None]],
         observe: Callable[[Message | Effect, float], None] | None = None,
@@ -94,7 +94,7 @@ class Driver:
 
     def dispatch(self, event: Callable[..., object], *arguments: object) -> None:
         """Pass an event with the time to the machine, and carry out its effects."""
-        self._guard(event, *arguments, self.clock.now())
+        self._guard(event, *arguments, self.clock())
         for effect in self.machine.effects():
             self._guard(self._perform, effect)
         self._set_timer()
@@ -117,7 +117,7 @@ class Driver:
     def _receive(self) -> None:
         for message, source in self._endpoint.drain():
             if self._observe is not None:
-                self._guard(self._observe, message, self.clock.now())
+                self._guard(self._observe, message, self.clock())
             self.dispatch(self.machine.receive, message, source)
 
     def _perform(self, effect: Effect) -> None:
@@ -132,11 +132,11 @@ class Driver:
         elif isinstance(effect, Notice):
             self._log(effect)
         elif isinstance(effect, SynchroniseClock):
-            self.clock.synchronise()
+            self.clock.synchronise(effect.peer_time, self.clock())
         else:
             self._carry_out[type(effect)](effect)
         if self._observe is not None:
-            self._observe(effect, self.clock.now())
+            self._observe(effect, self.clock())
 
     def _log(self, report: Notice) -> None:
         self.counters[report.kind] += 1
@@ -175,7 +175,7 @@ class Driver:
         if deadline is None:
             self._timer = None
         else:
-            delay = max(0.0, deadline - self.clock.now())
+            delay = max(0.0, deadline - self.clock())
             self._timer = asyncio.get_running_loop().call_later(delay, self.dispatch, self.machine.handle_timer)
 
     async def _repeat(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:

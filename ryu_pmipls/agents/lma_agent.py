@@ -22,7 +22,7 @@ from ryu_pmipls.agents.load_report import LoadMeter, tunnel_counters
 from ryu_pmipls.agents.reconnection import keep_hastened
 from ryu_pmipls.agents.tunnel_ends import TunnelEnds
 from ryu_pmipls.agents.undeliverable import Undeliverable
-from ryu_pmipls.clock import SteadyClock
+from ryu_pmipls.clock import Clock
 from ryu_pmipls.domain.profile import Lma, Profile
 from ryu_pmipls.mobility import Lease, LocalMobilityAnchor
 from ryu_pmipls.signalling import Endpoint, Role
@@ -40,9 +40,9 @@ async def serve(
     """
     encapsulation = tunnel.encapsulation(ovs, profile.tunnel.type)
     counters: Counter[str] = Counter()
-    clock = SteadyClock()
+    clock = Clock()
     leases = LeaseFile(state)
-    config = anchor_config(profile, lma, Encapsulation[encapsulation.upper()], count_restart(state))
+    config = anchor_config(profile, lma, Encapsulation[encapsulation.upper()], count_restart(state), clock.time_of_day)
     machine = LocalMobilityAnchor(config, leases.leases)
     mags = {mag.name: mag.address for mag in profile.mags}
     peers = {address: name for name, address in mags.items()}
@@ -58,8 +58,8 @@ async def serve(
         while True:
             await asyncio.sleep(profile.load_sharing.report_interval)
             counted = await asyncio.to_thread(tunnel_counters, ovs)
-            now = clock.now()
-            options: tuple[Option, ...] = (Timestamp.of(now),)
+            now = clock()
+            options: tuple[Option, ...] = (Timestamp.of(clock.time_of_day(now)),)
             if gateway.link_layer_address is not None:
                 options += (CoreGateway(gateway.link_layer_address),)
             if routing.status is not None:

@@ -17,7 +17,7 @@ from ryu_pmipls.agents.handoff_buffer import HandoffBuffer
 from ryu_pmipls.agents.reconnection import keep_hastened
 from ryu_pmipls.agents.tunnel_ends import TunnelEnds
 from ryu_pmipls.agents.undeliverable import Undeliverable, gateway_source
-from ryu_pmipls.clock import SteadyClock
+from ryu_pmipls.clock import Clock
 from ryu_pmipls.domain.profile import Mag, Profile
 from ryu_pmipls.mobility import Advertise, Forward, MobileAccessGateway, ProbeNode
 from ryu_pmipls.signalling import Endpoint, Role
@@ -35,15 +35,15 @@ async def serve(
     """
     encapsulation = tunnel.encapsulation(ovs, profile.tunnel.type)
     counters: Counter[str] = Counter()
-    clock = SteadyClock()
+    clock = Clock()
     names = {node.link_layer_address: node.name for node in profile.mobile_nodes}
-    times = AttachmentTimes(mag.name, names, events)
-    config = gateway_config(profile, mag, Encapsulation[encapsulation.upper()], count_restart(state))
+    times = AttachmentTimes(mag.name, names, events, clock.wall)
+    config = gateway_config(profile, mag, Encapsulation[encapsulation.upper()], count_restart(state), clock.time_of_day)
     machine = MobileAccessGateway(config)
     peers = {lma.address: lma.name for lma in profile.lmas}
 
     def attached(link_layer_address: bytes, port: int) -> None:
-        times.solicited(link_layer_address, clock.now())
+        times.solicited(link_layer_address, clock())
         driver.dispatch(machine.attach, link_layer_address, port)
 
     def detached(port: int) -> None:

@@ -69,8 +69,8 @@ class FailureDetection:
             attempt("judging the LMAs", self._judge)
 
     def signs(self, lma: str) -> dict[str, float]:
-        """The signs of death that an LMA shows, each with the time at which it began."""
-        return {sign.value: since for sign, since in self._liveness.signs(lma, self._clock()).items()}
+        """The signs of death that an LMA shows, each with the time (seconds since 1970) at which it began."""
+        return {sign.value: self._clock.wall(since) for sign, since in self._liveness.signs(lma, self._clock()).items()}
 
     def _judge(self) -> None:
         now = self._clock()
@@ -90,5 +90,7 @@ class FailureDetection:
         finally:
             for verdict in verdicts:
                 kind = "died" if verdict.dead else "returned"
-                self._state.incidents.record(Incident(verdict.time, verdict.lma, kind, verdict.reason))
+                self._state.incidents.record(
+                    Incident(self._clock.wall(verdict.time), verdict.lma, kind, verdict.reason)
+                )
             self._state.set_dead(self._liveness.dead)

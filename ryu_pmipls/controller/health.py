@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Iterator, Mapping
 from itertools import islice
 
@@ -37,6 +36,7 @@ class HealthControl:
     def __init__(self, context: Context, store_failures: Mapping[str, str]) -> None:
         profile = context.profile
         self._context = context
+        self._clock = context.clock
         self._store_failures = store_failures
         self._stale_after = 2 * profile.load_sharing.report_interval
         self._routing: dict[str, tuple[int, float]] = {}  # LMA -> status, and the time of the report
@@ -52,25 +52,26 @@ class HealthControl:
         switches = self._context.switches
         peers = switches.mags if switch.name in switches.lmas else switches.lmas
         counters = {peer: (port.rx_packets, port.tx_packets) for peer, port in switch.counters.tunnel_counters(peers)}
-        self._tunnels.update(switch.name, counters, time.monotonic())
+        self._tunnels.update(switch.name, counters, self._clock())
 
     def add_load_info(self, lma: str, message: LoadInfo, now: float) -> None:
         """Keep the core routing that an LMA's agent reports."""
         option = message.option(CoreRoutingStatus)
         if option is not None:
-            self._routing[lma] = option.status, time.monotonic()
+            self._routing[lma] = option.status, now
 
     # Results.
 
     def reasons(self) -> list[Reason]:
         """The reasons why the domain is not well now; empty when it is."""
-        reasons = self._reasons.update(self._symptoms(), self._context.clock(), time.monotonic())
+        now = self._clock()
+        reasons = self._reasons.update(self._symptoms(), self._clock.wall(now), now)
         return shown(reasons, self._context.profile.domain)
 
     def downlink(self, lma: str) -> CoreRouting | None:
         """An LMA's core routing, as its agent reports it; None when unknown."""
         status, reported = self._routing.get(lma, (None, 0.0))
-        fresh = time.monotonic() - reported <= self._context.profile.agent_silent_after
+        fresh = self._clock() - reported <= self._context.profile.agent_silent_after
         return status if isinstance(status, CoreRouting) and fresh else None
 
     def log_reasons(self) -> None:
@@ -85,7 +86,7 @@ class HealthControl:
         self._logged = texts
 
     def _symptoms(self) -> Iterator[Symptom]:
-        loads = {load.lma: load for load in self._context.load_list.snapshot(self._context.clock()).lmas}
+        loads = {load.lma: load for load in self._context.load_list.snapshot(self._clock()).lmas}
         dead = {name for name, load in loads.items() if load.state is LmaState.DEAD}
         for error in self._store_failures.values():
             yield Symptom("rms", f"the RMS's store fails: {error}")
@@ -96,11 +97,12 @@ class HealthControl:
             yield from load_symptoms(loads[lma.name], self._stale_after)
             if lma.name not in dead:
                 yield from core_symptoms(lma, self.downlink(lma.name))
+        yield from self._context.clock_skews.symptoms(self._clock())
         yield from self._domain_symptoms()
         yield from self._tunnel_symptoms(dead)
         yield from self._node_symptoms()
         for alarm in self._context.state.memory.alarms:
-            yield Symptom(alarm.lma, alarm.reason, since=alarm.since)
+            yield Symptom(alarm.lma, alarm.reason, since=self._clock.wall(alarm.since))
 
     def _domain_symptoms(self) -> Iterator[Symptom]:
         statuses = [self.downlink(lma.name) for lma in self._context.profile.lmas]

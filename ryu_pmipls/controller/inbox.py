@@ -84,7 +84,7 @@ class Inbox:
 
     def handle(self, datagrams: Iterable[tuple[bytes, Peer]], now: float) -> None:
         """Handle datagrams: MAGs' route reports together, after the rest; the ends that LMAs report come last."""
-        reports, rest = self._decoder.decode_known(datagrams, now)
+        reports, rest = self._decoder.decode_known(datagrams, self._clock.time_of_day(now))
         ends: list[RouteReport] = []
         for octets, peer in rest:
             try:
@@ -115,7 +115,7 @@ class Inbox:
     ) -> RouteReport | None:
         if message.prefix.is_unspecified:  # the RMS's own request to repeat all reports
             return self._handle_acknowledgement(message, octets, peer, now)
-        report = self._decoder.decode(message, octets, peer, now)
+        report = self._decoder.decode(message, octets, peer, self._clock.time_of_day(now))
         if report is None:
             self._refused["route_adjust: too long"] += 1
         return report
@@ -125,7 +125,7 @@ class Inbox:
     ) -> RouteReport | None:
         if self._notifier.acknowledge_message(message, peer):
             return None
-        report = self._decoder.decode_session_end(message, octets, peer, now)
+        report = self._decoder.decode_session_end(message, octets, peer, self._clock.time_of_day(now))
         if report is None:
             self._refused["nothing to answer"] += 1
         return report

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 
 from ryu_pmipls.controller.context import Context
 from ryu_pmipls.controller.new_sessions import NewSessions
@@ -32,7 +33,9 @@ class LoadSharing:
     def carry_out(self, decide: Callable[[Inputs], Round]) -> Round:
         """Have a round decided from the present state, store it, and have it enforced."""
         with self._lock:
-            outcome = decide(self.inputs())
+            ahead = self._clock.wall(0.0)
+            outcome = decide(self._inputs(ahead))
+            outcome = replace(outcome, memory=outcome.memory.shifted(-ahead))
             for decision in outcome.decisions:
                 LOG.info("decision %s: %s", decision.id, decision.reason)
             try:
@@ -43,6 +46,11 @@ class LoadSharing:
 
     def inputs(self) -> Inputs:
         """The inputs of a round that is decided now."""
-        state = self._state
-        snapshot = self._load_list.snapshot(self._clock())
-        return Inputs(state.settings, snapshot, dict(state.uplinks), state.memory, state.bindings.sessions())
+        return self._inputs(self._clock.wall(0.0))
+
+    def _inputs(self, ahead: float) -> Inputs:
+        """The inputs, dated by the wall clock, which is so many seconds ``ahead`` of the one that dates the memory."""
+        state, now = self._state, self._clock()
+        snapshot = replace(self._load_list.snapshot(now), time=now + ahead)
+        memory = state.memory.shifted(ahead)
+        return Inputs(state.settings, snapshot, dict(state.uplinks), memory, state.bindings.sessions())

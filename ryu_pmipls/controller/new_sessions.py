@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from ryu_pmipls.clock import Clock
 from ryu_pmipls.controller.retransmission import Retransmission
 from ryu_pmipls.controller.ryu import hub
 from ryu_pmipls.domain.profile import Profile
@@ -19,11 +20,12 @@ class NewSessions:
     ``drained`` are the LMAs whose agents have confirmed that they give up their sessions.
     """
 
-    def __init__(self, profile: Profile, retransmission: Retransmission) -> None:
+    def __init__(self, profile: Profile, retransmission: Retransmission, clock: Clock) -> None:
         self.placement = NewSessionTargets(lma.name for lma in profile.lmas)
         self.drained: set[str] = set()
         self._profile = profile
         self._retransmission = retransmission
+        self._clock = clock
         self._drain: dict[str, bool] = {}  # LMAs that have yet to confirm an end of their draining, or that drain
 
     def set_draining(self, lma: str, draining: bool) -> None:
@@ -38,12 +40,12 @@ class NewSessions:
         for lma in self._drain:
             targets.setdefault(lma, self.placement.targets[lma])
         for lma, target in targets.items():
-            hub.spawn(self._send_target, lma, target, self._drain.get(lma), inputs.time)
+            hub.spawn(self._send_target, lma, target, self._drain.get(lma), self._clock())
 
     def _send_target(self, lma: str, target: str, drain: bool | None, now: float) -> None:
         """Send an LMA the place of its new sessions: a Load_adjust about itself."""
         address, new = self._profile.lma(lma).address, self._profile.lma(target).address
-        options: tuple[Option, ...] = (Timestamp.of(now),)
+        options: tuple[Option, ...] = (Timestamp.of(self._clock.time_of_day(now)),)
         if drain is not None:
             options += (Drain(int(drain)),)
         if not self._retransmission.deliver(LoadAdjust(address, new, options=options), address):

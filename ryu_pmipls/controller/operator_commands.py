@@ -106,7 +106,7 @@ class OperatorCommands:
         self._load_list.set_draining(lma, drained)
         self._new_sessions.set_draining(lma, drained)
         kind = "drained" if drained else "undrained"
-        self._state.incidents.record(Incident(self._clock(), lma, kind, "by the operator"))
+        self._state.incidents.record(Incident(self._clock.wall(self._clock()), lma, kind, "by the operator"))
         try:
             self._load_sharing.evaluate()
         except StoreError as error:

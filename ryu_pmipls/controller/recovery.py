@@ -68,14 +68,14 @@ class Recovery:
             self._state.learn_core_gateway(switch.name, gateway)
         return bindings
 
-    def request_reports(self, retransmission: Retransmission, now: float) -> None:
+    def request_reports(self, retransmission: Retransmission, today: float) -> None:
         """Have all MAGs repeat their reports if the store has met no switch yet."""
         if self._state.met_switches:
             return
         for mag in self._profile.mags:
-            hub.spawn(self._request, mag, retransmission, now)
+            hub.spawn(self._request, mag, retransmission, today)
 
-    def _request(self, mag: Mag, retransmission: Retransmission, now: float) -> None:
-        everything = RouteAdjust(_UNSPECIFIED, _UNSPECIFIED, mag.address, options=(Timestamp.of(now),))
+    def _request(self, mag: Mag, retransmission: Retransmission, today: float) -> None:
+        everything = RouteAdjust(_UNSPECIFIED, _UNSPECIFIED, mag.address, options=(Timestamp.of(today),))
         if not retransmission.deliver(everything, mag.address):
             LOG.warning("%s: does not repeat its reports of mobile nodes", mag.name)

@@ -61,7 +61,7 @@ class RouteReportDecoder:
         self._patterns: dict[tuple[int, bytes], Pattern | None] = {}
 
     def decode_known(
-        self, datagrams: Iterable[tuple[bytes, Peer]], now: float
+        self, datagrams: Iterable[tuple[bytes, Peer]], today: float
     ) -> tuple[list[RouteReport], list[tuple[bytes, Peer]]]:
         """Decode MAGs' reports of attachments that are like one before; return them, and all other datagrams."""
         found: list[_Found] = []
@@ -75,9 +75,9 @@ class RouteReportDecoder:
                 found.append((values, data, data, peer))
             else:
                 rest.append((data, peer))
-        return self._reports(found, now), rest
+        return self._reports(found, today), rest
 
-    def decode(self, message: RouteAdjust, data: bytes, peer: Peer, now: float) -> RouteReport | None:
+    def decode(self, message: RouteAdjust, data: bytes, peer: Peer, today: float) -> RouteReport | None:
         """The report in a message, which the endpoint has decoded from ``data``.
 
         None if it has no canonical form: with aligned options it would be too long.
@@ -95,10 +95,10 @@ class RouteReportDecoder:
         shape = len(data), data[_FIRST_OPTION]
         if announced is message and shape not in self._patterns and len(self._patterns) < _PATTERNS_KEPT:
             self._patterns[shape] = self._endpoint.pattern(data, peer, _PLACES)
-        (report,) = self._reports([(_values(message), data, announcement, peer)], now)
+        (report,) = self._reports([(_values(message), data, announcement, peer)], today)
         return report
 
-    def decode_session_end(self, message: RouteAdjust, data: bytes, peer: Peer, now: float) -> RouteReport | None:
+    def decode_session_end(self, message: RouteAdjust, data: bytes, peer: Peer, today: float) -> RouteReport | None:
         """The report of an LMA that a session which it anchors has ended, when no MAG reports that.
 
         None for any other message, such as a late acknowledgement: those name no LMA or no detachment.
@@ -106,11 +106,11 @@ class RouteReportDecoder:
         attachment = message.option(Attachment)
         if not message.new_mag.is_unspecified or attachment is None or attachment.anchor != peer.address:
             return None
-        return self.decode(message, data, peer, now)
+        return self.decode(message, data, peer, today)
 
-    def _reports(self, found: Iterable[_Found], now: float) -> list[RouteReport]:
+    def _reports(self, found: Iterable[_Found], today: float) -> list[RouteReport]:
         reports = []
-        arrival = int(now * TICKS_PER_SECOND)
+        arrival = int(today * TICKS_PER_SECOND)
         mags, lmas = self._mags.get, self._lmas.get
         for (prefix, old, new, ticks, identifier, address, port, anchor), octets, announcement, peer in found:
             who = None if identifier is None else identifier.decode("utf-8", "replace")

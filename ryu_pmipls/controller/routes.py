@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ryu_pmipls.controller.bindings import Binding, Result
+from ryu_pmipls.controller.bindings.binding_table import TICKS_PER_SECOND
 from ryu_pmipls.controller.context import Context
 from ryu_pmipls.controller.fast.binding_encoder import RouteUpdate
 from ryu_pmipls.controller.lma_notifier import LmaNotifier
@@ -49,6 +50,8 @@ class Routes:
         pool = profile.home_prefix_pool
         self._first, self._last = pool.network_address.packed[:8], pool.broadcast_address.packed[:8]
         self._state = context.state
+        self._clock = context.clock
+        self._clock_skews = context.clock_skews
         self._bindings = context.state.bindings
         self._batches = context.switches.batches
         self._endpoint = endpoint
@@ -67,7 +70,7 @@ class Routes:
     def update(self, reports: Sequence[RouteReport], now: float) -> None:
         """Update the bindings from reports of MAGs; have them stored and put into force, all together."""
         acceptable = self._acceptable(reports)
-        updates = self._bindings.update([report.change for report in acceptable], now)
+        updates = self._bindings.update([report.change for report in acceptable], self._clock.time_of_day(now))
         under_way, pending = self._under_way, []
         for report, (result, binding, previous) in zip(acceptable, updates, strict=True):
             prefix = report.change.prefix
@@ -81,6 +84,7 @@ class Routes:
                 pending.append(update)
             elif result is Result.TOO_NEW:
                 self._refused["route_adjust: timestamp in the future"] += 1
+                self._clock_skews.compare(report.peer.name, report.change.timestamp / TICKS_PER_SECOND, now)
             elif before is None:
                 # The binding in force is newer, so the sender need not repeat the message. A newer one still under way
                 # could get lost, and with it the content of this message.

@@ -57,7 +57,7 @@ class DomainState:
         self.settings: Settings = profile.load_sharing.settings
         if settings.get(_POLICY) in POLICIES:
             self.settings = replace(self.settings, policy=settings[_POLICY])
-        #: Memory of load sharing from one round to the next.
+        #: Memory of load sharing from one round to the next; its times are on the monotonic clock.
         self.memory = Memory(evacuated=_stored_evacuations(profile, settings.get(_EVACUATED, ())))
         self.journal = Journal(store.load_decisions())
         lmas = [lma.name for lma in profile.lmas]

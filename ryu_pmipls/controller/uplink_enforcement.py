@@ -65,11 +65,11 @@ class UplinkEnforcement:
             for lma, slots in totals(self._state.uplinks, decision.mag).items()
         )
         old, new = profile.lma(decision.old_lma).address, profile.lma(decision.new_lma).address
-        return LoadAdjust(old, new, options=(Timestamp.of(self._clock()), *shares))
+        return LoadAdjust(old, new, options=(Timestamp.of(self._clock.time_of_day(self._clock())), *shares))
 
     def _record(self, decisions: Sequence[Decision], by: str, outcome: DecisionOutcome, detail: str) -> None:
         try:
-            kept = self._state.add_answer(decisions, Answer(by, outcome, self._clock(), detail))
+            kept = self._state.add_answer(decisions, Answer(by, outcome, self._clock.wall(self._clock()), detail))
         except StoreError as error:
             LOG.error("%s", error)
             return

@@ -98,6 +98,14 @@ class Memory:
     alarms: tuple[Alarm, ...] = ()
     evacuated: tuple[tuple[str, str], ...] = ()
 
+    def shifted(self, seconds: float) -> Memory:
+        """The same memory by a clock that is ``seconds`` ahead."""
+        return replace(
+            self,
+            moves=tuple(replace(move, time=move.time + seconds) for move in self.moves),
+            alarms=tuple(replace(alarm, since=alarm.since + seconds) for alarm in self.alarms),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Inputs:

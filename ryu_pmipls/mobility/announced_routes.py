@@ -43,8 +43,11 @@ class AnnouncedRoutes:
         route = self._routes.get(prefix.network_address)
         return None if route is None else route.holder()
 
-    def update(self, message: RouteAdjust, now: float) -> int | None:
-        """Store the route of a message, and return its time (1/65536 s); None for one that is outdated."""
+    def update(self, message: RouteAdjust, today: float) -> int | None:
+        """Store the route of a message, and return its time (1/65536 s); None for one that is outdated.
+
+        ``today`` is the time of day, which a message without a Timestamp gets.
+        """
         timestamp = message.option(Timestamp)
         known = self._routes.get(message.prefix)
         if timestamp is not None and known is not None:
@@ -54,6 +57,6 @@ class AnnouncedRoutes:
             if timestamp.ticks == known.timestamp and message.new_mag != known.mag:
                 self._effects.report("conflicting-route-adjust", f"two routes of one time for {message.prefix}")
                 return None
-        ticks = timestamp.ticks if timestamp is not None else Timestamp.of(now).ticks
+        ticks = timestamp.ticks if timestamp is not None else Timestamp.of(today).ticks
         self._routes[message.prefix] = Route(message.new_mag, ticks, message.option(MobileNodeIdentifier))
         return ticks

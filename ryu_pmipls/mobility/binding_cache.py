@@ -18,7 +18,7 @@ class BindingCacheEntry:
 
     ``timestamp`` (1/65536 s) is that of the last PBU accepted, 0 if ``sequence`` ordered that PBU. ``registered`` is
     the timestamp of the last PBU that registered or extended the session, or else the time, and ``granted`` the time of
-    its acceptance. ``lifetime`` is in units of 4 s, ``granted`` and ``expires`` are in seconds since 1970;
+    its acceptance. ``lifetime`` is in units of 4 s, ``granted`` and ``expires`` are on the monotonic clock;
     ``link_layer_identifier`` is empty when unknown. A ``leaving`` entry was de-registered, or its MAG has lost it; it
     is deleted when it ``expires`` unless a MAG takes it up. A ``revoked`` one waits until the MAG knows of its end.
     """

@@ -103,7 +103,7 @@ class BindingUpdates:
         last_sent.append(now)
         self._no_longer_pending(request)
         self._sequence = (self._sequence + 1) % 2**16
-        request.sequence, request.timestamp, request.sent = self._sequence, self._new_ticks(now), now
+        request.sequence, request.timestamp, request.sent = self._sequence, self._new_ticks(entry, now), now
         self._pending[request.sequence] = entry
         prefixes = request.prefixes or (IPv6Network("::/0"),)
         options: tuple[Option, ...] = (
@@ -118,8 +118,17 @@ class BindingUpdates:
         self._effects.send(BindingUpdate(request.sequence, request.lifetime, options=options), entry.anchor)
         self._timers.set(self._unanswered, entry, now + next(request.delays))
 
-    def _new_ticks(self, now: float) -> int:
-        self._last_ticks = max(self._last_ticks + 1, Timestamp.of(now).ticks)
+    def _new_ticks(self, entry: BindingUpdateEntry, now: float) -> int:
+        """A timestamp (1/65536 s) that no other PBU bears, later than all that order the entry's session.
+
+        A time of day that was set back by more than the LMA tolerates is followed: later timestamps would be refused.
+        """
+        ticks = Timestamp.of(self._config.time_of_day(now)).ticks
+        tolerated = Timestamp.of(self._config.timestamp_validity_window).ticks
+        if ticks <= self._last_ticks <= ticks + tolerated:
+            ticks = self._last_ticks + 1
+        # The report of the session's end bears the tick after its registration.
+        self._last_ticks = max(ticks, entry.registered + 2)
         return self._last_ticks
 
     def _deferred(self, entry: BindingUpdateEntry, now: float) -> None:

@@ -1,10 +1,12 @@
 """Configuration of the machines. All times are in seconds.
 
-``restart_counter`` tells peers how often this node has lost its sessions (RFC 5847).
+``restart_counter`` tells peers how often this node has lost its sessions (RFC 5847). ``time_of_day`` converts ``now``,
+a time on the monotonic clock, into the seconds since 1970 of Timestamp options; by default the two are the same.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import IPv6Address, IPv6Network
 
@@ -54,6 +56,7 @@ class GatewayConfig:
     heartbeat_interval: float = 60.0
     missing_heartbeats_allowed: int = 3
     restart_counter: int = 0
+    time_of_day: Callable[[float], float] = float
     advertisement_interval: float | None = None
     probes: int = 0
 
@@ -84,3 +87,4 @@ class AnchorConfig:
     heartbeat_interval: float = 60.0
     missing_heartbeats_allowed: int = 3
     restart_counter: int = 0
+    time_of_day: Callable[[float], float] = float

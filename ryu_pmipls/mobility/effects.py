@@ -86,7 +86,12 @@ class Lease:
 
 @dataclass(frozen=True)
 class SynchroniseClock:
-    """Set this node's clock by the time source of the domain (RFC 5213, section 6.9.1.2), as soon as possible."""
+    """Set this node's time of day by the domain's time source, as far as that helps (RFC 5213, section 6.9.1.2).
+
+    ``peer_time`` is the time of day (seconds since 1970) of the peer with which the node disagrees; None when unknown.
+    """
+
+    peer_time: float | None
 
 
 @dataclass(frozen=True)

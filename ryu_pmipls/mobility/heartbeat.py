@@ -19,7 +19,7 @@ _RESPONSE = HeartbeatFlag.R
 class HeartbeatPeer:
     """The known state of a peer.
 
-    ``last_heard`` is in seconds since 1970, and so is ``counted``, the time of the last restart counter. ``missed``
+    ``last_heard`` is on the monotonic clock, and so is ``counted``, the time of the last restart counter. ``missed``
     counts unanswered requests in a row; more than allowed make a peer ``lost``, until it is heard again or has a new
     tunnel. A peer that does not ``understand`` heartbeats gets no more requests. A value that the peer never sent is
     None.

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from ipaddress import IPv6Address
 
 from ryu_pmipls.mobility.config import AnchorConfig, GatewayConfig
-from ryu_pmipls.mobility.effects import Effects
+from ryu_pmipls.mobility.effects import Effects, SynchroniseClock
 from ryu_pmipls.mobility.timer_queue import delays
 from ryu_pmipls.wire import LoadAdjust, Timestamp
 
@@ -35,18 +35,22 @@ class LoadAdjusts:
             self._apply(message, now)
         elif message == self._last:
             self._effects.send(message, source)
-        elif self._is_stale(timestamp, now):
+        elif self._is_stale(timestamp, self._config.time_of_day(now)):
             self._effects.report("stale-load-adjust", f"Load_adjust of {timestamp.seconds:.3f} ignored")
         elif self._apply(message, now):
             self._last = message
             self._effects.send(message, source)
 
-    def _is_stale(self, timestamp: Timestamp, now: float) -> bool:
-        """True for an overtaken message, or a replay: too old for a retransmission of the RMS (erratum E45)."""
-        if self._last is not None:
-            last = self._last.option(Timestamp)
-            if last is not None and timestamp.ticks <= last.ticks:
-                return True
+    def _is_stale(self, timestamp: Timestamp, today: float) -> bool:
+        """True for an overtaken message, or a replay: too old for a retransmission of the RMS (erratum E45).
+
+        ``today`` is this node's time of day, which the RMS's must be near. A last message that is ahead of it comes
+        from before one of them was set back, and orders nothing any more.
+        """
         window = self._config.timestamp_validity_window
         patience = sum(delays(self._config.adjust_timeout, tries=self._config.adjust_tries))
-        return not now - patience - window <= timestamp.seconds <= now + window
+        if not today - patience - window <= timestamp.seconds <= today + window:
+            self._effects.append(SynchroniseClock(timestamp.seconds))
+            return True
+        last = None if self._last is None else self._last.option(Timestamp)
+        return last is not None and timestamp.ticks <= last.ticks and last.seconds <= today + window

@@ -46,7 +46,7 @@ class LocalMobilityAnchor(Machine):
 
     def __init__(self, config: AnchorConfig, leases: Mapping[IPv6Network, bytes] | None = None) -> None:
         super().__init__(config, config.mags)
-        self._revocations = Revocations(self._effects, self._timers, self._revoked)
+        self._revocations = Revocations(config.time_of_day, self._effects, self._timers, self._revoked)
         self._redirection = Redirection(config, self._effects, self._timers, self._settle_here, self._drained)
         self._reports = RouteAdjusts(config, self._effects, self._timers)
         self._receivers = {
@@ -180,7 +180,7 @@ class LocalMobilityAnchor(Machine):
         if message.new_mag == UNSPECIFIED and attachment is not None and attachment.anchor == self.config.address:
             self._reports.route_adjust(message, source, now)  # the answer to this LMA's own report
             return
-        ticks = self._routes.update(message, now)
+        ticks = self._routes.update(message, self._time_of_day(now))
         if ticks is None:
             return
         self._redirection.learn_anchor(message)
@@ -246,7 +246,9 @@ class LocalMobilityAnchor(Machine):
     def _refuse(self, request: Registration, status: BindingStatus, now: float) -> None:
         sequence, timestamp = request.message.sequence, request.timestamp
         if status in (BindingStatus.TIMESTAMP_MISMATCH, BindingStatus.TIMESTAMP_LOWER_THAN_PREV_ACCEPTED):
-            timestamp = Timestamp.of(now).ticks
+            if timestamp is not None and self._checks.differs(timestamp, now):
+                self._disagree(request.source, Timestamp(timestamp), now)
+            timestamp = Timestamp.of(self._time_of_day(now)).ticks
         elif status is BindingStatus.SEQUENCE_NUMBER_OUT_OF_WINDOW:
             # RFC 6275, section 9.5.1: the answer holds the last sequence number accepted.
             last = self._checks.last_sequence(request)
@@ -318,7 +320,8 @@ class LocalMobilityAnchor(Machine):
 
     def _grant(self, entry: BindingCacheEntry, request: Registration, now: float) -> None:
         self._record_order(entry, request)
-        entry.granted, entry.registered = now, request.timestamp or Timestamp.of(now).ticks
+        entry.granted, entry.registered = now, request.timestamp or Timestamp.of(self._time_of_day(now)).ticks
+        self._agree(request.source)
         entry.lifetime = min(request.message.lifetime, int(self.config.binding_lifetime // LIFETIME_UNIT))
         entry.expires = now + entry.lifetime * LIFETIME_UNIT
         self._timers.set(self._expire, entry, entry.expires)

@@ -8,24 +8,29 @@ from ipaddress import IPv6Address
 from typing import Any
 
 from ryu_pmipls.mobility.config import AnchorConfig, GatewayConfig
-from ryu_pmipls.mobility.effects import BuildTunnel, CheckTunnel, Effect, Effects, RemoveTunnel
+from ryu_pmipls.mobility.effects import BuildTunnel, CheckTunnel, Effect, Effects, RemoveTunnel, SynchroniseClock
 from ryu_pmipls.mobility.heartbeat import HeartbeatPeer, Heartbeats, Watcher
 from ryu_pmipls.mobility.timer_queue import TimerQueue
 from ryu_pmipls.mobility.tunnels import TunnelAction, TunnelEvent, Tunnels, TunnelState
-from ryu_pmipls.wire import Message
+from ryu_pmipls.wire import Message, Timestamp
+
+#: Seconds for which a clock that disagrees is shown: at least two tries, which are 32 s apart in the end.
+_SKEW_SHOWN = 70.0
 
 
 class Machine(Watcher):
     """A protocol machine without sockets, threads and clocks.
 
-    ``now`` is in seconds since 1970 and never goes back. After every call the caller carries out ``effects()``
-    and calls ``handle_timer`` when ``deadline()`` has come.
+    ``now`` is in seconds of the monotonic clock; ``config.time_of_day`` dates messages. After every call the caller
+    carries out ``effects()`` and calls ``handle_timer`` when ``deadline()`` has come.
     """
 
     #: message type -> handler(message, source, now)
     _receivers: Mapping[type[Message], Callable[[Any, IPv6Address, float], None]]
 
     def __init__(self, config: GatewayConfig | AnchorConfig, peers: Iterable[IPv6Address]) -> None:
+        self._time_of_day = config.time_of_day
+        self._skews: dict[IPv6Address, tuple[float, float]] = {}
         self._effects = Effects()
         self._timers = TimerQueue()
         self._tunnels = Tunnels(peers)
@@ -54,6 +59,10 @@ class Machine(Watcher):
             self._report("unexpected-message", f"{type(message).__name__} from {source} is not for this node")
         else:
             receiver(message, source, now)
+
+    def clock_skews(self, now: float) -> dict[IPv6Address, float]:
+        """The peers with which registrations fail for the time of day, and the seconds that theirs is ahead."""
+        return {peer: ahead for peer, (ahead, when) in self._skews.items() if now - when <= _SKEW_SHOWN}
 
     @property
     def tunnels(self) -> Mapping[IPv6Address, TunnelState]:
@@ -103,6 +112,20 @@ class Machine(Watcher):
         # Sessions stay until they expire: the node may come back, and mobile nodes are free to move. The tunnel also
         # stays if the node's switch goes on without its agent.
         self._effects.append(CheckTunnel(peer))
+
+    def _disagree(self, peer: IPv6Address, timestamp: Timestamp | None, now: float) -> None:
+        """Have the time of day checked, because ``peer``'s ``timestamp`` differs; its clock is no time source."""
+        if timestamp is None:
+            self._effects.append(SynchroniseClock(None))
+            return
+        self._effects.append(SynchroniseClock(timestamp.seconds))
+        ahead = timestamp.seconds - self._time_of_day(now)
+        self._skews[peer] = ahead, now
+        self._report("clock-skew", f"the clock of {peer} is {ahead:+.3f} s off this one", peer=peer, seconds=ahead)
+
+    def _agree(self, peer: IPv6Address) -> None:
+        """Forget that the time of day of ``peer`` differed."""
+        self._skews.pop(peer, None)
 
     def _send(self, message: Message, destination: IPv6Address) -> None:
         self._effects.send(message, destination)

@@ -9,7 +9,7 @@ from ipaddress import IPv6Address, IPv6Network
 from ryu_pmipls.mobility.advertising import Advertising
 from ryu_pmipls.mobility.binding_updates import BindingUpdates, repeats_request
 from ryu_pmipls.mobility.config import GatewayConfig
-from ryu_pmipls.mobility.effects import Forward, SynchroniseClock
+from ryu_pmipls.mobility.effects import Forward
 from ryu_pmipls.mobility.machine import Machine
 from ryu_pmipls.mobility.reachability import Reachability
 from ryu_pmipls.mobility.refusals import Reaction, reaction_to
@@ -255,6 +255,7 @@ class MobileAccessGateway(Machine):
             for prefix in granted
             if prefix not in entry.prefixes or request.handoff != HandoffType.RE_REGISTRATION
         )
+        self._agree(entry.anchor)
         self._updates.cancel(entry)
         self._reachability.drop(entry)
         self._follow(entry, request, message)
@@ -311,10 +312,8 @@ class MobileAccessGateway(Machine):
         identifier, status = entry.policy.identifier, message.status
         self._report("registration-refused", f"{entry.name}: status {status}", status=status, identifier=identifier)
         reaction = reaction_to(status)
-        if reaction is Reaction.SYNCHRONISE:
-            self._synchronise(entry.anchor, message.option(Timestamp), now)
-            return
         if reaction is Reaction.TRY_AGAIN:
+            self._compare_clocks(entry.anchor, message, now)
             return
         if reaction is Reaction.ASK_FOR_ANY and request.prefixes:
             self._withdraw(entry, now)
@@ -329,12 +328,15 @@ class MobileAccessGateway(Machine):
             self._barred.add(entry.policy.link_layer_address)
         self._give_up(entry, now)
 
-    def _synchronise(self, lma: IPv6Address, timestamp: Timestamp | None, now: float) -> None:
-        """Have the clock set, but not by the LMA's, whose deviation is only reported to the administrator."""
-        self._effects.append(SynchroniseClock())
-        if timestamp is not None:
-            ahead = timestamp.seconds - now
-            self._report("clock-skew", f"the clock of {lma} is {ahead:+.3f} s off this one", lma=lma, seconds=ahead)
+    def _compare_clocks(self, lma: IPv6Address, message: BindingAcknowledgement, now: float) -> None:
+        """Compare the time of day with that of an LMA which has refused a timestamp.
+
+        Behind the last one accepted is also a PBU that another MAG's has overtaken: that is no fault of a clock.
+        """
+        timestamp = message.option(Timestamp)
+        away = 0.0 if timestamp is None else abs(timestamp.seconds - self._time_of_day(now))
+        if message.status == BindingStatus.TIMESTAMP_MISMATCH or away > self.config.timestamp_validity_window:
+            self._disagree(lma, timestamp, now)
 
     def _other_anchor(self, entry: BindingUpdateEntry) -> IPv6Address | None:
         """The next LMA to ask when one refuses the session: the profile's, then the others in their order."""
@@ -372,7 +374,7 @@ class MobileAccessGateway(Machine):
     def _start_over(self, entry: BindingUpdateEntry, now: float) -> None:
         """Register a node whose session has ended as if it had just come, because it may still be here."""
         self._withdraw(entry, now)
-        entry.anchor = entry.policy.anchor
+        entry.anchor, entry.registered = entry.policy.anchor, 0
         self._register_if_there(entry, now)
 
     def _move_on(self, entry: BindingUpdateEntry, now: float) -> None:

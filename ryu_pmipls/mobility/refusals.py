@@ -14,8 +14,7 @@ class Reaction(Enum):
     BAR = auto()  # until an administrator acts, which is a restart
     ASK_FOR_ANY = auto()  # register again, once, with whatever prefix the LMA assigns
     ASK_ANOTHER = auto()  # register with an LMA not asked yet, if redirection is allowed
-    TRY_AGAIN = auto()  # the next retransmission, with its new timestamp, may do better
-    SYNCHRONISE = auto()  # the same, after setting the clock by the time source of the domain
+    TRY_AGAIN = auto()  # after a look at the clock: the next retransmission, with its new timestamp, may do better
 
 
 _REACTIONS: dict[int, Reaction] = {
@@ -24,7 +23,7 @@ _REACTIONS: dict[int, Reaction] = {
     BindingStatus.NOT_LMA_FOR_THIS_MOBILE_NODE: Reaction.ASK_ANOTHER,
     BindingStatus.NOT_AUTHORIZED_FOR_HOME_NETWORK_PREFIX: Reaction.ASK_FOR_ANY,
     BindingStatus.BCE_PBU_PREFIX_SET_DO_NOT_MATCH: Reaction.ASK_FOR_ANY,
-    BindingStatus.TIMESTAMP_MISMATCH: Reaction.SYNCHRONISE,
+    BindingStatus.TIMESTAMP_MISMATCH: Reaction.TRY_AGAIN,
     BindingStatus.TIMESTAMP_LOWER_THAN_PREV_ACCEPTED: Reaction.TRY_AGAIN,
 }
 

@@ -60,13 +60,20 @@ class RegistrationChecks:
         accepted = [entry.timestamp for entry in self._cache.of(request.identifier)]
         if waiting is not None and waiting.timestamp is not None:
             accepted.append(waiting.timestamp)
-        last_timestamp = max(accepted, default=0)
+        today, window = self._config.time_of_day(now), self._config.timestamp_validity_window
+        # A clock that was set back leaves timestamps ahead of it in the cache; those no longer order anything.
+        latest = Timestamp.of(today + window).ticks
+        last_timestamp = max((timestamp for timestamp in accepted if timestamp <= latest), default=0)
         if request.timestamp < last_timestamp:
             return BindingStatus.TIMESTAMP_LOWER_THAN_PREV_ACCEPTED
-        away = abs(Timestamp(request.timestamp).seconds - now)
-        if request.timestamp == last_timestamp or away > self._config.timestamp_validity_window:
+        if request.timestamp == last_timestamp or self.differs(request.timestamp, now):
             return BindingStatus.TIMESTAMP_MISMATCH
         return None
+
+    def differs(self, ticks: int, now: float) -> bool:
+        """True when a timestamp (1/65536 s) is off this node's time of day by more than is valid."""
+        away = abs(Timestamp(ticks).seconds - self._config.time_of_day(now))
+        return away > self._config.timestamp_validity_window
 
     def last_sequence(self, request: Registration) -> int | None:
         """The last accepted sequence number of the mobile node, if sequence numbers order its requests."""

@@ -61,8 +61,13 @@ class Revocations:
     """
 
     def __init__(
-        self, effects: Effects, timers: TimerQueue, delete: Callable[[BindingCacheEntry, float], None]
+        self,
+        time_of_day: Callable[[float], float],
+        effects: Effects,
+        timers: TimerQueue,
+        delete: Callable[[BindingCacheEntry, float], None],
     ) -> None:
+        self._time_of_day = time_of_day
         self._effects = effects
         self._timers = timers
         self._delete = delete
@@ -72,7 +77,7 @@ class Revocations:
     def revoke(self, entry: BindingCacheEntry, now: float) -> None:
         """End a session at the operator's request."""
         entry.revoked = True
-        options = (*_naming(entry), Timestamp(max(entry.timestamp, Timestamp.of(now).ticks)))
+        options = (*_naming(entry), Timestamp(max(entry.timestamp, Timestamp.of(self._time_of_day(now)).ticks)))
         self._indicate(
             RevocationTrigger.ADMINISTRATIVE_REASON, RevocationFlag.P, options, entry.care_of_address, now, (entry,)
         )

@@ -46,7 +46,7 @@ class PendingRegistration:
 class BindingUpdateEntry:
     """One interface of a mobile node, attached on OpenFlow port ``port``.
 
-    The node may use ``prefixes`` until ``expires`` (seconds since 1970); ``registered`` is the timestamp (1/65536 s) of
+    The node may use ``prefixes`` until ``expires`` (monotonic clock); ``registered`` is the timestamp (1/65536 s) of
     the last accepted PBU. ``anchor`` is the LMA that has the session, or is asked for one: the profile's, unless a
     redirection or a refusal has changed it; ``unwilling`` are those that refused one.
     """

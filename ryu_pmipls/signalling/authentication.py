@@ -43,26 +43,38 @@ class AuthenticationError(Exception):
         self.reason = reason
 
 
+class OutOfTimeError(AuthenticationError):
+    """A message is authentic, but was sent at another time of day, ``ahead`` seconds of the time here."""
+
+    def __init__(self, ahead: float) -> None:
+        super().__init__("out of time")
+        self.ahead = ahead
+
+
 class ReplayWindow:
     """The new timestamps of a peer: unseen, not older than ``since``, within ``seconds`` of the clock.
 
     It remembers the newest ``capacity``, and refuses any that is older than all of these. Messages may overtake each
-    other.
+    other. When the clock was set back by more than ``seconds``, it begins anew, as after a restart: else it would
+    refuse all until the clock is where it was.
     """
 
     def __init__(self, seconds: float, since: float, capacity: int = 1024) -> None:
         self._width = int(seconds * _UNIT)
         self._capacity = capacity
-        self._start = self._floor = ntp(since)
+        self._start = self._floor = self._latest = ntp(since)
         self._seen: set[int] = set()
         self._oldest_first: list[int] = []
 
     def accept(self, timestamp: int, now: float) -> None:
         """Record a timestamp of 64 bits as seen; ``AuthenticationError`` when it is out of time or a repetition."""
         here = ntp(now)
+        if here + self._width < self._latest:
+            self._start = self._floor = here
+        self._latest = here
         away = (timestamp - here + _ROUND // 2) % _ROUND - _ROUND // 2
         if abs(away) > self._width:
-            raise AuthenticationError("out of time")
+            raise OutOfTimeError(away / _UNIT)
         instant = here + away  # without the wrap in the year 2036
         if instant < self._start:
             raise AuthenticationError("sent before this node started")
@@ -90,11 +102,14 @@ class SecurityAssociation:
         self._peer = peer
         self._code_points = code_points
         self._window = ReplayWindow(window, since)
+        self._tolerated = int(window * _UNIT)
         self._last = 0
 
     def protect(self, data: bytes, key: Key, now: float) -> bytes:
         """Append the two options to a Mobility Header for the peer."""
-        self._last = max(self._last + 1, ntp(now))  # no two are the same
+        here = ntp(now)
+        # No two are the same, but a clock that was set back by more than the peer tolerates is followed.
+        self._last = self._last + 1 if here <= self._last <= here + self._tolerated else here
         options = (ReplayProtection(self._last % _ROUND), Authentication(key.spi, _BLANK, _MN_HA))
         data = sealed(with_options(data, options, self._code_points.vendor_id), self._own, self._peer)
         # 32 octets: the alignment of the two options leaves nothing to pad.

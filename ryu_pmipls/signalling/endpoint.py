@@ -12,10 +12,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import IPv6Address
 
-from ryu_pmipls.clock import SteadyClock
+from ryu_pmipls.clock import Clock
 from ryu_pmipls.domain.profile import Node, Profile, Signalling, Transport
 from ryu_pmipls.rate_limiter import RateLimiter
-from ryu_pmipls.signalling.authentication import AuthenticationError, SecurityAssociation
+from ryu_pmipls.signalling.authentication import AuthenticationError, OutOfTimeError, SecurityAssociation
 from ryu_pmipls.signalling.keys import KeyFile
 from ryu_pmipls.signalling.peers import Peer
 from ryu_pmipls.signalling.roles import Role, Roles
@@ -55,8 +55,8 @@ class Endpoint:
         self._limiter = RateLimiter()
         self._rates = RateLimiter(burst=signalling.rate_limit, interval=1.0)
         self._binding_errors = RateLimiter(burst=1, interval=1.0)
-        self._clock = SteadyClock()
-        self._started = self._clock.now()
+        self._clock = Clock()
+        self._started = self._today()
         self._replay_window = signalling.replay_window
         self._associations: dict[Peer, SecurityAssociation] = {}
         self._keys = None if signalling.keys is None else KeyFile(signalling.keys, profile, address)
@@ -142,12 +142,14 @@ class Endpoint:
     def _accept(self, data: bytes, peer: Peer, transport: Transport) -> bytes | None:
         try:
             if self._keys is not None:
-                return self._association(peer).open(data, self._keys.of(peer.address), self._clock.now())
+                return self._association(peer).open(data, self._keys.of(peer.address), self._today())
             if transport == "udp":  # otherwise the kernel has checked it
                 check_size(data)
                 check_checksum(data, peer.address, self._address)
             return data
         except AuthenticationError as error:
+            if isinstance(error, OutOfTimeError):
+                self._clock.synchronise(self._today() + error.ahead, self._clock())
             self._refuse(f"authentication: {error.reason}", f"from {peer.address}")
         except WireError as error:
             self._malformed(error, peer)
@@ -229,7 +231,11 @@ class Endpoint:
         key = next(iter(self._keys.of(peer.address).values()), None)
         if key is None:
             raise OSError(errno.ENOKEY, "there is no key for it")
-        return self._association(peer).protect(data, key, self._clock.now())
+        return self._association(peer).protect(data, key, self._today())
+
+    def _today(self) -> float:
+        """The time of day now, in seconds since 1970."""
+        return self._clock.time_of_day(self._clock())
 
     def _association(self, peer: Peer) -> SecurityAssociation:
         found = self._associations.get(peer)

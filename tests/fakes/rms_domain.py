@@ -342,7 +342,7 @@ class RmsDomain:
                 MobileNodeIdentifier(f"mn{node}@example.net".encode()),
                 MobileNodeLinkLayerIdentifier(bytes.fromhex("0200000001") + bytes([node])),
                 Attachment(port, self.profile.lma(anchor).address),
-                Timestamp.of(self.clock.wall() if when is None else when),
+                Timestamp.of(self.clock.elsewhere() if when is None else when),
             )
         message = RouteAdjust(
             self.prefix(number).network_address,

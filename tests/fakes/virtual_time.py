@@ -26,6 +26,7 @@ class VirtualClock:
 
     def __init__(self) -> None:
         self._now = 0.0
+        self._stepped = 0.0
 
     def monotonic(self) -> float:
         """Seconds since some moment in the past."""
@@ -34,7 +35,15 @@ class VirtualClock:
 
     def wall(self) -> float:
         """Seconds since 1970."""
+        return self.elsewhere() + self._stepped
+
+    def elsewhere(self) -> float:
+        """Seconds since 1970, as other hosts' wall clocks have them."""
         return START + self.monotonic()
+
+    def step(self, seconds: float) -> None:
+        """Set the wall clock of this host forward, or back."""
+        self._stepped += seconds
 
     def pass_by(self, seconds: float) -> None:
         """Let time pass."""

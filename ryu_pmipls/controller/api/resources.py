@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ryu_pmipls import __version__
@@ -110,7 +110,7 @@ class Resources:
             "reasons": [asdict(reason) for reason in reasons],
             "domain": self.context.profile.domain,
             "version": __version__,
-            "time": self.context.clock(),
+            "time": self.context.clock.wall(self.context.clock()),
             "switches": {switch.name: switch.state.value for switch in switches},
             "downlink": {lma: self._downlink(lma) for lma in switches.lmas},
             "switch_errors": {switch.name: dict(switch.errors) for switch in switches if switch.errors},
@@ -119,7 +119,8 @@ class Resources:
         }
 
     def loads(self) -> Document:
-        return self.context.load_list.snapshot(self.context.clock()).to_document()
+        now = self.context.clock()
+        return replace(self.context.load_list.snapshot(now), time=self.context.clock.wall(now)).to_document()
 
     def lmas(self, limit: int, after: str | None) -> Page:
         return page_in_turns(self.context.switches.lmas.values(), _name, self._lma, limit, after)

@@ -17,6 +17,8 @@ from typing import NamedTuple, TypeVar
 
 #: Timestamps count 1/65536 s (RFC 5213, section 8.8).
 TICKS_PER_SECOND = 65536
+#: Seconds by which a timestamp may be ahead of the RMS's time of day.
+MAX_SKEW = 5.0
 
 
 class Binding(NamedTuple):
@@ -133,14 +135,16 @@ class BindingTable:
 
     A detached prefix stays in the table until ``expire``, so that a late message does not attach it again. So does the
     end of an attachment that the table never knew, while it holds fewer than ``max_detached`` of them. The table
-    refuses a timestamp more than ``max_skew`` seconds ahead of the RMS's clock, because that would lock the prefix.
+    refuses a timestamp more than ``max_skew`` seconds ahead of the RMS's time of day, for that would lock the prefix.
 
     The iterators are lazy, and the table may change while they run. A binding that is there all the time comes exactly
     once, in its state of that moment; one that comes or goes meanwhile may or may not appear. So a caller with much to
     do can handle some bindings at a time and let others work in between.
     """
 
-    def __init__(self, bindings: Iterable[Binding] = (), *, max_skew: float = 5.0, max_detached: int = 100_000) -> None:
+    def __init__(
+        self, bindings: Iterable[Binding] = (), *, max_skew: float = MAX_SKEW, max_detached: int = 100_000
+    ) -> None:
         self._max_skew = max_skew
         self._max_detached = max_detached
         self._shards: list[dict[bytes, bytes]] = [{} for _ in range(_SHARDS)]
@@ -154,7 +158,7 @@ class BindingTable:
             detached.update(zip(in_order, in_order, strict=True))
 
     def update(self, changes: Iterable[RouteChange], now: float) -> list[Update]:
-        """Apply changes, one after the other, at ``now`` (seconds since 1970); return the effect of each."""
+        """Apply changes, one after the other, at ``now`` (time of day); return the effect of each."""
         # This loop makes up a good part of a handoff's cost: it avoids every call and attribute that it can.
         updates: list[Update] = []
         latest = int((now + self._max_skew) * TICKS_PER_SECOND)
@@ -250,7 +254,7 @@ class BindingTable:
         return found
 
     def expire(self, now: float, after: float = 3600.0, limit: int = 1000) -> list[bytes]:
-        """Forget prefixes detached more than ``after`` seconds ago, at most ``limit``; return them.
+        """Forget prefixes detached more than ``after`` seconds before ``now``, at most ``limit``; return them.
 
         The order is that in which the table learned of the detachments, so a late report may keep its prefix for up to
         ``max_skew`` longer.

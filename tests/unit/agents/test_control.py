@@ -28,6 +28,7 @@ from ryu_pmipls.wire import (
     TunnelAck,
     TunnelRequest,
 )
+from tests.fakes.clocks import FixedClock
 
 PROFILE = load_profile("two-lma")
 MAG, LMA = PROFILE.mags[0], PROFILE.lmas[0]
@@ -40,12 +41,9 @@ class FakeDriver:
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
-        self.clock = self
+        self.clock = FixedClock(NOW)
         self.counters = Counter({"access: unknown mobile node": 7})
         self.effects: list[Any] = []
-
-    def now(self) -> float:
-        return NOW
 
     def dispatch(self, event: Callable[..., object], *arguments: object) -> None:
         event(*arguments, NOW)
@@ -148,6 +146,21 @@ class TestBoth:
             lma.driver.dispatch(lma.driver.machine.receive, TunnelRequest(mag.address), mag.address)
             lma.driver.dispatch(lma.driver.machine.tunnel_built, mag.address)
         assert lma.ask("/health")[1]["status"] == "ok"
+
+    def test_health_names_clocks_by_which_registrations_are_refused(self, mag: Agent, lma: Agent) -> None:
+        def clocks(agent: Agent) -> list[str]:
+            return [reason for reason in agent.ask("/health")[1]["reasons"] if "clock" in reason]
+
+        mag.ask("/attach", {"access_port": "acc1", "identifier": MN1.identifier})
+        (update,) = [effect.message for effect in mag.driver.effects if isinstance(effect, Send)]
+        lma.driver.clock.now += 120
+        lma.driver.machine.receive(update, MAG.address, NOW + 120)
+        assert clocks(lma) == ["timestamps are refused: the clock of mag1 is 120.0 s behind this one"]
+        (refusal,) = [effect.message for effect in lma.driver.machine.effects() if isinstance(effect, Send)]
+        mag.driver.dispatch(mag.driver.machine.receive, refusal, LMA.address)
+        assert clocks(mag) == ["timestamps are refused: the clock of lma1 is 120.0 s ahead of this one"]
+        mag.driver.clock.now += 100
+        assert clocks(mag) == []
 
     def test_health_names_the_tunnels_that_are_not_up(self, lma: Agent) -> None:
         assert lma.ask("/health")[1]["reasons"] == ["the tunnel to mag1 is not up", "the tunnel to mag2 is not up"]

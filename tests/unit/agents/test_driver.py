@@ -17,7 +17,7 @@ import pytest
 from ovs_setup import OvsSetupError
 from ryu_pmipls.agents.configuration import anchor_config, gateway_config
 from ryu_pmipls.agents.driver import Driver
-from ryu_pmipls.clock import SteadyClock
+from ryu_pmipls.clock import Clock
 from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.mobility import Advertise, LocalMobilityAnchor, MobileAccessGateway
 from ryu_pmipls.mobility.tunnels import TunnelState
@@ -95,9 +95,7 @@ class Node:
         self.endpoint: Any = FakeEndpoint()
         self.tunnels: Any = tunnels or FakeTunnels()
         self.counters: Counter[str] = Counter()
-        self.driver = Driver(
-            machine, self.endpoint, self.tunnels, SteadyClock(), self.counters, carry_out or {}, **handlers
-        )
+        self.driver = Driver(machine, self.endpoint, self.tunnels, Clock(), self.counters, carry_out or {}, **handlers)
 
     def serve(self, story: Callable[[Node], Awaitable[None]]) -> None:
         """Run the driver while ``story`` is told, then end it by SIGTERM."""
@@ -227,7 +225,7 @@ def test_effects_go_where_they_belong() -> None:
         node.driver.dispatch(node.machine.attach, mobile_node.link_layer_address, 7)
         ((update, destination),) = node.endpoint.sent
         assert destination == LMA
-        now = node.driver.clock.now()
+        now = node.driver.clock()
         lma.receive(update, MAG, now)
         (answer,) = [effect.message for effect in lma.effects() if hasattr(effect, "message")]
         node.endpoint.arrive(answer, LMA)

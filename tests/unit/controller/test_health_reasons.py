@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ryu_pmipls.controller.bindings import Binding
+from ryu_pmipls.controller.clock_skews import ClockSkews
 from ryu_pmipls.controller.data_path import DataPathFault, NodeFault
 from ryu_pmipls.controller.health import HealthControl, core_symptoms, load_symptoms, node_symptom
 from ryu_pmipls.controller.switches.counters import PortCounters
@@ -16,6 +17,7 @@ from ryu_pmipls.controller.switches.inventory import SwitchState
 from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.loadsharing import Alarm, LmaLoad, LmaState, LoadList, Memory
 from ryu_pmipls.wire import CoreRouting, CoreRoutingStatus, LoadInfo
+from tests.fakes.clocks import FixedClock
 
 PROFILE = load_profile("two-lma")
 LMA = PROFILE.lmas[0]
@@ -59,11 +61,10 @@ class FakeSwitches:
 class Domain:
     """The two-lma domain without switches; all is well as long as a test does not say otherwise."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self) -> None:
         self.switches = FakeSwitches()
         self.bindings = {BINDING.prefix: BINDING}
-        self.time = 0.0
-        monkeypatch.setattr("ryu_pmipls.controller.health.time.monotonic", lambda: self.time)
+        self.clock = FixedClock(NOW)
         self.loads = LoadList([*self.switches.lmas], [*self.switches.mags], window=10, report_interval=1)
         self.state: Any = SimpleNamespace(bindings=self.bindings, memory=Memory())
         self.store_failures: dict[str, str] = {}
@@ -72,7 +73,8 @@ class Domain:
             state=self.state,
             load_list=self.loads,
             switches=self.switches,
-            clock=lambda: NOW + self.time,
+            clock=self.clock,
+            clock_skews=ClockSkews(self.clock),
         )
         self.health = HealthControl(context, self.store_failures)
         for lma in self.switches.lmas:
@@ -82,7 +84,7 @@ class Domain:
     def go_on(self, seconds: int, received: dict[tuple[str, str], int] | None = None) -> None:
         """Let time pass; ``received`` (from, to) -> packets a second, 7 unless given."""
         for _ in range(seconds):
-            self.time += 1
+            self.clock.now += 1
             for switch in self.switches:
                 peers = self.switches.mags if switch.name in self.switches.lmas else self.switches.lmas
                 for peer in peers:
@@ -93,22 +95,22 @@ class Domain:
                     )
                 self.health.update_counters(switch)  # type: ignore[arg-type]
             for lma in self.switches.lmas:
-                self.loads.add_load_info(lma, 0.1, 0, {}, NOW + self.time)
+                self.loads.add_load_info(lma, 0.1, 0, {}, self.clock.now)
                 counts = dict.fromkeys(self.switches.mags, (0, 0))
-                self.loads.add_port_statistics(lma, counts, NOW + self.time)
+                self.loads.add_port_statistics(lma, counts, self.clock.now)
                 self.tell(lma, CoreRouting.ANNOUNCED)
 
     def tell(self, lma: str, status: int) -> None:
         """The agent of an LMA tells of its core routing."""
-        self.health.add_load_info(lma, LoadInfo(0.1, 0, (), (CoreRoutingStatus(status),)), NOW + self.time)
+        self.health.add_load_info(lma, LoadInfo(0.1, 0, (), (CoreRoutingStatus(status),)), self.clock.now)
 
     def texts(self) -> list[str]:
         return [reason.text for reason in self.health.reasons()]
 
 
 @pytest.fixture
-def domain(monkeypatch: pytest.MonkeyPatch) -> Domain:
-    return Domain(monkeypatch)
+def domain() -> Domain:
+    return Domain()
 
 
 def test_a_domain_that_is_well_has_no_reasons(domain: Domain) -> None:
@@ -148,7 +150,7 @@ def test_an_agents_word_is_taken_while_it_is_fresh(domain: Domain) -> None:
     domain.tell("lma1", CoreRouting.BGP_DOWN)
     assert domain.texts() == ["lma1 gets no downlink: its BGP session with fd00:c0de::1 is down"]
     assert domain.health.reasons()[0].subject == "lma1"
-    domain.time += PROFILE.agent_silent_after + 0.1
+    domain.clock.now += PROFILE.agent_silent_after + 0.1
     assert domain.health.downlink("lma1") is None
     assert "lma1 takes part in no load sharing: nothing is heard of its agent" in domain.texts()
 
@@ -161,7 +163,7 @@ def test_a_status_of_a_newer_release_is_unknown(domain: Domain) -> None:
 
 def test_an_agent_that_tells_nothing_of_its_core_routing_leaves_it_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Domain, "tell", lambda *_: None)
-    domain = Domain(monkeypatch)
+    domain = Domain()
     assert domain.health.downlink("lma1") is None
     assert domain.texts() == []
 

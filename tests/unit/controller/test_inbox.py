@@ -30,6 +30,7 @@ from ryu_pmipls.wire import (
     build,
     parse,
 )
+from tests.fakes.clocks import FixedClock
 
 PROFILE = load_profile("two-lma")
 RMS, NOW, NOWHERE = PROFILE.rms.address, 1_700_000_000.0, IPv6Address("::")
@@ -63,7 +64,7 @@ class Surroundings:
         self.lmas = {"lma1": self}
         self.refused: Counter[str] = Counter()
         world: Any = self
-        context: Any = SimpleNamespace(profile=PROFILE, state=self, switches=self, clock=lambda: NOW)
+        context: Any = SimpleNamespace(profile=PROFILE, state=self, switches=self, clock=FixedClock(NOW))
         self.inbox = Inbox(context, world, world, world, world, [self.use_load_info], self.refused)
 
     def handle(self, *messages: tuple[Message, Peer]) -> list[tuple[Any, ...]]:

@@ -12,6 +12,7 @@ from ryu_pmipls.controller.ryu import hub
 from ryu_pmipls.domain.profile import TimerSettings, load_profile
 from ryu_pmipls.loadsharing import Inputs, LoadList, LoadSnapshot
 from ryu_pmipls.wire import Drain, LoadAdjust, Message, Option
+from tests.fakes.clocks import FixedClock
 
 PROFILE = load_profile("two-lma")
 LMA1, LMA2 = (lma.address for lma in PROFILE.lmas)
@@ -53,7 +54,7 @@ def loads() -> LoadList:
 
 def test_a_drained_lma_is_told_in_every_round_and_when_it_is_over(loads: LoadList) -> None:
     agents = Agents()
-    sessions = NewSessions(PROFILE, agents.retransmission)
+    sessions = NewSessions(PROFILE, agents.retransmission, FixedClock(100.0))
     assert agents.round(sessions, loads.snapshot(100.0)) == [(LMA1, LMA1, None), (LMA2, LMA2, None)]
     assert agents.round(sessions, loads.snapshot(100.5)) == []
     loads.set_draining("lma1", True)
@@ -75,7 +76,7 @@ def test_a_drained_lma_is_told_in_every_round_and_when_it_is_over(loads: LoadLis
 def test_an_agent_that_does_not_confirm_is_not_drained(loads: LoadList) -> None:
     agents = Agents()
     agents.away = {LMA1}
-    sessions = NewSessions(PROFILE, agents.retransmission)
+    sessions = NewSessions(PROFILE, agents.retransmission, FixedClock(100.0))
     sessions.set_draining("lma1", True)
     agents.round(sessions, loads.snapshot(100.0))
     assert sessions.drained == set()
@@ -83,7 +84,7 @@ def test_an_agent_that_does_not_confirm_is_not_drained(loads: LoadList) -> None:
 
 def test_with_nowhere_to_send_new_sessions_it_drains_all_the_same(loads: LoadList) -> None:
     agents = Agents()
-    sessions = NewSessions(PROFILE, agents.retransmission)
+    sessions = NewSessions(PROFILE, agents.retransmission, FixedClock(100.0))
     for lma in ("lma1", "lma2"):
         loads.set_draining(lma, True)
         sessions.set_draining(lma, True)

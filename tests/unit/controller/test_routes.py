@@ -11,11 +11,13 @@ import pytest
 
 from ryu_pmipls.controller.bindings import BindingTable, RouteChange
 from ryu_pmipls.controller.bindings.binding_table import TICKS_PER_SECOND
+from ryu_pmipls.controller.clock_skews import ClockSkews
 from ryu_pmipls.controller.context import Context
 from ryu_pmipls.controller.route_reports import RouteReport
 from ryu_pmipls.controller.routes import Routes
 from ryu_pmipls.controller.ryu import hub
 from ryu_pmipls.domain.profile import load_profile
+from tests.fakes.clocks import FixedClock
 
 PROFILE = load_profile("two-lma")
 PREFIX = PROFILE.home_prefix_pool.network_address.packed[:8]
@@ -75,7 +77,8 @@ def world() -> World:
 @pytest.fixture
 def routes(world: World) -> Iterator[Routes]:
     outside: Any = world
-    context = Context(PROFILE, outside, outside, outside, lambda: NOW)
+    clock = FixedClock(NOW)
+    context = Context(PROFILE, outside, outside, outside, clock, ClockSkews(clock))
     control = Routes(context, outside, outside, Counter())
     storing = hub.spawn(control.keep_stored)
     yield control

@@ -399,7 +399,7 @@ class TestStatus:
         mag = gateway()
         refusal = pba(attach(mag), 156, (ANY,), 0, replace=(Timestamp.of(START + 4.5),))
         effects = answer(mag, refusal, LMA1, START)
-        assert of(effects, SynchroniseClock) == [SynchroniseClock()]
+        assert of(effects, SynchroniseClock) == [SynchroniseClock(START + 4.5)]
         assert of(effects, Notice)[1].details["seconds"] == 4.5
         assert only(sent([effect for _, effect in until(mag, START + 1)], BindingUpdate)).option(
             Timestamp

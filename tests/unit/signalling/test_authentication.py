@@ -10,7 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ryu_pmipls.signalling.authentication import AuthenticationError, ReplayWindow, SecurityAssociation, ntp
+from ryu_pmipls.signalling.authentication import (
+    AuthenticationError,
+    OutOfTimeError,
+    ReplayWindow,
+    SecurityAssociation,
+    ntp,
+)
 from ryu_pmipls.signalling.keys import Key
 from ryu_pmipls.wire import (
     Authentication,
@@ -179,3 +185,29 @@ def test_the_year_2036() -> None:
         protected = association.protect(PBU, KEY, now)
         assert peer.open(protected, {256: KEY}, now + 0.01) == PBU
         assert refusal(peer, protected, now + 0.02) == "replayed"
+
+
+def test_a_sender_whose_clock_is_set_back_is_heard_again_by_receivers_whose_clocks_are_right() -> None:
+    sender, receiver = mag(), lma(since=NOW - 4000)
+    assert refusal(receiver, sender.protect(REQUEST, KEY, NOW + 3600)) == "out of time"
+    assert receiver.open(sender.protect(REQUEST, KEY, NOW), {256: KEY}, NOW) == REQUEST
+    # Little steps are within what receivers tolerate: the times go on.
+    times = [parse(sender.protect(REQUEST, KEY, NOW - back), MAG, LMA).options[0] for back in (0, 1, 6)]
+    ticks = [option.timestamp for option in times if isinstance(option, ReplayProtection)]
+    assert ticks == sorted(set(ticks))
+
+
+def test_a_receiver_whose_clock_is_set_back_begins_anew_and_repeats_nothing_that_it_remembers() -> None:
+    sender, receiver = mag(since=NOW - 4000), lma(since=NOW + 3000)
+    early = sender.protect(PBU, KEY, NOW + 3600)
+    receiver.open(early, {256: KEY}, NOW + 3600)
+    before = sender.protect(REQUEST, KEY, NOW - 1)
+    assert receiver.open(sender.protect(REQUEST, KEY, NOW), {256: KEY}, NOW) == REQUEST
+    assert refusal(receiver, before) == "sent before this node started"
+    assert refusal(receiver, early, NOW + 3600) == "replayed"
+
+
+def test_out_of_time_tells_how_far() -> None:
+    with pytest.raises(OutOfTimeError) as error:
+        lma().open(mag().protect(REQUEST, KEY, NOW + 60), {256: KEY}, NOW)
+    assert error.value.ahead == pytest.approx(60)

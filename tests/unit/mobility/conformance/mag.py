@@ -92,7 +92,7 @@ def _described(effects: list[Effect], later: list[Effect], attached: list[Effect
         yield f"advertises {', '.join(map(str, effect.prefixes))} for {effect.lifetime} s"
     if any(isinstance(effect, Send) and isinstance(effect.message, RouteAdjust) for effect in effects):
         yield "tells the RMS"
-    if SynchroniseClock() in effects:
+    if any(isinstance(effect, SynchroniseClock) for effect in effects):
         yield "sets its clock"
     at_once, later_on, then = _requests(effects), _requests(later), _requests(attached)
     if at_once:
