@@ -59,7 +59,7 @@ class Store(Protocol):
         """The inputs of the round of that name; None if they are not kept."""
 
     def save_decisions(self, records: Iterable[Record]) -> None:
-        """Replace decisions, all or none; only the latest decisions are kept."""
+        """Replace decisions, all or none; only the decisions that came last are kept."""
 
     def load_decisions(self) -> list[Record]:
         """The decisions that are kept, oldest first."""
@@ -74,3 +74,8 @@ class Store(Protocol):
         """Do some of the work that was put off; call this every second or so."""
 
     def close(self) -> None: ...
+
+
+def in_order(records: Iterable[Record]) -> list[Record]:
+    """The decisions of one call in their order, by time and id."""
+    return sorted(records, key=lambda record: (record.decision.time, record.decision.id))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ryu_pmipls.controller.bindings import Binding
+from ryu_pmipls.controller.store.interface import in_order
 from ryu_pmipls.loadsharing import Incident, Record
 
 
@@ -24,7 +25,7 @@ class MemoryStore:
         self._core_gateways: dict[str, bytes] = {}
         self._met_switches: set[str] = set()
         self._settings: dict[str, str] = {}  # JSON: callers cannot change stored values
-        self._rounds: dict[str, tuple[float, str]] = {}
+        self._rounds: dict[str, str] = {}
         self._decisions: dict[str, Record] = {}
         self._incidents: list[Incident] = []
 
@@ -68,22 +69,22 @@ class MemoryStore:
         return {name: json.loads(value) for name, value in self._settings.items()}
 
     def save_round(self, name: str, time: float, inputs: str) -> None:
-        self._rounds[name] = time, inputs
+        self._rounds[name] = inputs
 
     def load_round(self, name: str) -> str | None:
-        found = self._rounds.get(name)
-        return None if found is None else found[1]
+        return self._rounds.get(name)
 
     def save_decisions(self, records: Iterable[Record]) -> None:
-        self._decisions.update({record.decision.id: record for record in records})
+        self._decisions.update({record.decision.id: record for record in in_order(records)})
         latest = self.load_decisions()[-self._decisions_kept :]
         self._decisions = {record.decision.id: record for record in latest}
-        if latest:
-            oldest = latest[0].decision.time
-            self._rounds = {name: kept for name, kept in self._rounds.items() if kept[0] >= oldest}
+        names = [*self._rounds]
+        if latest and latest[0].decision.round in names:
+            for name in names[: names.index(latest[0].decision.round)]:
+                del self._rounds[name]
 
     def load_decisions(self) -> list[Record]:
-        return sorted(self._decisions.values(), key=lambda record: (record.decision.time, record.decision.id))
+        return [*self._decisions.values()]
 
     def save_incident(self, incident: Incident) -> None:
         self._incidents = [*self._incidents, incident][-self._decisions_kept :]

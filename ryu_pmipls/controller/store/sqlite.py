@@ -13,7 +13,7 @@ from typing import Any
 from ryu_pmipls.controller.bindings import Binding
 from ryu_pmipls.controller.store.batches import Batches
 from ryu_pmipls.controller.store.database import MIGRATIONS, transaction
-from ryu_pmipls.controller.store.interface import StoreError
+from ryu_pmipls.controller.store.interface import StoreError, in_order
 from ryu_pmipls.loadsharing import Incident, Record
 
 FILE_NAME = "rms.sqlite"
@@ -145,7 +145,10 @@ class SqliteStore:
 
     def save_round(self, name: str, time: float, inputs: str) -> None:
         with self._explained():
-            self._database.execute("INSERT OR REPLACE INTO round VALUES (?, ?, ?)", (name, time, inputs))
+            self._database.execute(
+                "INSERT INTO round VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET inputs = excluded.inputs",
+                (name, time, inputs),
+            )
 
     def load_round(self, name: str) -> str | None:
         with self._explained():
@@ -153,21 +156,26 @@ class SqliteStore:
         return None if row is None else str(row[0])
 
     def save_decisions(self, records: Iterable[Record]) -> None:
+        # Rows stay in the order of their coming: the wall clock, which dates them, may have been set back.
         with self._explained(), transaction(self._database):
             self._database.executemany(
-                "INSERT OR REPLACE INTO decision VALUES (?, ?, ?)",
-                ((record.decision.id, record.decision.time, record.to_json()) for record in records),
+                "INSERT INTO decision VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET record = excluded.record",
+                ((each.decision.id, each.decision.time, each.to_json()) for each in in_order(records)),
             )
             self._database.execute(
-                "DELETE FROM decision WHERE id IN "
-                "(SELECT id FROM decision ORDER BY time DESC, id DESC LIMIT -1 OFFSET ?)",
+                "DELETE FROM decision WHERE id IN (SELECT id FROM decision ORDER BY rowid DESC LIMIT -1 OFFSET ?)",
                 (self._decisions_kept,),
             )
-            self._database.execute("DELETE FROM round WHERE time < (SELECT min(time) FROM decision)")
+            oldest = self._database.execute("SELECT record FROM decision ORDER BY rowid LIMIT 1").fetchone()
+            if oldest is not None:
+                made_in = Record.from_json(oldest[0]).decision.round
+                self._database.execute(
+                    "DELETE FROM round WHERE rowid < (SELECT rowid FROM round WHERE id = ?)", (made_in,)
+                )
 
     def load_decisions(self) -> list[Record]:
         with self._explained():
-            rows = self._database.execute("SELECT record FROM decision ORDER BY time, id")
+            rows = self._database.execute("SELECT record FROM decision ORDER BY rowid")
             return [Record.from_json(text) for (text,) in rows]
 
     def save_incident(self, incident: Incident) -> None:

@@ -167,6 +167,18 @@ def test_the_last_decisions_are_kept_and_what_they_were_made_from(store: Store) 
     assert store.load_round("2") == "others"
 
 
+def test_what_comes_after_the_wall_clock_was_set_back_is_the_latest_all_the_same(store: Store) -> None:
+    numbers = [100, 101, *range(1, KEPT + 1)]
+    for number in numbers:
+        store.save_round(f"{number}", float(number), f"inputs {number}")
+        store.save_decisions([record(number)])
+    assert ids(store) == [f"{number}-mag1" for number in numbers[-KEPT:]]
+    kept = [number for number in numbers if store.load_round(f"{number}") is not None]
+    assert kept == numbers[-KEPT:]
+    store.save_decisions([record(numbers[-KEPT])])
+    assert ids(store) == [f"{number}-mag1" for number in numbers[-KEPT:]]
+
+
 def test_the_last_incidents_are_kept_in_the_order_in_which_they_came(store: Store) -> None:
     for number in range(KEPT + 2):
         store.save_incident(Incident(float(KEPT - number), f"lma{number}", "died", "because"))
