@@ -5,7 +5,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, wait
 from contextlib import contextmanager
@@ -34,7 +33,7 @@ def play(
     steps = context.Array("q", len(contenders), lock=False)
     workers = min(len(contenders), os.cpu_count() or 1)
     with ProcessPoolExecutor(workers, context, _share, (steps,)) as pool:
-        with _interrupts_ignored():
+        with _interrupts_held():
             futures = [pool.submit(_play, scenario, path, *numbered) for numbered in enumerate(contenders)]
         try:
             while wait(futures, _INTERVAL).not_done:
@@ -49,16 +48,16 @@ def play(
 
 
 @contextmanager
-def _interrupts_ignored() -> Iterator[None]:
-    """A block whose processes ignore SIGINT: a terminal sends it to all of them, and only the first should answer."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _interrupts_held() -> Iterator[None]:
+    """A block at whose end a SIGINT takes effect, and whose processes never get one.
+
+    A terminal sends it to all of them, and only the first should answer.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _share(steps: Any) -> None:
