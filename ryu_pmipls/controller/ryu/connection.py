@@ -147,14 +147,16 @@ class Connection(Datapath):
         request = self.ofproto_parser.OFPEchoRequest(self)
         xid = self.set_xid(request)
         answered = self._echoes[xid] = hub.Event()
-        with hub.Timeout(within, False):
-            self.send_msg(request)
-            answered.wait()
+        sender = hub.spawn(self.send_msg, request)  # which waits if others do
+        # By short pauses, as for the handshake.
+        came = any(answered.wait(_LOOK) for _ in range(round(within / _LOOK)))
+        hub.kill(sender)
         del self._echoes[xid]
-        return bool(answered.is_set()) and self.state != DEAD_DISPATCHER
+        return came and self.state != DEAD_DISPATCHER
 
     def close(self) -> None:
-        """Close; the switch has as long as Ryu waits to end the connection from its side."""
+        """Close; the switch has as long as Ryu waits to end the connection from its side, and may connect again."""
+        self.admission.leave(self)
         super().close()
         get_hub().schedule_call_global(CONFIGURATION.socket_timeout, self._readable.wake)
 

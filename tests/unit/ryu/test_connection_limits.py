@@ -151,6 +151,18 @@ def test_a_second_features_reply_does_not_change_the_datapath_id(refused: Counte
     assert switch.connection.id == DATAPATH_ID
 
 
+def test_a_connection_that_was_given_up_is_in_nobodys_way(refused: Counter[str], told: Told, switch: Switch) -> None:
+    identify(switch)
+    switch.connection.close()
+    other = Switch(told)
+    identify(other)
+    assert switch.connection.socket.fileno() != -1, "the switch has not ended it yet"
+    assert not refused
+    other.socket.close()
+    with eventlet.Timeout(PATIENCE):
+        other.thread.wait()
+
+
 def test_ports_without_end_end_it(refused: Counter[str], switch: Switch, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection_module, "MAX_PORTS", 100)
     identify(switch)
