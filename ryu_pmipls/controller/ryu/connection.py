@@ -47,6 +47,8 @@ _TURN, _OCTETS = 256, 256
 MAX_REPLIES = 32 * 2**20
 #: Ports of a switch; Open vSwitch can have 65279.
 MAX_PORTS = 2**16
+#: OFPT_BARRIER_REPLY up to its transaction id.
+_BARRIER_REPLY = HEADER.pack(ofproto_v1_3.OFP_VERSION, ofproto_v1_3.OFPT_BARRIER_REPLY, HEADER.size, 0)[:4]
 #: OFPT_ERROR of OpenFlow 1.3 with OFPET_HELLO_FAILED, OFPHFC_INCOMPATIBLE.
 _HELLO_FAILED = HEADER.pack(ofproto_v1_3.OFP_VERSION, ofproto_v1_3.OFPT_ERROR, 12, 0) + bytes(4)
 #: OFPT_SET_ASYNC (A.3.10): of messages that a switch sends unasked, port status is wanted, whatever its reason.
@@ -209,7 +211,7 @@ class Connection(Datapath):
 
     def _receive(self, version: int, kind: int, xid: int, octets: bytes) -> None:
         """Handle a message; ``RefusalError`` when the connection must end because of it."""
-        if kind == ofproto_v1_3.OFPT_BARRIER_REPLY and self._phase is Phase.IDENTIFIED and len(octets) == HEADER.size:
+        if octets[:4] == _BARRIER_REPLY and self._phase is Phase.IDENTIFIED:
             self._barrier(xid)
             return
         if kind == ofproto_v1_3.OFPT_ECHO_REQUEST:

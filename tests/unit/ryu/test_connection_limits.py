@@ -108,6 +108,8 @@ def test_what_a_stranger_must_not_say_ends_the_connection(
         openflow.multipart(openflow.FLOW, bytes(56)),
         openflow.features(0x22),
         openflow.hello(),
+        openflow.message(openflow.BARRIER_REPLY, version=1),
+        openflow.message(openflow.BARRIER_REPLY, bytes(8)),
     ],
 )
 def test_what_a_switch_must_not_say_ends_the_connection(refused: Counter[str], switch: Switch, octets: bytes) -> None:
