@@ -114,7 +114,7 @@ class RouteManagementServer(PromptApp):
         self.recovery = Recovery(profile, state)
         self.switches = Switches(profile, state.bindings, state.uplinks, state.core_gateways, self.recovery.recover)
         self.load_list = empty_load_list(profile)
-        clock_skews = ClockSkews(self.clock)
+        clock_skews = ClockSkews(self.clock, self.endpoint)
         context = Context(profile, state, self.load_list, self.switches, self.clock, clock_skews)
         self.retransmission = Retransmission(self.endpoint.send, profile.timers)
         self.new_sessions = NewSessions(profile, self.retransmission, self.clock)

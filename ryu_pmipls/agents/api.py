@@ -125,12 +125,11 @@ class AgentApi:
     def reasons(self) -> list[str]:
         """The reasons why traffic does not flow as it should, as far as this node sees them."""
         down = [tunnel["peer"] for tunnel in self.tunnels() if tunnel["state"] != "up"]
-        skews = self._driver.machine.clock_skews(self._driver.clock()).items()
         return [
             *(f"the tunnel to {peer} is not up" for peer in down),
             *(
                 f"timestamps are refused: the clock of {self._name(peer)} is {deviation(ahead)} this one"
-                for peer, ahead in skews
+                for peer, ahead in self._driver.clock_skews().items()
             ),
         ]
 

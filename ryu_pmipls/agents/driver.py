@@ -99,6 +99,10 @@ class Driver:
             self._guard(self._perform, effect)
         self._set_timer()
 
+    def clock_skews(self) -> dict[IPv6Address, float]:
+        """The peers by whose clocks messages are refused, and the seconds that these are ahead of this one."""
+        return self.machine.clock_skews(self.clock()) | self._endpoint.clock_skews()
+
     def failed(self, what: str, error: Exception) -> None:
         """Log and count an error: one line for an error of Open vSwitch or the kernel, else a traceback for a bug."""
         self.counters["failed"] += 1

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from ryu_pmipls.clock import Clock, deviation
 from ryu_pmipls.controller.bindings.binding_table import MAX_SKEW
 from ryu_pmipls.controller.reasons import Symptom
+from ryu_pmipls.signalling import Endpoint
 from ryu_pmipls.wire import LoadInfo, Timestamp
 
 #: Seconds for which a difference is shown; a new message of the node may end it earlier.
@@ -18,8 +19,9 @@ _JITTER = 1.0
 class ClockSkews:
     """Compares nodes' times of day with that of the RMS, which is set by the wall clock where that helps."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, endpoint: Endpoint) -> None:
         self._clock = clock
+        self._endpoint = endpoint
         self._found: dict[str, tuple[float, float]] = {}  # node -> seconds ahead, and the time of the message
 
     def add_load_info(self, lma: str, message: LoadInfo, now: float) -> None:
@@ -41,6 +43,8 @@ class ClockSkews:
 
     def symptoms(self, now: float) -> Iterator[Symptom]:
         """Yield a symptom for each node whose clock differs."""
-        for node, (ahead, when) in self._found.items():
-            if now - when <= _SHOWN:
-                yield Symptom(node, f"the clock of {node} is {deviation(ahead)} the RMS's")
+        found = {node: ahead for node, (ahead, when) in self._found.items() if now - when <= _SHOWN}
+        for address, ahead in self._endpoint.clock_skews().items():
+            found[self._endpoint.peer(address).name] = ahead
+        for node, ahead in found.items():
+            yield Symptom(node, f"the clock of {node} is {deviation(ahead)} the RMS's")

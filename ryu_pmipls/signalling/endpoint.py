@@ -28,6 +28,8 @@ LOG = logging.getLogger(__name__)
 
 #: Datagrams taken from a socket in one turn, before other work.
 _BATCH = 64
+#: Seconds for which a clock that differs is shown, unless a message of its node is accepted.
+_SKEW_SHOWN = 70.0
 
 
 class Endpoint:
@@ -57,6 +59,7 @@ class Endpoint:
         self._binding_errors = RateLimiter(burst=1, interval=1.0)
         self._clock = Clock()
         self._started = self._today()
+        self._skews: dict[Peer, tuple[float, float]] = {}
         self._replay_window = signalling.replay_window
         self._associations: dict[Peer, SecurityAssociation] = {}
         self._keys = None if signalling.keys is None else KeyFile(signalling.keys, profile, address)
@@ -96,6 +99,11 @@ class Endpoint:
     def close(self) -> None:
         for opened in self._sockets.values():
             opened.close()
+
+    def clock_skews(self) -> dict[IPv6Address, float]:
+        """The peers whose messages are out of time, and the seconds that their clocks are ahead of this one."""
+        latest = self._clock() - _SKEW_SHOWN
+        return {peer.address: ahead for peer, (ahead, when) in self._skews.items() if when >= latest}
 
     def peer(self, address: IPv6Address) -> Peer:
         """The node with that address; ``KeyError`` when no node of the domain has it."""
@@ -142,13 +150,16 @@ class Endpoint:
     def _accept(self, data: bytes, peer: Peer, transport: Transport) -> bytes | None:
         try:
             if self._keys is not None:
-                return self._association(peer).open(data, self._keys.of(peer.address), self._today())
+                opened = self._association(peer).open(data, self._keys.of(peer.address), self._today())
+                self._skews.pop(peer, None)
+                return opened
             if transport == "udp":  # otherwise the kernel has checked it
                 check_size(data)
                 check_checksum(data, peer.address, self._address)
             return data
         except AuthenticationError as error:
             if isinstance(error, OutOfTimeError):
+                self._skews[peer] = error.ahead, self._clock()
                 self._clock.synchronise(self._today() + error.ahead, self._clock())
             self._refuse(f"authentication: {error.reason}", f"from {peer.address}")
         except WireError as error:

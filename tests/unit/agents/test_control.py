@@ -45,6 +45,9 @@ class FakeDriver:
         self.counters = Counter({"access: unknown mobile node": 7})
         self.effects: list[Any] = []
 
+    def clock_skews(self) -> dict[IPv6Address, float]:
+        return self.machine.clock_skews(self.clock.now)
+
     def dispatch(self, event: Callable[..., object], *arguments: object) -> None:
         event(*arguments, NOW)
         self.effects += self.machine.effects()

@@ -68,13 +68,14 @@ class Domain:
         self.loads = LoadList([*self.switches.lmas], [*self.switches.mags], window=10, report_interval=1)
         self.state: Any = SimpleNamespace(bindings=self.bindings, memory=Memory())
         self.store_failures: dict[str, str] = {}
+        endpoint: Any = SimpleNamespace(clock_skews=dict)
         context: Any = SimpleNamespace(
             profile=PROFILE,
             state=self.state,
             load_list=self.loads,
             switches=self.switches,
             clock=self.clock,
-            clock_skews=ClockSkews(self.clock),
+            clock_skews=ClockSkews(self.clock, endpoint),
         )
         self.health = HealthControl(context, self.store_failures)
         for lma in self.switches.lmas:

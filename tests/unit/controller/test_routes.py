@@ -78,7 +78,7 @@ def world() -> World:
 def routes(world: World) -> Iterator[Routes]:
     outside: Any = world
     clock = FixedClock(NOW)
-    context = Context(PROFILE, outside, outside, outside, clock, ClockSkews(clock))
+    context = Context(PROFILE, outside, outside, outside, clock, ClockSkews(clock, outside))
     control = Routes(context, outside, outside, Counter())
     storing = hub.spawn(control.keep_stored)
     yield control

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ryu_pmipls.clock import Clock
 from ryu_pmipls.controller.ryu import hub
+from ryu_pmipls.signalling.keys import generate
 from ryu_pmipls.wire import LoadAdjust, LoadInfo, Timestamp
 from tests.fakes.rms_domain import RmsDomain, profile_with, rms_domain, running
 
@@ -139,3 +142,43 @@ def test_jitter_makes_no_new_reason(domain: RmsDomain) -> None:
         assert [text for text in texts(domain) if "clock" in text] == [
             "the clock of lma1 is 100.0 s ahead of the RMS's"
         ]
+
+
+class Wrong:
+    """The clocks of a host whose wall clock is 100 s ahead."""
+
+    def __init__(self, domain: RmsDomain) -> None:
+        self._right = domain.clock
+
+    def time(self) -> float:
+        return self._right.elsewhere() + 100
+
+    def monotonic(self) -> float:
+        return self._right.monotonic()
+
+
+def test_with_keys_a_node_whose_messages_are_out_of_time_is_named_until_one_is_accepted(tmp_path: Path) -> None:
+    keys = tmp_path / "keys"
+    keys.touch(mode=0o600)
+    keys.write_text("\n".join(generate(profile_with())))
+    with running(profile_with({"signalling": {"keys": str(keys)}})) as domain:
+        agent = domain.agents["mag1"].endpoint
+        right = agent._clock
+        agent._clock = Clock(Wrong(domain))
+        domain.report("mag1", 1, None, "mag1")
+        domain.until(lambda: "the clock of mag1 is 100.0 s ahead of the RMS's" in texts(domain))
+        assert domain.get("/v1/health")["refused"] == {"authentication: out of time": 1}
+        agent._clock = right
+        domain.attach(1, "mag1")
+        assert not any("clock" in text for text in texts(domain))
+
+
+@BOTH_WAYS
+def test_with_keys_handoffs_go_on_over_a_step(tmp_path: Path, step: float) -> None:
+    keys = tmp_path / "keys"
+    keys.touch(mode=0o600)
+    keys.write_text("\n".join(generate(profile_with())))
+    with running(profile_with({"signalling": {"keys": str(keys)}})) as domain:
+        domain.clock.step(step)
+        domain.attach(1, "mag1")
+        assert domain.get("/v1/health")["refused"] == {}
