@@ -9,6 +9,9 @@ from ryu_pmipls.mobility.effects import Effects
 from ryu_pmipls.mobility.registration import UNSPECIFIED
 from ryu_pmipls.wire import MobileNodeIdentifier, RouteAdjust, Timestamp
 
+#: Seconds by which the RMS lets timestamps of reports be ahead.
+MAX_SKEW = 5.0
+
 
 @dataclass(frozen=True)
 class Route:
@@ -46,11 +49,12 @@ class AnnouncedRoutes:
     def update(self, message: RouteAdjust, today: float) -> int | None:
         """Store the route of a message, and return its time (1/65536 s); None for one that is outdated.
 
-        ``today`` is the time of day, which a message without a Timestamp gets.
+        ``today`` is the time of day, which a message without a Timestamp gets. A known route that is ahead of it comes
+        from before a clock was set back, and orders nothing any more.
         """
         timestamp = message.option(Timestamp)
         known = self._routes.get(message.prefix)
-        if timestamp is not None and known is not None:
+        if timestamp is not None and known is not None and known.timestamp <= Timestamp.of(today + MAX_SKEW).ticks:
             if timestamp.ticks < known.timestamp:
                 self._effects.report("stale-route-adjust", f"a newer route for {message.prefix} is known")
                 return None

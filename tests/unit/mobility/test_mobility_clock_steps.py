@@ -20,6 +20,7 @@ from tests.unit.mobility.mobility_helpers import (
     LMA1,
     LMA2,
     MAG1,
+    MAG2,
     RMS,
     START,
     anchor,
@@ -229,3 +230,18 @@ def test_load_adjusts_of_an_rms_whose_clock_was_wrong_have_the_clock_checked_and
     today[0] -= HOUR
     right = LoadAdjust(LMA1, LMA2, options=(Timestamp.of(today[0] + 2),))
     assert of(answer(mag, right, RMS, 2.0), SynchroniseClock) == []
+
+
+def test_announced_routes_from_before_a_time_of_day_was_set_back_order_nothing_at_the_lma() -> None:
+    today = [START + HOUR]
+    lma = anchor(time_of_day=lambda now: today[0] + now)
+    prefix = IPv6Address("2001:db8:100:1::")
+
+    def announce(mag: IPv6Address, when: float) -> list[RouteAdjust]:
+        return sent(answer(lma, RouteAdjust(prefix, MAG1, mag, options=(Timestamp.of(when),)), RMS, 0.0), RouteAdjust)
+
+    assert announce(MAG1, START + HOUR)
+    assert not announce(MAG2, START + HOUR - 1)
+    today[0] = START
+    assert announce(MAG2, START)
+    assert lma.routes == {prefix: MAG2}
