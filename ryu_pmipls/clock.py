@@ -9,7 +9,7 @@ from typing import Protocol
 LOG = logging.getLogger(__name__)
 
 #: Seconds that two times of day may be apart and still agree: the validity window of RFC 5213, section 9.
-_AGREEMENT = 0.3
+AGREEMENT = 0.3
 #: Seconds for which the time of day may go back to what it was, and until it may do so again: else two nodes could each
 #: follow the other for ever.
 _RETURN, _PAUSE = 5.0, 60.0
@@ -57,8 +57,8 @@ class Clock:
         wall = self._wall_ahead()
         possible = [wall, self._ahead, *([self._before] if now < self._return_until else [])]
         there = wall if peer_time is None else peer_time - now
-        ahead = next((ahead for ahead in possible if abs(ahead - there) <= _AGREEMENT), wall)
-        if abs(ahead - self._ahead) > _AGREEMENT:
+        ahead = next((ahead for ahead in possible if abs(ahead - there) <= AGREEMENT), wall)
+        if abs(ahead - self._ahead) > AGREEMENT:
             LOG.warning("the time of day is set by %+.3f s, because a peer's differs", ahead - self._ahead)
             if ahead != wall:
                 self._return_until = now

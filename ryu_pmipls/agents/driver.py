@@ -13,7 +13,7 @@ from typing import Any
 from ovs_setup import OvsSetupError
 from ryu_pmipls import descriptors
 from ryu_pmipls.agents.tunnel_ends import TunnelEnds
-from ryu_pmipls.clock import Clock
+from ryu_pmipls.clock import AGREEMENT, Clock
 from ryu_pmipls.mobility import (
     BuildTunnel,
     CheckTunnel,
@@ -32,6 +32,8 @@ LOG = logging.getLogger(__name__)
 
 #: Seconds after which failed background work starts again.
 _RETRY_DELAY = 5.0
+#: Seconds between looks at the wall clock.
+_STEP_INTERVAL = 1.0
 #: Open files that an agent may need: two sockets full of clients, and some for each access port and child process.
 _OPEN_FILES = 512
 #: Lines of one kind that are logged in the interval of a ``RateLimiter``; a stranger can cause any number.
@@ -76,6 +78,7 @@ class Driver:
         for descriptor in self._endpoint.descriptors:
             loop.add_reader(descriptor, self._receive)
         self.background(self._tunnels.keep_warm)
+        self.background(self._follow_steps)
         try:
             await stopped.wait()
         finally:
@@ -181,6 +184,15 @@ class Driver:
         else:
             delay = max(0.0, deadline - self.clock())
             self._timer = asyncio.get_running_loop().call_later(delay, self.dispatch, self.machine.handle_timer)
+
+    async def _follow_steps(self) -> None:
+        """Set the time of day at once when the wall clock is stepped while peers disagree: that may mend it."""
+        ahead = self.clock.wall(0.0)
+        while True:
+            await asyncio.sleep(_STEP_INTERVAL)
+            before, ahead = ahead, self.clock.wall(0.0)
+            if abs(ahead - before) > AGREEMENT and self.clock_skews():
+                self.clock.synchronise(None, self.clock())
 
     async def _repeat(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         while True:

@@ -22,6 +22,7 @@ from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.mobility import Advertise, LocalMobilityAnchor, MobileAccessGateway
 from ryu_pmipls.mobility.tunnels import TunnelState
 from ryu_pmipls.wire import Encapsulation, Message, TunnelAck, TunnelRequest
+from tests.fakes.clocks import HostClocks
 from tests.waiting import PATIENCE
 
 PROFILE = load_profile("two-lma")
@@ -36,7 +37,11 @@ class FakeEndpoint:
         self.sent: list[tuple[Message, IPv6Address]] = []
         self.waiting: list[tuple[Message, IPv6Address]] = []
         self.open = True
+        self.skews: dict[IPv6Address, float] = {}
         self._read, self._write = os.pipe()
+
+    def clock_skews(self) -> dict[IPv6Address, float]:
+        return self.skews
 
     @property
     def descriptors(self) -> tuple[int, ...]:
@@ -237,6 +242,26 @@ def test_effects_go_where_they_belong() -> None:
     assert (effect.port, effect.link_layer_address) == (7, mobile_node.link_layer_address)
     assert 3590 < effect.lifetime <= 3600
     assert [type(what).__name__ for what in seen][:3] == ["Send", "BindingAcknowledgement", "Advertise"]
+
+
+@pytest.mark.parametrize("disagrees", [False, True])
+def test_a_step_of_the_wall_clock_is_followed_at_once_only_if_a_peer_disagrees(
+    monkeypatch: pytest.MonkeyPatch, disagrees: bool
+) -> None:
+    monkeypatch.setattr("ryu_pmipls.agents.driver._STEP_INTERVAL", 0.001)
+    host = HostClocks()
+
+    async def story(node: Node) -> None:
+        await asyncio.sleep(0.01)
+        node.endpoint.skews = {LMA: 120.0} if disagrees else {}
+        host.step(120)
+        await asyncio.sleep(0.05)
+
+    node = Node(gateway())
+    node.driver.clock = Clock(host)
+    before = node.driver.clock.time_of_day(0.0)
+    node.serve(story)
+    assert node.driver.clock.time_of_day(0.0) - before == (120 if disagrees else 0)
 
 
 def test_reports_are_counted_and_logged_within_limits(caplog: pytest.LogCaptureFixture) -> None:
