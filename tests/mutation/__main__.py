@@ -51,7 +51,11 @@ SCOPE: dict[str, tuple[str, ...]] = {
     "ryu_pmipls/controller/bindings": ("bindings", "rms/test_route_adjusts.py"),
     "ryu_pmipls/controller/store": ("store",),
     "ryu_pmipls/controller/ryu": ("ryu", "rms/test_switches_in_line.py"),
-    "ryu_pmipls/controller/api": ("rms/test_rest_resources.py", "rms/test_operator_commands.py"),
+    "ryu_pmipls/controller/api": (
+        "rms/test_rest_resources.py",
+        "rms/test_rest_limits.py",
+        "rms/test_operator_commands.py",
+    ),
 }
 #: Of some modules the tests that are nearest.
 NEAREST: dict[str, str] = {
@@ -66,8 +70,8 @@ NEAREST: dict[str, str] = {
     "ryu_pmipls/controller/health.py": "controller/test_health_reasons.py",
     "ryu_pmipls/controller/data_path.py": "controller/test_data_path.py",
     "ryu_pmipls/controller/node_sweep.py": "controller/test_node_sweep.py",
-    "ryu_pmipls/controller/state.py": "controller/test_state.py",
-    "ryu_pmipls/controller/unsaved.py": "controller/test_state.py",
+    "ryu_pmipls/controller/state.py": "controller/test_domain_state.py",
+    "ryu_pmipls/controller/unsaved.py": "controller/test_domain_state.py",
     "ryu_pmipls/controller/store/memory.py": "store/test_store_contract.py",
     "ryu_pmipls/controller/switches/session.py": "switches/test_session.py",
     "ryu_pmipls/controller/switches/mag.py": "switches/test_node_pipelines.py",
