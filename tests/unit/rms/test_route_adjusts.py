@@ -115,10 +115,12 @@ def test_another_port_or_link_layer_address_replaces_what_was_there(domain: RmsD
 
 def test_a_detachment_takes_away_all_and_is_announced_without_the_attachment(domain: RmsDomain) -> None:
     domain.attach(1, "mag1")
+    heard = len(domain.agents["mag1"].heard)
     said = domain.report("mag1", 1, "mag1", None)
     domain.until(lambda: said in domain.agents["mag1"].heard)
     domain.until(lambda: routes(domain, 1) == [None, None])
     domain.run(0.5)
+    assert len(domain.agents["mag1"].heard) == heard + 1  # there is nothing to forward, and nowhere to
     assert at_mag(domain, "mag1", 1) == Counter()
     assert domain.get("/v1/bindings") == []
     (announced,) = (told for told in domain.agents["lma1"].route_adjusts() if told.new_mag.is_unspecified)
