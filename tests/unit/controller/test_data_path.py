@@ -171,12 +171,13 @@ class TestTunnelCounters:
         assert not tunnels.silent("mag2", "lma1")
         assert not tunnels.silent("lma1", "mag2")
 
-    def test_a_port_or_a_switch_that_goes_away_is_forgotten(self) -> None:
+    @pytest.mark.parametrize("end", ["mag1", "lma1"])
+    def test_a_port_or_a_switch_that_goes_away_is_forgotten(self, end: str) -> None:
         tunnels = TunnelCounters(["mag1"], ["lma1"])
         for second in range(40):
             tunnels.update("mag1", {"lma1": (7 * second, 7 * second)}, float(second))
             tunnels.update("lma1", {"mag1": (0, 7 * second)}, second + 0.5)
-        tunnels.update("mag1", {}, 40.0)
+        tunnels.update(end, {}, 40.0)
         assert not tunnels.silent("mag1", "lma1")
 
 
