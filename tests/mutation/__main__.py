@@ -72,6 +72,7 @@ NEAREST: dict[str, str] = {
     "ryu_pmipls/controller/node_sweep.py": "controller/test_node_sweep.py",
     "ryu_pmipls/controller/state.py": "controller/test_domain_state.py",
     "ryu_pmipls/controller/unsaved.py": "controller/test_domain_state.py",
+    "ryu_pmipls/controller/ryu/described_state.py": "switches/test_downlink_entries.py",
     "ryu_pmipls/controller/store/memory.py": "store/test_store_contract.py",
     "ryu_pmipls/controller/switches/session.py": "switches/test_session.py",
     "ryu_pmipls/controller/switches/mag.py": "switches/test_node_pipelines.py",
