@@ -20,6 +20,7 @@ from ryu_pmipls.controller.ryu import connection as connection_module
 from ryu_pmipls.controller.ryu import hub
 from ryu_pmipls.controller.ryu.admission import Admission, host
 from ryu_pmipls.controller.ryu.connection import Connection
+from ryu_pmipls.controller.ryu.connection_errors import DuplicateError
 from ryu_pmipls.controller.ryu.listener import Listener
 from tests.unit.ryu import openflow_octets as openflow
 from tests.unit.ryu.connection_helpers import Switch, Told, application, until
@@ -163,6 +164,13 @@ def test_a_connection_that_was_given_up_is_in_nobodys_way(refused: Counter[str],
     other.socket.close()
     with eventlet.Timeout(PATIENCE):
         other.thread.wait()
+
+
+def test_a_switch_that_says_nothing_is_cut_off_at_once(refused: Counter[str], switch: Switch) -> None:
+    identify(switch)
+    switch.connection.abort(DuplicateError("another one takes its place"))
+    switch.joined()
+    assert refused == {"openflow: datapath id in use": 1}
 
 
 def test_ports_without_end_end_it(refused: Counter[str], switch: Switch, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -322,3 +330,13 @@ def test_a_vital_loop_that_is_killed_ends_nothing() -> None:
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False, cwd=ROOT)
     assert (done.returncode, done.stdout) == (0, "in order\n"), done.stderr
+
+
+def test_a_process_that_does_not_end_in_order_ends_all_the_same() -> None:
+    program = PROGRAM.replace(
+        "    hub.joinall(threads)", "    hub.joinall(threads)\nexcept SystemExit:\n    hub.sleep(1000)"
+    )
+    program = program.replace("import vital", "import vital\nsys.modules[vital.__module__]._ENDING = 0.1")
+    command = [sys.executable, "-c", program.format(end="return")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False, cwd=ROOT)
+    assert (done.returncode, done.stdout) == (1, ""), done.stderr
