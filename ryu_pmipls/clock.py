@@ -15,7 +15,7 @@ AGREEMENT = 0.3
 _RETURN, _PAUSE = 5.0, 60.0
 
 
-class Source(Protocol):
+class TimeModule(Protocol):
     """The clocks of a process, as the module ``time`` has them."""
 
     def time(self) -> float: ...
@@ -31,7 +31,7 @@ class Clock:
     while nodes agree, and mends the time of day when they do not.
     """
 
-    def __init__(self, source: Source = time) -> None:
+    def __init__(self, source: TimeModule = time) -> None:
         self._source = source
         self._ahead = self._before = self._wall_ahead()  # seconds ahead of the monotonic clock
         self._return_until = float("-inf")

@@ -79,7 +79,7 @@ class ProfileFacts:
 
 
 @dataclass(frozen=True)
-class Clock:
+class HostClock:
     """The system clock: ``synchronised`` as the kernel knows it, and the ``services`` that run for that."""
 
     synchronised: bool
@@ -106,7 +106,7 @@ class HostFacts:
     kernel_faults: Mapping[str, str] | None  # feature of the kernel that was tried -> reason for failure, "" for none
     cpu_groups: str | None  # why CPU control groups cannot be had; "" when they can
     raw_socket: str  # why protocol 135 cannot be opened; "" when it can
-    clock: Clock | None
+    clock: HostClock | None
     taken_ports: tuple[TakenPort, ...]
     state_directory: Directory
     open_files: int

@@ -25,8 +25,8 @@ from ovs_setup import OvsSetupError
 from ovs_setup.cgroup import CpuGroup
 from ryu_pmipls.doctor.check import SWITCHES, HostRole
 from ryu_pmipls.doctor.host_facts import (
-    Clock,
     Directory,
+    HostClock,
     HostFacts,
     ListeningPort,
     ProfileFacts,
@@ -189,7 +189,7 @@ def _raw_socket() -> str:
     return ""
 
 
-def _clock() -> Clock | None:
+def _clock() -> HostClock | None:
     # adjtimex(2) only reads with modes 0, that is, with all octets of struct timex 0.
     state = ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(_ADJTIMEX_SIZE))
     if state < 0:
@@ -198,7 +198,7 @@ def _clock() -> Clock | None:
     services = tuple(
         "systemd-timesyncd" if name == "systemd-timesyn" else name for name in _TIME_SERVICES if name in names
     )
-    return Clock(state != _TIME_ERROR, services)
+    return HostClock(state != _TIME_ERROR, services)
 
 
 def _firewall() -> tuple[str, ...] | None:

@@ -99,7 +99,7 @@ class Memory:
     evacuated: tuple[tuple[str, str], ...] = ()
 
     def shifted(self, seconds: float) -> Memory:
-        """The same memory by a clock that is ``seconds`` ahead."""
+        """Convert the memory to a clock that is ``seconds`` ahead."""
         return replace(
             self,
             moves=tuple(replace(move, time=move.time + seconds) for move in self.moves),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ryu_pmipls.doctor.check import Check, HostRole, Verdict
 from ryu_pmipls.doctor.host_checks import HOST_CHECKS
-from ryu_pmipls.doctor.host_facts import Clock, Directory, HostFacts, ProfileFacts, Program, Purpose
+from ryu_pmipls.doctor.host_facts import Directory, HostClock, HostFacts, ProfileFacts, Program, Purpose
 from ryu_pmipls.doctor.installation_checks import PROGRAMS
 from ryu_pmipls.doctor.node_checks import NODE_CHECKS
 from ryu_pmipls.doctor.node_facts import (
@@ -39,7 +39,7 @@ HOST = HostFacts(
     kernel_faults={"veth": "", "tun": ""},
     cpu_groups="",
     raw_socket="",
-    clock=Clock(synchronised=True, services=("chronyd",)),
+    clock=HostClock(synchronised=True, services=("chronyd",)),
     taken_ports=(),
     state_directory=Directory("/run", writable=True, free=2**30),
     open_files=1024,

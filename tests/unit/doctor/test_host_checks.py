@@ -10,7 +10,7 @@ import pytest
 
 from ryu_pmipls.doctor.check import HOSTS, HostRole, Level, examine
 from ryu_pmipls.doctor.host_checks import HOST_CHECKS
-from ryu_pmipls.doctor.host_facts import Clock, Directory, ListeningPort, ProfileFacts, Program, Purpose, TakenPort
+from ryu_pmipls.doctor.host_facts import Directory, HostClock, ListeningPort, ProfileFacts, Program, Purpose, TakenPort
 from tests.unit.doctor.made_up_facts import HOST, host_verdict
 
 OK, UNKNOWN, WARNING, WRONG = Level.OK, Level.UNKNOWN, Level.WARNING, Level.WRONG
@@ -66,8 +66,8 @@ CASES: list[tuple[str, dict[str, Any], Level, str, str]] = [
     ("raw sockets", {"raw_socket": "not permitted"}, WRONG, "135 .* not permitted", "transport: udp"),
     ("raw sockets", {"raw_socket": "no", "purpose": Purpose(raw_signalling=False)}, OK, "not needed", ""),
     ("clock", {"clock": None}, UNKNOWN, "does not tell", "timedatectl"),
-    ("clock", {"clock": Clock(False)}, WARNING, "no time service", "chrony"),
-    ("clock", {"clock": Clock(False, ("chronyd",))}, WARNING, "though chronyd runs", "chronyc"),
+    ("clock", {"clock": HostClock(False)}, WARNING, "no time service", "chrony"),
+    ("clock", {"clock": HostClock(False, ("chronyd",))}, WARNING, "though chronyd runs", "chronyc"),
     (
         "TCP ports",
         {"taken_ports": (TakenPort(REST, "in use", "nginx", 7),)},
