@@ -33,9 +33,9 @@ def play(
     steps = context.Array("q", len(contenders), lock=False)
     workers = min(len(contenders), os.cpu_count() or 1)
     with ProcessPoolExecutor(workers, context, _share, (steps,)) as pool:
-        with _interrupts_held():
-            futures = [pool.submit(_play, scenario, path, *numbered) for numbered in enumerate(contenders)]
         try:
+            with _interrupts_held():
+                futures = [pool.submit(_play, scenario, path, *numbered) for numbered in enumerate(contenders)]
             while wait(futures, _INTERVAL).not_done:
                 progress([*steps])
             progress([*steps])
