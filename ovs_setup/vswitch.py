@@ -73,6 +73,7 @@ class OpenVSwitch:
         self.vsctl("--no-wait", "init")
         if _alive_pid(self._pid_file(_SWITCH), _SWITCH) is None:
             self._start_daemon(_SWITCH, f"unix:{socket}", "--disable-system")
+        self.vsctl("init")  # waits until the switch has opened the ports that the database has
         enlarge_receive_buffers(self.vswitchd_pid())
         self.version()
 
