@@ -214,12 +214,14 @@ def _alive_pid(pid_file: Path, daemon: str) -> int | None:
 
 
 def _lives(pid: int, daemon: str) -> bool:
+    """True while any thread of the daemon runs: a killed one keeps its locks until the last of them has ended."""
     try:
         status = Path(f"/proc/{pid}/stat").read_text()
+        threads = len([*Path(f"/proc/{pid}/task").iterdir()])
     except OSError:
         return False
     name, _, rest = status.partition("(")[2].rpartition(")")
-    return name == daemon and rest.split()[0] != "Z"
+    return name == daemon and (threads > 1 or rest.split()[0] != "Z")
 
 
 def _end(pid: int, daemon: str) -> None:
