@@ -5,6 +5,7 @@ moment, is not looked at: the demo itself judges that.
 """
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -65,12 +66,16 @@ def test_the_demo_says_so_by_its_exit_status(played):
     assert demo.returncode == (0 if all(entry["seen"] for entry in report["effects"]) else 1), demo.stdout + demo.stderr
 
 
+def as_if_all_seen(printed):
+    """What a demo has printed, without what it adds for effects that a busy machine has spoilt."""
+    printed = re.sub(r"^NO  (.*?)\n +wanted:.*?(?=^(?:yes|NO|$))", r"yes \1\n", printed, flags=re.M | re.S)
+    return re.sub(r"^What may be the reason:\n.*?(?=^Left in)", "", printed, flags=re.M | re.S)
+
+
 def test_the_demo_prints_what_the_front_page_shows(played):
-    demo, report, directory = played
-    if not all(entry["seen"] for entry in report["effects"]):
-        pytest.skip("not every effect was seen: the page shows a machine that has nothing else to do")
+    demo, _, directory = played
     (entry,) = [entry for entry in shown(README.read_text(encoding="utf-8")) if entry.command == "pmipls demo"]
-    printed = demo.stdout.replace(str(directory), "demo-report").splitlines()
+    printed = as_if_all_seen(demo.stdout.replace(str(directory), "demo-report")).splitlines()
     assert agrees(entry.output, printed), difference(entry.output, printed)
 
 
