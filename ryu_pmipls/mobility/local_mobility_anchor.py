@@ -247,7 +247,7 @@ class LocalMobilityAnchor(Machine):
         sequence, timestamp = request.message.sequence, request.timestamp
         if status in (BindingStatus.TIMESTAMP_MISMATCH, BindingStatus.TIMESTAMP_LOWER_THAN_PREV_ACCEPTED):
             if timestamp is not None and self._checks.differs(timestamp, now):
-                self._disagree(request.source, Timestamp(timestamp), now)
+                self._clocks.disagree(request.source, Timestamp(timestamp), now)
             timestamp = Timestamp.of(self._time_of_day(now)).ticks
         elif status is BindingStatus.SEQUENCE_NUMBER_OUT_OF_WINDOW:
             # RFC 6275, section 9.5.1: the answer holds the last sequence number accepted.
@@ -321,7 +321,7 @@ class LocalMobilityAnchor(Machine):
     def _grant(self, entry: BindingCacheEntry, request: Registration, now: float) -> None:
         self._record_order(entry, request)
         entry.granted, entry.registered = now, request.timestamp or Timestamp.of(self._time_of_day(now)).ticks
-        self._agree(request.source)
+        self._clocks.agree(request.source)
         entry.lifetime = min(request.message.lifetime, int(self.config.binding_lifetime // LIFETIME_UNIT))
         entry.expires = now + entry.lifetime * LIFETIME_UNIT
         self._timers.set(self._expire, entry, entry.expires)

@@ -7,15 +7,13 @@ from collections.abc import Callable, Iterable, Mapping
 from ipaddress import IPv6Address
 from typing import Any
 
+from ryu_pmipls.mobility.clock_skews import ClockSkews
 from ryu_pmipls.mobility.config import AnchorConfig, GatewayConfig
-from ryu_pmipls.mobility.effects import BuildTunnel, CheckTunnel, Effect, Effects, RemoveTunnel, SynchroniseClock
+from ryu_pmipls.mobility.effects import BuildTunnel, CheckTunnel, Effect, Effects, RemoveTunnel
 from ryu_pmipls.mobility.heartbeat import HeartbeatPeer, Heartbeats, Watcher
 from ryu_pmipls.mobility.timer_queue import TimerQueue
 from ryu_pmipls.mobility.tunnels import TunnelAction, TunnelEvent, Tunnels, TunnelState
-from ryu_pmipls.wire import Message, Timestamp
-
-#: Seconds for which a clock that disagrees is shown: at least two tries, which are 32 s apart in the end.
-_SKEW_SHOWN = 70.0
+from ryu_pmipls.wire import Message
 
 
 class Machine(Watcher):
@@ -30,8 +28,8 @@ class Machine(Watcher):
 
     def __init__(self, config: GatewayConfig | AnchorConfig, peers: Iterable[IPv6Address]) -> None:
         self._time_of_day = config.time_of_day
-        self._skews: dict[IPv6Address, tuple[float, float]] = {}
         self._effects = Effects()
+        self._clocks = ClockSkews(config.time_of_day, self._effects)
         self._timers = TimerQueue()
         self._tunnels = Tunnels(peers)
         self._peers = {peer: HeartbeatPeer() for peer in self._tunnels.states}
@@ -62,7 +60,7 @@ class Machine(Watcher):
 
     def clock_skews(self, now: float) -> dict[IPv6Address, float]:
         """The peers with which registrations fail for the time of day, and the seconds that theirs is ahead."""
-        return {peer: ahead for peer, (ahead, when) in self._skews.items() if now - when <= _SKEW_SHOWN}
+        return self._clocks.current(now)
 
     @property
     def tunnels(self) -> Mapping[IPv6Address, TunnelState]:
@@ -112,20 +110,6 @@ class Machine(Watcher):
         # Sessions stay until they expire: the node may come back, and mobile nodes are free to move. The tunnel also
         # stays if the node's switch goes on without its agent.
         self._effects.append(CheckTunnel(peer))
-
-    def _disagree(self, peer: IPv6Address, timestamp: Timestamp | None, now: float) -> None:
-        """Have the time of day checked, because ``peer``'s ``timestamp`` differs; its clock is no time source."""
-        if timestamp is None:
-            self._effects.append(SynchroniseClock(None))
-            return
-        self._effects.append(SynchroniseClock(timestamp.seconds))
-        ahead = timestamp.seconds - self._time_of_day(now)
-        self._skews[peer] = ahead, now
-        self._report("clock-skew", f"the clock of {peer} is {ahead:+.3f} s off this one", peer=peer, seconds=ahead)
-
-    def _agree(self, peer: IPv6Address) -> None:
-        """Forget that the time of day of ``peer`` differed."""
-        self._skews.pop(peer, None)
 
     def _send(self, message: Message, destination: IPv6Address) -> None:
         self._effects.send(message, destination)

@@ -120,7 +120,7 @@ def execute(data: bytes) -> None:
 
 def consistent(mag: MobileAccessGateway, now: float) -> None:
     """What always holds of a MAG."""
-    bindings, due = set(mag.bindings), timers(mag)
+    bindings, due, sessions = set(mag.bindings), timers(mag), mag._sessions
     links = {entry.policy.link_layer_address for entry in bindings}
     assert len(links) == len(bindings), "a node has two entries"
     for entry in bindings:
@@ -133,13 +133,13 @@ def consistent(mag: MobileAccessGateway, now: float) -> None:
         assert request is None or "_refresh" not in names, names
         assert request is not None or not names & {"_deferred", "_unanswered"}, names
         assert entry.state is not BindingState.DEREGISTERING or names <= {"_deferred", "_unanswered"}, names
-        assert request is None or request.sequence is None or mag._updates._pending[request.sequence] is entry, (
+        assert request is None or request.sequence is None or sessions._updates._pending[request.sequence] is entry, (
             "no answer fits"
         )
-        assert ("_probe" in names) == (entry in mag._reachability._inquiries), names
+        assert ("_probe" in names) == (entry in sessions._reachability._inquiries), names
         assert entry.anchor in LMAS
-    assert bindings >= set(mag._updates._pending.values()) | set(mag._reachability._inquiries)
-    assert bindings >= set(mag._advertising._schedules) | set(mag._advertising._allowance)
+    assert bindings >= set(sessions._updates._pending.values()) | set(sessions._reachability._inquiries)
+    assert bindings >= set(sessions._advertising._schedules) | set(sessions._advertising._allowance)
     assert set(mag.uplinks) <= set(LMAS) and sum(mag.uplinks.values()) == 1 and min(mag.uplinks.values()) > 0
     for adjusted in mag._routes._adjustments:
         assert (mag._routes._transmit, adjusted) in mag._timers._due, "a report is never sent"

@@ -1,0 +1,265 @@
+"""The sessions of mobile nodes at a MAG: registration, refresh, refusal and end (RFC 5213, section 6.9)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from ipaddress import IPv6Address, IPv6Network
+from typing import Any
+
+from ryu_pmipls.mobility.advertising import Advertising
+from ryu_pmipls.mobility.binding_updates import BindingUpdates, repeats_request
+from ryu_pmipls.mobility.clock_skews import ClockSkews
+from ryu_pmipls.mobility.config import GatewayConfig, MobileNodePolicy
+from ryu_pmipls.mobility.effects import Effects
+from ryu_pmipls.mobility.reachability import Reachability
+from ryu_pmipls.mobility.refusals import Reaction, reaction_to
+from ryu_pmipls.mobility.registration import LIFETIME_UNIT, UNSPECIFIED, network
+from ryu_pmipls.mobility.route_adjusts import RouteAdjusts
+from ryu_pmipls.mobility.timer_queue import TimerQueue
+from ryu_pmipls.mobility.tunnels import Tunnels
+from ryu_pmipls.mobility.update_list import REFRESH_AFTER, BindingState, BindingUpdateEntry, PendingRegistration
+from ryu_pmipls.wire import BindingAcknowledgement, HomeNetworkPrefix, Redirect, Timestamp
+from ryu_pmipls.wire.codepoints import BindingStatus, HandoffType
+
+
+class GatewaySessions:
+    """The binding update list, and what registers its entries and ends them.
+
+    ``tunnels`` are those to the LMAs, ``clocks`` compares times of day with theirs, ``routes`` reports to the RMS.
+    """
+
+    def __init__(
+        self,
+        config: GatewayConfig,
+        tunnels: Tunnels,
+        clocks: ClockSkews,
+        routes: RouteAdjusts,
+        effects: Effects,
+        timers: TimerQueue,
+    ) -> None:
+        self._config = config
+        self._tunnels = tunnels
+        self._clocks = clocks
+        self._routes = routes
+        self._effects = effects
+        self._timers = timers
+        self._advertising = Advertising(config.advertisement_interval, effects, timers)
+        self._reachability = Reachability(config.probes, effects, timers, self._unreachable)
+        self._updates = BindingUpdates(config, effects, timers, self._reachability, self._forget)
+        self._entries: dict[bytes, BindingUpdateEntry] = {}
+        self._barred: set[bytes] = set()
+
+    @property
+    def entries(self) -> Mapping[bytes, BindingUpdateEntry]:
+        """The binding update list by link-layer address, to be read only."""
+        return self._entries
+
+    def is_barred(self, link_layer_address: bytes) -> bool:
+        """True for a node that an LMA has refused for good."""
+        return link_layer_address in self._barred
+
+    # The link
+
+    def attach(self, policy: MobileNodePolicy, port: int, now: float) -> None:
+        """Register a node on OpenFlow port ``port``, which has come, or answer one that is there."""
+        entry = self._entries.get(policy.link_layer_address)
+        if entry is None or entry.state is BindingState.DEREGISTERING:
+            if entry is not None:
+                self._forget(entry)
+            entry = self._entries[policy.link_layer_address] = BindingUpdateEntry(policy, port)
+            self._register(entry, policy.prefixes, now)
+        elif entry.port != port or self._advertising.solicited(entry, now):
+            # The node may have been elsewhere in between, because a link may stay up when its node leaves: handle this
+            # like any other attachment.
+            entry.port = port
+            self._register_again(entry, now)
+        self._reachability.confirm(entry, now)
+
+    def confirm(self, entry: BindingUpdateEntry, now: float) -> None:
+        """Go on with what waits for a sign of life of the node."""
+        self._reachability.confirm(entry, now)
+
+    def _unreachable(self, entry: BindingUpdateEntry, now: float) -> None:
+        identifier = entry.policy.identifier
+        self._report("unreachable", f"{entry.name} on port {entry.port} does not answer", identifier=identifier)
+        self.deregister(entry, now, link_is_up=True)
+
+    def deregister(self, entry: BindingUpdateEntry, now: float, link_is_up: bool) -> None:
+        """De-register a node that has left; it is told when it may still hear that."""
+        if entry.state is not BindingState.DEREGISTERING:
+            held = entry.prefixes
+            self._withdraw(entry, now, link_is_up)
+            # If the LMA has accepted a request whose answer is still missing, it knows the session without a prefix.
+            self._request(entry, HandoffType.UNKNOWN, 0, held, now)
+
+    # Registration
+
+    def _register(self, entry: BindingUpdateEntry, prefixes: tuple[IPv6Network, ...], now: float) -> None:
+        # Handoff unknown: only a context transfer, which does not exist here, could tell this MAG whether the interface
+        # is new or comes from another MAG (RFC 5213, section 6.9.1.1). The LMA finds out, and creates at once a session
+        # that does not exist.
+        self._request(entry, HandoffType.UNKNOWN, self._lifetime, prefixes, now)
+
+    def _register_again(self, entry: BindingUpdateEntry, now: float) -> None:
+        self._register(entry, entry.prefixes or entry.policy.prefixes, now)
+
+    def register_if_there(self, entry: BindingUpdateEntry, now: float) -> None:
+        """Register a node, with its prefixes, as if it had just come; first make sure that it has not gone."""
+        self._updates.cancel(entry)
+        self._timers.cancel(self._refresh, entry)
+        self._reachability.ensure(entry, self._register_again, now)
+
+    @property
+    def _lifetime(self) -> int:
+        return int(self._config.binding_lifetime // LIFETIME_UNIT)
+
+    def _refresh(self, entry: BindingUpdateEntry, now: float) -> None:
+        self._reachability.ensure(entry, self._extend, now)
+
+    def _extend(self, entry: BindingUpdateEntry, now: float) -> None:
+        self._request(entry, HandoffType.RE_REGISTRATION, self._lifetime, entry.prefixes, now)
+
+    def _request(
+        self, entry: BindingUpdateEntry, handoff: int, lifetime: int, prefixes: tuple[IPv6Network, ...], now: float
+    ) -> None:
+        self._reachability.drop(entry)
+        self._timers.cancel(self._refresh, entry)
+        self._updates.request(entry, handoff, lifetime, prefixes, now)
+
+    def acknowledgement(self, message: BindingAcknowledgement, source: IPv6Address, now: float) -> None:
+        """Process an LMA's answer to a PBU."""
+        entry = self._updates.match(message, source)
+        if entry is None or entry.request is None:
+            self._report("unmatched-acknowledgement", f"PBA {message.sequence} from {source} ignored")
+        elif entry.request.lifetime == 0:
+            self._forget(entry)
+        elif not repeats_request(entry, message):
+            self._report("wrong-acknowledgement", f"PBA {message.sequence} from {source} is not what was asked for")
+            self._barred.add(entry.policy.link_layer_address)
+            self.give_up(entry, now)
+        elif message.status < BindingStatus.REASON_UNSPECIFIED:
+            self._accepted(entry, entry.request, message, now)
+        else:
+            self._refused(entry, entry.request, message, now)
+
+    def _accepted(
+        self, entry: BindingUpdateEntry, request: PendingRegistration, message: BindingAcknowledgement, now: float
+    ) -> None:
+        granted = tuple(
+            dict.fromkeys(network(option) for option in message.all(HomeNetworkPrefix) if option.prefix != UNSPECIFIED)
+        )
+        expires = request.sent + message.lifetime * LIFETIME_UNIT
+        if not granted or expires <= now:
+            self._report("empty-acceptance", f"{entry.name}: accepted without a prefix or lifetime")
+            self.give_up(entry, now)
+            return
+        lost = tuple(prefix for prefix in entry.prefixes if prefix not in granted)
+        new = tuple(
+            prefix
+            for prefix in granted
+            if prefix not in entry.prefixes or request.handoff != HandoffType.RE_REGISTRATION
+        )
+        self._clocks.agree(entry.anchor)
+        self._updates.cancel(entry)
+        self._reachability.drop(entry)
+        self._follow(entry, request, message)
+        for prefix in lost:
+            self._routes.detached(entry, prefix, now)
+        entry.prefixes, entry.expires, entry.registered = granted, expires, request.timestamp
+        self._timers.set(self._expire, entry, expires)
+        self._timers.set(self._refresh, entry, request.sent + message.lifetime * LIFETIME_UNIT * REFRESH_AFTER)
+        self._advertising.announce(entry, now, withdrawn=lost)
+        for prefix in new:
+            self._routes.attached(entry, prefix, now)
+            self._report("attached", f"{entry.name} on port {entry.port}: {prefix}", prefix=prefix)
+
+    def _follow(self, entry: BindingUpdateEntry, request: PendingRegistration, message: BindingAcknowledgement) -> None:
+        """Follow the redirection of the session to an LMA, which has it already (RFC 6463, section 5.2)."""
+        entry.unwilling.clear()
+        redirect = message.option(Redirect)
+        if redirect is None:
+            return
+        if request.redirectable and isinstance(redirect.address, IPv6Address) and self._tunnels.is_up(redirect.address):
+            entry.anchor = redirect.address
+            self._report("redirected", f"{entry.name} to {entry.anchor}", lma=entry.anchor)
+        else:
+            text = f"{entry.name}: redirection to {redirect.address} ignored"
+            self._report("redirection-ignored", text, lma=redirect.address)
+
+    def _refused(
+        self, entry: BindingUpdateEntry, request: PendingRegistration, message: BindingAcknowledgement, now: float
+    ) -> None:
+        identifier, status = entry.policy.identifier, message.status
+        self._report("registration-refused", f"{entry.name}: status {status}", status=status, identifier=identifier)
+        reaction = reaction_to(status)
+        if reaction is Reaction.TRY_AGAIN:
+            self._compare_clocks(entry.anchor, message, now)
+            return
+        if reaction is Reaction.ASK_FOR_ANY and request.prefixes:
+            self._withdraw(entry, now)
+            self._register(entry, (), now)
+            return
+        other = self._other_anchor(entry) if reaction is Reaction.ASK_ANOTHER else None
+        if other is not None:
+            entry.anchor = other
+            self._register_again(entry, now)
+            return
+        if reaction is Reaction.BAR:
+            self._barred.add(entry.policy.link_layer_address)
+        self.give_up(entry, now)
+
+    def _compare_clocks(self, lma: IPv6Address, message: BindingAcknowledgement, now: float) -> None:
+        """Compare the time of day with that of an LMA which has refused a timestamp.
+
+        Behind the last one accepted is also a PBU that another MAG's has overtaken: that is no fault of a clock.
+        """
+        timestamp = message.option(Timestamp)
+        away = 0.0 if timestamp is None else abs(timestamp.seconds - self._config.time_of_day(now))
+        if message.status == BindingStatus.TIMESTAMP_MISMATCH or away > self._config.timestamp_validity_window:
+            self._clocks.disagree(lma, timestamp, now)
+
+    def _other_anchor(self, entry: BindingUpdateEntry) -> IPv6Address | None:
+        """The next LMA to ask when one refuses the session: the profile's, then the others in their order."""
+        entry.unwilling.add(entry.anchor)
+        lmas = (entry.policy.anchor, *self._config.lmas) if self._config.redirection else ()
+        return next((lma for lma in lmas if lma not in entry.unwilling and self._tunnels.is_up(lma)), None)
+
+    # The end
+
+    def _expire(self, entry: BindingUpdateEntry, now: float) -> None:
+        """Start over after missing answers: the LMA has forgotten the session, and may give the prefixes away."""
+        self._report("binding-expired", entry.name, identifier=entry.policy.identifier)
+        self._start_over(entry, now)
+
+    def _start_over(self, entry: BindingUpdateEntry, now: float) -> None:
+        """Register a node whose session has ended as if it had just come, because it may still be here."""
+        self._withdraw(entry, now)
+        entry.anchor, entry.registered = entry.policy.anchor, 0
+        self.register_if_there(entry, now)
+
+    def move_on(self, entry: BindingUpdateEntry, now: float) -> None:
+        """Have another LMA take the session; the node keeps its prefixes, if that LMA agrees."""
+        entry.anchor = entry.policy.anchor
+        self.register_if_there(entry, now)
+
+    def give_up(self, entry: BindingUpdateEntry, now: float) -> None:
+        """End a session that its LMA has ended or refused."""
+        self._withdraw(entry, now)
+        self._forget(entry)
+
+    def _forget(self, entry: BindingUpdateEntry) -> None:
+        self._updates.cancel(entry)
+        self._reachability.drop(entry)
+        del self._entries[entry.policy.link_layer_address]
+
+    def _withdraw(self, entry: BindingUpdateEntry, now: float, link_is_up: bool = True) -> None:
+        """Withdraw all prefixes from the node."""
+        self._timers.cancel(self._refresh, entry)
+        self._timers.cancel(self._expire, entry)
+        self._advertising.withdraw(entry, link_is_up)
+        for prefix in entry.prefixes:
+            self._routes.detached(entry, prefix, now)
+        entry.prefixes = ()
+
+    def _report(self, kind: str, text: str, **details: Any) -> None:
+        self._effects.report(kind, text, **details)
