@@ -15,6 +15,8 @@ from urllib.parse import quote, urlencode
 
 from webob import Request, Response
 
+from ryu_pmipls.http.origins import Origins
+
 LOG = logging.getLogger(__name__)
 
 #: Called with the variable parts of its path; returns a document for JSON; ``KeyError`` means 404.
@@ -54,9 +56,13 @@ class RestError(Exception):
 class RestApplication:
     """A WSGI application of resources, to GET, and commands, to POST, at path patterns such as ``/v1/lmas/{name}``."""
 
-    def __init__(self, pause: Callable[[], object] = lambda: None) -> None:
-        """``pause`` is called again and again while a long answer is encoded, for others to have their turn."""
+    def __init__(self, pause: Callable[[], object] = lambda: None, names: Iterable[str] = ()) -> None:
+        """``pause`` is called again and again while a long answer is encoded, for others to have their turn.
+
+        ``names`` are those by which it may be asked, besides addresses and localhost.
+        """
         self._pause = pause
+        self._origins = Origins(names)
         self._paths: dict[str, tuple[re.Pattern[str], dict[str, Callable[..., Any]]]] = {}
 
     def serve(self, path: str, resource: Resource | Pages) -> None:
@@ -86,6 +92,9 @@ class RestApplication:
 
     def _respond(self, environ: dict[str, Any]) -> Response:
         request = Request(environ)
+        refusal = self._refuse_stranger(environ.get("HTTP_HOST"), environ.get("HTTP_ORIGIN"))
+        if refusal is not None:
+            return refusal
         try:
             path = request.path_info.rstrip("/") or "/"
         except UnicodeDecodeError:
@@ -100,6 +109,13 @@ class RestApplication:
                 return response
             return self._answer(request, methods[request.method], match.groupdict())
         return error(404, f"there is no {path}", resources=[*self._paths])
+
+    def _refuse_stranger(self, host: str | None, origin: str | None) -> Response | None:
+        if not self._origins.is_known(host):
+            return error(421, "this server has no such name: ask it by its address, or have the profile name it")
+        if not self._origins.may_ask(origin, host):
+            return error(403, "a web page of another site asks")
+        return None
 
     def _answer(self, request: Request, method: Callable[..., Any], parts: dict[str, str]) -> Response:
         try:

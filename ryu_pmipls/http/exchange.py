@@ -129,5 +129,7 @@ def _environ(head: h11.Request, body: bytes) -> dict[str, Any]:
     for name, value in head.headers:
         key = name.decode("ascii").upper().replace("-", "_")
         if key not in ("CONTENT_LENGTH", "TRANSFER_ENCODING"):
-            environ[key if key == "CONTENT_TYPE" else f"HTTP_{key}"] = value.decode("latin-1")
+            variable, text = key if key == "CONTENT_TYPE" else f"HTTP_{key}", value.decode("latin-1")
+            # RFC 9110, section 5.2: lines of one field are one list. None that should be single counts for the others.
+            environ[variable] = f"{environ[variable]}, {text}" if variable in environ else text
     return environ

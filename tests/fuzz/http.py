@@ -29,7 +29,7 @@ def _page(limit: int, after: str | None) -> Page:
     return page_of(range(5), str, str, limit, after)
 
 
-APPLICATION = RestApplication()
+APPLICATION = RestApplication(names=["a"])
 APPLICATION.serve("/v1", dict)
 APPLICATION.serve("/v1/named/{name}", lambda name: {"name": name})
 APPLICATION.serve("/v1/list", Pages(_page))

@@ -13,6 +13,7 @@ from ryu_pmipls.domain.profile.values import (
     Address,
     AddressWithLength,
     DatapathId,
+    DomainName,
     LinkLayerAddress,
     ListenAddress,
     Name,
@@ -29,8 +30,14 @@ class ListenEndpoint(Section):
     port: int = Field(ge=1, le=65535)
 
 
+class RestEndpoint(ListenEndpoint):
+    """Address and port where REST is served; ``names`` are those by which clients may ask, besides addresses."""
+
+    names: tuple[DomainName, ...] = ()
+
+
 #: Default address and port of the RMS's REST interface.
-REST_DEFAULT = ListenEndpoint(host="127.0.0.1", port=8080)
+REST_DEFAULT = RestEndpoint(host="127.0.0.1", port=8080)
 
 
 class Node(Section):
@@ -44,7 +51,7 @@ class Rms(Node):
     """The Route Management Server."""
 
     openflow: ListenEndpoint = ListenEndpoint(host="::", port=6653)
-    rest: ListenEndpoint = REST_DEFAULT
+    rest: RestEndpoint = REST_DEFAULT
     state_directory: Path = Path("/var/lib/pmipls")
     store: str = "sqlite"  # or "memory", which keeps nothing over a restart (:mod:`ryu_pmipls.controller.store`)
 
@@ -57,7 +64,7 @@ class Core(Section):
     gateway: Address
 
 
-class Api(ListenEndpoint):
+class Api(RestEndpoint):
     """Address and port where an agent serves REST, besides its Unix socket."""
 
     host: ListenAddress = "127.0.0.1"

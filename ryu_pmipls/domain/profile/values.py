@@ -11,6 +11,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
 
 #: Prefix of the name of the port for undeliverable packets; the tunnels' MTU follows (``ovs_setup.error_port``).
 ERROR_PORT_PREFIX = "icmp-"
+#: A label of a domain name (RFC 1123, section 2.1), and the characters of the longest name (RFC 1035, section 2.3.4).
+_LABEL = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_LONGEST_NAME = 253
 
 
 def _link_layer(value: Any) -> bytes:
@@ -56,6 +59,13 @@ def _listen_address(host: str) -> str:
     return host
 
 
+def _domain_name(name: str) -> str:
+    labels = name.removesuffix(".").split(".")
+    if len(name) > _LONGEST_NAME or not all(re.fullmatch(_LABEL, label) for label in labels):
+        raise ValueError("must be a domain name such as rms.example.net")
+    return name.removesuffix(".").lower()
+
+
 def _absolute(path: Path) -> Path:
     if not path.is_absolute():
         raise ValueError("must be an absolute path, such as /etc/pmipls/keys: it is read by processes on all nodes")
@@ -77,6 +87,7 @@ Address = Annotated[IPv6Address, BeforeValidator(_text), AfterValidator(_unicast
 AddressWithLength = Annotated[IPv6Interface, BeforeValidator(_text)]
 Prefix = Annotated[IPv6Network, BeforeValidator(_text)]
 ListenAddress = Annotated[str, AfterValidator(_listen_address)]
+DomainName = Annotated[str, AfterValidator(_domain_name)]
 AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
 #: Node names become parts of namespace and port names, whose length the kernel limits to 15 characters.
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]{0,9}$")]

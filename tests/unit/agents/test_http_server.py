@@ -90,36 +90,36 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_get(path: Path) -> None:
-    status, headers, body = parts(say(path, b"GET /v1/health HTTP/1.1\r\nHost: agent\r\n\r\n"))
+    status, headers, body = parts(say(path, b"GET /v1/health HTTP/1.1\r\nHost: localhost\r\n\r\n"))
     assert status == b"HTTP/1.1 200 OK"
     assert json.loads(body) == {"status": "ok"}
     assert b"application/json" in headers and b"Connection: close" in headers
 
 
 def test_head_tells_the_length_and_sends_nothing(path: Path) -> None:
-    status, headers, body = parts(say(path, b"HEAD /v1/health HTTP/1.1\r\nHost: agent\r\n\r\n"))
+    status, headers, body = parts(say(path, b"HEAD /v1/health HTTP/1.1\r\nHost: localhost\r\n\r\n"))
     assert status == b"HTTP/1.1 200 OK" and body == b""
     assert b"Content-Length: 21" in headers
 
 
 def test_a_malformed_head_request_gets_an_error_without_a_body(path: Path) -> None:
-    sent = b"HEAD /v1/health HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"
+    sent = b"HEAD /v1/health HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"
     status, _, body = parts(say(path, sent))
     assert (status.split()[1], body) == (b"400", b"")
 
 
 def test_a_path_is_decoded(path: Path) -> None:
-    answer = say(path, b"GET /v1/named/mn1%40example.net?q=%2F HTTP/1.1\r\nHost: agent\r\n\r\n")
+    answer = say(path, b"GET /v1/named/mn1%40example.net?q=%2F HTTP/1.1\r\nHost: localhost\r\n\r\n")
     assert json.loads(parts(answer)[2]) == {"name": "mn1@example.net"}
 
 
 @pytest.mark.parametrize(
     "pieces",
     [
-        [b"POST /v1/echo HTTP/1.1\r\nHost: a\r\n" + JSON + b'Content-Length: 7\r\n\r\n{"a":1}'],
-        [b"POST /v1/echo HTTP/1.1\r\nHost: a\r\n" + JSON + b"Content-Length: 7\r\n", b"\r\n", b'{"a":', b"1}"],
+        [b"POST /v1/echo HTTP/1.1\r\nHost: localhost\r\n" + JSON + b'Content-Length: 7\r\n\r\n{"a":1}'],
+        [b"POST /v1/echo HTTP/1.1\r\nHost: localhost\r\n" + JSON + b"Content-Length: 7\r\n", b"\r\n", b'{"a":', b"1}"],
         [
-            b"POST /v1/echo HTTP/1.1\r\nHost: a\r\n"
+            b"POST /v1/echo HTTP/1.1\r\nHost: localhost\r\n"
             + JSON
             + b'Transfer-Encoding: chunked\r\n\r\n7\r\n{"a":1}\r\n0\r\n\r\n'
         ],
@@ -133,7 +133,9 @@ def test_post(path: Path, pieces: list[bytes]) -> None:
 
 
 def test_a_client_that_waits_for_leave_gets_it(path: Path) -> None:
-    head = b"POST /v1/echo HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n" + JSON + b"Content-Length: 2\r\n\r\n"
+    head = (
+        b"POST /v1/echo HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n" + JSON + b"Content-Length: 2\r\n\r\n"
+    )
     first, _, rest = parts(say(path, head, b"{}"))
     assert first.startswith(b"HTTP/1.1 100")
     assert parts(rest)[0] == b"HTTP/1.1 200 OK"
@@ -146,18 +148,21 @@ def test_a_client_that_waits_for_leave_gets_it(path: Path) -> None:
         (b"GET /v1/health HTTP/1.1\r\n\r\n", b"400"),  # without Host
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"400"),  # TLS
         (b"GET /" + b"x" * 20000, b"414"),
-        (b"GET /v1/health HTTP/1.1\r\nHost: a\r\n" + b"X: y\r\n" * 4000, b"431"),
-        (b"GET /v1/none HTTP/1.1\r\nHost: a\r\n\r\n", b"404"),
-        (b"GET /v1/%ff HTTP/1.1\r\nHost: a\r\n\r\n", b"400"),
-        (b"GET * HTTP/1.1\r\nHost: a\r\n\r\n", b"404"),
-        (b"BREW /v1/health HTTP/1.1\r\nHost: a\r\n\r\n", b"405"),
-        (b"POST /v1/echo HTTP/1.1\r\nHost: a\r\n" + JSON + b"Content-Length: x\r\n\r\n", b"400"),
-        (b"POST /v1/echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}", b"415"),
+        (b"GET /v1/health HTTP/1.1\r\nHost: localhost\r\n" + b"X: y\r\n" * 4000, b"431"),
+        (b"GET /v1/none HTTP/1.1\r\nHost: localhost\r\n\r\n", b"404"),
+        (b"GET /v1/%ff HTTP/1.1\r\nHost: localhost\r\n\r\n", b"400"),
+        (b"GET * HTTP/1.1\r\nHost: localhost\r\n\r\n", b"404"),
+        (b"BREW /v1/health HTTP/1.1\r\nHost: localhost\r\n\r\n", b"405"),
+        (b"POST /v1/echo HTTP/1.1\r\nHost: localhost\r\n" + JSON + b"Content-Length: x\r\n\r\n", b"400"),
+        (b"POST /v1/echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}", b"415"),
         (
-            b"POST /v1/echo HTTP/1.1\r\nHost: a\r\n" + JSON + b"Content-Length: 999999\r\n\r\n" + b" " * (MAX_BODY + 1),
+            b"POST /v1/echo HTTP/1.1\r\nHost: localhost\r\n"
+            + JSON
+            + b"Content-Length: 999999\r\n\r\n"
+            + b" " * (MAX_BODY + 1),
             b"413",
         ),
-        (b"POST /v1/echo HTTP/1.1\r\nHost: a\r\n" + JSON + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", b"400"),
+        (b"POST /v1/echo HTTP/1.1\r\nHost: localhost\r\n" + JSON + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", b"400"),
     ],
 )
 def test_whatever_is_wrong_gets_a_json_error(path: Path, sent: bytes, status: bytes) -> None:
@@ -172,7 +177,7 @@ def test_whatever_is_wrong_gets_a_json_error(path: Path, sent: bytes, status: by
 @given(
     st.binary(max_size=300)
     | st.binary(max_size=100).map(lambda tail: b"GET /v1/" + tail)
-    | st.binary(max_size=100).map(lambda tail: b"POST /v1/echo HTTP/1.1\r\nHost: a\r\n" + JSON + tail)
+    | st.binary(max_size=100).map(lambda tail: b"POST /v1/echo HTTP/1.1\r\nHost: localhost\r\n" + JSON + tail)
 )
 def test_no_octets_get_an_exception_out_of_it(data: bytes) -> None:
     class Writer:
@@ -242,12 +247,12 @@ def test_half_requests_at_the_port_take_no_place_of_the_socket(path: Path) -> No
 
 @pytest.mark.parametrize("kind", [b"APPLICATION/JSON", b"Application/Json; charset=utf-8"])
 def test_the_media_type_has_no_case(path: Path, kind: bytes) -> None:
-    head = b"POST /v1/echo HTTP/1.1\r\nHost: a\r\nContent-Type: " + kind + b"\r\nContent-Length: 2\r\n\r\n"
+    head = b"POST /v1/echo HTTP/1.1\r\nHost: localhost\r\nContent-Type: " + kind + b"\r\nContent-Length: 2\r\n\r\n"
     assert parts(say(path, head + b"{}"))[0] == b"HTTP/1.1 200 OK"
 
 
 def test_a_refusal_arrives_although_more_of_the_request_comes(path: Path) -> None:
-    head = b"POST /v1/echo HTTP/1.1\r\nHost: a\r\n" + JSON + b"Content-Length: 9000000\r\n\r\n"
+    head = b"POST /v1/echo HTTP/1.1\r\nHost: localhost\r\n" + JSON + b"Content-Length: 9000000\r\n\r\n"
     assert parts(say(path, head, *[b" " * 100_000] * 10))[0].split()[1] == b"413"
 
 
@@ -272,7 +277,7 @@ def test_tcp() -> None:
                 reader, writer = await asyncio.open_connection("127.0.0.1", port)
                 break
             await asyncio.sleep(0.005)
-        writer.write(b"GET /v1/health HTTP/1.1\r\nHost: a\r\n\r\n")
+        writer.write(b"GET /v1/health HTTP/1.1\r\nHost: localhost\r\n\r\n")
         answer = await reader.read()
         writer.close()
         server.cancel()

@@ -21,7 +21,7 @@ from ryu_pmipls.http.exchange import MAX_BODY, MAX_CONNECTIONS, MAX_HEAD, TIMEOU
 from tests.fakes.rms_domain import RmsDomain, profile_with, running
 
 JSON = b"Content-Type: application/json\r\n"
-POST = b"POST /v1/dry-run HTTP/1.1\r\nHost: a\r\n" + JSON
+POST = b"POST /v1/dry-run HTTP/1.1\r\nHost: localhost\r\n" + JSON
 CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
 
 
@@ -85,8 +85,8 @@ def pages(domain: RmsDomain, path: str) -> Iterator[Any]:
         (b"nonsense\r\n\r\n", 400),
         (b"GET /" + b"x" * (MAX_HEAD + 1), 414),
         (b"GET /v1 HTTP/1.1\r\n" + b"a: b\r\n" * MAX_HEAD, 431),
-        (b"GET /v1 HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n", 400),
-        (b"POST /v1/policy HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}", 415),
+        (b"GET /v1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: x\r\n\r\n", 400),
+        (b"POST /v1/policy HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}", 415),
         (POST + b"Content-Length: 2000000\r\n\r\n" + b" " * 2_000_000, 413),
         (
             POST
@@ -140,7 +140,7 @@ def test_a_crowd_of_idle_clients_does_not_keep_others_out(domain: RmsDomain, con
     idle = [connect() for _ in range(3 * MAX_CONNECTIONS)]
     domain.run(0.1)
     client = connect()
-    client.sendall(b"GET /v1 HTTP/1.1\r\nHost: a\r\n\r\n")
+    client.sendall(b"GET /v1 HTTP/1.1\r\nHost: localhost\r\n\r\n")
     assert answer(client)[0] == 200
     assert idle[0].recv(1) == b""
 
