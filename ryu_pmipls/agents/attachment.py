@@ -23,6 +23,7 @@ from ryu_pmipls.domain.profile import format_link_layer
 from ryu_pmipls.mobility import Advertise, ProbeNode
 from ryu_pmipls.signalling import RateLimiter
 from ryu_pmipls.wire import WireError
+from ryu_pmipls.wire.dns_options import DnsConfiguration
 from ryu_pmipls.wire.neighbour_discovery import (
     ROUTER_ADDRESS,
     UNSPECIFIED,
@@ -62,8 +63,8 @@ class AccessNetwork:
 
     ``attached(link-layer address, OpenFlow port)`` is called for every router solicitation, ``reachable`` with the same
     arguments for every other message of a node, ``detached(OpenFlow port)`` when a link goes down. Nodes whose
-    link-layer address is not in ``known`` get no answer. ``mtu`` (octets) is that of the tunnels. ``counters`` counts
-    refused messages.
+    link-layer address is not in ``known`` get no answer. ``mtu`` (octets) is that of the tunnels, ``dns`` what router
+    advertisements tell of name servers. ``counters`` counts refused messages.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class AccessNetwork:
         ports: Iterable[str],
         known: Iterable[bytes],
         mtu: int,
+        dns: DnsConfiguration,
         attached: Callable[[bytes, int], None],
         reachable: Callable[[bytes, int], None],
         detached: Callable[[int], None],
@@ -81,6 +83,7 @@ class AccessNetwork:
         self._ports = frozenset(ports)
         self._known = frozenset(known)
         self._mtu = mtu
+        self._dns = dns
         self._attached = attached
         self._reachable = reachable
         self._detached = detached
@@ -124,7 +127,7 @@ class AccessNetwork:
         if name is not None:
             mtu = min(self._mtu, self._present[name].mtu)
             frame = router_advertisement(
-                effect.link_layer_address, effect.prefixes, effect.lifetime, mtu, effect.withdrawn
+                effect.link_layer_address, effect.prefixes, effect.lifetime, mtu, effect.withdrawn, self._dns
             )
             self._send(name, build_frame(frame))
 

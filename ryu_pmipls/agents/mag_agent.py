@@ -22,6 +22,7 @@ from ryu_pmipls.domain.profile import Mag, Profile
 from ryu_pmipls.mobility import Advertise, Forward, MobileAccessGateway, ProbeNode
 from ryu_pmipls.signalling import Endpoint, Role
 from ryu_pmipls.wire import Encapsulation
+from ryu_pmipls.wire.dns_options import DnsConfiguration
 
 
 async def serve(
@@ -53,7 +54,8 @@ async def serve(
         driver.dispatch(machine.reachable, link_layer_address, port)
 
     mtu = tunnel.inner_mtu(profile.tunnel.underlay_mtu, encapsulation)
-    access = AccessNetwork(ovs, mag.access_ports, names, mtu, attached, reachable, detached, counters)
+    dns = DnsConfiguration(profile.access.dns_servers, profile.access.search_domains)
+    access = AccessNetwork(ovs, mag.access_ports, names, mtu, dns, attached, reachable, detached, counters)
     buffer = HandoffBuffer(profile.handoff.buffer, counters)
     driver = Driver(
         machine,

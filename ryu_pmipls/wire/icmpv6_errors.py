@@ -27,10 +27,14 @@ _FRAGMENT, _AUTHENTICATION = 44, 51
 _REDIRECT = 137
 
 
-class ErrorType(IntEnum):
-    """Types of error messages; all are sent with code 0."""
+#: The code of Destination Unreachable for a source that ingress filtering does not let pass.
+SOURCE_FAILED_POLICY = 5
 
-    DESTINATION_UNREACHABLE = 1  # no route to destination
+
+class ErrorType(IntEnum):
+    """Types of error messages."""
+
+    DESTINATION_UNREACHABLE = 1  # code 0: no route to destination
     PACKET_TOO_BIG = 2
     TIME_EXCEEDED = 3  # hop limit exceeded in transit
 
@@ -84,10 +88,10 @@ def parse_packet(octets: bytes) -> Packet:
     return Packet(IPv6Address(source), IPv6Address(destination), hop_limit, octets, protocol, place, first)
 
 
-def build_error(kind: ErrorType, packet: Packet, source: IPv6Address, mtu: int = 0) -> bytes:
+def build_error(kind: ErrorType, packet: Packet, source: IPv6Address, mtu: int = 0, code: int = 0) -> bytes:
     """The error message about ``packet``, from ``source`` to its source; ``mtu`` (octets) is for Packet Too Big."""
     quoted = packet.octets[: _LONGEST - _HEADER.size - _ERROR.size]
-    data = _ERROR.pack(kind, 0, 0, mtu) + quoted
+    data = _ERROR.pack(kind, code, 0, mtu) + quoted
     sum_ = checksum(source, packet.source, _ICMPV6, data)
     header = _HEADER.pack(_VERSION, len(data), _ICMPV6, _HOP_LIMIT, source.packed, packet.source.packed)
-    return header + _ERROR.pack(kind, 0, sum_, mtu) + quoted
+    return header + _ERROR.pack(kind, code, sum_, mtu) + quoted

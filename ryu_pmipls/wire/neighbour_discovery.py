@@ -11,6 +11,7 @@ from enum import IntFlag
 from ipaddress import IPv6Address, IPv6Network
 from typing import ClassVar
 
+from ryu_pmipls.wire.dns_options import DnsConfiguration, DnsSearchList, RecursiveDnsServer
 from ryu_pmipls.wire.fields import Flags, Ipv6, LinkLayer, Number, Reserved
 from ryu_pmipls.wire.layout import Layout
 from ryu_pmipls.wire.options.option import HasOptions, Option, OptionDescription
@@ -23,6 +24,8 @@ ROUTER_LINK_LAYER_ADDRESS = bytes.fromhex("00005e005213")
 ALL_NODES = IPv6Address("ff02::1")
 ALL_ROUTERS = IPv6Address("ff02::2")
 UNSPECIFIED = IPv6Address("::")
+
+_NO_DNS = DnsConfiguration()
 
 #: Longest router lifetime that fits, in seconds (RFC 8319).
 _LONGEST_ROUTER_LIFETIME = 65535
@@ -233,7 +236,15 @@ FRAMES: dict[int, type[Frame]] = {
 
 #: Supported options by type; others are skipped.
 DISCOVERY_OPTIONS: dict[int | None, type[Option]] = {
-    kind.description.number: kind for kind in (SourceLinkLayerAddress, TargetLinkLayerAddress, PrefixInformation, Mtu)
+    kind.description.number: kind
+    for kind in (
+        SourceLinkLayerAddress,
+        TargetLinkLayerAddress,
+        PrefixInformation,
+        Mtu,
+        RecursiveDnsServer,
+        DnsSearchList,
+    )
 }
 
 
@@ -249,12 +260,13 @@ def router_advertisement(
     lifetime: int,
     mtu: int,
     withdrawn: Iterable[IPv6Network] = (),
+    dns: DnsConfiguration = _NO_DNS,
 ) -> RouterAdvertisement:
     """The MAG's advertisement to one mobile node: its home network prefixes, for ``lifetime`` seconds.
 
-    A lifetime of 0 withdraws the prefixes and the router; ``withdrawn`` are prefixes that end while the router stays
-    (RFC 5213, section 6.12). The IPv6 destination is all nodes, but the link-layer destination one node, so that no
-    other node on the link learns the prefixes (RFC 6085). ``mtu`` in octets.
+    A lifetime of 0 withdraws the prefixes, the router and ``dns``; ``withdrawn`` are prefixes that end while the router
+    stays (RFC 5213, section 6.12). The IPv6 destination is all nodes, but the link-layer destination one node, so that
+    no other node on the link learns the prefixes (RFC 6085). ``mtu`` in octets.
     """
     seconds = min(lifetime, 0xFFFFFFFF)
     lifetimes = [(prefix, seconds) for prefix in prefixes] + [(prefix, 0) for prefix in withdrawn]
@@ -265,7 +277,7 @@ def router_advertisement(
         ROUTER_ADDRESS,
         ALL_NODES,
         router_lifetime=min(lifetime, _LONGEST_ROUTER_LIFETIME),
-        options=(SourceLinkLayerAddress(ROUTER_LINK_LAYER_ADDRESS), Mtu(mtu), *information),
+        options=(SourceLinkLayerAddress(ROUTER_LINK_LAYER_ADDRESS), Mtu(mtu), *information, *dns.options(seconds)),
     )
 
 

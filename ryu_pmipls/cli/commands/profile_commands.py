@@ -17,15 +17,19 @@ from ryu_pmipls.cli.tables import print_document, print_table
 def check(profile: str | None, as_json: bool) -> None:
     """Check a profile, and report all its faults at once.
 
-    Each fault has the file, the line, the name of the item, and what is allowed.
+    Each fault has the file, the line, the name of the item, and what is allowed. Warnings are of what is allowed and
+    will surprise somebody.
     """
-    from ryu_pmipls.domain.profile import find_profile, load_profile
+    from ryu_pmipls.domain.profile import find_profile, load_profile, warning_lines
 
     path = find_profile(profile)
     domain = load_profile(path)
     counts = {"lmas": len(domain.lmas), "mags": len(domain.mags), "mobile_nodes": len(domain.mobile_nodes)}
+    warnings = warning_lines(path, domain)
+    for line in warnings:
+        click.echo(f"Warning: {line}", err=True)
     if as_json:
-        print_document({"profile": str(path), "domain": domain.domain, **counts})
+        print_document({"profile": str(path), "domain": domain.domain, **counts, "warnings": warnings})
         return
     lmas, mags, mobile_nodes = counts.values()
     click.echo(f"{path}: valid. Domain {domain.domain}: {lmas} LMAs, {mags} MAGs, {mobile_nodes} mobile nodes.")

@@ -24,6 +24,7 @@ from ryu_pmipls.domain.profile.loading import (
     find_profile,
     load_document,
     load_profile,
+    warning_lines,
 )
 from ryu_pmipls.domain.profile.nodes import (
     REST_DEFAULT,
@@ -81,4 +82,5 @@ __all__ = [
     "format_link_layer",
     "load_document",
     "load_profile",
+    "warning_lines",
 ]

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from ryu_pmipls.domain.profile.section import Section
-from ryu_pmipls.domain.profile.values import AutonomousSystem
+from ryu_pmipls.domain.profile.values import Address, AutonomousSystem, DomainName
 from ryu_pmipls.domain.tunnel_kinds import TUNNEL_KINDS
 
 
@@ -31,11 +31,24 @@ class TunnelSettings(Section):
     bfd_interval: float | None = Field(default=0.15, ge=0.01, le=10)  # s; null: tunnels are not watched
 
 
+#: Octets that the search domains may take in a router advertisement, which must fit into 1280.
+_LONGEST_SEARCH_LIST = 512
+
+
+def _short(domains: tuple[str, ...]) -> tuple[str, ...]:
+    octets = sum(len(domain) + 2 for domain in domains)
+    if octets > _LONGEST_SEARCH_LIST:
+        raise ValueError(f"take {octets} octets in a router advertisement; {_LONGEST_SEARCH_LIST} are allowed")
+    return domains
+
+
 class Access(Section):
-    """The links between MAGs and mobile nodes (RFC 4861, sections 6.2.1 and 10)."""
+    """The links between MAGs and mobile nodes (RFC 4861, sections 6.2.1 and 10; RFC 8106)."""
 
     advertisement_interval: float = Field(default=600, ge=4, le=1800)  # seconds between unsolicited advertisements
     probes: int = Field(default=3, ge=0, le=10)  # before a binding is extended; 0: nobody is asked
+    dns_servers: tuple[Address, ...] = Field(default=(), max_length=8)
+    search_domains: Annotated[tuple[DomainName, ...], Field(max_length=8), AfterValidator(_short)] = ()
 
 
 class Downlink(Section):

@@ -15,6 +15,7 @@ from ryu_pmipls.domain.profile.faults import Fault, NoProfileError, Place, Profi
 from ryu_pmipls.domain.profile.profile import Profile
 from ryu_pmipls.domain.profile.section import WholeDocument
 from ryu_pmipls.domain.profile.sound_parts import sound_parts
+from ryu_pmipls.domain.profile.warnings import warnings
 from ryu_pmipls.domain.profile.yaml_document import LinedList, LinedMapping, YamlError, line_of, parse
 
 #: The profile of the default lab.
@@ -81,6 +82,15 @@ def find_file(name: str | Path, folder: Path, kind: str) -> Path:
 def load_profile(name: str | Path | None = None, *, fallback: str | None = None) -> Profile:
     """Read and validate a profile (see :func:`find_profile`); ``ProfileError`` lists all its faults."""
     return load_document(find_profile(name, fallback=fallback), Profile)
+
+
+def warning_lines(path: Path, profile: Profile) -> list[str]:
+    """What an administrator should know of the valid profile in a file: a line each, with file, line and place."""
+    found = [*warnings(profile)]
+    if not found:
+        return []
+    document, _ = parse(_text(path))
+    return [f"{path}:{line}: {text}" for line, text in _reported(found, document)]
 
 
 def load_document(path: Path, model: type[_DocumentT]) -> _DocumentT:

@@ -77,7 +77,7 @@ def parse_fields(kind: type[OptionType], data: bytes, start: int, stop: int) -> 
     """The option of one kind from its octets after Type and Length; ``WireError`` when they do not fit."""
     description = kind.description
     layout = description.layout
-    if stop - start not in layout.lengths:
+    if stop - start not in layout.lengths and not layout.fits(stop - start):
         raise WireError(
             "option-length", f"{description.title} option has {stop - start} octets, not {layout.lengths_text}"
         )

@@ -11,6 +11,7 @@ import pytest
 from ryu_pmipls.agents import attachment
 from ryu_pmipls.agents.attachment import AccessNetwork, OpenAccessPort
 from ryu_pmipls.mobility import Advertise, ProbeNode
+from ryu_pmipls.wire.dns_options import DnsConfiguration
 from ryu_pmipls.wire.neighbour_discovery import (
     ALL_NODES,
     ROUTER_ADDRESS,
@@ -38,6 +39,7 @@ NODE_ADDRESS = IPv6Address("fe80::abcd")
 SOLICITED_ROUTER, SOLICITED_NODE = IPv6Address("ff02::1:ff00:5213"), IPv6Address("ff02::1:ff00:abcd")
 PREFIX, OTHER = IPv6Network("2001:db8:100::/64"), IPv6Network("2001:db8:101::/64")
 TUNNEL_MTU = 1452
+NO_DNS = DnsConfiguration()
 
 
 class FakeSocket:
@@ -51,7 +53,7 @@ class FakeSocket:
 class Link:
     """An access network with one port, number 3, and what comes of it."""
 
-    def __init__(self, mtu: int = 1500) -> None:
+    def __init__(self, mtu: int = 1500, dns: DnsConfiguration = NO_DNS) -> None:
         self.attached: list[tuple[bytes, int]] = []
         self.heard: list[tuple[bytes, int]] = []
         self.counters: Counter[str] = Counter()
@@ -61,6 +63,7 @@ class Link:
             ["acc1"],
             [NODE],
             TUNNEL_MTU,
+            dns,
             attached=lambda node, port: self.attached.append((node, port)),
             reachable=lambda node, port: self.heard.append((node, port)),
             detached=lambda port: None,
@@ -199,6 +202,14 @@ def test_an_advertisement_has_the_mtu_of_tunnel_and_link(mtu: int, told: int) ->
     (message,) = map(parse_frame, link.socket.sent)
     assert message == router_advertisement(NODE, [PREFIX], 3000, told)
     assert message.option(Mtu) == Mtu(told)
+
+
+def test_an_advertisement_names_the_name_servers_of_the_profile() -> None:
+    dns = DnsConfiguration((IPv6Address("2001:db8::53"),), ("example.net",))
+    link = Link(dns=dns)
+    link.network.advertise(Advertise(3, NODE, (PREFIX,), 3000))
+    (message,) = map(parse_frame, link.socket.sent)
+    assert isinstance(message, RouterAdvertisement) and message.options[-2:] == dns.options(3000)
 
 
 def test_a_prefix_is_withdrawn_while_the_router_stays(link: Link) -> None:

@@ -11,6 +11,8 @@ from click.testing import CliRunner, Result
 from ryu_pmipls import __version__
 from ryu_pmipls.cli import main
 from ryu_pmipls.domain.profile import SHIPPED_PROFILES
+from ryu_pmipls.domain.profile.warnings import LEFT_AT_EXTENSION
+from ryu_pmipls.mobility.update_list import REFRESH_AFTER
 
 
 def pmipls(*arguments: str) -> Result:
@@ -50,7 +52,28 @@ def test_a_fault_is_one_message_and_exit_code_2(command: str, tmp_path: Path) ->
 def test_check_tells_the_same_as_a_document() -> None:
     document = json.loads(pmipls("check", "--profile", "two-lma", "--json").stdout)
     assert document.pop("profile").endswith("two-lma.yaml")
-    assert document == {"domain": "two-lma", "lmas": 2, "mags": 2, "mobile_nodes": 3}
+    assert document == {"domain": "two-lma", "lmas": 2, "mags": 2, "mobile_nodes": 3, "warnings": []}
+
+
+@pytest.mark.parametrize(("lifetime", "warned"), [(719, True), (720, False), (60, True)])
+def test_check_warns_of_router_lifetimes_that_hosts_ignore(tmp_path: Path, lifetime: int, warned: bool) -> None:
+    path = tmp_path / "short.yaml"
+    good = (SHIPPED_PROFILES / "two-lma.yaml").read_text(encoding="utf-8")
+    path.write_text(f"{good}\ntimers:\n  adjust_tries: 3\n  binding_lifetime: {lifetime}\n", encoding="utf-8")
+    line = len(path.read_text(encoding="utf-8").splitlines())
+    result = pmipls("check", "--profile", str(path))
+    assert result.exit_code == 0 and "valid" in result.stdout
+    document = json.loads(pmipls("check", "--profile", str(path), "--json").stdout)
+    if warned:
+        assert result.stderr == f"Warning: {document['warnings'][0]}\n"
+        assert result.stderr.startswith(f"Warning: {path}:{line}: timers.binding_lifetime: with {lifetime} s")
+        assert f"down to {lifetime / 4:g} s" in result.stderr
+    else:
+        assert result.stderr == "" and document["warnings"] == []
+
+
+def test_a_binding_is_extended_when_as_much_of_its_lifetime_is_left_as_the_warning_says() -> None:
+    assert 1 - REFRESH_AFTER == LEFT_AT_EXTENSION
 
 
 def test_check_tells_all_faults_with_line_and_name_of_the_item(tmp_path: Path) -> None:

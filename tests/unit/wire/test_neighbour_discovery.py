@@ -10,8 +10,10 @@ from scapy.layers.inet6 import (
     ICMPv6ND_NS,
     ICMPv6ND_RA,
     ICMPv6ND_RS,
+    ICMPv6NDOptDNSSL,
     ICMPv6NDOptMTU,
     ICMPv6NDOptPrefixInfo,
+    ICMPv6NDOptRDNSS,
     ICMPv6NDOptSrcLLAddr,
     IPv6,
 )
@@ -19,6 +21,7 @@ from scapy.layers.l2 import Ether
 
 from ryu_pmipls.wire import REASONS, WireError
 from ryu_pmipls.wire.checksum import checksum
+from ryu_pmipls.wire.dns_options import DnsConfiguration, DnsSearchList, RecursiveDnsServer
 from ryu_pmipls.wire.neighbour_discovery import (
     ALL_NODES,
     ALL_ROUTERS,
@@ -84,6 +87,27 @@ def test_a_prefix_is_withdrawn_while_the_router_stays() -> None:
     assert frame[ICMPv6ND_RA].routerlifetime == 3600
     found = [frame.getlayer(ICMPv6NDOptPrefixInfo, index) for index in (1, 2)]
     assert [(each.validlifetime, each.preferredlifetime) for each in found] == [(3600, 3600), (0, 0)]
+
+
+DNS = DnsConfiguration(
+    (IPv6Address("2001:db8::53"), IPv6Address("2001:db8::54")), ("example.net", "a.very-long.sub.example.org")
+)
+
+
+@pytest.mark.parametrize("lifetime", [3600, 0])
+def test_name_servers_and_search_domains_as_scapy_sees_them(lifetime: int) -> None:
+    frame = _scapy(router_advertisement(NODE, PREFIXES, lifetime, 1452, dns=DNS))
+    servers, search = frame[ICMPv6NDOptRDNSS], frame[ICMPv6NDOptDNSSL]
+    assert (servers.lifetime, servers.dns) == (lifetime, [str(server) for server in DNS.servers])
+    assert search.lifetime == lifetime
+    assert [domain.rstrip(".") for domain in search.searchlist if domain] == [*DNS.search_domains]
+
+
+def test_without_name_servers_none_are_told() -> None:
+    message = router_advertisement(NODE, PREFIXES, 3600, 1452)
+    assert not message.all(RecursiveDnsServer) and not message.all(DnsSearchList)
+    only_servers = router_advertisement(NODE, PREFIXES, 3600, 1452, dns=DnsConfiguration(DNS.servers))
+    assert only_servers.all(RecursiveDnsServer) and not only_servers.all(DnsSearchList)
 
 
 def test_long_lifetimes_are_cut_to_their_fields() -> None:
@@ -153,12 +177,16 @@ _addresses = st.integers(0, 2**128 - 1).map(IPv6Address)
 _link_local = st.integers(0, 2**64 - 1).map(lambda low: IPv6Address(0xFE80 << 112 | low))
 _unicast = st.integers(1, 2**120).map(IPv6Address)
 _numbers = st.integers(0, 2**32 - 1)
+_labels = st.from_regex("[A-Za-z0-9_-]{1,63}", fullmatch=True)
+_names = st.lists(_labels, min_size=1, max_size=3).map(".".join)
 _options = st.lists(
     st.one_of(
         st.builds(SourceLinkLayerAddress, _octets6),
         st.builds(TargetLinkLayerAddress, _octets6),
         st.builds(Mtu, _numbers),
         st.builds(PrefixInformation, _addresses, st.integers(0, 128), _numbers, _numbers),
+        st.builds(RecursiveDnsServer, _numbers, st.lists(_addresses, min_size=1, max_size=8).map(tuple)),
+        st.builds(DnsSearchList, _numbers, st.lists(_names, min_size=1, max_size=8).map(tuple)),
     ),
     max_size=4,
 ).map(tuple)
