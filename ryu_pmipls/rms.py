@@ -63,6 +63,8 @@ from ryu_pmipls.signalling import Endpoint, Role
 _OVERDUE_INTERVAL = 0.25
 #: Seconds between other checks.
 _INTERVAL = 1.0
+#: Seconds between trials whether the store can be written to.
+_TRIAL_INTERVAL = 10.0
 #: Seconds without an answer to echo requests after which a switch is disconnected. An overloaded one is slow to answer.
 _SILENCE = 4.0
 #: Open files beside those of connections: logs, store, listening sockets.
@@ -139,7 +141,7 @@ class RouteManagementServer(PromptApp):
             self.refused,
         )
         self.switch_events = SwitchEvents(context, self.measurement, self.failures, self.health)
-        self.rest = RestApplication(give_way)
+        self.rest = RestApplication(give_way, profile.rms.rest.names)
         Resources(context, self.new_sessions, self.failures, self.operator, self.health, self.refused).register(
             self.rest
         )
@@ -186,6 +188,7 @@ class RouteManagementServer(PromptApp):
             Periodic(_OVERDUE_INTERVAL, "notifying LMAs", lambda: self.notifier.retransmit(self.clock())),
             Periodic(_INTERVAL, "forgetting prefixes", lambda: self.state.expire_bindings(self._today())),
             Periodic(_INTERVAL, "saving the state", self.state.save),
+            Periodic(_TRIAL_INTERVAL, "trying the store", self.state.try_store),
             Periodic(_INTERVAL, "checking drained LMAs", self.operator.check_drained),
             Periodic(_INTERVAL, "checking the domain's health", self.health.log_reasons),
         )

@@ -1,14 +1,11 @@
-"""State that an agent keeps over its restarts: their number, and the leases of prefixes."""
+"""State that an agent keeps over its restarts, and their number."""
 
 from __future__ import annotations
 
-import json
 import logging
 import os
-from ipaddress import IPv6Network
+from contextlib import suppress
 from pathlib import Path
-
-from ryu_pmipls.mobility import Lease
 
 LOG = logging.getLogger(__name__)
 
@@ -38,52 +35,24 @@ def count_restart(directory: Path) -> int:
     except (OSError, ValueError) as error:
         LOG.warning("%s: %s; counting from 1 again", path, error)
         count = 1
-    _replace(path, f"{count}\n")
+    try:
+        replace_file(path, f"{count}\n")
+    except OSError as error:
+        LOG.error("%s: %s; peers may not notice the next restart", path, error.strerror)
     return count
 
 
-class LeaseFile:
-    """The leases of an LMA: a line of JSON, ``[prefix, identifier]``, for each change, in the order of the changes.
-
-    A line that a crash cut short ends the file: it belongs to a lease that no message has announced.
-    """
-
-    def __init__(self, directory: Path) -> None:
-        self._path = directory / "leases"
-        self.leases = self._load()
-        lines = (_line(Lease(prefix, identifier)) for prefix, identifier in self.leases.items())
-        _replace(self._path, "".join(lines))
-        self._file = self._path.open("a", encoding="utf-8")
-
-    def record(self, lease: Lease) -> None:
-        """Record a change; when this returns, it survives a crash of the machine."""
-        self._file.write(_line(lease))
-        self._file.flush()
-        os.fdatasync(self._file.fileno())
-
-    def _load(self) -> dict[IPv6Network, bytes]:
-        leases: dict[IPv6Network, bytes] = {}
-        text = self._path.read_text(encoding="utf-8", errors="replace") if self._path.exists() else ""
-        for line in text.splitlines():
-            try:
-                prefix, identifier = json.loads(line)
-                leases[IPv6Network(prefix)] = str(identifier).encode("latin-1")
-            except ValueError as error:
-                LOG.warning("%s: %r is no lease (%s); what follows is ignored", self._path, line, error)
-                break
-        return {prefix: identifier for prefix, identifier in leases.items() if identifier}
-
-
-def _line(lease: Lease) -> str:
-    return json.dumps([str(lease.prefix), lease.identifier.decode("latin-1")]) + "\n"
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a file so that a crash leaves either the old or the new one."""
+def replace_file(path: Path, text: str) -> None:
+    """Write a file so that a crash leaves either the old or the new one; ``OSError`` leaves the old one."""
     new = path.with_suffix(".new")
-    with new.open("w", encoding="utf-8") as file:
-        os.fchmod(file.fileno(), _MODE)
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
+    try:
+        with new.open("w", encoding="utf-8") as file:
+            os.fchmod(file.fileno(), _MODE)
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(path)
+    except OSError:
+        with suppress(OSError):
+            new.unlink()
+        raise

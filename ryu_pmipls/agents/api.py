@@ -18,6 +18,7 @@ from ryu_pmipls import __version__
 from ryu_pmipls.agents.attachment import AccessNetwork
 from ryu_pmipls.agents.core_routing import CoreRoutingWatch
 from ryu_pmipls.agents.driver import Driver
+from ryu_pmipls.agents.lease_file import LeaseFile
 from ryu_pmipls.clock import deviation
 from ryu_pmipls.domain.profile import LinkLayerAddress, Lma, Mag, MobileNode, Profile, format_link_layer
 from ryu_pmipls.http.application import Page, Pages, Resource, RestApplication, RestError
@@ -79,7 +80,7 @@ class AgentApi:
         self._driver = driver
         self._names = {peer.address: peer.name for peer in (*profile.lmas, *profile.mags)}
         self._index: dict[str, list[str]] = {"resources": [], "commands": []}
-        self.application = RestApplication()
+        self.application = RestApplication(names=() if node.api is None else node.api.names)
         self.application.serve("/v1", self.index)
         self._add_resource("health", self.health)
         self._add_resource("tunnels", self.tunnels)
@@ -290,11 +291,18 @@ class AnchorControl(AgentApi):
     role = "lma"
 
     def __init__(
-        self, profile: Profile, lma: Lma, driver: Driver, machine: LocalMobilityAnchor, routing: CoreRoutingWatch
+        self,
+        profile: Profile,
+        lma: Lma,
+        driver: Driver,
+        machine: LocalMobilityAnchor,
+        routing: CoreRoutingWatch,
+        leases: LeaseFile,
     ) -> None:
         super().__init__(profile, lma, driver)
         self._machine = machine
         self._routing = routing
+        self._leases = leases
         self._add_resource("bindings", Pages(self.bindings))
         self._add_resource("routes", Pages(self.routes))
         self._add_resource("sessions", self.sessions)
@@ -318,11 +326,15 @@ class AnchorControl(AgentApi):
         return super().health() | {"downlink": "unknown" if status is None else status.word}
 
     def reasons(self) -> list[str]:
+        reasons = super().reasons()
         status = self._routing.status
-        if status is None or not status.is_fault:
-            return super().reasons()
-        effect = "the core would not notice its death" if status.carries_traffic else "it gets no downlink"
-        return [f"{effect}: {self._routing.cause}", *super().reasons()]
+        if status is not None and status.is_fault:
+            effect = "the core would not notice its death" if status.carries_traffic else "it gets no downlink"
+            reasons.insert(0, f"{effect}: {self._routing.cause}")
+        if self._leases.fault is not None:
+            fault = f"new sessions get no answer: their leases cannot be kept: {self._leases.fault}"
+            reasons.insert(0, fault)
+        return reasons
 
     def sessions(self) -> Document:
         """Show this LMA's willingness to take new sessions, and the LMA that takes them if this one does not."""

@@ -44,7 +44,8 @@ class Driver:
     """Passes messages and events to ``machine`` and carries out its effects.
 
     ``carry_out`` has functions for the effects of only one kind of node. ``observe(what, now)`` gets every incoming
-    message and every effect. Failures are logged and counted in ``counters["failed"]``, and the node goes on.
+    message and every effect. Messages that ``withhold(message)`` wants withheld are not sent: peers repeat their
+    requests. Failures are logged and counted in ``counters["failed"]``, and the node goes on.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Driver:
         counters: Counter[str],
         carry_out: Mapping[type[Effect], Callable[[Any], None]],
         observe: Callable[[Message | Effect, float], None] | None = None,
+        withhold: Callable[[Message], bool] = lambda _: False,
     ) -> None:
         self.machine = machine
         self.clock = clock
@@ -64,6 +66,7 @@ class Driver:
         self._tunnels = tunnels
         self._carry_out = carry_out
         self._observe = observe
+        self._withhold = withhold
         self._limiter = RateLimiter(burst=_LOG_BURST)
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -129,7 +132,7 @@ class Driver:
 
     def _perform(self, effect: Effect) -> None:
         if isinstance(effect, Send):
-            self._endpoint.send(effect.message, effect.destination)
+            self._send(effect)
         elif isinstance(effect, BuildTunnel):
             self._spawn(self._build(effect.peer))
         elif isinstance(effect, RemoveTunnel):
@@ -144,6 +147,14 @@ class Driver:
             self._carry_out[type(effect)](effect)
         if self._observe is not None:
             self._observe(effect, self.clock())
+
+    def _send(self, effect: Send) -> None:
+        if not self._withhold(effect.message):
+            self._endpoint.send(effect.message, effect.destination)
+            return
+        self.counters["withheld"] += 1
+        if self._limiter.passes("withheld"):
+            LOG.warning("%s to %s is withheld", type(effect.message).__name__, effect.destination)
 
     def _log(self, report: Notice) -> None:
         self.counters[report.kind] += 1

@@ -10,7 +10,7 @@ from pathlib import Path
 from ovs_setup import tunnel
 from ovs_setup.node import SERVICE_BRIDGE
 from ovs_setup.vswitch import OpenVSwitch
-from ryu_pmipls.agents.agent_state import LeaseFile, count_restart
+from ryu_pmipls.agents.agent_state import count_restart
 from ryu_pmipls.agents.announcement import Announcer
 from ryu_pmipls.agents.api import AnchorControl
 from ryu_pmipls.agents.configuration import anchor_config
@@ -18,6 +18,7 @@ from ryu_pmipls.agents.core_gateway import CoreGatewayResolver
 from ryu_pmipls.agents.core_routing import CoreRoutingWatch
 from ryu_pmipls.agents.cpu import Cpu
 from ryu_pmipls.agents.driver import Driver
+from ryu_pmipls.agents.lease_file import LeaseFile
 from ryu_pmipls.agents.load_report import LoadMeter, tunnel_counters
 from ryu_pmipls.agents.reconnection import keep_hastened
 from ryu_pmipls.agents.tunnel_ends import TunnelEnds
@@ -27,6 +28,9 @@ from ryu_pmipls.domain.profile import Lma, Profile
 from ryu_pmipls.mobility import Lease, LocalMobilityAnchor
 from ryu_pmipls.signalling import Endpoint, Role
 from ryu_pmipls.wire import CoreGateway, CoreRoutingStatus, Encapsulation, Option, Timestamp
+
+#: Seconds between tries to keep the leases that the disk has refused.
+_LEASE_INTERVAL = 1.0
 
 
 async def serve(
@@ -48,7 +52,9 @@ async def serve(
     peers = {address: name for name, address in mags.items()}
     endpoint = Endpoint(profile, Role.LMA, lma.address, counters)
     tunnels = TunnelEnds(ovs, lma.address, peers, encapsulation, tunnel.Bfd.of_lma(profile.tunnel.bfd_interval))
-    driver = Driver(machine, endpoint, tunnels, clock, counters, {Lease: leases.record})
+    driver = Driver(
+        machine, endpoint, tunnels, clock, counters, {Lease: leases.record}, withhold=leases.announces_unkept
+    )
     gateway = CoreGatewayResolver(SERVICE_BRIDGE, lma.core.gateway)
     meter = LoadMeter(mags, profile.load_sharing.window)
     announcer = Announcer(profile.home_prefix_pool, ovs, tunnels, machine)
@@ -67,10 +73,19 @@ async def serve(
             for info in meter.report(cpu.utilisation(), counted, now):
                 endpoint.send(replace(info, options=options + info.options), profile.rms.address)
 
-    AnchorControl(profile, lma, driver, machine, routing).listen(control)
+    async def keep_leases() -> None:
+        while True:
+            await asyncio.sleep(_LEASE_INTERVAL)
+            try:
+                leases.keep()
+            except OSError as error:
+                driver.failed("keeping leases", error)
+
+    AnchorControl(profile, lma, driver, machine, routing, leases).listen(control)
     driver.dispatch(machine.start)
     driver.background(gateway.watch)
     driver.background(report_load)
+    driver.background(keep_leases)
     mtu = tunnel.inner_mtu(profile.tunnel.underlay_mtu, encapsulation)
     driver.background(Undeliverable(ovs, mtu, lambda _packet, _from_tunnel: lma.core.address.ip, counters).watch)
     driver.background(lambda: keep_hastened(ovs))

@@ -17,6 +17,7 @@ from ipaddress import IPv6Address, IPv6Network
 
 from ovs_setup.error_port import add_error_port
 from ovs_setup.vswitch import OpenVSwitch
+from ryu_pmipls.agents.ingress import Ingress
 from ryu_pmipls.agents.link_monitor import LinkMonitor
 from ryu_pmipls.agents.packet_socket import LARGEST_FRAME, Frames, open_ipv6_socket
 from ryu_pmipls.rate_limiter import RateLimiter
@@ -36,6 +37,7 @@ _CLASSES = 1024
 #: Octets of packets that may wait: those of a few turns.
 _RECEIVE_BUFFER = 1 << 18
 _HEADER = 14  # octets of an Ethernet header
+_SENDER = slice(6, 12)  # link-layer address in it
 _NO_ADDRESSES = bytes(12)  # the link-layer addresses of a packet from a tunnel
 
 
@@ -44,7 +46,7 @@ class Undeliverable:
 
     ``mtu`` (octets) is that of the tunnels; ``source(packet, from_tunnel)`` is the address to answer from. ``counters``
     counts answers by their kind, and packets without an answer. ``serve(name, index)`` does other work at the port, as
-    long as the port is there; it may be cancelled.
+    long as the port is there; it may be cancelled. At a MAG ``ingress`` judges the sources of mobile nodes' packets.
     """
 
     def __init__(
@@ -54,12 +56,14 @@ class Undeliverable:
         source: Callable[[Packet, bool], IPv6Address],
         counters: Counter[str],
         serve: Callable[[str, int], Coroutine[None, None, None]] | None = None,
+        ingress: Ingress | None = None,
     ) -> None:
         self._ovs = ovs
         self._mtu = mtu
         self._source = source
         self._counters = counters
         self._serve = [self._answer_all] if serve is None else [self._answer_all, serve]
+        self._ingress = ingress
         self._limiter = RateLimiter(_ERRORS_PER_SENDER, interval=1.0)
 
     async def watch(self) -> None:
@@ -119,16 +123,24 @@ class Undeliverable:
         except WireError as error:
             self._count(f"malformed: {error.reason}")
             return None
-        if not packet.answerable:
+        from_tunnel = frame[:12] == _NO_ADDRESSES
+        foreign = self._ingress is not None and not from_tunnel and self._ingress.is_foreign(frame, packet)
+        if not (packet.answerable or foreign):
             self._count("not answered")
             return None
         sender = int(packet.source) >> 128 - ROUTE_PREFIX_LENGTH
-        if not self._limiter.passes(hash(sender) % _CLASSES):
+        if not self._limiter.passes(hash(frame[_SENDER] if foreign else sender) % _CLASSES):
             self._count("too many")
             return None
         kind = self._kind(packet)
+        if self._ingress is not None and foreign:
+            self._ingress.refuse(frame, packet)
+            return None
+        if self._ingress is not None and not from_tunnel and kind is ErrorType.DESTINATION_UNREACHABLE:
+            # The switch has no entry for its sender, not yet or no longer: there is nothing to tell.
+            self._count("sender not let in")
+            return None
         self._count(kind.name.lower().replace("_", " "))
-        from_tunnel = frame[:12] == _NO_ADDRESSES
         return (
             frame[6:12]
             + frame[:6]

@@ -29,8 +29,8 @@ from ryu_pmipls.loadsharing import (
 )
 
 #: The store's names of settings: LMAs that the operator has drained, the policy of the operator's choice, dead LMAs,
-#: and the (MAG, LMA) pairs whose uplink had to leave its anchor.
-_DRAINED, _POLICY, _DEAD, _EVACUATED = "drained", "policy", "dead", "evacuated"
+#: and the (MAG, LMA) pairs whose uplink had to leave its anchor; and one that is written to see whether that works.
+_DRAINED, _POLICY, _DEAD, _EVACUATED, _TRIAL = "drained", "policy", "dead", "evacuated", "trial"
 
 
 class DomainState:
@@ -73,6 +73,10 @@ class DomainState:
     def save(self) -> None:
         """Save the recovered bindings, uplinks, core gateways and findings that the store lacks, if there are any."""
         save_all((self._unsaved_findings, self._unsaved_uplinks, self._unsaved_gateways, self._unsaved_bindings))
+
+    def try_store(self) -> None:
+        """Write to the store, so that one that fails is known before there is something to lose."""
+        self._store.save_setting(_TRIAL, True)
 
     # Bindings.
 

@@ -28,7 +28,9 @@ class Advertising:
         self._effects = effects
         self._timers = timers
         self._schedules: dict[BindingUpdateEntry, Iterator[float]] = {}
-        self._allowance: dict[BindingUpdateEntry, float] = {}  # the time up to which solicitations have been answered
+        # The times up to which solicitations have been answered, and foreign prefixes withdrawn.
+        self._allowance: dict[BindingUpdateEntry, float] = {}
+        self._refused: dict[BindingUpdateEntry, float] = {}
 
     def announce(self, entry: BindingUpdateEntry, now: float, withdrawn: tuple[IPv6Network, ...] = ()) -> None:
         """Advertise at once the prefixes that a node holds, and those that it no longer holds."""
@@ -49,12 +51,23 @@ class Advertising:
             self._answer(entry, now)
         return turn <= now
 
+    def withdraw_foreign(self, entry: BindingUpdateEntry, prefix: IPv6Network, now: float) -> None:
+        """Withdraw a prefix that a node uses and does not hold, at the rate of answers to solicitations.
+
+        What comes too early has no effect: the node's next packet does as well.
+        """
+        turn = self._refused.get(entry, now)
+        if turn - (MAX_RTR_SOLICITATIONS - 1) * MIN_DELAY_BETWEEN_RAS <= now:
+            self._refused[entry] = max(turn, now) + MIN_DELAY_BETWEEN_RAS
+            self._advertise(entry, now, (prefix,))
+
     def withdraw(self, entry: BindingUpdateEntry, link_is_up: bool) -> None:
         """Withdraw all prefixes, and the router, from a node that is reachable."""
         for handler in (self._advertise, self._answer):
             self._timers.cancel(handler, entry)
         self._schedules.pop(entry, None)
         self._allowance.pop(entry, None)
+        self._refused.pop(entry, None)
         if entry.prefixes and link_is_up:
             self._effects.append(Advertise(entry.port, entry.policy.link_layer_address, entry.prefixes, 0))
 

@@ -27,7 +27,7 @@ PREFIXES = [IPv6Address(0x20010DB8 << 96 | number << 64) for number in range(1, 
 def anchor() -> AnchorControl:
     """An LMA with routes that came in another order than theirs."""
     machine: Any = SimpleNamespace(routes=dict.fromkeys(reversed(PREFIXES), MAG.address), bindings=(), tunnels={})
-    return AnchorControl(PROFILE, PROFILE.lmas[0], SimpleNamespace(machine=machine), machine, None)  # type: ignore[arg-type]
+    return AnchorControl(PROFILE, PROFILE.lmas[0], SimpleNamespace(machine=machine), machine, None, None)  # type: ignore[arg-type]
 
 
 def test_routes_come_in_order_by_pages(anchor: AnchorControl) -> None:

@@ -68,10 +68,11 @@ class FakeAccess:
 class Agent:
     """A control and what is behind it."""
 
-    def __init__(self, control: AgentApi, driver: FakeDriver, routing: Any = None) -> None:
+    def __init__(self, control: AgentApi, driver: FakeDriver, routing: Any = None, leases: Any = None) -> None:
         self.control = control
         self.driver = driver
         self.routing = routing
+        self.leases = leases
 
     def ask(self, path: str, document: Any = None, body: bytes | None = None) -> tuple[int, Any]:
         if document is not None:
@@ -103,7 +104,8 @@ def lma() -> Agent:
     machine = LocalMobilityAnchor(anchor_config(PROFILE, LMA, Encapsulation.GRE))
     driver: Any = FakeDriver(machine)
     routing: Any = SimpleNamespace(status=None, cause="")
-    return Agent(AnchorControl(PROFILE, LMA, driver, machine, routing), driver, routing)
+    leases: Any = SimpleNamespace(fault=None)
+    return Agent(AnchorControl(PROFILE, LMA, driver, machine, routing, leases), driver, routing, leases)
 
 
 def attach_mn1(mag: Agent, lma: Agent) -> str:
@@ -189,6 +191,14 @@ class TestBoth:
         assert health["reasons"] == ([] if reason is None else [reason])
         assert health["status"] == ("ok" if reason is None else "degraded")
         assert health["downlink"] == ("unknown" if status is None else status.word)
+
+    def test_health_of_an_lma_says_that_leases_cannot_be_kept(self, lma: Agent) -> None:
+        lma.leases.fault = "No space left on device"
+        _, health = lma.ask("/health")
+        assert health["status"] == "degraded"
+        assert health["reasons"][0] == (
+            "new sessions get no answer: their leases cannot be kept: No space left on device"
+        )
 
     def test_tunnels_have_names(self, mag: Agent) -> None:
         mag.driver.dispatch(mag.driver.machine.receive, TunnelAck(LMA.address), LMA.address)

@@ -10,18 +10,21 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from ipaddress import IPv6Address
+from pathlib import Path
 from typing import Any
 
 import pytest
+from full_disk import disk_with_room_for
 
 from ovs_setup import OvsSetupError
 from ryu_pmipls.agents.configuration import anchor_config, gateway_config
 from ryu_pmipls.agents.driver import Driver
+from ryu_pmipls.agents.lease_file import LeaseFile
 from ryu_pmipls.clock import Clock
 from ryu_pmipls.domain.profile import load_profile
-from ryu_pmipls.mobility import Advertise, LocalMobilityAnchor, MobileAccessGateway
+from ryu_pmipls.mobility import Advertise, Lease, LocalMobilityAnchor, MobileAccessGateway, Send
 from ryu_pmipls.mobility.tunnels import TunnelState
-from ryu_pmipls.wire import Encapsulation, Message, TunnelAck, TunnelRequest
+from ryu_pmipls.wire import BindingAcknowledgement, Encapsulation, Message, TunnelAck, TunnelRequest
 from tests.fakes.clocks import HostClocks
 from tests.waiting import PATIENCE
 
@@ -242,6 +245,40 @@ def test_effects_go_where_they_belong() -> None:
     assert (effect.port, effect.link_layer_address) == (7, mobile_node.link_layer_address)
     assert 3590 < effect.lifetime <= 3600
     assert [type(what).__name__ for what in seen][:3] == ["Send", "BindingAcknowledgement", "Advertise"]
+
+
+def test_a_session_is_announced_when_its_lease_is_kept(tmp_path: Path) -> None:
+    """The MAG repeats its PBU meanwhile."""
+    mobile_node = PROFILE.mobile_nodes[0]
+    leases = LeaseFile(tmp_path)
+
+    def answers(node: Node) -> list[Message]:
+        return [message for message, _ in node.endpoint.sent if isinstance(message, BindingAcknowledgement)]
+
+    async def story(node: Node) -> None:
+        now = node.driver.clock()
+        mag.attach(mobile_node.link_layer_address, 7, now)
+        (update,) = [effect.message for effect in mag.effects() if isinstance(effect, Send)]
+        with disk_with_room_for(0):
+            node.driver.dispatch(node.machine.receive, update, MAG)
+        assert len(node.machine.bindings) == 1 and not answers(node) and leases.unkept
+        mag.handle_timer(mag.deadline())
+        (update,) = [effect.message for effect in mag.effects() if isinstance(effect, Send)]
+        node.driver.dispatch(node.machine.receive, update, MAG)
+        assert not answers(node)
+        leases.keep()
+        mag.handle_timer(mag.deadline())
+        (update,) = [effect.message for effect in mag.effects() if isinstance(effect, Send)]
+        node.driver.dispatch(node.machine.receive, update, MAG)
+        (answer,) = answers(node)
+        assert isinstance(answer, BindingAcknowledgement) and answer.status == 0
+
+    mag = gateway(probes=0)
+    lma = anchor(timestamp_validity_window=10.0)
+    node = Node(lma, carry_out={Lease: leases.record}, withhold=leases.announces_unkept)
+    node.serve(story)
+    assert node.counters["withheld"] == 2
+    assert LeaseFile(tmp_path).leases == {lma.bindings[0].prefixes[0]: mobile_node.identifier.encode()}
 
 
 @pytest.mark.parametrize("disagrees", [False, True])

@@ -1,14 +1,12 @@
 from __future__ import annotations
 
-from ipaddress import IPv6Network
 from pathlib import Path
 
 import pytest
+from full_disk import disk_with_room_for
 
-from ryu_pmipls.agents.agent_state import LeaseFile, count_restart, state_directory
-from ryu_pmipls.mobility import Lease
-
-ONE, TWO = IPv6Network("2001:db8:1::/64"), IPv6Network("2001:db8:2::/64")
+from ryu_pmipls.agents.agent_state import count_restart, replace_file, state_directory
+from ryu_pmipls.agents.lease_file import LeaseFile
 
 
 def test_restarts_are_counted(tmp_path: Path) -> None:
@@ -21,24 +19,22 @@ def test_an_unreadable_counter_begins_anew(tmp_path: Path, content: str) -> None
     assert [count_restart(tmp_path) for _ in range(2)] == [1, 2]
 
 
-def test_leases_outlive_a_restart(tmp_path: Path) -> None:
-    file = LeaseFile(tmp_path)
-    for lease in (Lease(ONE, b"a@x"), Lease(TWO, b"\xff@y"), Lease(ONE, b""), Lease(ONE, b"c@z")):
-        file.record(lease)
-    assert LeaseFile(tmp_path).leases == {TWO: b"\xff@y", ONE: b"c@z"}
-    assert len((tmp_path / "leases").read_text().splitlines()) == 2
+def test_an_agent_starts_when_its_counter_cannot_be_written(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert [count_restart(tmp_path) for _ in range(2)] == [0, 1]
+    with disk_with_room_for(0):
+        count = count_restart(tmp_path)
+    assert count == 2
+    assert "peers may not notice the next restart" in caplog.text
+    assert [*tmp_path.iterdir()] == [tmp_path / "restarts"]
+    assert count_restart(tmp_path) == 2
 
 
-def test_what_was_cut_short_was_told_to_nobody(tmp_path: Path) -> None:
-    file = LeaseFile(tmp_path)
-    file.record(Lease(ONE, b"a@x"))
-    file.record(Lease(TWO, b"b@x"))
-    whole = (tmp_path / "leases").read_bytes()
-    for length in range(len(whole)):
-        (tmp_path / "leases").write_bytes(whole[:length])
-        leases = LeaseFile(tmp_path).leases
-        assert leases in ({}, {ONE: b"a@x"}, {ONE: b"a@x", TWO: b"b@x"})
-        assert (ONE in leases) == (length >= whole.index(b"\n"))
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    replace_file(path, "old")
+    with pytest.raises(OSError, match="large"), disk_with_room_for(1000):
+        replace_file(path, "new" * 1000)
+    assert path.read_text() == "old" and [*tmp_path.iterdir()] == [path]
 
 
 def test_the_directory_of_a_lab_node_is_its_own(tmp_path: Path) -> None:

@@ -137,6 +137,13 @@ def test_packets_that_lmas_forward_and_that_do_not_come(well: RmsDomain) -> None
     well.until(look, within=2 * TWO_SWEEPS, step=0.5)
 
 
+def test_a_store_that_fails_is_known_before_there_is_something_to_store(well: RmsDomain) -> None:
+    well.store.failing = lambda method: method.startswith("save_")
+    well.until(lambda: texts(well) == ["the RMS's store fails: the disk is full (save_setting)"])
+    well.store.failing = lambda method: False
+    well.until(lambda: texts(well) == [])
+
+
 def test_a_store_that_fails_until_it_works(well: RmsDomain) -> None:
     well.store.failing = lambda method: method == "save_bindings"
     well.report("mag1", 3, None, "mag1", node=3)
