@@ -8,6 +8,7 @@ from ryu_pmipls.controller.periodic import attempt
 from ryu_pmipls.controller.ryu import hub
 from ryu_pmipls.controller.switches.inventory import SwitchState
 from ryu_pmipls.controller.switches.ports import tunnel_port
+from ryu_pmipls.controller.switches.session import CHANGE_TIMEOUT
 from ryu_pmipls.loadsharing import Incident, Liveness, Sign
 from ryu_pmipls.wire import LoadInfo
 
@@ -75,9 +76,8 @@ class FailureDetection:
     def _judge(self) -> None:
         now = self._clock()
         for name, switch in self._switches.lmas.items():
-            self._liveness.update_switch(
-                name, switch.answers(self._missing_allowed), switch.state is SwitchState.READY, now
-            )
+            answers = switch.answers(self._missing_allowed) and switch.confirms(CHANGE_TIMEOUT, now)
+            self._liveness.update_switch(name, answers, switch.state is SwitchState.READY, now)
         if any(mag.answers(0) for mag in self._switches.mags.values()):
             self._liveness.add_witness(now - self._echo_interval)
         verdicts = self._liveness.judge(now)

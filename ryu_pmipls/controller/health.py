@@ -13,6 +13,7 @@ from ryu_pmipls.controller.node_sweep import NodeSweep
 from ryu_pmipls.controller.reasons import Reason, Reasons, Symptom, shown
 from ryu_pmipls.controller.switches.inventory import SwitchState
 from ryu_pmipls.controller.switches.ports import tunnel_port
+from ryu_pmipls.controller.switches.session import CHANGE_TIMEOUT
 from ryu_pmipls.controller.switches.switch import Switch
 from ryu_pmipls.domain.profile import Lma
 from ryu_pmipls.loadsharing import LmaLoad, LmaState
@@ -86,18 +87,21 @@ class HealthControl:
         self._logged = texts
 
     def _symptoms(self) -> Iterator[Symptom]:
-        loads = {load.lma: load for load in self._context.load_list.snapshot(self._clock()).lmas}
+        now = self._clock()
+        loads = {load.lma: load for load in self._context.load_list.snapshot(now).lmas}
         dead = {name for name, load in loads.items() if load.state is LmaState.DEAD}
         for error in self._store_failures.values():
             yield Symptom("rms", f"the RMS's store fails: {error}")
         for switch in self._context.switches:
             if switch.state is not SwitchState.READY and switch.name not in dead:
                 yield Symptom(switch.name, f"the switch of {switch.name} is {switch.state.value}")
+            elif switch.name not in dead and not switch.confirms(CHANGE_TIMEOUT, now):
+                yield Symptom(switch.name, f"the switch of {switch.name} answers no barriers: nobody waits for it")
         for lma in self._context.profile.lmas:
             yield from load_symptoms(loads[lma.name], self._stale_after)
             if lma.name not in dead:
                 yield from core_symptoms(lma, self.downlink(lma.name))
-        yield from self._context.clock_skews.symptoms(self._clock())
+        yield from self._context.clock_skews.symptoms(now)
         yield from self._domain_symptoms()
         yield from self._tunnel_symptoms(dead)
         yield from self._node_symptoms()

@@ -1,4 +1,7 @@
-"""The operator's commands: kept over restarts of the RMS, refused with a reason, or carried out at once."""
+"""The operator's commands: kept over restarts of the RMS, refused with a reason, or carried out at once.
+
+They are carried out one after the other: each waits for the store, and what it has checked must hold until it is done.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,20 @@ from ryu_pmipls.controller.context import Context
 from ryu_pmipls.controller.load_sharing import LoadSharing
 from ryu_pmipls.controller.new_sessions import NewSessions
 from ryu_pmipls.controller.periodic import attempt
+from ryu_pmipls.controller.ryu import hub
 from ryu_pmipls.controller.store import StoreError
 from ryu_pmipls.controller.switches.ports import tunnel_port
-from ryu_pmipls.loadsharing import Decision, Incident, LmaState, PolicyName, Round, adjust, decide, if_drained
+from ryu_pmipls.loadsharing import (
+    Decision,
+    Incident,
+    Inputs,
+    LmaState,
+    PolicyName,
+    Round,
+    adjust,
+    decide,
+    if_drained,
+)
 
 LOG = logging.getLogger(__name__)
 
@@ -36,30 +50,35 @@ class OperatorCommands:
         self._clock = context.clock
         self._load_sharing = load_sharing
         self._new_sessions = new_sessions
+        self._turn = hub.Semaphore(1)  # green threads run while a command waits for the store
         self._forwarded: dict[str, tuple[int, float]] = {}  # packets, and since when
-        for lma in self._state.drained:
-            self._load_list.set_draining(lma, True)
-            new_sessions.set_draining(lma, True)
+        for lma in self._profile.lmas:
+            # An agent must also learn of the end of its draining that an earlier RMS did not live to announce.
+            drained = lma.name in self._state.drained
+            self._load_list.set_draining(lma.name, drained)
+            new_sessions.set_draining(lma.name, drained)
 
     # Draining.
 
     def drain(self, lma: str) -> None:
         """Move new sessions, uplinks and sessions to other LMAs, and withdraw the downlink; no packet is lost."""
         name = self._profile.lma(lma).name
-        if name in self._state.drained:
-            return
-        states = {load.lma: load.state for load in self._load_list.snapshot(self._clock()).lmas}
-        if all(state.to_be_left for other, state in states.items() if other != name):
-            others = ", ".join(f"{other} is {state.value}" for other, state in states.items() if other != name)
-            raise RefusedError(f"{name} cannot be drained: no other LMA could take over ({others or 'there is none'})")
-        self._set_drained(name, True)
+        with self._turn:
+            if name in self._state.drained:
+                return
+            states = {load.lma: load.state for load in self._load_list.snapshot(self._clock()).lmas if load.lma != name}
+            if all(state.to_be_left for state in states.values()):
+                others = ", ".join(f"{other} is {state.value}" for other, state in states.items()) or "there is none"
+                raise RefusedError(f"{name} cannot be drained: no other LMA could take over ({others})")
+            self._set_drained(name, True)
 
     def undrain(self, lma: str) -> None:
         """Let the LMA take part again: new sessions at once, uplinks as the load requires."""
         name = self._profile.lma(lma).name
-        if name not in self._state.drained:
-            raise RefusedError(f"{name} is not drained; drained are: {', '.join(self._state.drained) or 'none'}")
-        self._set_drained(name, False)
+        with self._turn:
+            if name not in self._state.drained:
+                raise RefusedError(f"{name} is not drained; drained are: {', '.join(self._state.drained) or 'none'}")
+            self._set_drained(name, False)
 
     def is_drained(self, lma: str) -> bool:
         return lma in self._state.drained
@@ -117,12 +136,17 @@ class OperatorCommands:
     def adjust(self, mag: str, lma: str) -> tuple[Decision, ...]:
         """Move all uplinks of a MAG to an LMA; return the decisions that do so."""
         mag, lma = self._profile.mag(mag).name, self._profile.lma(lma).name
-        state = self._load_list.snapshot(self._clock()).lma(lma).state
-        if state.to_be_left:
-            raise RefusedError(f"{lma} is {state.value}: nothing can be moved there")
-        if tunnel_port(lma) not in self._switches.mags[mag].live:
-            raise RefusedError(f"{mag} has no live tunnel to {lma}")
-        decisions = self._load_sharing.carry_out(lambda inputs: adjust(inputs, mag, lma)).decisions
+
+        def moves(inputs: Inputs) -> Round:
+            state = inputs.snapshot.lma(lma).state
+            if state.to_be_left:
+                raise RefusedError(f"{lma} is {state.value}: nothing can be moved there")
+            if tunnel_port(lma) not in self._switches.mags[mag].live:
+                raise RefusedError(f"{mag} has no live tunnel to {lma}")
+            return adjust(inputs, mag, lma)
+
+        with self._turn:
+            decisions = self._load_sharing.carry_out(moves).decisions
         if not decisions:
             raise RefusedError(f"all uplinks of {mag} go to {lma} already")
         return decisions
@@ -137,5 +161,6 @@ class OperatorCommands:
 
     def choose_policy(self, policy: PolicyName | None) -> None:
         """Decide by another policy from now on; None: by the profile's."""
-        self._state.choose_policy(policy)
+        with self._turn:
+            self._state.choose_policy(policy)
         LOG.warning("policy %s, by the operator", self._state.settings.policy)

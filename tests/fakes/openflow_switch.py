@@ -151,6 +151,11 @@ class OpenFlowSwitch:
         for xid in barriers:
             self._send(BARRIER_REPLY, xid)
 
+    def lose_barriers(self) -> None:
+        """Never answer the barriers that were held, and hold no more."""
+        self.hold_barriers = False
+        self._barriers.clear()
+
     def add_port(self, name: str, number: int, *, live: bool = True) -> None:
         """A port comes."""
         self._bring_up(name, number).live = live

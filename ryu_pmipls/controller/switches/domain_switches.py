@@ -42,7 +42,9 @@ class Switches:
         self.lmas = {lma.name: self._switch(LmaPipeline(profile, lma, bindings, gateways)) for lma in profile.lmas}
         self.by_datapath_id = {switch.node.datapath_id: switch for switch in self}
         #: Bindings on their way into force.
-        self.batches = RouteBatches(self.mags, self.lmas, profile.failure.missing_echoes_allowed)
+        self.batches = RouteBatches(
+            self.mags, self.lmas, profile.failure.missing_echoes_allowed, profile.timers.openflow_echo_interval
+        )
 
     def _switch(self, pipeline: NodePipeline) -> Switch:
         return Switch(pipeline, self._recover, self._profile.timers.audit_interval)
@@ -59,7 +61,7 @@ class Switches:
         """Give up changes that switches have not acknowledged in time; ``now`` is of the monotonic clock."""
         for switch in self:
             switch.expire(now)
-        self.batches.leave_silent_behind()
+        self.batches.leave_silent_behind(now)
 
     def tunnels(self) -> Iterator[tuple[Switch, Switch, bool]]:
         """Yield (MAG, LMA, true if both ends of their tunnel are there) for every pair."""

@@ -60,6 +60,7 @@ class Reconciler:
         self._pipeline = pipeline
         self._inventory = inventory
         self._session = session
+        session.doubted = self.retry
         self._recover = recover
         self._audit_interval = audit_interval
         self._wake = hub.Event()

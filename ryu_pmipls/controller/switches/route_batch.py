@@ -123,14 +123,19 @@ def _write(switch: Switch, updates: Sequence[RouteUpdate]) -> Transaction | None
 class RouteBatches:
     """The batches under way, over the switches of all MAGs and LMAs by name.
 
-    Nothing waits long for a switch that leaves more than ``missing_allowed`` echo requests unanswered.
+    Nothing waits long for a switch that leaves more than ``missing_allowed`` echo requests unanswered, one every
+    ``echo_interval`` (s), or a barrier for as long.
     """
 
-    def __init__(self, mags: Mapping[str, Switch], lmas: Mapping[str, Switch], missing_allowed: int) -> None:
+    def __init__(
+        self, mags: Mapping[str, Switch], lmas: Mapping[str, Switch], missing_allowed: int, echo_interval: float
+    ) -> None:
         self._mags = mags
         self._lmas = lmas
         self._missing_allowed = missing_allowed
+        self._patience = (missing_allowed + 1) * echo_interval
         self._silent: set[str] = set()  # switches that are connected and do not answer
+        self._late: set[str] = set()  # switches that owed an answer to a barrier at the last look
         self._under_way: set[RouteBatch] = set()
 
     def start(
@@ -162,13 +167,18 @@ class RouteBatches:
             self._under_way.add(batch)
             batch.start(mag)
 
-    def leave_silent_behind(self) -> None:
-        """Have batches go on without switches that do not even answer echo requests; call this now and then."""
-        for switch in (*self._mags.values(), *self._lmas.values()):
-            if switch.state is SwitchState.DISCONNECTED or switch.answers(self._missing_allowed):
-                self._silent.discard(switch.name)
-            else:
-                self._silent.add(switch.name)
+    def leave_silent_behind(self, now: float) -> None:
+        """Have batches go on without switches that leave echo requests or barriers unanswered; call this now and then.
+
+        ``now`` is of the monotonic clock.
+        """
+        switches = (*self._mags.values(), *self._lmas.values())
+        connected = [switch for switch in switches if switch.state is not SwitchState.DISCONNECTED]
+        late = {switch.name for switch in connected if not switch.confirms(self._patience, now)}
+        # Twice in a row: the first time the answer may be there, and not read yet because this process was held up.
+        mute, self._late = late & self._late, late
+        self._silent.clear()
+        self._silent.update(mute, (switch.name for switch in connected if not switch.answers(self._missing_allowed)))
         if self._silent:
             for batch in [*self._under_way]:
                 batch.leave_behind()

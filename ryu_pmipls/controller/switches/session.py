@@ -30,6 +30,8 @@ WINDOW = 2
 MAX_WRITE = 64 * 2**10
 #: Octets that may wait for a switch. A switch so far behind is disconnected, and reconciled when it is back.
 MAX_PENDING = 8 * 2**20
+#: Lapsed writes, at two in ``CHANGE_TIMEOUT``: a switch has some 40 s to answer barriers again.
+MAX_LAPSED = 16
 
 _LAST_XID = ofproto_v1_3.MAX_XID
 #: A barrier request up to its transaction id.
@@ -91,22 +93,35 @@ class Transaction:
 
 @dataclass(eq=False, slots=True)
 class _Write:
-    """A write on its way to the switch, with the transaction id of the barrier behind it."""
+    """A write on its way to the switch, with the transaction id of the barrier behind it, and the time it was sent."""
 
     barrier: int
+    sent: float  # monotonic clock, seconds
     transactions: list[Transaction]
 
 
 class SwitchSession:
-    """The session of one OpenFlow connection; it ends with the connection."""
+    """The session of one OpenFlow connection; it ends with the connection.
+
+    ``doubted`` is called when the switch answers again and it is not known whether it has carried out what has timed
+    out: it has reported errors since, or skipped the barrier.
+    """
 
     def __init__(self, datapath: Connection) -> None:
+        self.doubted: Callable[[], None] = lambda: None
         self.datapath = datapath
         datapath.barrier_replied = self.barrier_reply
         self._pending: deque[Transaction] = deque()
         self._pending_octets = 0
         self._under_way: deque[_Write] = deque()
+        self._lapsed: deque[_Write] = deque()  # sent before all that are under way
         self.closed = False
+
+    @property
+    def unanswered_since(self) -> float | None:
+        """The time (monotonic clock) at which the oldest write without an answer was sent; None if there is none."""
+        oldest = next(iter(self._lapsed or self._under_way), None)
+        return None if oldest is None else oldest.sent
 
     def reserve(self, count: int) -> int:
         """Reserve ``count`` consecutive transaction ids for the caller; return the first."""
@@ -130,9 +145,7 @@ class SwitchSession:
         self._pending_octets += len(octets)
         self._write()
         if self._pending_octets > MAX_PENDING:
-            LOG.error("switch %016x does not keep up: disconnected", self.datapath.id or 0)
-            hub.spawn(self.datapath.close)  # which tells Ryu's event queue, and so may wait
-            self.close()
+            self._disconnect("does not keep up")
         return transaction
 
     def request(self, *messages: Any, timeout: float = CHANGE_TIMEOUT) -> Transaction:
@@ -143,21 +156,25 @@ class SwitchSession:
 
     def barrier_reply(self, xid: int) -> bool:
         """Finish everything that was sent before the barrier; false when nobody has asked for it."""
-        if not any(write.barrier == xid for write in self._under_way):
+        if not any(write.barrier == xid for write in (*self._lapsed, *self._under_way)):
             return False
-        while True:
+        doubtful = answered = False
+        while not answered:
             # Barriers are answered in the order of their requests; a skipped one tells nothing about its write.
-            write = self._under_way.popleft()
+            write = (self._lapsed or self._under_way).popleft()
+            answered = write.barrier == xid
             for transaction in write.transactions:
-                transaction.finish(WriteOutcome.ACKED if write.barrier == xid else WriteOutcome.TIMEOUT)
-            if write.barrier == xid:
-                break
+                transaction.finish(WriteOutcome.ACKED if answered else WriteOutcome.TIMEOUT)
+                lost = transaction.outcome is WriteOutcome.TIMEOUT
+                doubtful = doubtful or (lost and (bool(transaction.errors) or not answered))
         self._write()
+        if doubtful:
+            self.doubted()
         return True
 
     def record_error(self, xid: int, text: str) -> None:
         """Record that the switch refused the message with that transaction id."""
-        for write in self._under_way:
+        for write in (*self._lapsed, *self._under_way):
             for transaction in write.transactions:
                 if 0 <= xid - transaction.first_xid < transaction.xids:
                     transaction.errors.setdefault(xid - transaction.first_xid, text)
@@ -168,17 +185,29 @@ class SwitchSession:
         for transaction in (*(t for write in self._under_way for t in write.transactions), *self._pending):
             if transaction.deadline <= now:
                 transaction.finish(WriteOutcome.TIMEOUT)
+        while self._under_way and all(each.outcome is not None for each in self._under_way[0].transactions):
+            self._lapsed.append(self._under_way.popleft())
+        if len(self._lapsed) > MAX_LAPSED:
+            self._disconnect("answers no barriers")
+        else:
+            self._write()
 
     def close(self) -> None:
         """End the session, because the connection is gone: unacknowledged changes do not count as done."""
         self.closed = True
         waiting = [transaction for write in self._under_way for transaction in write.transactions]
         waiting += self._pending
+        self._lapsed.clear()
         self._under_way.clear()
         self._pending.clear()
         self._pending_octets = 0
         for transaction in waiting:
             transaction.finish(WriteOutcome.DISCONNECTED)
+
+    def _disconnect(self, why: str) -> None:
+        LOG.error("switch %016x %s: disconnected", self.datapath.id or 0, why)
+        hub.spawn(self.datapath.close)  # which tells Ryu's event queue, and so may wait
+        self.close()
 
     def _write(self) -> None:
         while self._pending and len(self._under_way) < WINDOW:
@@ -190,6 +219,6 @@ class SwitchSession:
                 size += len(transaction.octets)
             self._pending_octets -= size
             barrier = self.reserve(1)
-            self._under_way.append(_Write(barrier, transactions))
+            self._under_way.append(_Write(barrier, time.monotonic(), transactions))
             octets = [transaction.octets for transaction in transactions]
             self.datapath.send(b"".join((*octets, _BARRIER, barrier.to_bytes(4, "big"))))

@@ -101,6 +101,13 @@ class Switch:
         """True when the switch is connected and has left no more echo requests unanswered than allowed."""
         return self._session is not None and len(self._session.datapath.unreplied_echo_requests) <= missing_allowed
 
+    def confirms(self, within: float, now: float) -> bool:
+        """True when the switch is connected and no barrier has been unanswered for ``within`` seconds at ``now``."""
+        if self._session is None:
+            return False
+        since = self._session.unanswered_since
+        return since is None or now - since < within
+
     def serves(self, datapath: Connection) -> bool:
         """True when ``datapath`` is the present connection (a replaced one may still report its end)."""
         return self._session is not None and self._session.datapath is datapath

@@ -38,6 +38,10 @@ class Switch:
         self.live = set(self.ports)
         self.counters = self
         self.by_peer: dict[str, PortCounters] = {}
+        self.confirming = True
+
+    def confirms(self, within: float, now: float) -> bool:
+        return self.confirming
 
     def tunnel_counters(self, peers: list[str]) -> list[tuple[str, PortCounters]]:
         return [(peer, self.by_peer[peer]) for peer in peers if peer in self.by_peer]
@@ -180,6 +184,11 @@ def test_a_drained_lma_is_no_fault_but_all_of_them_are(domain: Domain) -> None:
 def test_a_switch_that_is_not_ready_is_told(domain: Domain, state: SwitchState) -> None:
     domain.switches.mags["mag2"].state = state
     assert domain.texts() == [f"the switch of mag2 is {state.value}"]
+
+
+def test_a_switch_that_answers_no_barriers_is_told(domain: Domain) -> None:
+    domain.switches.lmas["lma1"].confirming = False
+    assert domain.texts() == ["the switch of lma1 answers no barriers: nobody waits for it"]
 
 
 def test_of_a_dead_lma_nothing_else_is_told(domain: Domain) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from ryu_pmipls.controller.ryu import hub
 from ryu_pmipls.controller.store import MemoryStore
 from ryu_pmipls.controller.switches.lma import LmaRule
 from ryu_pmipls.loadsharing import POLICIES
@@ -76,8 +77,71 @@ def test_a_drained_lma_is_left_by_uplinks_and_new_sessions_and_is_safe_to_stop_t
     assert lma1["drain"]["safe_to_stop"] and lma2["drain"] is None
     assert light.incidents() == [("lma1", "drained")]
     assert light.get("/v1/incidents")[0]["reason"] == "by the operator"
-    assert {*drains(light, "lma1")} == {1} and drains(light, "lma2") == []
+    # All are told at the start that they need not: an earlier RMS may not have lived to say so.
+    assert {*drains(light, "lma1")} == {1} and drains(light, "lma2") == [0]
     assert len(drains(light, "lma1")) > 5  # in every round, for its agent may have been restarted
+
+
+def test_of_drains_of_all_lmas_at_once_the_last_is_refused_and_the_others_are_kept(light: RmsDomain) -> None:
+    found: dict[str, int] = {}
+
+    def drain(lma: str) -> None:
+        found[lma], _ = light.ask(f"/v1/lmas/{lma}/drain", {})
+
+    for lma in LOADS:
+        hub.spawn(drain, lma)
+    light.until(lambda: len(found) == len(LOADS))
+    assert sorted(found.values()) == [200, 409]
+    (drained,) = [lma for lma, status in found.items() if status == 200]
+    assert light.rms.state.drained == (drained,)
+    command(light, f"lmas/{drained}/undrain")
+    assert light.rms.state.drained == ()
+
+
+def test_a_drain_and_an_undrain_at_once_leave_state_and_store_alike(light: RmsDomain) -> None:
+    command(light, "lmas/lma1/drain")
+    done = []
+
+    def obey(path: str) -> None:
+        done.append(light.ask(f"/v1/lmas/{path}", {})[0])
+
+    hub.spawn(obey, "lma1/undrain")
+    hub.spawn(obey, "lma2/drain")
+    hub.spawn(obey, "lma2/undrain")
+    light.until(lambda: len(done) == 3)
+    assert done == [200, 200, 200]
+    assert light.rms.state.drained == () == tuple(light.store.store.load_settings().get("drained") or ())
+
+
+def test_an_uplink_is_not_moved_to_an_lma_that_is_drained_at_the_same_time(light: RmsDomain) -> None:
+    found = {}
+
+    def drain() -> None:
+        found["drain"] = light.ask("/v1/lmas/lma2/drain", {})[0]
+
+    def adjust() -> None:
+        found["adjust"] = light.ask("/v1/mags/mag1/adjust", {"lma": "lma2"})[0]
+
+    hub.spawn(drain)
+    hub.spawn(adjust)
+    light.until(lambda: len(found) == 2)
+    assert found == {"drain": 200, "adjust": 409}
+    assert {*uplinks(light, "mag1")["lma1"], *uplinks(light, "mag1")["lma2"]} == {"lma1"}
+
+
+def test_an_agent_learns_of_the_end_of_its_draining_from_an_rms_that_was_restarted_meanwhile(
+    light: RmsDomain,
+) -> None:
+    command(light, "lmas/lma1/drain")
+    light.until(lambda: drains(light, "lma1")[-1:] == [1])
+    light.agents["lma1"].mute = True
+    command(light, "lmas/lma1/undrain")
+    light.stop_rms()
+    heard = len(light.agents["lma1"].heard)
+    light.agents["lma1"].mute = False
+    light.start_rms()
+    light.connect()
+    light.until(lambda: len(light.agents["lma1"].heard) > heard and drains(light, "lma1")[-1] == 0)
 
 
 def test_an_lma_that_still_forwards_is_not_safe_to_stop(light: RmsDomain) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 
 from ryu_pmipls.controller.switches.lma import LmaRule
 from ryu_pmipls.controller.switches.mag import FORWARDING_TIME, MagRule
-from ryu_pmipls.controller.switches.session import CHANGE_TIMEOUT
+from ryu_pmipls.controller.switches.reconciler import TIMEOUT
+from ryu_pmipls.controller.switches.session import CHANGE_TIMEOUT, MAX_LAPSED
 from ryu_pmipls.wire import (
     Attachment,
     LoadAdjust,
@@ -353,19 +354,59 @@ def test_a_switch_that_hangs_is_waited_for_until_it_is_known(domain: RmsDomain) 
     domain.until(lambda: (routes(domain, 1)[1], routes(domain, 2)[1]) == ("t-mag2", "t-mag1"))
 
 
-def test_a_switch_that_leaves_barriers_unanswered_is_given_up_after_a_while(domain: RmsDomain) -> None:
+def reasons(domain: RmsDomain) -> list[str]:
+    return [reason["text"] for reason in domain.get("/v1/health")["reasons"]]
+
+
+def test_a_switch_that_answers_echoes_but_no_barriers_holds_no_handoff_up(domain: RmsDomain) -> None:
+    domain.attach(1, "mag1")
     domain.switches["lma2"].hold_barriers = True
-    when = domain.clock.wall()
-    said = domain.report("mag1", 1, None, "mag1", when=when)
-    domain.run(CHANGE_TIMEOUT - 0.5)
-    assert not any("is not in force" in line for line in domain.log.lines)
-    domain.run(1.5)
-    assert any("mag1 is not in force: lma2: timeout" in line for line in domain.log.lines)
-    assert said not in domain.agents["mag1"].heard
+    begin = domain.clock.monotonic()
+    domain.attach(1, "mag2", "mag1")
+    noticed = domain.clock.monotonic()
+    assert noticed - begin < 3 < CHANGE_TIMEOUT
+    for number in range(2, 40):
+        domain.attach(number, "mag1")
+    assert domain.clock.monotonic() - noticed < 4
+    domain.until(lambda: "the switch of lma2 answers no barriers: nobody waits for it" in reasons(domain))
+    assert domain.state("lma2") == "ready"
     domain.switches["lma2"].release_barriers()
-    domain.run(1)
-    domain.report("mag1", 1, None, "mag1", when=when)  # as MAGs do
-    domain.until(lambda: said in domain.agents["mag1"].heard)
+    domain.until(lambda: not any("barriers" in text for text in reasons(domain)))
+    domain.until(lambda: (routes(domain, 1)[1], routes(domain, 39)[1]) == ("t-mag2", "t-mag1"))
+    domain.attach(40, "mag1")
+    assert routes(domain, 40) == ["t-mag1", "t-mag1"]
+
+
+def test_a_barrier_that_is_never_answered_frees_its_place_and_the_switch_is_brought_in_line(domain: RmsDomain) -> None:
+    switch = domain.switches["lma2"]
+    switch.hold_barriers = True
+    for number in range(4):  # two writes under way, and two that wait
+        domain.attach(number, "mag1")
+    switch.lose_barriers()
+    written = switch.received[FLOW_MOD]
+    domain.run(CHANGE_TIMEOUT + 1)
+    assert switch.received[FLOW_MOD] > written
+    domain.attach(10, "mag1")
+    domain.until(lambda: sum(line.startswith("lma2: 0 groups, ") for line in domain.log.lines) > 1)
+    domain.until_ready()
+    assert [routes(domain, number)[1] for number in (0, 1, 2, 3, 10)] == ["t-mag1"] * 5
+
+
+def test_a_switch_that_answers_no_barriers_for_long_is_disconnected_and_begun_anew(domain: RmsDomain) -> None:
+    switch = domain.switches["lma2"]
+    switch.hold_barriers = True
+    number = 0
+    deadline = domain.clock.monotonic() + MAX_LAPSED * TIMEOUT
+    while switch.connected:
+        assert domain.clock.monotonic() < deadline
+        number += 1
+        domain.attach(number, "mag1")
+        domain.run(1)
+    assert "switch 0000000000000012 answers no barriers: disconnected" in domain.log.lines
+    switch.hold_barriers = False
+    domain.connect("lma2")
+    domain.until_ready()
+    assert routes(domain, number) == ["t-mag1", "t-mag1"]
 
 
 def test_what_a_switch_refuses_is_told_and_done_when_it_can_be(domain: RmsDomain) -> None:

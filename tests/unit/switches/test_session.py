@@ -11,6 +11,7 @@ from openflow_helpers import FakeDatapath, barrier, messages
 from ryu_pmipls.controller.switches import session as module
 from ryu_pmipls.controller.switches.session import (
     CHANGE_TIMEOUT,
+    MAX_LAPSED,
     MAX_PENDING,
     MAX_WRITE,
     WINDOW,
@@ -137,6 +138,51 @@ def test_transaction_ids_do_not_run_over():
     assert session.reserve(1) == first + 100
 
 
+def test_writes_that_are_given_up_free_their_places_and_a_late_answer_counts_for_those_behind():
+    session = SwitchSession(FakeDatapath())
+    doubts = []
+    session.doubted = lambda: doubts.append(True)
+    old = [submit(session) for _ in range(WINDOW)]
+    new = submit(session)
+    assert len(session.datapath.sent) == WINDOW
+    assert session.unanswered_since == _NOW
+    session.expire(_NOW + CHANGE_TIMEOUT)
+    assert {each.outcome for each in (*old, new)} == {WriteOutcome.TIMEOUT}
+    assert len(session.datapath.sent) == WINDOW + 1
+    newer = submit(session)
+    for octets in session.datapath.sent[:]:
+        assert session.barrier_reply(barrier(octets))
+    assert newer.outcome is WriteOutcome.ACKED
+    assert (session.unanswered_since, doubts) == (None, [])  # the switch has done all of it, only late
+
+
+@pytest.mark.parametrize("refused", [True, False], ids=["refused", "skipped"])
+def test_what_was_given_up_and_perhaps_not_done_is_doubted_when_the_switch_answers_again(refused):
+    session = SwitchSession(FakeDatapath())
+    doubts = []
+    session.doubted = lambda: doubts.append(True)
+    lapsed = submit(session)
+    session.expire(_NOW + CHANGE_TIMEOUT)
+    second = submit(session)
+    if refused:
+        session.record_error(lapsed.first_xid, "FMFC_TABLE_FULL")
+        session.barrier_reply(barrier(session.datapath.sent[0]))
+    session.barrier_reply(barrier(session.datapath.sent[1]))
+    assert second.outcome is WriteOutcome.ACKED
+    assert doubts == [True]
+
+
+def test_a_switch_that_never_answers_barriers_is_disconnected(monkeypatch):
+    session = SwitchSession(FakeDatapath())
+    for number in range(MAX_LAPSED + 1):
+        assert not session.closed
+        submit(session)
+        monkeypatch.setattr(module.time, "monotonic", lambda number=number: _NOW + number * CHANGE_TIMEOUT)
+        session.expire(_NOW + (number + 1) * CHANGE_TIMEOUT)
+    assert session.closed
+    assert submit(session).outcome is WriteOutcome.DISCONNECTED
+
+
 class Session(RuleBasedStateMachine):
     """Whatever happens in whatever order: each transaction gets one outcome, and ``ACKED`` only by its barrier."""
 
@@ -146,6 +192,7 @@ class Session(RuleBasedStateMachine):
         self.transactions = []
         self.told = {}
         self.answered = 0
+        self.lost = set()  # places of writes whose barriers are never answered
 
     @rule(count=st.integers(0, 3), size=st.sampled_from([8, 200, MAX_WRITE // 2]))
     def submit(self, count, size):
@@ -164,6 +211,12 @@ class Session(RuleBasedStateMachine):
                 self.session.record_error(xids[number], "error")
         self.session.barrier_reply(barrier(octets))
 
+    @precondition(lambda self: self.answered < len(self.session.datapath.sent))
+    @rule()
+    def lose_an_answer(self):
+        self.lost.add(self.answered)
+        self.answered += 1
+
     @rule(later=st.sampled_from([0.0, CHANGE_TIMEOUT]))
     def expire(self, later):
         self.session.expire(_NOW + later)
@@ -177,13 +230,16 @@ class Session(RuleBasedStateMachine):
         sent = [xid for octets in self.session.datapath.sent for kind, xid, _ in messages(octets) if kind == 14]
         submitted = [t.first_xid + number for t in self.transactions for number in range(t.xids)]
         assert sent == submitted[: len(sent)]
-        assert len(self.session.datapath.sent) - self.answered <= WINDOW
+        given_up = len(self.session._lapsed) + len(self.lost)
+        assert self.session.closed or len(self.session.datapath.sent) - self.answered <= WINDOW + given_up
+        assert len(self.session._lapsed) <= MAX_LAPSED
 
     @invariant()
     def outcomes_are_true_and_final(self):
         answered = {
             xid
-            for octets in self.session.datapath.sent[: self.answered]
+            for place, octets in enumerate(self.session.datapath.sent[: self.answered])
+            if place not in self.lost
             for kind, xid, _ in messages(octets)
             if kind == 14
         }
