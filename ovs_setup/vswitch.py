@@ -96,6 +96,10 @@ class OpenVSwitch:
         """Process id of ovs-vswitchd, None when it does not run."""
         return _alive_pid(self._pid_file(_SWITCH), _SWITCH)
 
+    def database_process(self) -> int | None:
+        """Process id of ovsdb-server, None when it does not run."""
+        return _alive_pid(self._pid_file(_DATABASE), _DATABASE)
+
     def vswitchd_pid(self) -> int:
         """Process id of ovs-vswitchd; ``OvsSetupError`` when it does not run."""
         pid = self.vswitchd_process()

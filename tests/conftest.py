@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -89,9 +90,13 @@ def derive_profile(tmp_path_factory: pytest.TempPathFactory) -> DeriveProfile:
     def derive(prefix: str, number: int, changes: Mapping[str, Any] | None = None, shipped: str = "two-lma") -> Path:
         document = yaml.safe_load((SHIPPED_PROFILES / f"{shipped}.yaml").read_text(encoding="utf-8"))
         text = json.dumps(document)
-        for old, new in (("fd00:5213:", f"fd00:52{number}:"), ("fd00:c0de:", f"fd00:c0{number}:")):
-            text = text.replace(old, new)
-        document = json.loads(text.replace("2001:db8:100:", f"2001:db8:{number}00:"))
+        for old, new in (
+            (r"fd00:521[0-9]:", f"fd00:52{number}:"),
+            (r"fd00:c0de:", f"fd00:c0{number}:"),
+            (r"2001:db8:[1-9]00:", f"2001:db8:{number}00:"),
+        ):
+            text = re.sub(old, new, text)
+        document = json.loads(text)
         openflow, rest = lab_ports(number)
         rms = {
             "openflow": {"host": "::", "port": openflow},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,9 +17,9 @@ _left: list[tuple[str, str]] = []
 
 
 @contextmanager
-def lab_of(path: Path, *, agents: bool = True) -> Iterator[Lab]:
-    """The lab of a profile, which is up, and goes down in the end."""
-    lab = Lab(load_profile(path), path)
+def lab_of(path: Path, *, agents: bool = True, environment: Mapping[str, str] | None = None) -> Iterator[Lab]:
+    """The lab of a profile, which is up, and goes down in the end; its daemons have this environment besides ours."""
+    lab = Lab(load_profile(path), path, environment)
     try:
         lab.up(agents=agents)
         yield lab

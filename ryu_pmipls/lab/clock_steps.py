@@ -15,7 +15,7 @@ _START_UP = "from ryu_pmipls.lab.clock_steps import install\n\ninstall()\n"
 
 
 class ClockSteps:
-    """Steps wall clocks of the Python processes that a lab starts while ``environment`` is in its own environment."""
+    """Steps wall clocks of the Python processes of a lab that was given ``environment``."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -20,17 +20,26 @@ from ryu_pmipls.lab.lab_layout import RMS, LabLayout, cpu_group, settings
 
 _RMS_TIMEOUT = 60.0  # seconds until the RMS listens, and then until all switches are connected
 _SETTLING = 0.5  # seconds for which a process must live to count as started
+_DEATH = 15.0  # seconds from SIGKILL to the end of a process that its quota keeps waiting
+#: Prefix of the names of routing daemons.
+_BIRD = "bird-"
 
 
 class Daemons:
-    """Starts, finds and ends daemons by name. ``LabError`` with its last words when one ends early."""
+    """Starts, finds and ends daemons by name. ``LabError`` with its last words when one ends early.
 
-    def __init__(self, profile: Profile, plan: LabLayout, directory: Path, profile_path: Path) -> None:
+    ``environment`` is added to what they inherit.
+    """
+
+    def __init__(
+        self, profile: Profile, plan: LabLayout, directory: Path, profile_path: Path, environment: Mapping[str, str]
+    ) -> None:
         self._profile = profile
         self._plan = plan
         self._directory = directory
         self._profile_path = profile_path
-        self._children: list[subprocess.Popen[bytes]] = []
+        self._environment = {PROFILE_VARIABLE: str(profile_path), **environment}
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
 
     def process(self, name: str) -> psutil.Process | None:
         """The process of a daemon, when it runs."""
@@ -55,9 +64,53 @@ class Daemons:
             processes.stop([process])
         self.reap()
 
+    def kill(self, name: str) -> bool:
+        """SIGKILL to a daemon; returns when its last thread is gone: only then are its ports and locks free.
+
+        False when it does not run. ``LabError`` when it does not end within 15 s.
+        """
+        child = self._children.get(name)
+        process = None if child is not None and child.poll() is None else self.process(name)
+        try:
+            if child is not None and child.returncode is None:
+                child.kill()
+                child.wait(_DEATH)
+            elif process is not None:
+                process.kill()
+                process.wait(_DEATH)
+            else:
+                return False
+        except psutil.NoSuchProcess:
+            return False
+        except (subprocess.TimeoutExpired, psutil.TimeoutExpired):
+            raise LabError(f"{name} does not end within {_DEATH:.0f} s of SIGKILL") from None
+        return True
+
+    def ended(self, name: str) -> int | None:
+        """Exit status of a daemon that was started from here, negative for a signal; None while it runs."""
+        return self._children[name].poll()
+
     def reap(self) -> None:
         """Reap the daemons that have ended."""
-        self._children = [child for child in self._children if child.poll() is None]
+        for child in self._children.values():
+            child.poll()
+
+    def start(self, name: str) -> None:
+        """Start a daemon that has ended, as a supervisor does: without looking what becomes of it."""
+        if name == RMS:
+            self.launch_rms()
+        elif name.startswith(_BIRD):
+            self._launch_bird(name.removeprefix(_BIRD))
+        else:
+            nodes: tuple[Mag | Lma, ...] = (*self._profile.lmas, *self._profile.mags)
+            self._launch_agent(next(node for node in nodes if node.name == name))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The daemons of a lab that is up: the RMS, the agents, the routing daemons."""
+        lmas = tuple(lma.name for lma in self._profile.lmas)
+        routers = (settings(self._profile).correspondent.name, *lmas)
+        return (RMS, *self._plan.switches, *(f"{_BIRD}{node}" for node in routers))
 
     # The RMS.
 
@@ -118,20 +171,21 @@ class Daemons:
         directory = self._directory / node
         directory.mkdir(exist_ok=True)
         (directory / "bird.conf").write_text(configuration)
-        control = directory / "bird.ctl"
-        name = f"bird-{node}"
-        argv = ["bird", "-f", "-c", str(directory / "bird.conf"), "-s", str(control)]
-        child = self._launch(name, argv, self._plan.namespace(node))
-        while not control.exists():
-            self._refuse_death(f"the routing daemon of {node}", name, child)
+        child = self._launch_bird(node)
+        while not (directory / "bird.ctl").exists():
+            self._refuse_death(f"the routing daemon of {node}", f"{_BIRD}{node}", child)
             time.sleep(0.005)
+
+    def _launch_bird(self, node: str) -> subprocess.Popen[bytes]:
+        directory = self._directory / node
+        argv = ["bird", "-f", "-c", str(directory / "bird.conf"), "-s", str(directory / "bird.ctl")]
+        return self._launch(f"{_BIRD}{node}", argv, self._plan.namespace(node))
 
     # Starting.
 
     def _launch(self, name: str, argv: list[str], namespace: str | None) -> subprocess.Popen[bytes]:
-        environment = {PROFILE_VARIABLE: str(self._profile_path)}
-        child = processes.start(self.mark(name), argv, self.log(name), namespace, environment)
-        self._children.append(child)
+        child = processes.start(self.mark(name), argv, self.log(name), namespace, self._environment)
+        self._children[name] = child
         return child
 
     def _refuse_death(self, what: str, name: str, child: subprocess.Popen[bytes]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from ipaddress import IPv6Address
@@ -61,16 +62,19 @@ class LabStatus:
 
 
 class Lab:
-    """The lab of a profile, up or not. Errors are ``LabError``; a wrong name's error gives the names there are."""
+    """The lab of a profile, up or not. Errors are ``LabError``; a wrong name's error gives the names there are.
 
-    def __init__(self, profile: Profile, profile_path: Path) -> None:
+    ``environment`` is added to what its daemons inherit.
+    """
+
+    def __init__(self, profile: Profile, profile_path: Path, environment: Mapping[str, str] | None = None) -> None:
         self.profile = profile
         self.plan = plan(profile)
         self.network = LabLinks(self.plan)
         self.directory = cleanup.directory(self.plan.prefix)
         self._profile_path = profile_path
         self._copy = self.directory / _PROFILE_COPY
-        self._daemons = Daemons(profile, self.plan, self.directory, self._copy)
+        self._daemons = Daemons(profile, self.plan, self.directory, self._copy, environment or {})
 
     @classmethod
     def find(cls, prefix: str | None = None) -> Lab:
@@ -207,6 +211,24 @@ class Lab:
         """End the Open vSwitch of a MAG or an LMA; its agent goes on."""
         self._require_running()
         self.openvswitch(name).stop()
+
+    @property
+    def daemons(self) -> tuple[str, ...]:
+        """The RMS (``rms``), the agents (``mag1``), and the routing daemons (``bird-lma1``)."""
+        return self._daemons.names
+
+    def kill(self, name: str) -> bool:
+        """SIGKILL to one of ``daemons``; returns when it is gone, with its ports and locks; False if it did not run."""
+        return self._daemons.kill(name)
+
+    def ended(self, name: str) -> int | None:
+        """Exit status of one of ``daemons`` that this object has started, negative for a signal; None while it runs."""
+        return self._daemons.ended(name)
+
+    def start_daemon(self, name: str) -> None:
+        """Start one of ``daemons`` that has ended, as a supervisor does: without looking what becomes of it."""
+        self._require_running()
+        self._daemons.start(name)
 
     def process(self, name: str) -> psutil.Process | None:
         """The process of an agent, of a routing daemon (``bird-lma1``), or of the RMS (``rms``), when it runs."""

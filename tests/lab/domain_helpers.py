@@ -137,7 +137,4 @@ def _of_the_day(clock: str) -> float:
 
 def kill(lab: Lab, name: str) -> None:
     """SIGKILL to an agent or the RMS; returns when it is dead."""
-    process = lab.process(name)
-    assert process is not None, f"{name} does not run"
-    process.kill()
-    process.wait(PATIENCE)  # a dying process is not found any more before its sockets are closed
+    assert lab.kill(name), f"{name} does not run"

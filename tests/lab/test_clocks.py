@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -10,8 +9,7 @@ from typing import Any
 import pytest
 from domain_helpers import await_tunnels, located, ping, place, rest
 
-from ryu_pmipls.agents.api import socket_path
-from ryu_pmipls.agents.api_client import request
+from ryu_pmipls.lab.agent_requests import ask
 from ryu_pmipls.lab.clock_steps import ClockSteps
 from ryu_pmipls.lab.lab import Lab
 from tests.conftest import DeriveProfile
@@ -30,8 +28,7 @@ class Domain:
 
     def ask(self, node: str, resource: str) -> Any:
         """What an agent answers."""
-        _, document = request(socket_path(node, self.lab.directory / node), f"/v1/{resource}")
-        return document
+        return ask(self.lab, node, resource)
 
     def reasons(self, node: str) -> list[str]:
         try:
@@ -45,12 +42,9 @@ class Domain:
 def domain(derive_profile: DeriveProfile, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Domain]:
     clocks = ClockSteps(tmp_path_factory.mktemp("clocks"))
     path = derive_profile("pck", 49, {"timers": {"binding_lifetime": LIFETIME}})
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in clocks.environment.items():
-            patch.setitem(os.environ, name, value)
-        with lab_of(path) as lab:
-            await_tunnels(lab)
-            yield Domain(lab, clocks)
+    with lab_of(path, environment=clocks.environment) as lab:
+        await_tunnels(lab)
+        yield Domain(lab, clocks)
 
 
 def test_steps_of_single_daemons_cost_no_node_its_service_and_a_wrong_start_is_named(domain: Domain) -> None:

@@ -42,7 +42,7 @@ ALLOWED: dict[str, set[str]] = {
     "controller.api": {*SHARED, "loadsharing", *CONTROLLER, "controller"},
     "rms": {*SHARED, *CONTROLLER, "controller", "controller.api"},
     # What starts processes, and asks them.
-    "lab": {*SHARED, "ovs_setup", "doctor", "loadsharing", "controller.switches"},
+    "lab": {*SHARED, "ovs_setup", "doctor", "loadsharing", "agents", "controller.switches"},
     "cli": {*SHARED, "ovs_setup", "doctor", "loadsharing", "agents", "lab", "simulator"},
 }
 #: What pure code must not touch: sockets, clocks, processes, and Ryu's world.

@@ -33,8 +33,8 @@ def values(words: str, incomplete: str = "") -> list[str]:
     [
         ("", "lo", ["load-list"]),
         ("lab switch", "", ["start", "stop"]),
-        ("check --profile", "", ["deployment-template", "four-lma", "two-lma"]),
-        ("check --profile", "t", ["two-lma"]),
+        ("check --profile", "", ["deployment-template", "four-lma", "three-lma", "two-lma"]),
+        ("check --profile", "t", ["three-lma", "two-lma"]),
         ("simulate", "p", ["ping-pong"]),
         ("drain", "", ["lma1", "lma2"]),
         ("drain --profile four-lma", "", ["lma1", "lma2", "lma3", "lma4"]),
