@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -42,7 +43,15 @@ class Daemons:
         self._children: dict[str, subprocess.Popen[bytes]] = {}
 
     def process(self, name: str) -> psutil.Process | None:
-        """The process of a daemon, when it runs."""
+        """The process of a daemon, when it runs.
+
+        One that was started from here runs until its last thread has ended: until then its ports and locks are taken,
+        though the mark of a dying process cannot be read any more.
+        """
+        child = self._children.get(name)
+        if child is not None and child.poll() is None:
+            with suppress(psutil.NoSuchProcess):
+                return psutil.Process(child.pid)
         return processes.find(self.mark(name))
 
     def pid(self, name: str) -> int | None:
@@ -70,16 +79,13 @@ class Daemons:
         False when it does not run. ``LabError`` when it does not end within 15 s.
         """
         child = self._children.get(name)
-        process = None if child is not None and child.poll() is None else self.process(name)
+        own = child is not None and child.poll() is None
+        process = child if own else processes.find(self.mark(name))
+        if process is None:
+            return False
         try:
-            if child is not None and child.returncode is None:
-                child.kill()
-                child.wait(_DEATH)
-            elif process is not None:
-                process.kill()
-                process.wait(_DEATH)
-            else:
-                return False
+            process.kill()
+            process.wait(_DEATH)
         except psutil.NoSuchProcess:
             return False
         except (subprocess.TimeoutExpired, psutil.TimeoutExpired):

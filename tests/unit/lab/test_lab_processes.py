@@ -1,14 +1,19 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
 import psutil
 import pytest
 
+from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.lab import processes
+from ryu_pmipls.lab.daemons import Daemons
+from ryu_pmipls.lab.lab_layout import plan
 from tests.waiting import eventually
 
 SLEEP = [sys.executable, "-c", "import time; print('ready', flush=True); time.sleep(60)"]
@@ -68,3 +73,35 @@ def test_last_lines(tmp_path: Path, text: str | None, expected: str) -> None:
     if text is not None:
         log.write_text(text)
     assert processes.last_lines(log, 2) == expected
+
+
+#: Ends its first thread; the other one goes on, and with it whatever the process has open.
+HALF_DEAD = [
+    sys.executable,
+    "-c",
+    "import ctypes, threading, time; threading.Thread(target=time.sleep, args=(60,)).start(); "
+    "print('ready', flush=True); ctypes.CDLL(None).pthread_exit(None)",
+]
+
+
+def test_a_daemon_runs_until_its_last_thread_has_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    profile = load_profile("two-lma")
+    daemons = Daemons(profile, plan(profile), tmp_path, tmp_path / "profile.yaml", {})
+    (tmp_path / "log").mkdir()
+    start = processes.start
+
+    def start_half_dead(mark: str, _argv: list[str], log: Path, *_rest: object) -> subprocess.Popen[bytes]:
+        return start(f"u{os.getpid()}:{mark}", HALF_DEAD, log)
+
+    monkeypatch.setattr(processes, "start", start_half_dead)
+    daemons.start("rms")
+    child = daemons.process("rms")
+    assert child is not None
+    eventually(lambda: child.status() == psutil.STATUS_ZOMBIE, "the end of its first thread")
+    assert daemons.pid("rms") == child.pid
+    assert daemons.ended("rms") is None
+    assert daemons.kill("rms")
+    assert not child.is_running()
+    assert daemons.ended("rms") == -signal.SIGKILL
+    assert daemons.pid("rms") is None
+    assert not daemons.kill("rms")
