@@ -138,6 +138,12 @@ class AccessNetwork:
             target = self._addresses.get(node) or link_local_address(node)
             self._send(name, build_frame(neighbour_solicitation(node, target)))
 
+    def send(self, number: int, frame: bytes) -> None:
+        """Send a frame on the link of an OpenFlow port."""
+        name = self._named(number)
+        if name is not None:
+            self._send(name, frame)
+
     def _named(self, number: int) -> str | None:
         for name, port in self._present.items():
             if port.number == number:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from ipaddress import IPv6Address
 from pathlib import Path
 
 from ovs_setup import tunnel
@@ -14,6 +15,7 @@ from ryu_pmipls.agents.attachment_times import AttachmentTimes
 from ryu_pmipls.agents.configuration import gateway_config
 from ryu_pmipls.agents.driver import Driver
 from ryu_pmipls.agents.handoff_buffer import HandoffBuffer
+from ryu_pmipls.agents.ingress import Ingress
 from ryu_pmipls.agents.reconnection import keep_hastened
 from ryu_pmipls.agents.tunnel_ends import TunnelEnds
 from ryu_pmipls.agents.undeliverable import Undeliverable, gateway_source
@@ -53,6 +55,9 @@ async def serve(
     def reachable(link_layer_address: bytes, port: int) -> None:
         driver.dispatch(machine.reachable, link_layer_address, port)
 
+    def refuse_source(link_layer_address: bytes, source: IPv6Address) -> None:
+        driver.dispatch(machine.refuse_source, link_layer_address, source)
+
     mtu = tunnel.inner_mtu(profile.tunnel.underlay_mtu, encapsulation)
     dns = DnsConfiguration(profile.access.dns_servers, profile.access.search_domains)
     access = AccessNetwork(ovs, mag.access_ports, names, mtu, dns, attached, reachable, detached, counters)
@@ -69,6 +74,7 @@ async def serve(
     GatewayControl(profile, mag, driver, machine, access, attached).listen(control)
     driver.dispatch(machine.start)
     driver.background(access.watch)
-    driver.background(Undeliverable(ovs, mtu, gateway_source, counters, buffer.serve).watch)
+    ingress = Ingress(machine.binding, refuse_source, access.send, counters)
+    driver.background(Undeliverable(ovs, mtu, gateway_source, counters, buffer.serve, ingress).watch)
     driver.background(lambda: keep_hastened(ovs))
     await driver.run()

@@ -11,6 +11,7 @@ from ryu_pmipls.mobility.binding_updates import BindingUpdates, repeats_request
 from ryu_pmipls.mobility.clock_skews import ClockSkews
 from ryu_pmipls.mobility.config import GatewayConfig, MobileNodePolicy
 from ryu_pmipls.mobility.effects import Effects
+from ryu_pmipls.mobility.prefix_pool import PREFIX_LENGTH
 from ryu_pmipls.mobility.reachability import Reachability
 from ryu_pmipls.mobility.refusals import Reaction, reaction_to
 from ryu_pmipls.mobility.registration import LIFETIME_UNIT, UNSPECIFIED, network
@@ -78,6 +79,11 @@ class GatewaySessions:
     def confirm(self, entry: BindingUpdateEntry, now: float) -> None:
         """Go on with what waits for a sign of life of the node."""
         self._reachability.confirm(entry, now)
+
+    def refuse_source(self, entry: BindingUpdateEntry, source: IPv6Address, now: float) -> None:
+        """Withdraw an address's prefix from a node that holds others and not this one (RFC 5213, section 6.12)."""
+        if entry.prefixes and not any(source in prefix for prefix in entry.prefixes):
+            self._advertising.withdraw_foreign(entry, IPv6Network((source, PREFIX_LENGTH), strict=False), now)
 
     def _unreachable(self, entry: BindingUpdateEntry, now: float) -> None:
         identifier = entry.policy.identifier

@@ -60,6 +60,10 @@ class MobileAccessGateway(Machine):
         """The binding update list, to be read only."""
         return tuple(self._sessions.entries.values())
 
+    def binding(self, link_layer_address: bytes) -> BindingUpdateEntry | None:
+        """The entry of the binding update list for a node, to be read only."""
+        return self._sessions.entries.get(link_layer_address)
+
     @property
     def uplinks(self) -> dict[IPv6Address, Fraction]:
         """LMA -> the part of the uplink that it carries, of those that carry any; together they make 1."""
@@ -122,6 +126,15 @@ class MobileAccessGateway(Machine):
         # Due timers must wait: a refresh for a node that has gone would take it back from its new MAG.
         for entry in [entry for entry in self.bindings if entry.port == port]:
             self._sessions.deregister(entry, now, link_is_up=False)
+
+    def refuse_source(self, link_layer_address: bytes, source: IPv6Address, now: float) -> None:
+        """Withdraw the prefix of an address that a node sends from and must not: it has been told of another one.
+
+        The node has the prefix of an earlier session, say, which this MAG knows nothing of.
+        """
+        entry = self.binding(link_layer_address)
+        if entry is not None:
+            self._sessions.refuse_source(entry, source, now)
 
     def depart(self, link_layer_address: bytes, now: float) -> None:
         """De-register a node that has gone though its link is up: unreachable, or by an administrator's command."""

@@ -30,6 +30,7 @@ from ryu_pmipls.wire.neighbour_discovery import (
     ROUTER_LINK_LAYER_ADDRESS,
     PrefixInformation,
     RouterAdvertisement,
+    router_advertisement,
     router_solicitation,
 )
 from ryu_pmipls.wire.neighbour_frames import build_frame, parse_frame
@@ -334,3 +335,52 @@ def test_a_node_that_has_left_a_link_that_is_up_is_missed(lab: Lab) -> None:
 def test_it_comes_back_with_its_prefix(lab: Lab) -> None:
     lab.execute("mn1", ["ip", "link", "set", "eth0", "up"])
     place(lab, "mn1", "mag1")
+
+
+def tell_of_prefix(lab: Lab, mobile_node: str, prefix: IPv6Network) -> IPv6Address:
+    """Advertise a prefix to a host as an earlier MAG would have; the address that the host has formed of it."""
+    place_of = lab.network.attachments()[mobile_node]
+    node = lab.profile.mobile_node(mobile_node).link_layer_address
+    with namespaces.open_socket(lab.namespace(place_of.mag), socket.AF_PACKET, socket.SOCK_RAW) as link:
+        link.bind((place_of.port, ETH_P_IPV6))
+        link.send(build_frame(router_advertisement(node, [prefix], 3600, 1400)))
+    return eventually(
+        lambda: next((found for found in lab.network.addresses(mobile_node) if found in prefix), None),
+        f"an address of {prefix}",
+    )
+
+
+def source(lab: Lab, mobile_node: str) -> IPv6Address:
+    """The address from which a host would send to the correspondent node."""
+    argv = ["ip", "-6", "-json", "route", "get", str(lab.plan.correspondent_address.ip)]
+    (route,) = json.loads(lab.execute(mobile_node, argv).stdout)
+    return IPv6Address(route["prefsrc"])
+
+
+def test_a_host_with_an_address_that_is_dead_is_back_within_5_s(lab: Lab) -> None:
+    """A busy machine may spoil a try; every try is with an address of another prefix."""
+    (own,) = (IPv6Network(prefix) for prefix in (entry(lab, "mn1") or {})["prefixes"])
+    first = int(lab.profile.home_prefix_pool.network_address) >> 64
+    seconds = []
+    for number in range(5):
+        dead = tell_of_prefix(lab, "mn1", IPv6Network(((first + 0xABCD00 + number) << 64, 64)))
+        assert source(lab, "mn1") == dead, "a host prefers its newest address"
+        start = time.monotonic()
+        eventually(lambda: ping(lab, "mn1", 1) == 1, "a ping from another address")
+        seconds.append(time.monotonic() - start)
+        assert source(lab, "mn1") in own
+        (shown,) = (each for each in addresses(lab, "mn1", "global") if each["local"] == str(dead))
+        assert shown["deprecated"] and default_routers(lab, "mn1") == [str(ROUTER_ADDRESS)]
+        if seconds[-1] < 5:
+            break
+    assert min(seconds) < 5
+    # What an application has bound to the address ends with an error, and not after a quarter of an hour.
+    space = lab.namespace("mn1")
+    with namespaces.open_socket(space, socket.AF_INET6, socket.SOCK_STREAM) as client:
+        client.settimeout(PATIENCE)
+        client.bind((str(dead), 0))
+        with pytest.raises(PermissionError):
+            client.connect((str(lab.plan.correspondent_address.ip), 9))
+    counters = ask(lab, "health")["counters"]
+    assert counters["ingress: source refused"] >= 2
+    assert ping(lab, "mn1") == 5

@@ -83,6 +83,7 @@ class MagTable:
         name="guard",
         text="port, link-layer address and source prefix must fit a binding",
         match=frozenset({"in_port", "eth_src", "ipv6_src", "ipv6_dst"}),
+        actions=frozenset({Output}),
         next_tables=(SIZE,),
     )
     CLASSIFY = Table(
@@ -162,6 +163,21 @@ class MagRule:
         Owner.BINDING,
         Match(in_port=_ACCESS, eth_src=_NODE, ipv6_src=HOME_PREFIX),
         goto=MagTable.SIZE,
+    )
+    FOREIGN = MAG.rule(
+        "a source of somebody else, or of nobody any more: the agent tells the mobile node",
+        MagTable.GUARD,
+        10,
+        Owner.BASE,
+        Match(),
+        (Output(ERROR_PORT),),
+    )
+    IMPOSTOR = MAG.rule(
+        "nobody on an access link is the router: to the agent this would be a packet that it keeps for a mobile node",
+        MagTable.GUARD,
+        15,
+        Owner.BASE,
+        Match(eth_src=MAG_LINK_LAYER_ADDRESS),
     )
     CHECK_SIZE = MAG.rule(
         "as soon as there is somebody to answer what is too large",
@@ -245,7 +261,7 @@ class MagPipeline(NodePipeline):
 
     def base_entries(self, ports: Ports, own: bytes | None) -> Iterator[FlowEntry]:
         """The entries that a MAG needs before any mobile node."""
-        for rule in (*MagRule.MISS, *MagRule.LINK_LOCAL, MagRule.ANY_SIZE):
+        for rule in (*MagRule.MISS, *MagRule.LINK_LOCAL, MagRule.IMPOSTOR, MagRule.ANY_SIZE):
             yield rule.entry()
         for port in self._access_ports(ports):
             for kind in NEIGHBOUR_DISCOVERY:
@@ -264,6 +280,7 @@ class MagPipeline(NodePipeline):
             return
         errors, mtu = there
         yield MagRule.CHECK_SIZE.entry(mtu=mtu)
+        yield MagRule.FOREIGN.entry(errors=errors)
         yield MagRule.TOO_LARGE.entry(errors=errors)
         for rule in MagRule.USED_UP:
             for hop_limit in LAST_HOP_LIMITS:

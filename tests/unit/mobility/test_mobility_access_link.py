@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv6Address, IPv6Network
+
 import pytest
 from mobility_helpers import LINK1, LMA1, NODE1, START, answer, gateway, of, only, sent, until
 from test_mobility_mag import OTHER, PREFIX, attach, bound, handoff, pba
@@ -71,6 +73,56 @@ class TestAdvertising:
         mag.effects()
         mag.attach(LINK1, 3, START + 3599.5)
         assert of(mag.effects(), Advertise) == []
+
+
+class TestForeignSources:
+    """Packets of a node from addresses of prefixes that it does not hold."""
+
+    OLD = IPv6Address("2001:db8:100:aaaa::5")
+
+    def refuse(self, mag: MobileAccessGateway, source: IPv6Address, now: float) -> list[Advertise]:
+        mag.refuse_source(LINK1, source, now)
+        return of(mag.effects(), Advertise)
+
+    def test_the_prefix_is_withdrawn_while_its_own_stays(self) -> None:
+        withdrawn = (IPv6Network("2001:db8:100:aaaa::/64"),)
+        effects = self.refuse(bound(), self.OLD, START + 10)
+        assert effects == [Advertise(3, LINK1, (PREFIX,), 3590, withdrawn)]
+
+    def test_its_own_is_not(self) -> None:
+        assert self.refuse(bound(), PREFIX[5], START + 10) == []
+
+    def test_a_node_without_a_prefix_may_get_the_old_one_again(self) -> None:
+        mag = gateway()
+        attach(mag)
+        assert self.refuse(mag, self.OLD, START + 1) == []
+        mag = bound()
+        mag.depart(LINK1, START + 1)
+        mag.effects()
+        assert self.refuse(mag, self.OLD, START + 2) == []
+
+    def test_a_node_that_is_not_here_is_told_nothing(self) -> None:
+        mag = bound()
+        mag.refuse_source(b"\2\0\0\0\0\1", self.OLD, START + 1)
+        assert mag.effects() == []
+
+    def test_however_many_packets_come_the_rate_is_bounded(self) -> None:
+        mag = bound()
+        told = [self.refuse(mag, IPv6Address(int(self.OLD) + (step << 64)), START + step / 100) for step in range(3000)]
+        assert len(told[0]) == 1 and 3 + 9 <= sum(map(len, told)) <= 3 + 11
+
+    def test_answers_to_solicitations_are_not_delayed_by_it(self) -> None:
+        mag = bound()
+        for _ in range(10):
+            self.refuse(mag, self.OLD, START + 10)
+        mag.attach(LINK1, 3, START + 10)
+        assert of(mag.effects(), Advertise) == [Advertise(3, LINK1, (PREFIX,), 3590)]
+
+    def test_advertisements_go_on_by_their_schedule(self) -> None:
+        mag = bound(advertisement_interval=600.0)
+        until(mag, START + 100)
+        self.refuse(mag, self.OLD, START + 100)
+        assert advertised(until(mag, START + 1500)) == [700, 1300]
 
 
 class TestSolicitations:

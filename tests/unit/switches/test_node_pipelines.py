@@ -11,7 +11,14 @@ from ryu_pmipls.controller.switches.actions import CheckPacketLarger, DecrementH
 from ryu_pmipls.controller.switches.cookies import GENERATION_BITS, MARK, MARK_MASK, cookie, slice_of, sweep_cookies
 from ryu_pmipls.controller.switches.flow import GroupKind, Owner
 from ryu_pmipls.controller.switches.lma import LmaRule, LmaTable
-from ryu_pmipls.controller.switches.mag import FORWARDING_TIME, MagTable, access_group, tunnel_group
+from ryu_pmipls.controller.switches.mag import (
+    FORWARDING_TIME,
+    MAG_LINK_LAYER_ADDRESS,
+    MagRule,
+    MagTable,
+    access_group,
+    tunnel_group,
+)
 from ryu_pmipls.controller.switches.match import Match
 from ryu_pmipls.controller.switches.parameter import LOCAL
 from ryu_pmipls.controller.switches.ports import error_port
@@ -120,6 +127,18 @@ def test_while_the_link_is_down_packets_go_to_the_agent_if_it_is_to_keep_them():
     assert buckets(with_handoff(buffer=0), with_errors) == [delivered]
     (delivery,) = (entry for entry in at_mag(binding(port=2)) if entry.rule.table is MagTable.DOWNLINK)
     assert ToGroup(access_group(2)) in delivery.actions
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_other_sources_are_the_agents_business_but_no_impostors(there):
+    ports = MAG_PORTS | ({"icmp-1452": 77} if there else {})
+    found = [e for e in mag_pipeline(PROFILE, "mag1").base_entries(ports, OWN) if e.rule.table is MagTable.GUARD]
+    foreign = [entry for entry in found if entry.rule is MagRule.FOREIGN]
+    assert [entry.actions for entry in foreign] == [(Output(77),)] * there
+    (impostor,) = (entry for entry in found if entry.rule is MagRule.IMPOSTOR)
+    assert impostor.match.eth_src == MAG_LINK_LAYER_ADDRESS and impostor.actions == () and impostor.rule.goto is None
+    priorities = [rule.priority for rule in (MagRule.GUARD, MagRule.IMPOSTOR, MagRule.FOREIGN)]
+    assert priorities == sorted(priorities, reverse=True)
 
 
 def test_the_guard_wants_port_link_layer_address_and_prefix_together():

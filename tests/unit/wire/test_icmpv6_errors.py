@@ -24,7 +24,7 @@ from scapy.layers.inet6 import (
 from scapy.packet import Raw
 
 from ryu_pmipls.wire import WireError
-from ryu_pmipls.wire.icmpv6_errors import ErrorType, build_error, parse_packet
+from ryu_pmipls.wire.icmpv6_errors import SOURCE_FAILED_POLICY, ErrorType, build_error, parse_packet
 
 FROM, TO = "2001:db8:100:1::1", "fd00:c0de::1"
 ROUTER = IPv6Address("fd00:c0de::11")
@@ -104,3 +104,10 @@ def test_whatever_comes_is_a_packet_or_refused(data):
         return
     assert data.startswith(packet.octets)
     assert packet.answerable in (True, False)
+
+
+def test_the_error_about_a_source_that_may_not_send() -> None:
+    packet = parse_packet(octets(UDP(sport=1, dport=2) / Raw(b"payload")))
+    error = IPv6(build_error(ErrorType.DESTINATION_UNREACHABLE, packet, ROUTER, code=SOURCE_FAILED_POLICY))
+    assert (error[ICMPv6DestUnreach].type, error[ICMPv6DestUnreach].code) == (1, 5)
+    assert in6_chksum(ICMPV6, error, bytes(error.payload)) == 0
