@@ -84,7 +84,7 @@ install_newest() {
     mkdir "$1/sources"
     copy_sources "$1/sources"
     pip install --require-hashes --no-deps --requirement "$build_lock"
-    pip install --no-build-isolation "$1/sources[rms,test]"
+    pip install --no-build-isolation "$1/sources[rms,security,test]"
 }
 
 # lock: renews the lock files, then runs all checks with them.

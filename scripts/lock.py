@@ -1,7 +1,8 @@
 """``./run lock``: renew the lock files in ``requirements/`` from the ranges in ``setup.cfg``, with ``uv``.
 
-``build.txt`` locks what builds Ryu, ``python3.X.txt`` what the package needs with its RMS, and ``python3.X-test.txt``
-what the tests need beyond that. Each names the newest versions in range, with the hashes of all files of the index.
+``build.txt`` locks what builds Ryu, ``python3.X.txt`` what the package needs with its RMS and its certificates, and
+``python3.X-test.txt`` what the tests need beyond that. Each names the newest versions in range, with the hashes of all
+files of the index.
 """
 
 from __future__ import annotations
@@ -63,9 +64,9 @@ def main() -> None:
     build = BUILD_INPUT.read_text(encoding="utf-8")
     write("build.txt", packages(compile_lock(uv, PYTHONS[0], build)))
     for python in PYTHONS:
-        needed = packages(compile_lock(uv, python, build + requirements("rms")))
+        needed = packages(compile_lock(uv, python, build + requirements("rms", "security")))
         pinned = "\n".join(needed)
-        tested = packages(compile_lock(uv, python, pinned + requirements("rms", "test")))
+        tested = packages(compile_lock(uv, python, pinned + requirements("rms", "security", "test")))
         write(f"python{python}.txt", needed)
         write(f"python{python}-test.txt", {name: entry for name, entry in tested.items() if name not in needed})
 

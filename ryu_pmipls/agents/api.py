@@ -26,6 +26,7 @@ from ryu_pmipls.http.pages import page_of
 from ryu_pmipls.http.requests import Nothing, RequestModel, read
 from ryu_pmipls.http.server import HttpServer
 from ryu_pmipls.mobility import BindingCacheEntry, BindingUpdateEntry, LocalMobilityAnchor, MobileAccessGateway
+from ryu_pmipls.pki.own_certificate import OwnCertificate
 from ryu_pmipls.wire import ROUTE_PREFIX_LENGTH
 
 Document = dict[str, Any]
@@ -79,6 +80,7 @@ class AgentApi:
         self._node = node
         self._driver = driver
         self._names = {peer.address: peer.name for peer in (*profile.lmas, *profile.mags)}
+        self._certificate = OwnCertificate(profile, node.name)
         self._index: dict[str, list[str]] = {"resources": [], "commands": []}
         self.application = RestApplication(names=() if node.api is None else node.api.names)
         self.application.serve("/v1", self.index)
@@ -125,6 +127,7 @@ class AgentApi:
 
     def reasons(self) -> list[str]:
         """The reasons why traffic does not flow as it should, as far as this node sees them."""
+        now = self._driver.clock()
         down = [tunnel["peer"] for tunnel in self.tunnels() if tunnel["state"] != "up"]
         return [
             *(f"the tunnel to {peer} is not up" for peer in down),
@@ -132,6 +135,7 @@ class AgentApi:
                 f"timestamps are refused: the clock of {self._name(peer)} is {deviation(ahead)} this one"
                 for peer, ahead in self._driver.clock_skews().items()
             ),
+            *self._certificate.reasons(now, self._driver.clock.wall(now)),
         ]
 
     def _identity(self) -> Document:

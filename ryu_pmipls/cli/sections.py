@@ -61,6 +61,7 @@ INSPECT = HelpSection("Inspect a domain")
 OPERATE = HelpSection("Operate a domain")
 AGENTS = HelpSection("Agents of MAGs and LMAs")
 PROFILE = HelpSection("Profile")
+SECURITY = HelpSection("Security")
 SHELL = HelpSection("Shell")
 #: All headings, in the order of ``pmipls --help``.
-SECTIONS = (LAB, MEASURE, INSPECT, OPERATE, AGENTS, PROFILE, SHELL)
+SECTIONS = (LAB, MEASURE, INSPECT, OPERATE, AGENTS, PROFILE, SECURITY, SHELL)

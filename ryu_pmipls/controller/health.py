@@ -15,8 +15,9 @@ from ryu_pmipls.controller.switches.inventory import SwitchState
 from ryu_pmipls.controller.switches.ports import tunnel_port
 from ryu_pmipls.controller.switches.session import CHANGE_TIMEOUT
 from ryu_pmipls.controller.switches.switch import Switch
-from ryu_pmipls.domain.profile import Lma
+from ryu_pmipls.domain.profile import RMS_NAME, Lma
 from ryu_pmipls.loadsharing import LmaLoad, LmaState
+from ryu_pmipls.pki.own_certificate import OwnCertificate
 from ryu_pmipls.wire import CoreRouting, CoreRoutingStatus, LoadInfo
 
 LOG = logging.getLogger(__name__)
@@ -39,6 +40,7 @@ class HealthControl:
         self._context = context
         self._clock = context.clock
         self._store_failures = store_failures
+        self._certificate = OwnCertificate(profile, RMS_NAME)
         self._stale_after = 2 * profile.load_sharing.report_interval
         self._routing: dict[str, tuple[int, float]] = {}  # LMA -> status, and the time of the report
         self._tunnels = TunnelCounters(context.switches.mags, context.switches.lmas)
@@ -91,7 +93,9 @@ class HealthControl:
         loads = {load.lma: load for load in self._context.load_list.snapshot(now).lmas}
         dead = {name for name, load in loads.items() if load.state is LmaState.DEAD}
         for error in self._store_failures.values():
-            yield Symptom("rms", f"the RMS's store fails: {error}")
+            yield Symptom(RMS_NAME, f"the RMS's store fails: {error}")
+        for text in self._certificate.reasons(self._clock(), self._clock.wall(self._clock())):
+            yield Symptom(RMS_NAME, text)
         for switch in self._context.switches:
             if switch.state is not SwitchState.READY and switch.name not in dead:
                 yield Symptom(switch.name, f"the switch of {switch.name} is {switch.state.value}")

@@ -22,13 +22,11 @@ from ipaddress import IPv6Address
 from itertools import combinations
 from pathlib import Path
 
-from ryu_pmipls.domain.profile import Profile, ProfileError
+from ryu_pmipls.domain.profile import RMS_NAME, Profile, ProfileError
 from ryu_pmipls.signalling.roles import Role, Roles
 
 LOG = logging.getLogger(__name__)
 
-#: Name of the RMS in the file; it has none in the profile.
-RMS = "rms"
 #: Smaller security parameter indices are reserved (RFC 4285, section 5.1).
 FIRST_SPI = 256
 #: Octets of a key: RFC 4285, section 5.1.
@@ -139,7 +137,7 @@ def pairs(profile: Profile) -> Iterator[tuple[IPv6Address, IPv6Address]]:
 
 
 def _addresses(profile: Profile) -> dict[str, IPv6Address]:
-    return {RMS: profile.rms.address} | {node.name: node.address for node in (*profile.lmas, *profile.mags)}
+    return {RMS_NAME: profile.rms.address} | {node.name: node.address for node in (*profile.lmas, *profile.mags)}
 
 
 def _parse(words: list[str], addresses: dict[str, IPv6Address]) -> tuple[tuple[IPv6Address, IPv6Address], Key]:

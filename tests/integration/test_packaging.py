@@ -77,7 +77,7 @@ def test_locks_hold_all_that_the_package_asks_for_in_its_range(python: str) -> N
     everything = runtime | locked(f"python{python}-test.txt")
     extras = config["options.extras_require"]
     for lines, lock in (
-        (config["options"]["install_requires"] + extras["rms"], runtime),
+        (config["options"]["install_requires"] + extras["rms"] + extras["security"], runtime),
         (extras["test"], everything),
     ):
         for requirement in map(Requirement, filter(None, lines.splitlines())):

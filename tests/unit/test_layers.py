@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PURE = {"wire", "mobility", "loadsharing", "controller.bindings"}
 #: What any process may use.
-SHARED = {"wire", "domain", "signalling", "http", "clock", "descriptors", "log_format", "rate_limiter"}
+SHARED = {"wire", "domain", "signalling", "http", "pki", "clock", "descriptors", "log_format", "rate_limiter"}
 CONTROLLER = {f"controller.{part}" for part in ("bindings", "fast", "ryu", "store", "switches")}
 #: Layer -> the layers of the project that it may import. A layer is a folder or a module of ryu_pmipls, a folder of its
 #: controller, or ovs_setup.
@@ -26,6 +26,7 @@ ALLOWED: dict[str, set[str]] = {
     "loadsharing": {"wire"},
     "domain": {"loadsharing"},
     "http": {"domain"},
+    "pki": {"domain"},
     "signalling": {"wire", "domain", "clock", "rate_limiter"},
     "ovs_setup": {"domain"},
     "simulator": {"loadsharing", "domain"},
@@ -102,6 +103,39 @@ def test_pure_layers_touch_no_socket_and_no_clock(layer: str) -> None:
         assert not touched, f"{path.relative_to(ROOT)} imports {sorted(touched)}"
 
 
+@pytest.mark.parametrize("name", ["node_names", "certificates", "validity"])
+def test_certificates_are_built_and_judged_without_files_and_clocks(name: str) -> None:
+    path = ROOT / "ryu_pmipls" / "pki" / f"{name}.py"
+    touched = {each.partition(".")[0] for each in imports(path)} & {*IMPURE, "fcntl", "pathlib"}
+    assert not touched, f"{name} imports {sorted(touched)}"
+    others = {each for each in imports(path) if each.startswith("ryu_pmipls.pki.")}
+    assert {each.split(".")[2] for each in others} <= {"node_names", "certificates"}
+
+
+def test_one_folder_alone_imports_cryptography_and_no_process_needs_it_to_start() -> None:
+    """The library is an extra: whoever imports what uses it does so in a function, after a check that it is there."""
+    started = {module_of(path): {*imports_at_start(path)} for path in modules()}
+    users = {module for module, names in started.items() if any(name.startswith("cryptography.") for name in names)}
+    assert users and all(module.startswith("ryu_pmipls.pki.") for module in users)
+    needs = {module: known_modules(names, {*started}) for module, names in started.items()}
+    assert [m for m in needs if not m.startswith("ryu_pmipls.pki.") and reachable(m, needs) & users] == []
+
+
+def imports_at_start(path: Path) -> Iterator[str]:
+    """The dotted names that a module imports when it is imported itself, and not for types only."""
+    waiting: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
+    while waiting:
+        for node in ast.iter_child_nodes(waiting.pop()):
+            if isinstance(node, ast.Import):
+                yield from (name.name for name in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                yield from (f"{node.module}.{name.name}" for name in node.names)
+            elif isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+                continue
+            elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                waiting.append(node)
+
+
 def test_one_folder_alone_imports_ryu() -> None:
     users = {
         layer_of(parts_of(path)) for path in modules() for name in imports(path) if name.partition(".")[0] == "ryu"
@@ -131,7 +165,11 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 
 def imported_modules(path: Path, known: set[str]) -> set[str]:
     """The project's modules that a module imports, wherever in it."""
-    names = {*imports(path)}
+    return known_modules({*imports(path)}, known)
+
+
+def known_modules(names: set[str], known: set[str]) -> set[str]:
+    """The project's modules among imported names, which may be of things in them."""
     return {name if name in known else name.rpartition(".")[0] for name in names} & known
 
 

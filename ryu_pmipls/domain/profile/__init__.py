@@ -9,6 +9,7 @@ agreement between them, and ``loading`` finds and reads files: ``yaml_document``
 of the faults in one, and ``sound_parts`` keeps the sound parts for the checks of ``consistency``.
 """
 
+from ryu_pmipls.domain.profile.certificates_settings import Certificates
 from ryu_pmipls.domain.profile.failure_settings import Failure
 from ryu_pmipls.domain.profile.faults import NoProfileError, ProfileError, fault_lines
 from ryu_pmipls.domain.profile.handoff_settings import HandoffSettings
@@ -28,6 +29,7 @@ from ryu_pmipls.domain.profile.loading import (
 )
 from ryu_pmipls.domain.profile.nodes import (
     REST_DEFAULT,
+    RMS_NAME,
     Api,
     Core,
     ListenEndpoint,
@@ -49,9 +51,11 @@ __all__ = [
     "LAB_PROFILE",
     "PROFILE_VARIABLE",
     "REST_DEFAULT",
+    "RMS_NAME",
     "SHIPPED_PROFILES",
     "Access",
     "Api",
+    "Certificates",
     "Core",
     "Correspondent",
     "Downlink",

@@ -8,6 +8,7 @@ from itertools import chain
 from typing import Any
 
 from ryu_pmipls.domain.profile.faults import Fault, Place
+from ryu_pmipls.domain.profile.nodes import RMS_NAME
 from ryu_pmipls.domain.profile.sound_parts import values
 from ryu_pmipls.domain.profile.values import format_link_layer
 
@@ -21,6 +22,7 @@ def inconsistencies(sound: Any) -> Iterator[Fault]:
     """
     for group in _unique(sound):
         yield from _repeats(group)
+    yield from _reserved_names(sound)
     yield from _home_prefix_faults(sound)
     yield from _anchor_faults(sound)
     yield from _failure_faults(sound)
@@ -33,7 +35,7 @@ def _unique(sound: Any) -> Iterator[_Placed]:
     def found(*paths: str) -> _Placed:
         return chain.from_iterable(values(sound, path) for path in paths)
 
-    yield found("lmas.*.name", "mags.*.name", "mobile_nodes.*.name", "lab.correspondent.name")
+    yield found(*_NAMES)
     yield _addresses(found("rms.address", "lmas.*.address", "mags.*.address"), found(*_WITH_LENGTH))
     yield ((place, f"{number:#x}") for place, number in found("lmas.*.datapath_id", "mags.*.datapath_id"))
     yield found("mobile_nodes.*.identifier")
@@ -43,6 +45,7 @@ def _unique(sound: Any) -> Iterator[_Placed]:
         yield (((*place, index), port) for index, port in enumerate(ports) if isinstance(port, str))
 
 
+_NAMES = ("lmas.*.name", "mags.*.name", "mobile_nodes.*.name", "lab.correspondent.name")
 _WITH_LENGTH = ("lmas.*.core.address", "lab.correspondent.address")
 
 
@@ -57,6 +60,13 @@ def _repeats(group: _Placed) -> Iterator[Fault]:
     for place, value in group:
         if first.setdefault(value, place) is not place:
             yield Fault(place, f"must be unique; {value} is already", first[value])
+
+
+def _reserved_names(sound: Any) -> Iterator[Fault]:
+    for path in _NAMES:
+        for place, name in values(sound, path):
+            if name == RMS_NAME:
+                yield Fault(place, f"{name} is the name of the RMS; allowed: any other")
 
 
 def _home_prefix_faults(sound: Any) -> Iterator[Fault]:

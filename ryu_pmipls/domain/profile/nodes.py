@@ -36,6 +36,8 @@ class RestEndpoint(ListenEndpoint):
     names: tuple[DomainName, ...] = ()
 
 
+#: Name of the RMS, which has none in the profile, beside those of the other nodes.
+RMS_NAME = "rms"
 #: Default address and port of the RMS's REST interface.
 REST_DEFAULT = RestEndpoint(host="127.0.0.1", port=8080)
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from ryu_pmipls.domain.profile.certificates_settings import Certificates
 from ryu_pmipls.domain.profile.consistency import inconsistencies
 from ryu_pmipls.domain.profile.failure_settings import Failure, SignsOfDeath
 from ryu_pmipls.domain.profile.faults import Fault
@@ -34,6 +35,7 @@ class Profile(WholeDocument):
     load_sharing: LoadSharingSettings = LoadSharingSettings()
     failure: Failure = Failure()
     signalling: Signalling = Signalling()
+    certificates: Certificates = Certificates()
     timers: TimerSettings = TimerSettings()
     handoff: HandoffSettings = HandoffSettings()
     access: Access = Access()

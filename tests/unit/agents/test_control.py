@@ -6,7 +6,9 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from ipaddress import IPv6Address, IPv6Network
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,9 +17,12 @@ from webob import Request
 
 from ryu_pmipls.agents.api import AgentApi, AnchorControl, GatewayControl
 from ryu_pmipls.agents.configuration import anchor_config, gateway_config
-from ryu_pmipls.domain.profile import load_profile
+from ryu_pmipls.domain.profile import Certificates, Profile, load_profile
 from ryu_pmipls.mobility import LocalMobilityAnchor, MobileAccessGateway, Send
 from ryu_pmipls.mobility.machine import Machine
+from ryu_pmipls.pki.authority import Authority, establish
+from ryu_pmipls.pki.folder import Folder
+from ryu_pmipls.pki.node_names import node_names
 from ryu_pmipls.wire import (
     BindingUpdate,
     CoreRouting,
@@ -89,6 +94,15 @@ class Agent:
 
 @pytest.fixture
 def mag() -> Agent:
+    return new_mag(PROFILE)
+
+
+@pytest.fixture
+def lma() -> Agent:
+    return new_lma(PROFILE)
+
+
+def new_mag(profile: Profile) -> Agent:
     machine = MobileAccessGateway(gateway_config(PROFILE, MAG, Encapsulation.GRE))
     driver: Any = FakeDriver(machine)
     access: Any = FakeAccess()
@@ -96,16 +110,15 @@ def mag() -> Agent:
     def attached(link_layer_address: bytes, port: int) -> None:
         driver.dispatch(machine.attach, link_layer_address, port)
 
-    return Agent(GatewayControl(PROFILE, MAG, driver, machine, access, attached), driver)
+    return Agent(GatewayControl(profile, MAG, driver, machine, access, attached), driver)
 
 
-@pytest.fixture
-def lma() -> Agent:
+def new_lma(profile: Profile) -> Agent:
     machine = LocalMobilityAnchor(anchor_config(PROFILE, LMA, Encapsulation.GRE))
     driver: Any = FakeDriver(machine)
     routing: Any = SimpleNamespace(status=None, cause="")
     leases: Any = SimpleNamespace(fault=None)
-    return Agent(AnchorControl(PROFILE, LMA, driver, machine, routing, leases), driver, routing, leases)
+    return Agent(AnchorControl(profile, LMA, driver, machine, routing, leases), driver, routing, leases)
 
 
 def attach_mn1(mag: Agent, lma: Agent) -> str:
@@ -166,6 +179,23 @@ class TestBoth:
         assert clocks(mag) == ["timestamps are refused: the clock of lma1 is 120.0 s ahead of this one"]
         mag.driver.clock.now += 100
         assert clocks(mag) == []
+
+    def test_health_names_what_is_wrong_with_the_certificate(self, tmp_path: Path) -> None:
+        folder = Folder(tmp_path)
+        profile = PROFILE.model_copy(update={"certificates": Certificates(folder=tmp_path)})
+        began = datetime.fromtimestamp(NOW, timezone.utc)
+        establish(folder, folder.authority_key, PROFILE.domain, began)
+        authority = Authority.open(folder, folder.authority_key, PROFILE.domain, node_names(PROFILE), began)
+        for node in (MAG, LMA):
+            authority.issue(node.name)
+        mag, lma = new_mag(profile), new_lma(profile)
+        for agent, node in ((mag, MAG), (lma, LMA)):
+            assert [reason for reason in agent.ask("/health")[1]["reasons"] if "certificate" in reason] == []
+            agent.driver.clock.now += 366 * 86400
+            (reason,) = [reason for reason in agent.ask("/health")[1]["reasons"] if "certificate" in reason]
+            assert reason.startswith(
+                f"the certificate of {node.name} expired on 2024-11-13 22:13 UTC: 'pmipls pki renew"
+            )
 
     def test_health_names_the_tunnels_that_are_not_up(self, lma: Agent) -> None:
         assert lma.ask("/health")[1]["reasons"] == ["the tunnel to mag1 is not up", "the tunnel to mag2 is not up"]

@@ -23,6 +23,7 @@ SHOW_NOTHING = {
     ("keys",),
     ("completion",),
     *(("lab", *words.split()) for words in ("up", "down", "attach", "detach", "handoff", "exec")),
+    *(("pki", word) for word in ("init", "issue", "renew", "revoke")),
     *(("lab", "rms", word) for word in ("start", "stop")),
     *(("lab", "switch", word) for word in ("start", "stop")),
 }
@@ -186,6 +187,7 @@ def test_only_a_lab_has_a_profile_without_any(words: tuple[str, ...], tmp_path: 
         (("decode", "\0"), "is neither a file nor octets in hexadecimal digits"),
         (("tell", "mag1", "attach", "acc1"), "1 words behind 'attach', but 2 are needed: attach ACCESS_PORT NODE"),
         (("tell", "mag1", "--run-directory", "missing"), "'missing' does not exist"),
+        (("pki", "init", "--profile", "two-lma", "--days", "x"), "'x' is not a valid integer range"),
         (("completion", "csh"), "'csh' is not one of 'bash', 'zsh', 'fish'"),
     ],
     ids=lambda value: " ".join(value).replace("\0", "NUL") if isinstance(value, tuple) else "",

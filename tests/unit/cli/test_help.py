@@ -16,6 +16,7 @@ from tests.unit.cli.command_tree import COMMANDS, LEAVES
 #: Modules that take long to import. What a command needs of them, it imports when it runs.
 SLOW = (
     "asyncio",
+    "cryptography",
     "eventlet",
     "matplotlib",
     "networkx",

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ryu_pmipls.controller.switches.lma import LmaRule
 from ryu_pmipls.controller.switches.mag import MagRule
+from ryu_pmipls.pki.authority import Authority, establish
+from ryu_pmipls.pki.folder import Folder
+from ryu_pmipls.pki.node_names import node_names
 from ryu_pmipls.wire import CoreRouting, CoreRoutingStatus
 from tests.fakes.rms_domain import RmsDomain, profile_with, running
+from tests.fakes.virtual_time import START
 
 RATES = {("mag1", "lma1"): 10, ("mag2", "lma1"): 10, ("mag1", "lma2"): 10, ("mag2", "lma2"): 10}
 #: Virtual seconds in which two observations of the mobile nodes are made.
@@ -98,6 +104,25 @@ def test_a_tunnel_of_which_nothing_arrives(well: RmsDomain) -> None:
     well.until(send, step=0.5)
     well.switches["lma2"].ports["t-mag1"].rx_packets += 1
     well.until(lambda: text not in texts(well))
+
+
+def test_the_certificate_of_the_rms_before_its_end_and_its_renewal(tmp_path: Path) -> None:
+    folder, profile = Folder(tmp_path), profile_with({"certificates": {"folder": str(tmp_path)}})
+
+    def authority(day: int) -> Authority:
+        now = datetime.fromtimestamp(START, timezone.utc) + timedelta(days=day)
+        return Authority.open(folder, folder.authority_key, profile.domain, node_names(profile), now)
+
+    establish(folder, folder.authority_key, profile.domain, datetime.fromtimestamp(START, timezone.utc))
+    authority(0).issue("rms", 2)
+    text = "the certificate of rms expires on 2023-11-16 22:13 UTC: 'pmipls pki renew rms' renews it"
+    with running(profile) as domain:
+        assert not [each for each in texts(domain) if "certificate" in each]
+        domain.clock.step(1.9 * 86400)
+        domain.until(lambda: text in texts(domain), within=90)
+        domain.until(lambda: text in domain.log.lines)
+        authority(1).renew("rms")
+        domain.until(lambda: not [each for each in texts(domain) if "certificate" in each], within=2)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,65 @@
+"""The certificate of a running process, for its health."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from pathlib import Path
+
+from ryu_pmipls.domain.profile import Profile
+from ryu_pmipls.pki.errors import PkiError
+from ryu_pmipls.pki.folder import Folder
+from ryu_pmipls.pki.library import require_cryptography
+from ryu_pmipls.pki.node_names import node_names
+
+#: Seconds between two examinations while no file changes.
+_INTERVAL = 60.0
+
+#: Time of the last change of each file and its inode, which chmod changes as well; None for one that is missing.
+_Stamps = tuple[tuple[int, int] | None, ...]
+
+
+class OwnCertificate:
+    """The certificate of the node ``node`` on its host, if the profile names a folder of certificates."""
+
+    def __init__(self, profile: Profile, node: str) -> None:
+        path = profile.certificates.folder
+        self._folder = None if path is None else Folder(path)
+        self._node = node
+        self._names = node_names(profile)[node]
+        self._stamps: _Stamps = ()
+        self._examined = float("-inf")
+        self._reasons: list[str] = []
+
+    def reasons(self, now: float, wall: float) -> list[str]:
+        """What is wrong with it at ``now`` (monotonic clock), which is ``wall`` in seconds since 1970."""
+        if self._folder is None:
+            return []
+        stamps = _stamps(self._folder, self._node)
+        if stamps != self._stamps or now - self._examined >= _INTERVAL:
+            self._stamps, self._examined = stamps, now
+            self._reasons = self._examine(self._folder, datetime.fromtimestamp(wall, timezone.utc))
+        return self._reasons
+
+    def _examine(self, folder: Folder, now: datetime) -> list[str]:
+        try:
+            require_cryptography()
+            from ryu_pmipls.pki.authority import read_trust
+            from ryu_pmipls.pki.examination import examine_authority, examine_node
+
+            trust = read_trust(folder)
+        except PkiError as error:
+            return [f"the certificate of {self._node} cannot be checked: {error}"]
+        own = examine_node(folder, self._node, self._names, trust, now, key_needed=True)
+        return [finding.sentence for finding in (own, examine_authority(trust, now)) if finding.bad]
+
+
+def _stamps(folder: Folder, node: str) -> _Stamps:
+    return tuple(map(_stamp, (folder.authority, folder.revocations, folder.certificate(node), folder.key(node))))
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ctime_ns, found.st_ino
