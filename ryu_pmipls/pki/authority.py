@@ -179,7 +179,7 @@ class Authority:
             raise PkiError(f"the certificate of {node} is {state.value}: 'pmipls pki issue {node}' makes a new one")
         certificate = self.current(node)
         assert certificate is not None
-        if lost := lost_names(certificate, self.names[node]):
+        if lost := str(names_of(certificate) - self.names[node]):
             raise PkiError(
                 f"the certificate of {node} is also for {lost}, which the profile gives it no more: "
                 f"'pmipls pki revoke {node}' ends that, then 'pmipls pki issue {node}' makes a new one"
@@ -240,10 +240,3 @@ class Authority:
     def _require_life(self) -> None:
         if time_state(self.trust.authority, self.now) is State.EXPIRED:
             raise PkiError(f"{self.folder.authority}: has expired; 'pmipls pki renew' renews it")
-
-
-def lost_names(certificate: x509.Certificate, names: NodeNames) -> str:
-    """The names of a node's certificate that the node has no more, for a person to read; empty when there are none."""
-    found = names_of(certificate)
-    lost = [*([] if found.dns == names.dns else [found.dns]), *sorted(map(str, found.addresses - names.addresses))]
-    return ", ".join(lost)

@@ -67,7 +67,7 @@ def node_certificate(
     """The certificate of a node, for both ends of TLS and for IKEv2 (RFC 4945, section 5.1.3)."""
     authority = issuer.certificate
     subject = _distinguished_name(domain_of(authority), node)
-    alternatives = [x509.DNSName(names.dns), *map(x509.IPAddress, sorted(names.addresses, key=str))]
+    alternatives = [*map(x509.DNSName, sorted(names.dns)), *map(x509.IPAddress, sorted(names.addresses, key=str))]
     purposes = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.IPSEC_IKE]
     identifier = authority.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     builder = _builder(subject, authority.subject, key, serial, period)
@@ -135,10 +135,10 @@ def names_of(certificate: x509.Certificate) -> NodeNames:
     try:
         found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
-        return NodeNames("", frozenset())
+        return NodeNames(frozenset(), frozenset())
     addresses = found.get_values_for_type(x509.IPAddress)
     return NodeNames(
-        ", ".join(found.get_values_for_type(x509.DNSName)),
+        frozenset(found.get_values_for_type(x509.DNSName)),
         frozenset(address for address in addresses if isinstance(address, IPv4Address | IPv6Address)),
     )
 

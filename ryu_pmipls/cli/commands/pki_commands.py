@@ -234,10 +234,9 @@ def _document(finding: Finding) -> dict[str, Any]:
     certificate = finding.certificate
     document: dict[str, Any] = {"name": finding.subject, "state": finding.state.value}
     if certificate is not None:
-        names = names_of(certificate)
         document |= {
             "serial": serial_text(certificate.serial_number),
-            "names": [name for name in (names.dns, *sorted(map(str, names.addresses))) if name],
+            "names": [*names_of(certificate)],
             "not_before": certificate.not_valid_before_utc.timestamp(),
             "not_after": certificate.not_valid_after_utc.timestamp(),
         }

@@ -37,6 +37,7 @@ from ryu_pmipls.domain.profile.nodes import (
     Mag,
     MobileNode,
     Node,
+    RestEndpoint,
     Rms,
     SwitchNode,
 )
@@ -74,6 +75,7 @@ __all__ = [
     "Node",
     "Profile",
     "ProfileError",
+    "RestEndpoint",
     "Rms",
     "Signalling",
     "SwitchNode",

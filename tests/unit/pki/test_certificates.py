@@ -57,7 +57,7 @@ def test_a_certificate_says_node_domain_and_names() -> None:
 @given(
     st.builds(
         NodeNames,
-        st.from_regex(r"[a-z][a-z0-9]{0,9}\.[a-z0-9][a-z0-9-]{0,40}", fullmatch=True),
+        st.frozensets(st.from_regex(r"[a-z][a-z0-9]{0,9}\.[a-z0-9][a-z0-9-]{0,40}", fullmatch=True), min_size=1),
         st.frozensets(st.builds(IPv6Address, st.integers(0, 2**128 - 1)) | st.builds(IPv4Address, st.integers(0, 9))),
     )
 )
