@@ -81,6 +81,7 @@ class Driver:
         for descriptor in self._endpoint.descriptors:
             loop.add_reader(descriptor, self._receive)
         self.background(self._tunnels.keep_warm)
+        self.background(self._tunnels.keep_neighbours)
         self.background(self._follow_steps)
         try:
             await stopped.wait()

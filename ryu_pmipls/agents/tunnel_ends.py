@@ -9,13 +9,17 @@ from collections.abc import Mapping
 from ipaddress import IPv6Address
 
 from ovs_setup import OvsSetupError, tunnel
+from ovs_setup.tunnel_neighbours import correct_neighbours
 from ovs_setup.vswitch import OpenVSwitch
+from ryu_pmipls.rate_limiter import RateLimiter
 
 LOG = logging.getLogger(__name__)
 
 _WARM_UP_TIMEOUT = 3.0  # seconds
 #: Number of warm-ups of a tunnel during the time for which Open vSwitch remembers a neighbour.
 _WARM_UPS_PER_LIFETIME = 3
+#: Seconds between two looks whether Open vSwitch has been misled about a peer.
+_NEIGHBOUR_INTERVAL = 2.0
 
 
 class TunnelEnds:
@@ -75,3 +79,16 @@ class TunnelEnds:
             for peer in sorted(self._built):
                 if not await self.answers(peer):
                     LOG.warning("tunnel to %s: %s does not answer on the underlay", self._peers[peer], peer)
+
+    async def keep_neighbours(self) -> None:
+        """Correct what forged packets make Open vSwitch believe of the peers, for ever."""
+        limiter = RateLimiter()
+        while True:
+            await asyncio.sleep(_NEIGHBOUR_INTERVAL)
+            try:
+                wrong = await asyncio.to_thread(correct_neighbours, self._ovs)
+            except OvsSetupError:
+                continue  # a switch that does not run believes nothing
+            for address, believed in wrong.items():
+                if limiter.passes("neighbours"):
+                    LOG.warning("tunnels: a forged packet said that %s is at %s; corrected", address, believed)

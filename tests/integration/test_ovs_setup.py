@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -25,6 +26,7 @@ from ovs_setup import __main__ as command
 from ovs_setup.node import Node, hasten_reconnection, set_up, tear_down
 from ovs_setup.packet_sockets import RECEIVE_BUFFER, packet_sockets
 from ovs_setup.tunnel import add_tunnel, encapsulation, neighbour_lifetime, remove_tunnel, tunnels, warm_up
+from ovs_setup.tunnel_neighbours import correct_neighbours
 from ovs_setup.vswitch import OpenVSwitch, OvsError
 from ryu_pmipls.domain.profile import PROFILE_VARIABLE, load_profile
 from tests.waiting import PATIENCE, eventually
@@ -514,6 +516,40 @@ def test_neighbours_that_are_not_used_are_forgotten_and_warm_up_refreshes_them(d
         assert known or time.monotonic() - refreshed > 2
     eventually(lambda: str(LMA.address) not in ovs.appctl("tnl/neigh/show"), "the end of the neighbour")
     eventually(lambda: warm_up(ovs, LMA.address, PATIENCE) and domain.lost(200, gap=0.001) == 0, "a warm tunnel")
+
+
+def like_a_tunnel(kind: str, source: IPv6Address, destination: IPv6Address) -> bytes:
+    """An IPv6 packet as tunnels of that kind have them."""
+    inner = struct.pack("!IHBB", 6 << 28, 0, 59, 64) + IPv6Address("2001:db8:100::1").packed + IPv6Address(CN).packed
+    if kind == "gre":
+        protocol, payload = 47, struct.pack("!HH", 0, 0x86DD) + inner
+    else:
+        protocol, payload = 43, struct.pack("!BBBBBBH", 41, 2, 4, 0, 0, 0, 0) + destination.packed + inner
+    return struct.pack("!IHBB", 6 << 28, len(payload), protocol, 64) + source.packed + destination.packed + payload
+
+
+def test_a_forged_packet_of_a_tunnel_turns_it_away_until_it_is_corrected(domain: Domain) -> None:
+    domain.build()
+    ovs = domain.mag.ovs
+    eventually(lambda: warm_up(ovs, LMA.address, PATIENCE) and domain.lost(50, gap=0.001) == 0, "a warm tunnel")
+    assert correct_neighbours(ovs) == {}
+    target = bytes.fromhex(json.loads(domain.mag.ip("-json link show dev eth0"))[0]["address"].replace(":", ""))
+    forged = (
+        target + bytes.fromhex("02999999999986dd") + like_a_tunnel(encapsulation(ovs, "auto"), LMA.address, MAG.address)
+    )
+    with closing(within(domain.lma.name, lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW))) as stranger:
+        stranger.sendto(forged, ("eth0", 0))
+    eventually(lambda: "02:99:99:99:99:99" in ovs.appctl("tnl/neigh/show"), "the forger's success")
+    assert domain.lost(20, gap=0.01, patience=0.5) == 20
+    assert correct_neighbours(ovs) == {str(LMA.address): "02:99:99:99:99:99"}
+    assert domain.lost(200, gap=0.001) == 0
+    assert correct_neighbours(ovs) == {}
+
+
+def test_a_switch_without_an_underlay_bridge_believes_nothing(places: Places) -> None:
+    place = places("pos-a")
+    place.ovs.start()
+    assert correct_neighbours(place.ovs) == {}
 
 
 def test_tunnels_are_made_corrected_listed_and_removed(domain: Domain) -> None:

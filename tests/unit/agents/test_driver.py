@@ -94,6 +94,9 @@ class FakeTunnels:
     async def keep_warm(self) -> None:
         await asyncio.Event().wait()
 
+    async def keep_neighbours(self) -> None:
+        await asyncio.Event().wait()
+
 
 class Node:
     def __init__(

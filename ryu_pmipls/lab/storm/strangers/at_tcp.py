@@ -99,8 +99,18 @@ def _server(lab: Lab, target: str) -> Port:
     return lab.namespace(target), api.host, api.port
 
 
-def _request(line: str, *headers: str, body: bytes = b"") -> bytes:
-    return "\r\n".join((line, "Host: localhost", *headers, "", "")).encode() + body
+def _request(line: str, *headers: str, body: bytes = b"", host: str = "localhost") -> bytes:
+    return "\r\n".join((line, f"Host: {host}", *headers, "", "")).encode() + body
+
+
+def _foreign_commands(lma: str) -> list[bytes]:
+    """Drains of an LMA as pages of another site have browsers send them: by DNS rebinding, and by a name of ours."""
+    headers = ("Content-Type: application/json", "Content-Length: 2")
+    return [
+        _request(f"POST /v1/{path} HTTP/1.1", *headers, *origin, body=b"{}", host=host)
+        for path in (f"lmas/{lma}/drain", "drain")
+        for host, origin in (("evil.example", ()), ("localhost", ("Origin: http://evil.example",)))
+    ]
 
 
 def _http_garbage(lab: Lab, target: str, random: Random) -> None:
@@ -118,6 +128,7 @@ def _http_garbage(lab: Lab, target: str, random: Random) -> None:
     for path in ("lmas/lma1/drain", "mags/mag1/adjust", "policy", "dry-run", "attach", "detach", "revoke"):
         body = random.choice(wrong)
         sayings.append(_request(f"POST /v1/{path} HTTP/1.1", kind, f"Content-Length: {len(body)}", body=body))
+    sayings += _foreign_commands(random.choice([lma.name for lma in lab.profile.lmas]))
     large = b'{"drain": [' + b"0," * 30_000 + b"0]}"
     sayings.append(_request("POST /v1/dry-run HTTP/1.1", kind, f"Content-Length: {len(large)}", body=large))
     sayings.append(_request(f"GET /v1/{'x' * 20_000} HTTP/1.1"))
