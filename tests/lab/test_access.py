@@ -25,6 +25,7 @@ from domain_helpers import await_tunnels, binding, ping, place, tunnel_mtu
 from ryu_pmipls.agents.api_client import request
 from ryu_pmipls.lab import namespaces
 from ryu_pmipls.lab.lab import Lab
+from ryu_pmipls.wire.dns_options import DnsConfiguration
 from ryu_pmipls.wire.neighbour_discovery import (
     ROUTER_ADDRESS,
     ROUTER_LINK_LAYER_ADDRESS,
@@ -40,6 +41,7 @@ from tests.waiting import PATIENCE, eventually
 ROOT = Path(__file__).resolve().parents[2]
 HOOK = ROOT / "ovs_setup" / "hostapd-pmipls.sh"
 API_PORT = 8081
+DNS_SERVER, DOMAIN = "fd00:c024::53", "example.net"
 LIFETIME = 12.0  # s, of bindings: they are extended after 9 s
 ETH_P_IPV6 = 0x86DD
 
@@ -60,7 +62,7 @@ def lab(derive_profile: Callable[..., Path]) -> Iterator[Lab]:
         "mags": mags,
         "load_sharing": {"policy": "static", "redirect_new_sessions": False},
         "timers": {"binding_lifetime": LIFETIME, "min_delay_before_bce_delete": 1.0},
-        "access": {"probes": 2, "advertisement_interval": 4},
+        "access": {"probes": 2, "advertisement_interval": 4, "dns_servers": [DNS_SERVER], "search_domains": [DOMAIN]},
         "lab": {"lma_cpu": {"lma1": 1.0, "lma2": 1.0}},
     }
     path = derive_profile("pac", 24, changes)
@@ -260,6 +262,8 @@ def test_solicitations_of_every_kind_are_answered_at_a_bounded_rate(lab: Lab) ->
             assert answer.link_layer_destination == node
             (told,) = answer.all(PrefixInformation)
             assert told.prefix == prefix.network_address and 0 < told.valid_lifetime <= LIFETIME
+            names = DnsConfiguration((IPv6Address(DNS_SERVER),), (DOMAIN,))
+            assert answer.options[-2:] == names.options(told.valid_lifetime)
         advertisements(link)
         start = time.monotonic()
         for _ in range(500):
