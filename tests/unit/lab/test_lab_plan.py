@@ -79,10 +79,10 @@ def test_a_profile_of_real_hosts_has_no_lab() -> None:
         plan(load_profile("deployment-template"))
 
 
-@pytest.mark.parametrize("name", ["underlay", "core", "radio", "rms"])
-def test_names_of_the_lab_itself_are_refused_for_nodes(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(("node", "name"), [("mn1", "underlay"), ("mn1", "core"), ("mn1", "radio"), ("cn", "rms")])
+def test_names_of_the_lab_itself_are_refused_for_nodes(tmp_path: Path, node: str, name: str) -> None:
     with pytest.raises(LabError, match=f"^{name}: a node of a lab must not be called"):
-        plan(changed(tmp_path, "name: mn1", f"name: {name}"))
+        plan(changed(tmp_path, f"name: {node}", f"name: {name}"))
 
 
 def test_an_unknown_node_is_refused_with_the_names_there_are() -> None:
