@@ -112,8 +112,8 @@ def plan(profile: Profile) -> LabLayout:
     correspondent = lab.correspondent.name
     mobile_nodes = tuple(node.name for node in profile.mobile_nodes)
     for name in (*switches, correspondent, *mobile_nodes):
-        if name in (UNDERLAY, CORE, RADIO, RMS):
-            raise LabInputError(f"{name}: a node of a lab must not be called {UNDERLAY}, {CORE}, {RADIO} or {RMS}")
+        if name in (UNDERLAY, CORE, RADIO):
+            raise LabInputError(f"{name}: a node of a lab must not be called {UNDERLAY}, {CORE} or {RADIO}")
     access_ports = tuple(
         AccessPort(mag.name, port, f"{i}-{j}")
         for i, mag in enumerate(profile.mags, start=1)

@@ -79,8 +79,9 @@ def test_a_profile_of_real_hosts_has_no_lab() -> None:
         plan(load_profile("deployment-template"))
 
 
-@pytest.mark.parametrize(("node", "name"), [("mn1", "underlay"), ("mn1", "core"), ("mn1", "radio"), ("cn", "rms")])
-def test_names_of_the_lab_itself_are_refused_for_nodes(tmp_path: Path, node: str, name: str) -> None:
+@pytest.mark.parametrize("node", ["mn1", "cn"])
+@pytest.mark.parametrize("name", ["underlay", "core", "radio"])
+def test_names_of_the_lab_itself_are_refused_for_nodes(tmp_path: Path, name: str, node: str) -> None:
     with pytest.raises(LabError, match=f"^{name}: a node of a lab must not be called"):
         plan(changed(tmp_path, f"name: {node}", f"name: {name}"))
 
