@@ -9,15 +9,18 @@ state, where :func:`tear_down` finds it, also after a restart.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict
 from ipaddress import IPv6Interface
 from typing import Any, Literal
 
-from ovs_setup import OvsSetupError, offloads
+from ovs_setup import OvsSetupError, former_state, ingress_filter, interfaces, offloads
+from ovs_setup.former_state import FormerState
 from ovs_setup.packet_sockets import enlarge_receive_buffers
 from ovs_setup.vswitch import OpenVSwitch, OvsError
 from ryu_pmipls.domain.profile import Lma, Mag, Profile
+from ryu_pmipls.domain.tunnel_kinds import possible_kinds
 
 Node = Lma | Mag
 Datapath = Literal["netdev", "system"]
@@ -26,6 +29,8 @@ SERVICE_BRIDGE = "br-pm"
 UNDERLAY_BRIDGE = "br-u"
 #: Prefix of the names of tunnel ports (``ovs_setup.tunnel``).
 TUNNEL_PREFIX = "t-"
+#: The device that the kernel shows as the master of ports of Open vSwitch's kernel datapath.
+KERNEL_DATAPATH = "ovs-system"
 #: Kernel routing table in which an LMA's agent keeps a route for the home prefix pool while the core may send packets
 #: for the pool to the LMA. No rule leads to that table: it informs a routing daemon, not the kernel.
 ANNOUNCEMENT_TABLE = 5213
@@ -40,19 +45,9 @@ _HASTENED = "ryu-pmipls-hastened"
 _INACTIVITY_PROBE = 5000  # ms of silence after which the switch probes the RMS
 _MAX_BACKOFF = 1000  # ms between attempts to reach the RMS: a restarted RMS is found again within about that time
 _FORWARDING = "net/ipv6/conf/all/forwarding"
-
-
-@dataclass(frozen=True)
-class _Before:
-    """State, before :func:`set_up`, of objects that it changes but did not make."""
-
-    node: str
-    underlay_port: str | None
-    addresses: list[str]  # of the underlay port, as 2001:db8::1/64
-    routes: list[str]  # through the underlay port, in the notation of ip-route(8)
-    sysctls: dict[str, str]  # path below /proc/sys -> value
-    down: list[str]  # ports that were not up
-    offloads: dict[str, list[str]] = field(default_factory=dict)  # port -> those that were on and must not be
+#: Settings of an interface without addresses by which Linux answers no ARP request there, takes no packet for an
+#: address of another interface, and forwards none.
+_DEAF_TO_IPV4 = {"arp_ignore": "8", "rp_filter": "1", "forwarding": "0"}
 
 
 def set_up(ovs: OpenVSwitch, profile: Profile, node: Node, datapath: Datapath, underlay_port: str | None) -> None:
@@ -71,18 +66,21 @@ def set_up(ovs: OpenVSwitch, profile: Profile, node: Node, datapath: Datapath, u
         )
     ovs.require_running()
     ports = [*service_ports(node), *([] if underlay_port is None else [underlay_port])]
-    links = _links(ovs)
+    links = interfaces.links(ovs)
     missing = [port for port in ports if port not in links]
     if missing:
         raise OvsSetupError(f"{node.name}: there is no interface {', '.join(missing)}; there are: {', '.join(links)}")
+    _refuse_members(links, ports)
     known = _recorded(ovs)
     if known is not None:
         _refuse_other_set_up(known, node, underlay_port)
     else:
         _refuse_foreign_bridges(ovs)
-    before = _observe(ovs, node, underlay_port, ports, links, known)
-    if datapath == "netdev":
-        before = _observe_offloads(ovs, ports, before)
+    mtus = {port: least_mtu(profile, node, port) for port in ports}
+    settings = kernel_settings(node, ports, datapath == "netdev")
+    changed = [path for path in settings if path.split("/")[-2] not in (SERVICE_BRIDGE, UNDERLAY_BRIDGE)]
+    changes = former_state.Changes(node.name, service_ports(node), underlay_port, mtus, changed)
+    before = former_state.observe(ovs, changes, links, known)
     addresses = _underlay_addresses(profile, node, before)
     _configure_switch(ovs, node, datapath, before, links)
     try:
@@ -90,6 +88,9 @@ def set_up(ovs: OpenVSwitch, profile: Profile, node: Node, datapath: Datapath, u
         if datapath == "netdev":
             enlarge_receive_buffers(ovs.vswitchd_pid())
             _complete_packets(ovs, ports)
+            ingress_filter.install(ovs, service_ports(node))
+        _enlarge_mtus(ovs, mtus, links)
+        ovs.execute("sysctl", "-qw", *(f"{path}={value}" for path, value in settings.items()))
         _configure_host(ovs, node, before, addresses, ports)
         _set_controller(ovs, profile, anew=before.underlay_port is not None and not _has_address(links, node))
     except OvsSetupError:
@@ -109,17 +110,9 @@ def tear_down(ovs: OpenVSwitch, profile: Profile, node: Node) -> None:
     if before.node != node.name:
         raise OvsSetupError(f"Open vSwitch is set up as the switch of {before.node}, not of {node.name}")
     # The bridges hold the record of the former state: they go last, so that a failed attempt can be repeated.
-    for path, value in before.sysctls.items():
-        with suppress(OvsError):  # the interface may have gone
-            _set_sysctl(ovs, path, value)
-    if before.underlay_port is not None and before.underlay_port in _links(ovs):
-        _assign(ovs, before.underlay_port, before.addresses, before.routes)
-    for port, were_on in before.offloads.items():
-        with suppress(OvsError):
-            offloads.switch(ovs, port, were_on, "on")
-    for port in before.down:
-        with suppress(OvsError):
-            ovs.execute("ip", "link", "set", port, "down")
+    former_state.restore(ovs, before)
+    with suppress(OvsError):  # a set-up with the kernel datapath, or of an earlier release, needs no nft
+        ingress_filter.remove(ovs)
     with suppress(OvsError):  # there may be no such table
         ovs.execute("ip", "-6", "route", "flush", "table", str(ANNOUNCEMENT_TABLE))
     ovs.vsctl("--if-exists", "del-br", SERVICE_BRIDGE, "--", "--if-exists", "del-br", UNDERLAY_BRIDGE)
@@ -142,12 +135,15 @@ def kernel_settings(node: Node, ports: list[str], userspace: bool) -> dict[str, 
 
     ``ports`` are all ports given to the switch; ``userspace``: there is an underlay bridge.
     """
-    # The kernel sees the packets of a userspace switch's ports too; it must neither answer nor speak there.
+    # The kernel sees the packets of a userspace switch's ports too; it must neither answer nor speak there. The filter
+    # drops them first (``ingress_filter``); these settings hold when something has removed it.
     settings = {_FORWARDING: "0"} | {f"net/ipv6/conf/{port}/disable_ipv6": "1" for port in ports}
+    for port in service_ports(node):
+        settings |= {f"net/ipv4/conf/{port}/{name}": value for name, value in _DEAF_TO_IPV4.items()}
     if userspace:
         # IPv4 stays on the underlay port; without these two the kernel would take each such packet twice.
         settings |= {f"net/ipv4/conf/{UNDERLAY_BRIDGE}/{name}": "1" for name in ("rp_filter", "arp_ignore")}
-    settings[f"net/ipv6/conf/{SERVICE_BRIDGE}/accept_ra"] = "0"
+    settings |= {f"net/ipv6/conf/{SERVICE_BRIDGE}/{name}": "0" for name in ("accept_ra", "accept_redirects")}
     if isinstance(node, Lma):
         settings[f"net/ipv6/neigh/{SERVICE_BRIDGE}/ucast_solicit"] = str(CORE_SOLICITATIONS)
     return settings
@@ -163,19 +159,30 @@ def service_ports(node: Node) -> tuple[str, ...]:
     return node.access_ports if isinstance(node, Mag) else (node.core.port,)
 
 
-def _links(ovs: OpenVSwitch) -> dict[str, Any]:
-    """Interfaces by name, with their addresses, as ``ip -json address show`` tells them."""
-    return {link["ifname"]: link for link in json.loads(ovs.execute("ip", "-json", "address", "show"))}
+def least_mtu(profile: Profile, node: Node, port: str) -> int:
+    """Octets that a port given to the switch must take: on the underlay the tunnels' packets, else what is in them."""
+    underlay = profile.tunnel.underlay_mtu
+    if port not in service_ports(node):
+        return underlay
+    return underlay - min(kind.overhead for kind in possible_kinds(profile.tunnel.type))
 
 
-def _recorded(ovs: OpenVSwitch) -> _Before | None:
+def _recorded(ovs: OpenVSwitch) -> FormerState | None:
     for bridge in ovs.rows("Bridge", "name", "external_ids"):
         if bridge["name"] == SERVICE_BRIDGE and _RECORD in bridge["external_ids"]:
-            return _Before(**json.loads(bridge["external_ids"][_RECORD]))
+            return FormerState(**json.loads(bridge["external_ids"][_RECORD]))
     return None
 
 
-def _refuse_other_set_up(known: _Before, node: Node, underlay_port: str | None) -> None:
+def _refuse_members(links: Mapping[str, Any], ports: list[str]) -> None:
+    """Raise for a port whose frames a bridge or a bond of the kernel takes, or sends there."""
+    for port in ports:
+        master = links[port].get("master")
+        if master not in (None, KERNEL_DATAPATH):
+            raise OvsSetupError(f"{port} belongs to {master}; take it out first: ip link set {port} nomaster")
+
+
+def _refuse_other_set_up(known: FormerState, node: Node, underlay_port: str | None) -> None:
     """Raise for settings that a second run cannot change without undoing the first one."""
     if known.node != node.name:
         raise OvsSetupError(f"Open vSwitch is set up as the switch of {known.node} already; undo that first (--undo)")
@@ -191,54 +198,7 @@ def _refuse_foreign_bridges(ovs: OpenVSwitch) -> None:
             )
 
 
-def _observe(
-    ovs: OpenVSwitch,
-    node: Node,
-    underlay_port: str | None,
-    ports: list[str],
-    links: dict[str, Any],
-    known: _Before | None,
-) -> _Before:
-    """The state before the set-up; the record of an earlier run wins."""
-    paths = [_FORWARDING, *(f"net/ipv6/conf/{port}/disable_ipv6" for port in ports)]
-    recorded = {} if known is None else known.sysctls
-    sysctls = {path: recorded.get(path) or ovs.execute("sysctl", "-n", path) for path in paths}
-    if known is not None:
-        return replace(known, sysctls=known.sysctls | sysctls)
-    return _Before(
-        node=node.name,
-        underlay_port=underlay_port,
-        addresses=[] if underlay_port is None else _global_addresses(links[underlay_port]),
-        routes=[] if underlay_port is None else _routes(ovs, underlay_port),
-        sysctls=sysctls,
-        down=[port for port in ports if "UP" not in links[port]["flags"]],
-    )
-
-
-def _observe_offloads(ovs: OpenVSwitch, ports: list[str], before: _Before) -> _Before:
-    found = {port: offloads.active(ovs, port, offloads.RECEIVING) for port in ports if port not in before.offloads}
-    return replace(before, offloads=before.offloads | found)
-
-
-def _global_addresses(link: dict[str, Any]) -> list[str]:
-    return [
-        f"{entry['local']}/{entry['prefixlen']}"
-        for entry in link["addr_info"]
-        if entry["family"] == "inet6" and entry["scope"] == "global"
-    ]
-
-
-def _routes(ovs: OpenVSwitch, port: str) -> list[str]:
-    """Routes that an administrator made; the kernel itself makes those of addresses and of router advertisements."""
-    routes = []
-    for route in json.loads(ovs.execute("ip", "-6", "-json", "route", "show", "dev", port)):
-        if route.get("protocol") not in ("kernel", "ra"):
-            via = f"via {route['gateway']} " if "gateway" in route else ""
-            routes.append(f"{route['dst']} {via}metric {route['metric']}")
-    return routes
-
-
-def _underlay_addresses(profile: Profile, node: Node, before: _Before) -> list[str]:
+def _underlay_addresses(profile: Profile, node: Node, before: FormerState) -> list[str]:
     """Desired addresses of the underlay bridge: those of its port, and the node's own."""
     if before.underlay_port is None or node.address in [IPv6Interface(address).ip for address in before.addresses]:
         return before.addresses
@@ -250,7 +210,9 @@ def _underlay_addresses(profile: Profile, node: Node, before: _Before) -> list[s
     return [*before.addresses, f"{node.address}/{profile.lab.underlay_prefix_length}"]
 
 
-def _configure_switch(ovs: OpenVSwitch, node: Node, datapath: Datapath, before: _Before, links: dict[str, Any]) -> None:
+def _configure_switch(
+    ovs: OpenVSwitch, node: Node, datapath: Datapath, before: FormerState, links: dict[str, Any]
+) -> None:
     """Set bridges and ports, in one transaction."""
     record = json.dumps(json.dumps(asdict(before)))
     steps = [
@@ -318,25 +280,23 @@ def _complete_packets(ovs: OpenVSwitch, ports: list[str]) -> None:
         offloads.turn_off(ovs, port, offloads.RECEIVING)
 
 
-def _configure_host(ovs: OpenVSwitch, node: Node, before: _Before, addresses: list[str], ports: list[str]) -> None:
-    """Set kernel settings, links, addresses and routes."""
-    userspace = before.underlay_port is not None
-    for path, value in kernel_settings(node, ports, userspace).items():
-        _set_sysctl(ovs, path, value)
+def _enlarge_mtus(ovs: OpenVSwitch, least: Mapping[str, int], links: Mapping[str, Any]) -> None:
+    for port, octets in least.items():
+        if links[port]["mtu"] < octets:
+            try:
+                ovs.execute("ip", "link", "set", port, "mtu", str(octets))
+            except OvsError as error:
+                raise OvsSetupError(f"{port} must take packets of {octets} octets: {error.stderr}") from None
+
+
+def _configure_host(ovs: OpenVSwitch, node: Node, before: FormerState, addresses: list[str], ports: list[str]) -> None:
+    """Set links, addresses and routes; none stay on the ports of the service bridge."""
+    for port in service_ports(node):
+        interfaces.clear(ovs, port)
     for port in ports:
         ovs.execute("ip", "link", "set", port, "up")
-    if userspace:
-        _assign(ovs, UNDERLAY_BRIDGE, addresses, before.routes)
-    _assign(ovs, SERVICE_BRIDGE, [] if isinstance(node, Mag) else [str(node.core.address)], [])
-
-
-def _assign(ovs: OpenVSwitch, device: str, addresses: list[str], routes: list[str]) -> None:
-    ovs.execute("ip", "link", "set", device, "up")
-    for address in addresses:
-        ovs.execute("ip", "-6", "address", "replace", address, "dev", device, "nodad")
-    for route in routes:
-        ovs.execute("ip", "-6", "route", "replace", *route.split(), "dev", device)
-
-
-def _set_sysctl(ovs: OpenVSwitch, path: str, value: str) -> None:
-    ovs.execute("sysctl", "-qw", f"{path}={value}")
+    if before.userspace:
+        ovs.execute("ip", "link", "set", UNDERLAY_BRIDGE, "up")
+        interfaces.assign(ovs, UNDERLAY_BRIDGE, addresses, before.routes)
+    ovs.execute("ip", "link", "set", SERVICE_BRIDGE, "up")
+    interfaces.assign(ovs, SERVICE_BRIDGE, [] if isinstance(node, Mag) else [str(node.core.address)], [])

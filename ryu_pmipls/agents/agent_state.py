@@ -7,10 +7,10 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from ryu_pmipls.domain.places import STATE_DIRECTORY
+
 LOG = logging.getLogger(__name__)
 
-#: Directory where agents of a host keep their state; those of a lab keep it in the run directory of their node.
-STATE_DIRECTORY = Path("/var/lib/pmipls")
 #: Files with identifiers and prefixes of mobile nodes are nobody else's business.
 _MODE = 0o600
 

@@ -11,13 +11,14 @@ from ovs_setup import tunnel
 from ovs_setup.node import SERVICE_BRIDGE
 from ovs_setup.vswitch import OpenVSwitch
 from ryu_pmipls.agents.agent_state import count_restart
+from ryu_pmipls.agents.anchor_api import AnchorControl
 from ryu_pmipls.agents.announcement import Announcer
-from ryu_pmipls.agents.api import AnchorControl
 from ryu_pmipls.agents.configuration import anchor_config
 from ryu_pmipls.agents.core_gateway import CoreGatewayResolver
 from ryu_pmipls.agents.core_routing import CoreRoutingWatch
 from ryu_pmipls.agents.cpu import Cpu
 from ryu_pmipls.agents.driver import Driver
+from ryu_pmipls.agents.host_watch import HostWatch
 from ryu_pmipls.agents.lease_file import LeaseFile
 from ryu_pmipls.agents.load_report import LoadMeter, tunnel_counters
 from ryu_pmipls.agents.reconnection import keep_hastened
@@ -81,7 +82,8 @@ async def serve(
             except OSError as error:
                 driver.failed("keeping leases", error)
 
-    AnchorControl(profile, lma, driver, machine, routing, leases).listen(control)
+    host = HostWatch(ovs, profile, lma)
+    AnchorControl(profile, lma, driver, host, machine, routing, leases).listen(control)
     driver.dispatch(machine.start)
     driver.background(gateway.watch)
     driver.background(report_load)
@@ -89,6 +91,7 @@ async def serve(
     mtu = tunnel.inner_mtu(profile.tunnel.underlay_mtu, encapsulation)
     driver.background(Undeliverable(ovs, mtu, lambda _packet, _from_tunnel: lma.core.address.ip, counters).watch)
     driver.background(lambda: keep_hastened(ovs))
+    driver.background(host.watch)
     driver.background(announcer.keep)
     driver.background(routing.watch)
     await driver.run()

@@ -15,6 +15,7 @@ from ryu_pmipls.agents.attachment_times import AttachmentTimes
 from ryu_pmipls.agents.configuration import gateway_config
 from ryu_pmipls.agents.driver import Driver
 from ryu_pmipls.agents.handoff_buffer import HandoffBuffer
+from ryu_pmipls.agents.host_watch import HostWatch
 from ryu_pmipls.agents.ingress import Ingress
 from ryu_pmipls.agents.reconnection import keep_hastened
 from ryu_pmipls.agents.tunnel_ends import TunnelEnds
@@ -71,10 +72,12 @@ async def serve(
         {Advertise: access.advertise, ProbeNode: access.probe, Forward: buffer.carry_out},
         observe=times.observe,
     )
-    GatewayControl(profile, mag, driver, machine, access, attached).listen(control)
+    host = HostWatch(ovs, profile, mag)
+    GatewayControl(profile, mag, driver, host, machine, access, attached).listen(control)
     driver.dispatch(machine.start)
     driver.background(access.watch)
     ingress = Ingress(machine.binding, refuse_source, access.send, counters)
     driver.background(Undeliverable(ovs, mtu, gateway_source, counters, buffer.serve, ingress).watch)
     driver.background(lambda: keep_hastened(ovs))
+    driver.background(host.watch)
     await driver.run()

@@ -14,12 +14,14 @@ from ryu_pmipls.wire.neighbour_discovery import ROUTER_LINK_LAYER_ADDRESS
 LARGEST_FRAME = 65535
 
 # Linux, not in the socket module.
-_ETH_P_IPV6 = 0x86DD
+_ETH_P_ALL, _ETH_P_IPV6 = 0x0003, 0x86DD
 _SO_ATTACH_FILTER = 26
-_SOL_PACKET, _PACKET_ADD_MEMBERSHIP, _PACKET_MR_PROMISC = 263, 1, 1
+_SOL_PACKET, _PACKET_ADD_MEMBERSHIP, _PACKET_MR_PROMISC, _PACKET_IGNORE_OUTGOING = 263, 1, 1, 23
 
 #: Classic BPF: only ICMPv6 of types 133 to 136 directly behind the IPv6 header reaches the agent.
 _FILTER = (
+    (0x28, 0, 0, 12),  # load EtherType
+    (0x15, 0, 6, _ETH_P_IPV6),  # IPv6, else refuse
     (0x30, 0, 0, 20),  # load next header
     (0x15, 0, 4, 58),  # ICMPv6, else refuse
     (0x30, 0, 0, 54),  # load ICMPv6 type
@@ -38,8 +40,12 @@ class Frames(Enum):
 
 
 def open_packet_socket(name: str, index: int) -> socket.socket:
-    """Open a socket for neighbour discovery on an interface, regardless of the interface's own link-layer address."""
-    return _open(name, index, _FILTER)
+    """Open a socket for neighbour discovery on an interface, regardless of the interface's own link-layer address.
+
+    It hears what comes in there even where the kernel itself does not (``ovs_setup.ingress_filter``): only sockets for
+    all protocols do.
+    """
+    return _open(name, index, _ETH_P_ALL, _FILTER)
 
 
 def open_ipv6_socket(name: str, index: int, frames: Frames) -> socket.socket:
@@ -49,6 +55,7 @@ def open_ipv6_socket(name: str, index: int, frames: Frames) -> socket.socket:
     return _open(
         name,
         index,
+        _ETH_P_IPV6,
         (
             (0x20, 0, 0, 6),  # load four octets of the source
             (0x15, 0, 3, int.from_bytes(router[:4], "big")),  # the router's, else the other verdict
@@ -60,7 +67,7 @@ def open_ipv6_socket(name: str, index: int, frames: Frames) -> socket.socket:
     )
 
 
-def _open(name: str, index: int, program: Sequence[tuple[int, int, int, int]]) -> socket.socket:
+def _open(name: str, index: int, protocol: int, program: Sequence[tuple[int, int, int, int]]) -> socket.socket:
     octets = b"".join(struct.pack("=HBBI", *instruction) for instruction in program)
     instructions = ctypes.create_string_buffer(octets)
     # Without a protocol no frame comes in before the filter is in place.
@@ -68,14 +75,15 @@ def _open(name: str, index: int, program: Sequence[tuple[int, int, int, int]]) -
     try:
         filter_ = struct.pack("@HP", len(program), ctypes.addressof(instructions))
         opened.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, filter_)
-        _listen(opened, name, index)
+        _listen(opened, name, index, protocol)
     except OSError:
         opened.close()
         raise
     return opened
 
 
-def _listen(opened: socket.socket, name: str, index: int) -> None:
+def _listen(opened: socket.socket, name: str, index: int, protocol: int) -> None:
     membership = struct.pack("=iHH8x", index, _PACKET_MR_PROMISC, 0)
     opened.setsockopt(_SOL_PACKET, _PACKET_ADD_MEMBERSHIP, membership)
-    opened.bind((name, _ETH_P_IPV6))
+    opened.setsockopt(_SOL_PACKET, _PACKET_IGNORE_OUTGOING, 1)
+    opened.bind((name, protocol))

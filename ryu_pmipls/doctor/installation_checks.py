@@ -23,6 +23,7 @@ PROGRAMS: Mapping[str, tuple[str, frozenset[HostRole]]] = {
     "ip": ("iproute2", _SWITCH_OR_LAB),
     "sysctl": ("procps", _SWITCH_OR_LAB),
     "ethtool": ("ethtool", _SWITCH_OR_LAB),
+    "nft": ("nftables", _SWITCH_OR_LAB),
     "ping": ("iputils-ping", _SWITCH_OR_LAB),
     "nsenter": ("util-linux", _LAB),
     "ovsdb-server": ("openvswitch-switch", _SWITCH_OR_LAB),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
-from ovs_setup.node import SERVICE_BRIDGE, TUNNEL_PREFIX
+from ovs_setup.node import KERNEL_DATAPATH, SERVICE_BRIDGE, TUNNEL_PREFIX
 from ryu_pmipls.doctor.check import AS_ROOT, EVERY_ROLE, SWITCHES, Check, Verdict, ok, unknown, wrong
 from ryu_pmipls.doctor.node_facts import Link, NodeFacts, SwitchFacts, WantedLink, WantedSwitch
 
@@ -77,6 +77,25 @@ def _addresses(facts: NodeFacts) -> Verdict:
 
 def _has_address(link: Link | None, address: str) -> bool:
     return link is not None and address.partition("/")[0] in link.addresses
+
+
+def _isolation(facts: NodeFacts) -> Verdict:
+    if facts.links is None:
+        return _unseen(facts)
+    faults = [fault for wanted, link in _present(facts) if wanted.isolated for fault in _parts_of_host(wanted, link)]
+    if faults:
+        return wrong("; ".join(faults), facts.wanted.remedies.set_up)
+    return ok(", ".join(link.name for link in facts.wanted.links if link.isolated) or "none is needed")
+
+
+def _parts_of_host(wanted: WantedLink, link: Link) -> Iterator[str]:
+    """The parts that the host has in a port of the switch."""
+    if link.addresses:
+        yield f"{wanted.name} has {', '.join(link.addresses)}, and must have no address"
+    if link.master not in ("", KERNEL_DATAPATH):
+        yield f"{wanted.name} belongs to {link.master}"
+    if wanted.filtered and not link.filtered:
+        yield f"the kernel hears what comes in on {wanted.name}: no rule of nftables drops it"
 
 
 def _settings(facts: NodeFacts) -> Verdict:
@@ -174,8 +193,8 @@ def _flow_entries(facts: NodeFacts, wanted: WantedSwitch, switch: SwitchFacts) -
     return ok(f"{switch.flow_entries} in {SERVICE_BRIDGE}")
 
 
-#: All checks of a node, in the order in which they are shown.
-NODE_CHECKS: tuple[Check[NodeFacts], ...] = (
+#: Checks of what set-up makes of interfaces and kernel, and others may change behind its back.
+HOST_PART: tuple[Check[NodeFacts], ...] = (
     Check(
         "links",
         EVERY_ROLE,
@@ -210,13 +229,27 @@ NODE_CHECKS: tuple[Check[NodeFacts], ...] = (
         _addresses,
     ),
     Check(
+        "isolation",
+        SWITCHES,
+        "access ports and core port: no address, in no bridge or bond of the kernel, and, with the userspace datapath, "
+        "in the nftables chain that drops what the kernel would hear there",
+        "The kernel gets the frames of a userspace switch, too: by any protocol that it speaks there a mobile node "
+        "reaches the host.",
+        "the set-up again",
+        _isolation,
+    ),
+    Check(
         "kernel settings",
         EVERY_ROLE,
-        "what set-up writes below `/proc/sys`: forwarding, IPv6 of the switch's ports, router advertisements",
+        "what set-up writes below `/proc/sys`: forwarding, IPv6 and ARP of the switch's ports, router advertisements",
         "The kernel must take no part in what the switch forwards; the core hashes flows over its paths.",
         "`sysctl -w`, or the set-up again",
         _settings,
     ),
+)
+#: All checks of a node, in the order in which they are shown.
+NODE_CHECKS: tuple[Check[NodeFacts], ...] = (
+    *HOST_PART,
     Check(
         "Open vSwitch daemons",
         SWITCHES,

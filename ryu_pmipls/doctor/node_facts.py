@@ -10,7 +10,10 @@ from ryu_pmipls.doctor.check import HostRole
 
 @dataclass(frozen=True)
 class WantedLink:
-    """An interface: least MTU in octets, offloads that must be off, an address it must have ("": none)."""
+    """An interface: least MTU in octets, offloads that must be off, an address it must have ("": none).
+
+    ``isolated``: the host must have no part in it, and with ``filtered`` its kernel must hear nothing there.
+    """
 
     name: str
     mtu: int
@@ -18,6 +21,8 @@ class WantedLink:
     address: str = ""
     up: bool = True
     bridge: str = ""  # of which it must be a port, in Open vSwitch
+    isolated: bool = False
+    filtered: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,12 +59,14 @@ class WantedNode:
 
 @dataclass(frozen=True)
 class Link:
-    """An interface as it is; ``offloads``: those of the wanted ones that are on."""
+    """An interface as it is; ``offloads``: those of the wanted ones that are on; ``filtered``: no kernel hears it."""
 
     up: bool
     mtu: int
     addresses: tuple[str, ...] = ()
     offloads: tuple[str, ...] = ()
+    master: str = ""  # bridge or bond of the kernel
+    filtered: bool = False
 
 
 @dataclass(frozen=True)

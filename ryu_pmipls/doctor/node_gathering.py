@@ -6,10 +6,11 @@ import json
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from ipaddress import ip_address
 from typing import Any
 
-from ovs_setup import OvsSetupError, offloads
+from ovs_setup import OvsSetupError, ingress_filter, offloads
 from ovs_setup.node import SERVICE_BRIDGE, UNDERLAY_BRIDGE
 from ovs_setup.vswitch import OpenVSwitch
 from ryu_pmipls.doctor.node_facts import Bridge, Controller, Link, NodeFacts, SwitchFacts, SwitchPort, WantedNode
@@ -20,17 +21,21 @@ _READ_ALL = 'for file; do cat "$file" 2>/dev/null || echo; done'
 
 def node_facts(ovs: OpenVSwitch, wanted: WantedNode) -> NodeFacts:
     """All facts about a node, whose Open vSwitch, if it has one, is ``ovs``."""
+    facts = host_part(ovs, wanted)
+    if wanted.switch is None or facts.unseen:
+        return facts
     try:
-        links = _links(ovs, wanted)
-        settings = _settings(ovs, wanted)
+        return replace(facts, switch=_switch(ovs))
+    except OvsSetupError as error:
+        return replace(facts, unseen=_reason(error))
+
+
+def host_part(ovs: OpenVSwitch, wanted: WantedNode) -> NodeFacts:
+    """The facts about a node's interfaces and kernel settings, without its Open vSwitch."""
+    try:
+        return NodeFacts(wanted, _links(ovs, wanted), _settings(ovs, wanted), None)
     except OvsSetupError as error:
         return NodeFacts(wanted, None, None, None, _reason(error))
-    if wanted.switch is None:
-        return NodeFacts(wanted, links, settings, None)
-    try:
-        return NodeFacts(wanted, links, settings, _switch(ovs))
-    except OvsSetupError as error:
-        return NodeFacts(wanted, links, settings, None, _reason(error))
 
 
 def underlay_ports(ovs: OpenVSwitch) -> tuple[str, ...]:
@@ -46,6 +51,7 @@ def _reason(error: OvsSetupError) -> str:
 
 def _links(ovs: OpenVSwitch, wanted: WantedNode) -> dict[str, Link]:
     unwanted = {link.name: link.offloads for link in wanted.links}
+    filtered = ingress_filter.filtered_ports(ovs) if any(link.filtered for link in wanted.links) else frozenset()
     found = {}
     for row in json.loads(ovs.execute("ip", "-json", "address", "show")):
         name = row["ifname"]
@@ -55,6 +61,8 @@ def _links(ovs: OpenVSwitch, wanted: WantedNode) -> dict[str, Link]:
                 mtu=row["mtu"],
                 addresses=tuple(entry["local"] for entry in row["addr_info"] if "local" in entry),
                 offloads=tuple(offloads.active(ovs, name, unwanted[name])) if unwanted[name] else (),
+                master=row.get("master", ""),
+                filtered=name in filtered,
             )
     return found
 

@@ -6,12 +6,19 @@ from ipaddress import IPv6Address
 from pathlib import Path
 
 from ovs_setup import offloads
-from ovs_setup.node import SERVICE_BRIDGE, UNDERLAY_BRIDGE, Node, controller, kernel_settings, service_ports
-from ovs_setup.tunnel import possible_inner_mtus
-from ryu_pmipls.agents.agent_state import STATE_DIRECTORY
+from ovs_setup.node import (
+    SERVICE_BRIDGE,
+    UNDERLAY_BRIDGE,
+    Node,
+    controller,
+    kernel_settings,
+    least_mtu,
+    service_ports,
+)
 from ryu_pmipls.doctor.check import HostRole
 from ryu_pmipls.doctor.host_facts import ListeningPort, Purpose
 from ryu_pmipls.doctor.node_facts import Remedies, WantedLink, WantedNode, WantedSwitch
+from ryu_pmipls.domain.places import STATE_DIRECTORY
 from ryu_pmipls.domain.profile import Lma, Mag, Profile
 from ryu_pmipls.signalling.keys import KeyFileError, load_keys
 
@@ -78,10 +85,19 @@ def wanted_switch_node(profile: Profile, node: Node, underlay_ports: tuple[str, 
     ports = service_ports(node)
     underlay_mtu = profile.tunnel.underlay_mtu
     sending, receiving = (offloads.SENDING, offloads.RECEIVING) if userspace else ((), ())
-    tunnel_mtu = max(possible_inner_mtus(underlay_mtu, profile.tunnel.type))
     core = str(node.core.address) if isinstance(node, Lma) else ""
     links = [WantedLink(SERVICE_BRIDGE, 0, sending, core)]
-    links += [WantedLink(port, tunnel_mtu, receiving, bridge=SERVICE_BRIDGE) for port in ports]
+    links += [
+        WantedLink(
+            port,
+            least_mtu(profile, node, port),
+            receiving,
+            bridge=SERVICE_BRIDGE,
+            isolated=True,
+            filtered=userspace,
+        )
+        for port in ports
+    ]
     if userspace:
         links.append(WantedLink(UNDERLAY_BRIDGE, underlay_mtu, sending, str(node.address)))
         links += [WantedLink(port, underlay_mtu, receiving, bridge=UNDERLAY_BRIDGE) for port in underlay_ports]

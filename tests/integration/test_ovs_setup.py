@@ -7,19 +7,14 @@ import os
 import signal
 import socket
 import struct
-import subprocess
-import threading
 import time
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from ipaddress import IPv6Address
-from pathlib import Path
-from typing import TypeVar
 
 import pytest
 from click.testing import CliRunner
-from pyroute2 import netns
+from ovs_places import LMA, MAG, PROFILE, Place, Places, sh, within
 
 from ovs_setup import OvsSetupError, offloads
 from ovs_setup import __main__ as command
@@ -28,31 +23,10 @@ from ovs_setup.packet_sockets import RECEIVE_BUFFER, packet_sockets
 from ovs_setup.tunnel import add_tunnel, encapsulation, neighbour_lifetime, remove_tunnel, tunnels, warm_up
 from ovs_setup.tunnel_neighbours import correct_neighbours
 from ovs_setup.vswitch import OpenVSwitch, OvsError
-from ryu_pmipls.domain.profile import PROFILE_VARIABLE, load_profile
+from ryu_pmipls.domain.profile import PROFILE_VARIABLE
 from tests.waiting import PATIENCE, eventually
 
-Result = TypeVar("Result")
-PROFILE = load_profile("two-lma")
 CN = "fd00:c0de::1"
-MAG, LMA = PROFILE.mag("mag1"), PROFILE.lma("lma1")
-
-
-def sh(command_line: str) -> str:
-    return subprocess.run(command_line.split(), check=True, capture_output=True, text=True, timeout=PATIENCE).stdout
-
-
-def within(namespace: str, function: Callable[[], Result]) -> Result:
-    """Call a function in a namespace, in a thread of its own: a namespace belongs to a thread."""
-    results: list[Result] = []
-
-    def body() -> None:
-        netns.setns(namespace, flags=0)
-        results.append(function())
-
-    thread = threading.Thread(target=body)
-    thread.start()
-    thread.join()
-    return results[0]
 
 
 def received_by_tcp(octets: bytes, sender: str, receiver: str, address: str) -> bytes:
@@ -73,79 +47,6 @@ def received_by_tcp(octets: bytes, sender: str, receiver: str, address: str) -> 
         with within(sender, lambda: socket.create_connection(endpoint, 10)) as connection:
             connection.sendall(octets)
         return received.result()
-
-
-class Place:
-    """A namespace with a private Open vSwitch in it; both go at the end of a test, however it ends."""
-
-    def __init__(self, name: str, directory: Path) -> None:
-        self.name = name
-        self.ovs = OpenVSwitch(directory / name, name)
-        sh(f"ip netns add {name}")
-        self.ip("link set lo up")
-
-    def ip(self, arguments: str) -> str:
-        return sh(f"ip -n {self.name} {arguments}")
-
-    def sysctl(self, path: str) -> str:
-        return self.ovs.execute("sysctl", "-n", path)
-
-    def state(self) -> list[str]:
-        """All that a set-up might change, in lines; link-local addresses come and go by themselves."""
-        texts = (
-            self.ovs.vsctl("list-br"),
-            self.ip("-o -brief link").replace("LOWERLAYERDOWN", "DOWN"),
-            self.ip("-o address"),
-            self.ip("-6 route show"),
-            *(self.ovs.execute("ethtool", "-k", port) for port in ("acc1", "core", "eth0")),
-            self.ovs.execute("sysctl", "-a", "-r", r"ipv6\.conf\..*\.(disable_ipv6|forwarding)"),
-        )
-        return sorted(line for text in texts for line in text.splitlines() if "fe80::" not in line)
-
-    def is_as(self, before: list[str]) -> None:
-        """Fail unless that is its state soon; the kernel takes its time to tell that a link has come up."""
-        with suppress(TimeoutError):
-            eventually(lambda: self.state() == before)
-        assert "\n".join(self.state()) == "\n".join(before)
-
-
-Places = Callable[[str], Place]
-
-
-@pytest.fixture
-def places(tmp_path: Path) -> Iterator[Places]:
-    made: list[Place] = []
-
-    def make(name: str) -> Place:
-        place = Place(name, tmp_path)
-        made.append(place)
-        return place
-
-    yield make
-    for place in made:
-        place.ovs.stop()
-        sh(f"ip netns del {place.name}")
-
-
-@pytest.fixture
-def host(places: Places) -> Place:
-    """A host with the ports of a MAG and of an LMA, whose underlay port ``eth0`` has addresses and a route."""
-    place = places("pos-h")
-    for port in ("acc1", "acc2", "acc3", "core", "eth0"):
-        place.ip(f"link add {port} type veth peer name {port}-x")
-        place.ip(f"link set {port}-x up")
-        # As on a wire: checksums are complete when a frame leaves.
-        place.ovs.execute("ethtool", "-K", f"{port}-x", "tx", "off")
-        # As a network card has it; a veth does not by itself.
-        place.ovs.execute("ethtool", "-K", port, "gro", "on")
-    place.ip("link set eth0 up")
-    for node in (MAG, LMA):
-        place.ip(f"address add {node.address}/64 dev eth0 nodad")
-    place.ip("address add 192.0.2.1/24 dev eth0")
-    place.ip("route add 2001:db8:f::/48 via fd00:5213::1 dev eth0 metric 77")
-    eventually(lambda: "state UP" in place.ip("-o link show eth0"), "a link that is up")
-    place.ovs.start()
-    return place
 
 
 def addresses(place: Place, device: str) -> set[str]:
@@ -224,6 +125,10 @@ def test_set_up_makes_the_node_and_tear_down_restores_the_host(host: Place, node
     assert addresses(host, "br-pm") == (set() if node is MAG else {str(LMA.core.address)})
     assert host.sysctl("net.ipv6.conf.all.forwarding") == "0"
     assert host.sysctl("net.ipv6.conf.br-pm.accept_ra") == "0"
+    for port in ports:
+        assert "inet" not in host.ip(f"address show dev {port}")
+        assert host.ip(f"-4 route show dev {port}") == host.ip(f"-6 route show dev {port}") == ""
+        assert int(host.ip(f"-o link show {port}").split(" mtu ")[1].split()[0]) >= 1452
     assert "actions" not in ovs.ofctl("dump-flows", "br-pm")
     assert [port for port in (*ports, "eth0") if offloads.active(ovs, port, offloads.RECEIVING)] == []
 

@@ -189,6 +189,45 @@ def test_who_sends_in_another_ones_name_is_dropped_and_counted(lab: Lab, wrong: 
     eventually(lambda: dropped_by_guard(lab) >= before + 5, "the count of the guard")
 
 
+#: Sources that no packet from the core has: of a mobile node, unspecified, loopback, IPv4, link-local, multicast.
+MARTIANS = ("::", "::1", "::192.0.2.1", "::ffff:192.0.2.1", "fe80::5", "ff02::1", "ff0e::5")
+
+
+def test_nothing_with_a_forged_source_comes_from_the_core_to_a_mobile_node(lab: Lab) -> None:
+    anchor = lab.execute("lma1", ["cat", f"/sys/class/net/{BRIDGE}/address"]).stdout.strip()
+    mobile_node, space = lab.address("mn1"), lab.namespace(lab.plan.correspondent)
+    with (
+        namespaces.open_socket(lab.namespace("mn1"), socket.AF_PACKET, socket.SOCK_RAW) as receiver,
+        namespaces.open_socket(space, socket.AF_PACKET, socket.SOCK_RAW) as sender,
+    ):
+        receiver.bind(("eth0", ETH_P_IPV6))
+        receiver.settimeout(PATIENCE)
+        sender.bind(("core", ETH_P_IPV6))
+
+        def send_from(source: str) -> None:
+            ip = IPv6(src=source, dst=str(mobile_node), hlim=64)
+            sender.send(bytes(Ether(dst=anchor) / ip / UDP(sport=9, dport=9) / b"martian?"))
+
+        for source in (*MARTIANS, str(lab.address("mn2")), str(mobile_node), correspondent(lab)):
+            send_from(source)
+        while b"martian?" not in (frame := receiver.recv(1500)):
+            pass
+        assert Ether(frame)[IPv6].src == correspondent(lab)  # the last one is the first that comes
+
+
+def test_nothing_for_an_address_that_never_leaves_a_node_leaves_a_mag(lab: Lab) -> None:
+    own = format_link_layer(lab.profile.mobile_node("mn1").link_layer_address)
+
+    def dropped() -> int:
+        (entry,) = (flow for flow in flows(lab, "mag1") if "table=1," in flow and "ipv6_dst=::/16" in flow)
+        return int(re.findall(r"n_packets=(\d+)", entry)[0])
+
+    before = dropped()
+    for destination in ("::", "::1", "::ffff:192.0.2.1"):
+        send(lab, "mn1", Ether(src=own, dst=ROUTER) / IPv6(src=str(lab.address("mn1")), dst=destination) / UDP(dport=9))
+    eventually(lambda: dropped() == before + 3, "the count of what is dropped")
+
+
 def test_fragments_pass_both_ways(lab: Lab) -> None:
     for node, to in (("mn1", correspondent(lab)), ("mn1", str(lab.address("mn2"))), ("cn", str(lab.address("mn1")))):
         ping(lab, node, to, "-c", "1", "-s", "6000")  # from which either side may have to learn the path MTU

@@ -63,6 +63,8 @@ def test_a_lab_that_is_up_has_no_fault(lab: Lab) -> None:
         ("mag1", "offloads", "ethtool -K acc1 gro on"),
         ("lma1", "offloads", "ethtool -K core tx on"),
         ("mn1", "offloads", "ethtool -K eth0 tx on"),
+        ("mag1", "isolation", "ip address add 192.0.2.9/24 dev acc2"),
+        ("lma1", "isolation", "nft delete table netdev ryu_pmipls"),
         ("lma1", "kernel settings", "sysctl -w net.ipv6.conf.all.forwarding=1"),
         ("lma1", "kernel settings", "sysctl -w net.ipv6.conf.br-pm.accept_ra=1"),
         ("mag2", "kernel settings", "sysctl -w net.ipv4.conf.br-u.rp_filter=0"),

@@ -30,9 +30,9 @@ ALLOWED: dict[str, set[str]] = {
     "signalling": {"wire", "domain", "clock", "rate_limiter"},
     "ovs_setup": {"domain"},
     "simulator": {"loadsharing", "domain"},
-    "doctor": {"domain", "signalling", "agents", "ovs_setup"},
+    "doctor": {"domain", "signalling", "ovs_setup"},
     # The agents' processes: nothing of the controller's.
-    "agents": {*SHARED, "mobility", "loadsharing", "ovs_setup"},
+    "agents": {*SHARED, "mobility", "loadsharing", "ovs_setup", "doctor"},
     # The controller's process: nothing of the agents'.
     "controller.ryu": {"rate_limiter"},
     "controller.bindings": {"wire"},

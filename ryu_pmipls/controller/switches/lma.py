@@ -38,6 +38,15 @@ from ryu_pmipls.domain.profile import Lma, Profile
 _CORE = Parameter("core", Kind.PORT, "core port")
 _OWN = Parameter("own", Kind.LINK_LAYER_ADDRESS, "the bridge's own interface")
 _GATEWAY = Parameter("gateway", Kind.LINK_LAYER_ADDRESS, "the core gateway")
+_MARTIAN = Parameter(
+    "martian", Kind.PREFIX, "the pool of home network prefixes, and each of ::/16, fe80::/10, ff00::/8"
+)
+
+#: Sources that no packet for a mobile node has, besides the pool: packets between mobile nodes never cross the core.
+#: ::/16 has the unspecified and the loopback address, and those with an IPv4 address in them (RFC 4291, sections 2.5.2
+#: to 2.5.5); the well-known prefix of NAT64, 64:ff9b::/96, is outside. Short prefixes keep entries of the flow cache
+#: wide.
+MARTIAN_SOURCES = tuple(IPv6Network(prefix) for prefix in ("::/16", "fe80::/10", "ff00::/8"))
 
 
 class LmaTable:
@@ -62,7 +71,7 @@ class LmaTable:
         number=0,
         name="classify",
         text="by port",
-        match=frozenset({"in_port", "ipv6", "icmpv6_type", "ipv6_dst"}),
+        match=frozenset({"in_port", "ipv6", "icmpv6_type", "ipv6_src", "ipv6_dst"}),
         actions=frozenset({CheckPacketLarger, Output, SetLinkLayer}),
         next_tables=(UPLINK, DOWNLINK),
     )
@@ -89,6 +98,13 @@ class LmaRule:
         Owner.BASE,
         Match(in_port=_CORE, ipv6_dst=Parameter("own_address", Kind.PREFIX, "the LMA's core address, a /128")),
         (Output(LOCAL),),
+    )
+    MARTIAN = LMA.rule(
+        "no packet from the core has such a source: it is forged (RFC 2827, RFC 3704)",
+        LmaTable.CLASSIFY,
+        25,
+        Owner.BASE,
+        Match(in_port=_CORE, ipv6_src=_MARTIAN, ipv6_dst=POOL),
     )
     FROM_HOST = LMA.rule(
         "what the host sends on the core link",
@@ -250,6 +266,8 @@ class LmaPipeline(NodePipeline):
         for kind in NEIGHBOUR_DISCOVERY:
             yield LmaRule.DISCOVERY.entry(core=core, icmpv6_type=kind)
         yield LmaRule.TO_HOST.entry(core=core, own_address=IPv6Network(self._lma.core.address.ip))
+        for martian in (pool, *MARTIAN_SOURCES):
+            yield LmaRule.MARTIAN.entry(core=core, martian=martian, pool=pool)
         yield LmaRule.FROM_CORE.entry(core=core, pool=pool)
         if own is not None and gateway is not None:
             yield LmaRule.TO_CORE.entry(pool=pool, own=own, gateway=gateway, core=core)

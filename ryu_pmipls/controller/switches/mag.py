@@ -45,6 +45,8 @@ _TUNNEL_GROUPS = 0x10000
 _ACCESS_GROUPS = 0x20000
 
 _LINK_LOCAL = IPv6Network("fe80::/10")
+#: The unspecified and the loopback address, and those with an IPv4 address in them (RFC 4291, section 2.5).
+_NO_DESTINATION = IPv6Network("::/16")
 _MULTICAST = IPv6Network("ff00::/8")
 
 _NODE = Parameter("link_layer_address", Kind.LINK_LAYER_ADDRESS, "the mobile node")
@@ -155,6 +157,13 @@ class MagRule:
         ),
         MAG.rule("likewise", MagTable.GUARD, 30, Owner.BASE, Match(ipv6_dst=_LINK_LOCAL)),
         MAG.rule("likewise", MagTable.GUARD, 30, Owner.BASE, Match(ipv6_dst=_MULTICAST)),
+        MAG.rule(
+            "never leaves a node (RFC 4291, section 2.5)",
+            MagTable.GUARD,
+            30,
+            Owner.BASE,
+            Match(ipv6_dst=_NO_DESTINATION),
+        ),
     )
     GUARD = MAG.rule(
         "a mobile node sends from its own port and link-layer address, with its own prefix",

@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar
 
 from pydantic import Field
 
+from ryu_pmipls.domain.places import STATE_DIRECTORY
 from ryu_pmipls.domain.profile.section import Section
 from ryu_pmipls.domain.profile.values import (
     Address,
@@ -54,7 +55,7 @@ class Rms(Node):
 
     openflow: ListenEndpoint = ListenEndpoint(host="::", port=6653)
     rest: RestEndpoint = REST_DEFAULT
-    state_directory: Path = Path("/var/lib/pmipls")
+    state_directory: Path = STATE_DIRECTORY
     store: str = "sqlite"  # or "memory", which keeps nothing over a restart (:mod:`ryu_pmipls.controller.store`)
 
 

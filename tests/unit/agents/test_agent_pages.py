@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ryu_pmipls.agents.api import AnchorControl
+from ryu_pmipls.agents.anchor_api import AnchorControl
 from ryu_pmipls.agents.api_client import request
 from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.http.application import Page, Pages, RestApplication, RestError
@@ -27,7 +27,8 @@ PREFIXES = [IPv6Address(0x20010DB8 << 96 | number << 64) for number in range(1, 
 def anchor() -> AnchorControl:
     """An LMA with routes that came in another order than theirs."""
     machine: Any = SimpleNamespace(routes=dict.fromkeys(reversed(PREFIXES), MAG.address), bindings=(), tunnels={})
-    return AnchorControl(PROFILE, PROFILE.lmas[0], SimpleNamespace(machine=machine), machine, None, None)  # type: ignore[arg-type]
+    driver: Any = SimpleNamespace(machine=machine)
+    return AnchorControl(PROFILE, PROFILE.lmas[0], driver, None, machine, None, None)  # type: ignore[arg-type]
 
 
 def test_routes_come_in_order_by_pages(anchor: AnchorControl) -> None:

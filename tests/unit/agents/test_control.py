@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 from webob import Request
 
-from ryu_pmipls.agents.api import AgentApi, AnchorControl, GatewayControl
+from ryu_pmipls.agents.anchor_api import AnchorControl
+from ryu_pmipls.agents.api import AgentApi, GatewayControl
 from ryu_pmipls.agents.configuration import anchor_config, gateway_config
 from ryu_pmipls.domain.profile import Certificates, Profile, load_profile
 from ryu_pmipls.mobility import LocalMobilityAnchor, MobileAccessGateway, Send
@@ -73,9 +74,12 @@ class FakeAccess:
 class Agent:
     """A control and what is behind it."""
 
-    def __init__(self, control: AgentApi, driver: FakeDriver, routing: Any = None, leases: Any = None) -> None:
+    def __init__(
+        self, control: AgentApi, driver: FakeDriver, host: Any, routing: Any = None, leases: Any = None
+    ) -> None:
         self.control = control
         self.driver = driver
+        self.host = host
         self.routing = routing
         self.leases = leases
 
@@ -90,6 +94,11 @@ class Agent:
     def refusal(self, path: str, document: Any) -> tuple[int, str]:
         status, answer = self.ask(path, document)
         return status, answer["error"]["message"]
+
+
+def untouched() -> Any:
+    """A host that is as it was set up."""
+    return SimpleNamespace(changes=[])
 
 
 @pytest.fixture
@@ -110,7 +119,8 @@ def new_mag(profile: Profile) -> Agent:
     def attached(link_layer_address: bytes, port: int) -> None:
         driver.dispatch(machine.attach, link_layer_address, port)
 
-    return Agent(GatewayControl(profile, MAG, driver, machine, access, attached), driver)
+    host = untouched()
+    return Agent(GatewayControl(profile, MAG, driver, host, machine, access, attached), driver, host)
 
 
 def new_lma(profile: Profile) -> Agent:
@@ -118,7 +128,8 @@ def new_lma(profile: Profile) -> Agent:
     driver: Any = FakeDriver(machine)
     routing: Any = SimpleNamespace(status=None, cause="")
     leases: Any = SimpleNamespace(fault=None)
-    return Agent(AnchorControl(profile, LMA, driver, machine, routing, leases), driver, routing, leases)
+    host = untouched()
+    return Agent(AnchorControl(profile, LMA, driver, host, machine, routing, leases), driver, host, routing, leases)
 
 
 def attach_mn1(mag: Agent, lma: Agent) -> str:
@@ -196,6 +207,11 @@ class TestBoth:
             assert reason.startswith(
                 f"the certificate of {node.name} expired on 2024-11-13 22:13 UTC: 'pmipls pki renew"
             )
+
+    def test_health_names_what_others_have_changed_on_the_host(self, lma: Agent) -> None:
+        before = lma.ask("/health")[1]["reasons"]
+        lma.host.changes = ["this host is not as it was set up: core has generic-receive-offload on"]
+        assert lma.ask("/health")[1]["reasons"] == [*before, *lma.host.changes]
 
     def test_health_names_the_tunnels_that_are_not_up(self, lma: Agent) -> None:
         assert lma.ask("/health")[1]["reasons"] == ["the tunnel to mag1 is not up", "the tunnel to mag2 is not up"]

@@ -52,7 +52,7 @@ WANTED = WantedNode(
     role=HostRole.LMA,
     links=(
         WantedLink("br-pm", 0, ("tx-checksumming",), "fd00:c::11/64"),
-        WantedLink("core", 1452, ("generic-receive-offload",), bridge="br-pm"),
+        WantedLink("core", 1452, ("generic-receive-offload",), bridge="br-pm", isolated=True, filtered=True),
         WantedLink("br-u", 1500, ("tx-checksumming",), "fd00::11"),
         WantedLink("u0", 1500, bridge="br-u"),
     ),
@@ -78,7 +78,7 @@ NODE = NodeFacts(
     wanted=WANTED,
     links={
         "br-pm": Link(up=True, mtu=1500, addresses=("fe80::1", "fd00:c::11")),
-        "core": Link(up=True, mtu=1500),
+        "core": Link(up=True, mtu=1500, filtered=True),
         "br-u": Link(up=True, mtu=1500, addresses=("fd00::11",)),
         "u0": Link(up=True, mtu=9000),
     },

@@ -55,6 +55,9 @@ CASES: list[tuple[str, NodeFacts, str, str]] = [
     ),
     ("addresses", with_link("br-u", addresses=("fe80::1",)), "br-u does not have fd00::11", "SET-UP"),
     ("addresses", without_link("br-pm"), "br-pm does not have fd00:c::11/64", "SET-UP"),
+    ("isolation", with_link("core", addresses=("192.0.2.1",)), "^core has 192.0.2.1, and must have no addr", "SET-UP"),
+    ("isolation", with_link("core", master="br0"), "^core belongs to br0$", "SET-UP"),
+    ("isolation", with_link("core", filtered=False), "^the kernel hears what comes in on core: ", "SET-UP"),
     (
         "kernel settings",
         replace(NODE, settings=SETTINGS),
@@ -110,6 +113,13 @@ def test_the_mtu_of_ports_is_mended_before_that_of_their_bridge() -> None:
     small = {name: replace(link, mtu=1000) for name, link in NODE.links.items()}
     commands = node_verdict("MTU", replace(NODE, links=small)).what_to_do
     assert commands.index("set u0 mtu") < commands.index("set br-u mtu")
+
+
+def test_the_kernel_datapath_takes_frames_before_the_kernel_hears_them() -> None:
+    assert NODE.links is not None
+    wanted = replace(NODE.wanted, links=tuple(replace(link, filtered=False) for link in NODE.wanted.links))
+    links = {**NODE.links, "core": Link(up=True, mtu=1500, master="ovs-system")}
+    assert node_verdict("isolation", replace(NODE, wanted=wanted, links=links)).level is Level.OK
 
 
 def test_links_that_no_one_asks_about_do_not_matter() -> None:

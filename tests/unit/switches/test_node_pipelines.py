@@ -1,4 +1,4 @@
-from ipaddress import IPv6Network
+from ipaddress import IPv6Address, IPv6Network
 
 import pytest
 from hypothesis import given
@@ -211,6 +211,41 @@ def test_nothing_leaves_for_the_core_while_its_gateway_is_unknown():
 
     assert towards_core(None) == []
     assert len(towards_core(GATEWAY)) == 1
+
+
+@pytest.mark.parametrize(
+    ("source", "passes"),
+    [
+        ("2001:db8:100:7::1", False),  # a home network prefix
+        ("::", False),
+        ("::1", False),
+        ("::192.0.2.1", False),
+        ("::ffff:192.0.2.1", False),
+        ("fe80::1", False),
+        ("febf:ffff::1", False),
+        ("ff02::1", False),
+        ("ff0e::1", False),
+        ("64:ff9b::192.0.2.1", True),  # by NAT64 (RFC 6052)
+        ("2001:db8:ffff::1", True),
+        ("fd00:c0de::1", True),
+        ("fec0::1", True),  # ordinary by now (RFC 3879)
+        ("2000::1", True),
+    ],
+)
+def test_an_lma_drops_what_comes_from_the_core_with_a_source_that_nobody_there_has(source, passes):
+    pool = PROFILE.home_prefix_pool
+    found = list(lma_pipeline(PROFILE, gateway=GATEWAY).base_entries(LMA_PORTS | {"icmp-1452": 77}, OWN))
+    to_nodes = [entry for entry in found if entry.match.in_port == 1 and entry.match.ipv6_dst == pool]
+    hit = [entry for entry in to_nodes if entry.match.ipv6_src is None or IPv6Address(source) in entry.match.ipv6_src]
+    chosen = max(hit, key=lambda entry: entry.rule.priority)
+    assert (chosen.rule is not LmaRule.MARTIAN) == passes
+    assert LmaRule.MARTIAN.actions == () and LmaRule.MARTIAN.goto is None
+
+
+def test_neighbours_on_the_core_link_are_heard_whatever_their_source():
+    found = list(lma_pipeline(PROFILE).base_entries(LMA_PORTS, OWN))
+    assert all(entry.match.ipv6_dst == PROFILE.home_prefix_pool for entry in found if entry.rule is LmaRule.MARTIAN)
+    assert any(entry.match.icmpv6_type == 135 and entry.actions == (Output(LOCAL),) for entry in found)
 
 
 @given(st.sets(st.sampled_from(sorted(MAG_PORTS))), st.sets(st.sampled_from(sorted(LMA_PORTS))))
