@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -23,6 +24,8 @@ _MIB = 1 << 20
 _MORE_MEMORY, _MORE_DESCRIPTORS, _MORE_THREADS = 32 * _MIB, 16, 8
 #: Octets that a file may grow by, and a second of the storm by which it may grow: logs, databases, records of events.
 _MORE_FILE, _FILE_RATE = 2 * _MIB, 10_000
+#: Looks at processes and files, of which each must see what is to count, and seconds between them.
+_LOOKS, _LOOK_INTERVAL = 5, 0.3
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,12 @@ def measure(lab: Lab, supervisor: Supervisor) -> Footprint:
         with suppress(OvsSetupError):
             entries[node] = read_flows(lab, node).entries
     spaces = namespaces.identities(lab.plan.namespaces)
-    return Footprint(found, len(processes.of_lab(lab.plan.prefix, spaces)), _files(lab.directory), entries)
+    count, files = len(processes.of_lab(lab.plan.prefix, spaces)), _files(lab.directory)
+    for _ in range(_LOOKS - 1):  # agents run commands of a moment, and write files beside those that they replace
+        time.sleep(_LOOK_INTERVAL)
+        count = min(count, len(processes.of_lab(lab.plan.prefix, spaces)))
+        files = {path: size for path, size in _files(lab.directory).items() if path in files}
+    return Footprint(found, count, files, entries)
 
 
 def _files(directory: Path) -> dict[str, int]:
