@@ -11,6 +11,8 @@ from random import Random
 from threading import Lock
 from typing import Any
 
+from pyroute2 import NetlinkError
+
 from ryu_pmipls.http.client import ClientError, base_url, path_of, send
 from ryu_pmipls.lab.clock_steps import ClockSteps
 from ryu_pmipls.lab.lab import Lab
@@ -88,7 +90,7 @@ class Strikes:
         begun = time.monotonic() - begin
         try:
             outcome = strike()
-        except (LabError, OSError) as error:
+        except (LabError, NetlinkError, OSError) as error:
             outcome = str(error)
         with self._lock:
             self.struck.append(Struck(blow, begun, time.monotonic() - begin, outcome))
