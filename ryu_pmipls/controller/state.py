@@ -25,6 +25,7 @@ from ryu_pmipls.loadsharing import (
     Settings,
     Slots,
     Uplinks,
+    spread_slots,
     whole,
 )
 
@@ -47,7 +48,8 @@ class DomainState:
         self.bindings = BindingTable(store.load_bindings())
         #: Switches whose earlier contents have been recovered.
         self.met_switches: Collection[str] = frozenset(store.load_met_switches())
-        self._uplinks = _stored_uplinks(profile, store.load_uplinks())
+        stored = store.load_uplinks()
+        self._uplinks = _uplinks(profile, stored, self.bindings.sessions())
         #: MAG -> anchor -> slots, for every MAG and anchor of the profile.
         self.uplinks: Uplinks = MappingProxyType(self._uplinks)
         self._gateways = store.load_core_gateways()
@@ -69,6 +71,8 @@ class DomainState:
         self._unsaved_uplinks = Unsaved(self._write_uplinks)
         self._unsaved_gateways = Unsaved(self._write_gateways)
         self._unsaved_findings = Unsaved(self._write_findings)
+        if profile.load_sharing.settings.spread_uplinks:  # must not move when there are more LMAs one day
+            self._unsaved_uplinks.add(*(mag for mag in self._uplinks if mag not in stored))
 
     def save(self) -> None:
         """Save the recovered bindings, uplinks, core gateways and findings that the store lacks, if there are any."""
@@ -183,22 +187,33 @@ class DomainState:
             self._store.save_setting(name, findings[name] or None)
 
 
-def _stored_uplinks(
-    profile: Profile, stored: Mapping[str, Mapping[str, Sequence[str]]]
+def _uplinks(
+    profile: Profile, stored: Mapping[str, Mapping[str, Sequence[str]]], sessions: Mapping[str, Mapping[str, int]]
 ) -> dict[str, Mapping[str, Slots]]:
-    """MAG -> anchor -> slots: the anchor's own, except where ``stored`` names other LMAs that still exist.
+    """MAG -> anchor -> slots: those that are ``stored``, if they name LMAs that still exist.
 
+    Others are the anchor's own; or spread out, if the profile wants that and no mobile node is there that would notice.
     A single name stands for all slots, as older releases stored it.
     """
-    names = {lma.name for lma in profile.lmas}
+    names = tuple(lma.name for lma in profile.lmas)
+    known = set(names)
+    spread = None
+    if profile.load_sharing.settings.spread_uplinks:
+        spread = spread_slots(names, tuple(lma.capacity for lma in profile.lmas))
 
-    def slots(mag: str, anchor: str) -> Slots:
+    def slots(column: int, mag: str, row: int, anchor: str) -> Slots:
         found = tuple(stored.get(mag, {}).get(anchor, ()))
         if len(found) == 1:
             found *= SLOTS
-        return found if len(found) == SLOTS and names.issuperset(found) else whole(anchor)
+        if len(found) == SLOTS and known.issuperset(found):
+            return found
+        idle = not sessions.get(mag, {}).get(anchor)
+        return spread[column, row] if spread is not None and idle else whole(anchor)
 
-    return {mag.name: {lma.name: slots(mag.name, lma.name) for lma in profile.lmas} for mag in profile.mags}
+    return {
+        mag.name: {lma: slots(column, mag.name, row, lma) for row, lma in enumerate(names)}
+        for column, mag in enumerate(profile.mags)
+    }
 
 
 def _stored_evacuations(profile: Profile, stored: Iterable[Sequence[str]]) -> tuple[tuple[str, str], ...]:

@@ -8,7 +8,7 @@ from ryu_pmipls.loadsharing.manual import adjust, if_drained
 from ryu_pmipls.loadsharing.new_session_targets import NewSessionTargets
 from ryu_pmipls.loadsharing.policies import POLICIES, PolicyName, decide
 from ryu_pmipls.loadsharing.replay import Replay, explain
-from ryu_pmipls.loadsharing.slots import SLOTS, Slots, Uplinks, slots_of, totals, weights, whole
+from ryu_pmipls.loadsharing.slots import SLOTS, Slots, Uplinks, slots_of, spread_slots, totals, weights, whole
 from ryu_pmipls.loadsharing.snapshot import LmaLoad, LmaState, LoadSnapshot, MagTraffic, Source
 
 __all__ = [
@@ -46,6 +46,7 @@ __all__ = [
     "explain",
     "if_drained",
     "slots_of",
+    "spread_slots",
     "totals",
     "weights",
     "whole",

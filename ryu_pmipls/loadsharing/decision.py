@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from itertools import groupby
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from ryu_pmipls.loadsharing.load_list import OverloadRule
-from ryu_pmipls.loadsharing.slots import SLOTS, Slots, Uplinks, reassigned, slots_of, whole
+from ryu_pmipls.loadsharing.slots import SLOTS, Slots, SpreadSlots, Uplinks, reassigned, slots_of, spread_slots, whole
 from ryu_pmipls.loadsharing.snapshot import LoadSnapshot
 
 
@@ -20,7 +20,8 @@ class Settings:
 
     ``cool_down`` is the seconds that a MAG rests after a move, and, up to a window, the LMAs of the move (erratum E25).
     ``own`` has the settings of single policies, those of all of them by name; a policy has defaults for what is
-    missing. A round has at most ``max_moves`` moves that could have waited, except with ``draft``.
+    missing. A round has at most ``max_moves`` moves that could have waited, except with ``draft``. With
+    ``spread_uplinks`` idle uplinks are spread out over all LMAs, and do not lead to their anchors.
     """
 
     policy: str = "draft"
@@ -28,6 +29,7 @@ class Settings:
     cool_down: float = 300.0
     own: Mapping[str, Any] = field(default_factory=dict)
     max_moves: int = 10
+    spread_uplinks: bool = False
 
     def to_document(self) -> dict[str, Any]:
         """The settings as a JSON document, with those of the policies among the others."""
@@ -37,6 +39,7 @@ class Settings:
             "cool_down": self.cool_down,
             **self.own,
             "max_moves": self.max_moves,
+            "spread_uplinks": self.spread_uplinks,
         }
 
     @staticmethod
@@ -130,15 +133,30 @@ class Inputs:
         """Name of the round: milliseconds since 1970."""
         return str(round(self.time * 1000))
 
+    @property
+    def spread(self) -> SpreadSlots | None:
+        """The slots with which uplinks begin, where these are spread out; None where anchors carry them."""
+        return _spread(self.settings, self.snapshot)
+
     def to_document(self) -> dict[str, Any]:
-        """The inputs as a JSON document; slots as runs of LMAs, without those that their anchor carries."""
+        """The inputs as a JSON document; slots as runs of LMAs, without those that are as they began."""
+        spread = self.spread
+        rows, columns = _places(load.lma for load in self.snapshot.lmas), _places(self.snapshot.mags)
+
+        def begun(mag: str, anchor: str) -> Slots:
+            return whole(anchor) if spread is None else spread[columns[mag], rows[anchor]]
+
         return {
             "settings": self.settings.to_document() | {"cool_down": float(self.settings.cool_down)},
             "snapshot": self.snapshot.to_document(),
             "uplinks": {
                 mag: entries
                 for mag, anchors in self.uplinks.items()
-                if (entries := {anchor: _runs(slots) for anchor, slots in anchors.items() if slots != whole(anchor)})
+                if (
+                    entries := {
+                        anchor: _runs(slots) for anchor, slots in anchors.items() if slots != begun(mag, anchor)
+                    }
+                )
             },
             "memory": _MEMORY.dump_python(self.memory, mode="json"),
             "sessions": None if self.sessions is None else {mag: dict(self.sessions[mag]) for mag in self.sessions},
@@ -148,13 +166,15 @@ class Inputs:
     def from_document(document: Mapping[str, Any]) -> Inputs:
         """Build from the result of ``to_document``; ``ValueError`` names the fault."""
         try:
+            settings = Settings.from_document(document["settings"])
+            snapshot = LoadSnapshot.from_document(document["snapshot"])
+            uplinks = _begun(_spread(settings, snapshot), snapshot)
+            for mag, anchors in document["uplinks"].items():
+                uplinks.setdefault(mag, {}).update({anchor: _slots(runs) for anchor, runs in anchors.items()})
             return Inputs(
-                settings=Settings.from_document(document["settings"]),
-                snapshot=LoadSnapshot.from_document(document["snapshot"]),
-                uplinks={
-                    mag: {anchor: _slots(runs) for anchor, runs in anchors.items()}
-                    for mag, anchors in document["uplinks"].items()
-                },
+                settings=settings,
+                snapshot=snapshot,
+                uplinks=uplinks,
                 memory=_MEMORY.validate_python(document["memory"]),
                 sessions=_SESSIONS.validate_python(document["sessions"]),
             )
@@ -197,6 +217,27 @@ _SETTINGS = TypeAdapter(Settings)
 _COMMON = {field.name for field in fields(Settings)} - {"own"}
 _MEMORY = TypeAdapter(Memory)
 _SESSIONS: TypeAdapter[dict[str, dict[str, int]] | None] = TypeAdapter(dict[str, dict[str, int]] | None)
+
+
+def _places(names: Iterable[str]) -> dict[str, int]:
+    return {name: place for place, name in enumerate(names)}
+
+
+def _spread(settings: Settings, snapshot: LoadSnapshot) -> SpreadSlots | None:
+    if not settings.spread_uplinks:
+        return None
+    return spread_slots(tuple(load.lma for load in snapshot.lmas), tuple(load.capacity for load in snapshot.lmas))
+
+
+def _begun(spread: SpreadSlots | None, snapshot: LoadSnapshot) -> dict[str, dict[str, Slots]]:
+    """The uplinks as they began; those that their anchors carry have no entry."""
+    if spread is None:
+        return {}
+    anchors = [load.lma for load in snapshot.lmas]
+    return {
+        mag: {anchor: spread[column, row] for row, anchor in enumerate(anchors)}
+        for column, mag in enumerate(snapshot.mags)
+    }
 
 
 def _runs(slots: Slots) -> list[tuple[str, int]]:

@@ -10,10 +10,21 @@ import numpy as np
 
 from ryu_pmipls.loadsharing.offered_load import OfferedRates
 from ryu_pmipls.loadsharing.snapshot import LmaLoad, LmaState, LoadSnapshot, Source
-from ryu_pmipls.loadsharing.window import UNKNOWN, UNKNOWN_COUNTER, Counters, Flags, Floats, Integers, PortWindows
+from ryu_pmipls.loadsharing.window import (
+    ROWS_PER_WINDOW,
+    UNKNOWN,
+    UNKNOWN_COUNTER,
+    Counters,
+    Flags,
+    Floats,
+    Integers,
+    PortWindows,
+)
 
 #: From this CPU fraction on an LMA may be offered more than it forwards.
 SATURATED = 0.95
+#: Reports of its CPU in a window from which on an LMA has a trend.
+_LEAST_RISE = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +92,7 @@ class _LmaRecord:
     def __init__(self, mags: int, window: float) -> None:
         self.cpu: float | None = None
         self.cpu_time = 0.0
+        self.cpus: list[tuple[float, float]] = []  # (time, CPU) of the last window
         self.hot = False
         self.connected = False
         self.draining = False
@@ -90,6 +102,14 @@ class _LmaRecord:
         self.ports = PortWindows(mags, window)
         self.ports.set_present(self.present)
         self.signalled: _SourceCounts | None = None
+
+    def rise(self) -> float | None:
+        """Rise of the CPU per second in the last window, as a line through all of it; None where there is none."""
+        if len(self.cpus) < _LEAST_RISE:
+            return None
+        times, cpus = np.array(self.cpus).T
+        times = times - times.mean()
+        return float((times * cpus).sum() / (times**2).sum())
 
     @property
     def full(self) -> bool:
@@ -203,6 +223,8 @@ class LoadList:
         if entry.cpu is not None and now <= entry.cpu_time:
             return
         entry.cpu, entry.cpu_time = cpu, now
+        if not entry.cpus or now - entry.cpus[-1][0] >= self._window / ROWS_PER_WINDOW:
+            entry.cpus = [each for each in entry.cpus if each[0] > now - self._window] + [(now, cpu)]
         entry.hot = self._rule.is_hot(cpu, entry.hot)
         entry.signalled = _SourceCounts(
             source=Source.SIGNALLING,
@@ -301,6 +323,7 @@ class LoadList:
             capacity=capacity,
             cause=entry.cause,
             loss=_loss(offered, counts.newest) if counts is not None and usable and entry.full else None,
+            rise=entry.rise(),
         )
 
     def _state(self, entry: _LmaRecord, counts: _SourceCounts | None, capacity: float, now: float) -> LmaState:

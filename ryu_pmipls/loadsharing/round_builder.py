@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from ryu_pmipls.loadsharing.decision import Alarm, Decision, Inputs, Memory, Outlook, Round
-from ryu_pmipls.loadsharing.slots import Slots, carried
+from ryu_pmipls.loadsharing.slots import Slots, carried, whole
 from ryu_pmipls.loadsharing.snapshot import LmaState
 from ryu_pmipls.loadsharing.window import UNKNOWN, Flags, Floats
 
@@ -40,6 +40,7 @@ class RoundBuilder:
         self.evacuated = dict.fromkeys(inputs.memory.evacuated)
         self._alarms: dict[str, Alarm] = {}
         self._changed: dict[str, dict[str, Slots]] = {}
+        self._spread = inputs.spread
 
     def recent(self, seconds: float) -> list[Decision]:
         """The decisions of earlier rounds that are younger than that, oldest first."""
@@ -48,6 +49,12 @@ class RoundBuilder:
     def uplinks(self, mag: str) -> Mapping[str, Slots]:
         """Anchor -> slots of a MAG after the decisions so far."""
         return {**self.inputs.uplinks.get(mag, {}), **self._changed.get(mag, {})}
+
+    def home(self, mag: str, anchor: str) -> Slots | None:
+        """The slots with which an uplink begins; None if the snapshot does not know the MAG or the anchor."""
+        if anchor not in self.row or mag not in self.column:
+            return None
+        return whole(anchor) if self._spread is None else self._spread[self.column[mag], self.row[anchor]]
 
     def carried(self, mag: str, lma: str) -> dict[str, tuple[int, ...]]:
         """Anchor -> slots of a MAG that an LMA carries after the decisions so far, in the order of the snapshot.

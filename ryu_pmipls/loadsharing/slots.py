@@ -9,10 +9,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
+
+import numpy as np
 
 #: A power of two, and no more than the 64 that Open vSwitch maps to hash values one to one by default.
 SLOTS = 32
+
+#: Fraction of the golden section: its multiples, modulo 1, lie most evenly.
+_GOLDEN = (5**0.5 - 1) / 2
 
 #: The LMA that carries each slot; ``SLOTS`` names.
 Slots = tuple[str, ...]
@@ -24,6 +29,33 @@ Uplinks = Mapping[str, Mapping[str, Slots]]
 def whole(lma: str) -> Slots:
     """All slots carried by one LMA."""
     return (lma,) * SLOTS
+
+
+class SpreadSlots:
+    """Uplinks spread out over LMAs (names) in proportion to their ``capacities``, as a hash of flows would do it.
+
+    MAGs go by their place in the profile, as LMAs do: so each uplink has its own order of LMAs.
+    """
+
+    def __init__(self, lmas: tuple[str, ...], capacities: tuple[float, ...]) -> None:
+        self._lmas = lmas
+        self._bounds = np.cumsum(capacities) / np.sum(capacities)
+        self._dealt: dict[tuple[int, int], Slots] = {}
+
+    def __getitem__(self, place: tuple[int, int]) -> Slots:
+        """The slots of the uplink of the MAG and the anchor with these places."""
+        if place not in self._dealt:
+            mag, anchor = place
+            numbers = np.arange(SLOTS) + (mag * len(self._lmas) + anchor) * SLOTS
+            rows = np.searchsorted(self._bounds, numbers * _GOLDEN % 1.0, side="right").clip(max=len(self._lmas) - 1)
+            self._dealt[place] = tuple(self._lmas[row] for row in rows)
+        return self._dealt[place]
+
+
+@lru_cache(maxsize=4)
+def spread_slots(lmas: tuple[str, ...], capacities: tuple[float, ...]) -> SpreadSlots:
+    """The spread-out uplinks of a domain."""
+    return SpreadSlots(lmas, capacities)
 
 
 def slots_of(uplinks: Uplinks, mag: str, anchor: str) -> Slots:

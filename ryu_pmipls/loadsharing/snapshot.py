@@ -60,6 +60,7 @@ class LmaLoad:
     watched for every MAG. ``signalled_packets`` is the total of the newest Load_info, for comparison. ``capacity`` is
     relative to that of the other LMAs. ``cause`` is the reason an LMA counts as dead, or the party that drains it.
     ``loss`` is the fraction lately lost of the packets that MAGs sent to the LMA, if that is full.
+    ``rise`` is that of the CPU, per second, in the last window.
     """
 
     lma: str
@@ -75,6 +76,7 @@ class LmaLoad:
     capacity: float = 1.0
     cause: str | None = None
     loss: float | None = None
+    rise: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,7 +8,17 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from ryu_pmipls.loadsharing import SLOTS, Decision, Inputs, LoadList, Memory, NewSessionTargets, Slots, decide
+from ryu_pmipls.loadsharing import (
+    SLOTS,
+    Decision,
+    Inputs,
+    LoadList,
+    Memory,
+    NewSessionTargets,
+    Slots,
+    decide,
+    spread_slots,
+)
 from ryu_pmipls.loadsharing.window import UNKNOWN_COUNTER
 from ryu_pmipls.simulator.scenario import Contender, Scenario
 from ryu_pmipls.simulator.traffic import Floats, Indices, Step, TrafficSource
@@ -28,6 +38,7 @@ class Run:
     offered: Floats  # (steps,): packets/s
     lost: Floats  # (steps,): packets/s
     rerouted: Floats  # (steps,): packets/s that decisions of the step have moved to another LMA
+    split: Floats  # (steps,): packets/s of uplinks that several LMAs carry
     decisions: list[Decision] = field(default_factory=list)
     gaps: list[float] = field(default_factory=list)  # of rounds that decided something
 
@@ -46,10 +57,7 @@ class Domain:
         self.column = {mag: column for column, mag in enumerate(mags)}
         self.uplinks: dict[str, dict[str, Slots]] = {}
         shape = len(mags), len(self.lmas), SLOTS
-        if contender.uplinks == "anchor":
-            anchors = np.arange(len(self.lmas), dtype=np.int16)[None, :, None]
-            self.carrier = np.ascontiguousarray(np.broadcast_to(anchors, shape)).ravel()
-        else:
+        if contender.uplinks == "hash":
             random = np.random.default_rng(scenario.seed)
             share = self.capacity / self.capacity.sum()
             self.carrier = random.choice(len(self.lmas), shape, p=share).astype(np.int16).ravel()
@@ -58,6 +66,20 @@ class Domain:
                 mag: {anchor: tuple(slots) for anchor, slots in zip(self.lmas, table, strict=True)}
                 for mag, table in zip(mags, names, strict=True)
             }
+        elif contender.load_sharing.settings.spread_uplinks:
+            spread = spread_slots(self.lmas, tuple(self.relative.tolist()))
+            self.uplinks = {
+                mag: {anchor: spread[column, row] for row, anchor in enumerate(self.lmas)}
+                for column, mag in enumerate(mags)
+            }
+            rows = [[self.row[lma] for lma in slots] for table in self.uplinks.values() for slots in table.values()]
+            self.carrier = np.array(rows, dtype=np.int16).ravel()
+        else:
+            anchors = np.arange(len(self.lmas), dtype=np.int16)[None, :, None]
+            self.carrier = np.ascontiguousarray(np.broadcast_to(anchors, shape)).ravel()
+        uplinks = self.carrier.reshape(-1, SLOTS)
+        #: True for each uplink (MAG and anchor) that several LMAs carry.
+        self.split: npt.NDArray[np.bool_] = (uplinks != uplinks[:, :1]).any(axis=1)
 
     def apply(self, decision: Decision) -> None:
         """Put a decision into force."""
@@ -66,6 +88,7 @@ class Domain:
         for anchor, numbers in decision.slots.items():
             base = (self.column[decision.mag] * len(self.lmas) + self.row[anchor]) * SLOTS
             self.carrier[base + np.array(numbers)] = self.row[decision.new_lma]
+            self.split[base // SLOTS] = len(set(anchors[anchor])) > 1
 
     def ways(self, step: Step, anchor: Indices) -> Indices:
         """The place in ``carrier`` of each flow."""
@@ -213,6 +236,7 @@ class Simulation:
         run.in_use[number] = self._in_use
         run.offered[number] = offered
         run.lost[number] = (passage.sent - passage.forwarded).sum()
+        run.split[number] = step.rate[self._domain.split[passage.ways // SLOTS]].sum()
         # No flow can be divided.
         capacity = self._domain.capacity[self._in_use]
         if len(capacity):
@@ -240,4 +264,5 @@ def _empty_run(contender: Contender, steps: int, lmas: int) -> Run:
         offered=np.zeros(steps),
         lost=np.zeros(steps),
         rerouted=np.zeros(steps),
+        split=np.zeros(steps),
     )

@@ -27,6 +27,9 @@ class Figures:
     Ratios of the highest to the mean utilisation are taken over the steps in which some LMA was above
     ``balance_above``; ``ratio_bound`` is the mean over these steps of the ratio's lower bound, for any assignment of
     flows. A step allows evenness when its bound does; ``even`` is the fraction of those steps that were even.
+    ``disturbed`` is the fraction of all packets that moves have lost, or let be overtaken by others; ``split`` what
+    MAGs have to do more because several LMAs carry an uplink, as a fraction of what they do.
+
     ``gap`` is the excess of the predicted highest CPU over the optimum, the mean over the rounds that moved something.
     """
 
@@ -43,6 +46,8 @@ class Figures:
     moves: int
     moves_per_hour: float
     rerouted: float
+    disturbed: float
+    split: float
     moved_twice: int
     oscillations: int
     gap: float | None
@@ -74,6 +79,8 @@ def figures(scenario: Scenario, run: Run) -> Figures:
         moves=len(run.decisions),
         moves_per_hour=len(run.decisions) / scenario.hours,
         rerouted=float(run.rerouted.sum() / max(1e-9, run.offered.sum())),
+        disturbed=float(run.rerouted.sum() * scenario.costs.move / max(1e-9, run.offered.sum() * step)),
+        split=float(run.split.sum() * scenario.costs.split / max(1e-9, run.offered.sum())),
         moved_twice=moved_twice(run.decisions, sharing.window),
         oscillations=oscillations(run.decisions),
         gap=float(np.mean(run.gaps)) if run.gaps else None,
@@ -114,6 +121,8 @@ def rows(results: Sequence[Figures]) -> list[list[str]]:
         (f"highest / mean <= {EVEN:.2f}, where possible", lambda one: f"{one.even:.1%}"),
         ("moves per hour", lambda one: f"{one.moves_per_hour:.1f}"),
         ("traffic moved", lambda one: f"{one.rerouted:.3%}"),
+        ("packets disturbed by moves", lambda one: f"{one.disturbed * 1e9:.2f} in 10^9"),
+        ("MAGs' work for split uplinks", lambda one: f"{one.split:.1%}"),
         ("MAGs moved twice within a window", lambda one: f"{one.moved_twice}"),
         ("oscillations", lambda one: f"{one.oscillations}"),
         ("predicted CPU above the optimum", lambda one: "-" if one.gap is None else f"{one.gap:.1%}"),

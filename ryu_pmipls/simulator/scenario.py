@@ -100,11 +100,22 @@ class ScenarioEvent(Section):
     state: Literal["dead", "draining", "back"]
 
 
+class Costs(Section):
+    """Costs of sharing load, as measured in a lab (``docs/measurements.md``).
+
+    A move disturbs ``move`` seconds of the traffic that it moves: these packets are overtaken by others, or lost. A
+    MAG's switch has ``split`` (a fraction) more to do for a packet of an uplink that several LMAs carry.
+    """
+
+    move: float = Field(default=0.0001, ge=0, le=60)
+    split: float = Field(default=0.23, ge=0, le=10)
+
+
 class Contender(Section):
-    """A policy with its settings. ``uplinks``: at first with their anchors, or dealt out by a hash, as ECMP would."""
+    """A policy with its settings. ``uplinks`` begin as the policy has them, or dealt out by a hash, as ECMP would."""
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
-    uplinks: Literal["anchor", "hash"] = "anchor"
+    uplinks: Literal["policy", "hash"] = "policy"
     load_sharing: LoadSharingSettings
 
 
@@ -123,6 +134,7 @@ class Scenario(WholeDocument):
     nodes: Nodes | None = None
     recorded: Recorded | None = None
     events: tuple[ScenarioEvent, ...] = ()
+    costs: Costs = Costs()
     contenders: tuple[Contender, ...] = Field(min_length=1)
 
     @classmethod

@@ -25,6 +25,7 @@ class _CommonLoadSharing(Section):
     )  # below cpu_threshold - hysteresis an overload has ended
     cool_down: float | None = Field(default=None, ge=0, le=86400)  # s that a moved MAG rests
     max_moves: int = Field(default=10, ge=1)  # in a round; what leaves a dead LMA is not counted, nor what draft moves
+    spread_uplinks: bool | None = None  # idle uplinks over all LMAs by capacity; null: as the policy wants it
     window: Seconds = 300
     report_interval: Seconds = Field(default=10, validate_default=True)
     evaluation_interval: Seconds = 10
@@ -68,6 +69,7 @@ class _CommonLoadSharing(Section):
             cool_down=self.rest_after_move,
             own={name: getattr(self, name) for name in _OWN},
             max_moves=self.max_moves,
+            spread_uplinks=POLICIES[self.policy].spreads if self.spread_uplinks is None else self.spread_uplinks,
         )
 
 

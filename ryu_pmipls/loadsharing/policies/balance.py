@@ -3,35 +3,35 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from pydantic import Field
 
-from ryu_pmipls.loadsharing.decision import Decision, Outlook
+from ryu_pmipls.loadsharing.decision import Outlook
+from ryu_pmipls.loadsharing.demand import Demand, loss_at
 from ryu_pmipls.loadsharing.levels import water_level
-from ryu_pmipls.loadsharing.load_list import SATURATED
 from ryu_pmipls.loadsharing.policies.policy import NewSessionRanking, Policy, PolicySettings, lightest_first
 from ryu_pmipls.loadsharing.round_builder import RoundBuilder
-from ryu_pmipls.loadsharing.slots import whole
+from ryu_pmipls.loadsharing.slots import SLOTS
 from ryu_pmipls.loadsharing.snapshot import LmaLoad, LmaState
-from ryu_pmipls.loadsharing.window import Flags, Floats
+from ryu_pmipls.loadsharing.window import Floats
 
-_PLAYING = (LmaState.OVERLOADED, LmaState.NEUTRAL, LmaState.LIGHT)
-#: Assumed ratio of offered to forwarded load of a saturated LMA, where it is unknown. Too little costs another round,
-#: too much a move back.
-_UNSEEN = 1.25
-#: Highest ratio of offered to forwarded load that is believed.
-_MOST_OFFERED = 5.0
-#: Report intervals after a move until the counters show the load offered since.
-_REPORTED = 2
 #: Least part of the wanted work for which a MAG moves as a whole; below it the MAG is divided.
 _WHOLE_SUFFICES = 0.7
 #: Least size of a worthwhile move, as a part of the tolerance.
 _WORTHWHILE = 0.25
-#: Tolerances above the level that are as urgent as an overload.
+#: The same for a move that divides the uplink of a MAG, whose switch then has more to do for each packet.
+_WORTH_A_SPLIT = 0.5
+#: Tolerances above the level for which a MAG that rests is moved again; twice as much for each further time.
 _URGENT = 4
+#: Part of an LMA's distance from the CPU threshold that is added to the tolerance: moves cost more than evenness brings
+#: while nobody has much to do.
+_EASE = 0.3
+#: Loss above that of evenly divided work for which a full LMA gives to another full one.
+_LOSS_TOLERANCE = 0.05
 #: Part of ``balance_above`` below which an anchor must stay for uplinks to go back to it.
 _RETURN_BELOW = 0.8
 
@@ -55,21 +55,25 @@ def balance(plan: RoundBuilder, own: BalanceSettings) -> None:
     LMAs if it could be divided at will. LMAs above it by more than the tolerance give to the lowest ones up to that
     level, the highest first.
 
-    * An LMA takes part in a round when its CPU was measured after its last move. Packets of the window that came before
-      a move are counted where they would come now.
-    * A saturated LMA forwards less than it is offered. The MAGs' own counters show how much more it is offered; where
-      they do not, its work is taken to be a quarter more.
-    * A MAG that was moved rests for the cool-down, unless it had to leave an LMA; at an LMA that is overloaded, or far
-      above the level, only the very slots that were moved rest.
-    * When no LMA is above ``balance_above``, uplinks go back to their anchors as long as that remains true.
+    * Demand may be more than an LMA carries (``Demand``). Where even evenly divided work would fill all LMAs, moves
+      cannot carry more; then only an LMA that measurably loses more than the others gives to them.
+    * A move must promise a lower maximum, or less loss where that stays above what an LMA carries: a quarter of the
+      tolerance, or half of it if a MAG's uplink would be divided by it.
+    * While an LMA is far from the CPU threshold, and by its trend will be for a window, it may be further above the
+      level, because moves cost something as well.
+    * A MAG of which something was moved to or from an LMA rests there for the cool-down, unless it had to leave. While
+      it rests, the LMA must be far above the level for another move, and twice as far for each further one; and the
+      very slots that were moved stay.
+      So under constant offers moves come to an end, however wrong the predictions are.
+    * When no LMA is above ``balance_above``, uplinks go back to where they began as long as that remains true.
     """
     board = _Board(plan, own)
-    if not board.playing.any():
+    if not board.demand.playing.any():
         return
-    before = board.highest()
+    before = board.demand.highest()
     board.level_out()
     board.send_home()
-    plan.outlook = Outlook(before, board.highest(), board.level)
+    plan.outlook = Outlook(before, board.demand.highest(), board.demand.level)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,182 +87,153 @@ class _Piece:
 
 
 class _Board:
-    """Work and levels of the LMAs that take part; both follow the moves."""
+    """Demand of the LMAs that take part, and the moves that bring it to the level."""
 
     def __init__(self, plan: RoundBuilder, own: BalanceSettings) -> None:
         self.plan = plan
         self.own = own
         self.settings = plan.settings
-        loads = plan.snapshot.lmas
-        self.cpu: Floats = plan.cpu * np.where(plan.cpu >= SATURATED, self._unseen(), 1.0)
-        self.rates = self._rates()
-        totals = np.maximum(
-            self.rates.sum(axis=1),
-            [0.0 if load.packets is None or not load.span else load.packets / load.span for load in loads],
-        )
-        with np.errstate(invalid="ignore", divide="ignore"):
-            work = (self.cpu * plan.capacity / totals)[:, None] * self.rates
-        self.work: Floats = np.nan_to_num(work, nan=0.0, posinf=0.0)
-        self.playing = self._settled() & np.array(
-            [load.state in _PLAYING and load.cpu is not None and load.packets is not None for load in loads]
-        )
-        self.level = self._level()
+        self.demand = Demand(plan)
         self.moves = 0
-        self.resting = {move.mag for move in plan.recent(self.settings.cool_down) if not move.evacuation}
         self.moved_to: dict[tuple[str, str], dict[str, set[int]]] = {}
+        rounds: dict[tuple[str, str], set[str]] = {}
         for move in plan.recent(self.settings.cool_down):
+            if move.evacuation:
+                continue
+            for lma in (move.old_lma, move.new_lma):
+                rounds.setdefault((move.mag, lma), set()).add(move.round)
             there = self.moved_to.setdefault((move.mag, move.new_lma), {})
             for anchor, numbers in move.slots.items():
                 there.setdefault(anchor, set()).update(numbers)
-
-    def highest(self) -> float:
-        """The highest CPU of those that take part."""
-        return float(self.cpu[self.playing].max())
-
-    # Known state.
-
-    def _unseen(self) -> Floats:
-        """Ratio of offered to forwarded load of each LMA, if it is full."""
-        plan = self.plan
-        moved = {lma for move in self._unreported() for lma in (move.old_lma, move.new_lma)}
-        known = (None if load.lma in moved else load.loss for load in plan.snapshot.lmas)
-        losses = np.array([np.nan if loss is None else loss for loss in known])
-        unseen: Floats = np.where(np.isnan(losses), _UNSEEN, 1 / np.maximum(1 - losses, 1 / _MOST_OFFERED))
-        return unseen
-
-    def _unreported(self) -> list[Decision]:
-        """Moves that the counters of the last interval may not reflect."""
-        return [*self.plan.recent(_REPORTED * self.plan.snapshot.report_interval), *self.plan.decisions]
-
-    def _rates(self) -> Floats:
-        """Packets per second (LMAs, MAGs) with the present uplinks: the offered rate where known."""
-        plan, snapshot = self.plan, self.plan.snapshot
-        rates = np.nan_to_num(plan.rates, nan=0.0)
-        for move in (*plan.recent(2 * snapshot.window), *plan.decisions):
-            old, new, column = plan.row.get(move.old_lma), plan.row.get(move.new_lma), plan.column.get(move.mag)
-            if old is None or new is None or column is None or move.rate is None:
-                continue
-            for row, change in ((old, -move.rate), (new, move.rate)):
-                load = snapshot.lmas[row]
-                span = snapshot.spans[row, column]
-                if load.counts_age is not None and span > 0:
-                    began = plan.now - load.counts_age - span
-                    rates[row, column] += change * min(1.0, max(0.0, (move.time - began) / span))
-        moved = {move.mag for move in self._unreported()}
-        known = np.isfinite(snapshot.offered) & [mag not in moved for mag in snapshot.mags]
-        result: Floats = np.where(known, snapshot.offered, rates.clip(min=0.0))
-        return result
-
-    def _settled(self) -> Flags:
-        """The LMAs whose CPU was measured, over a report interval, after their last move.
-
-        One that had to be evacuated has a window's time to prove itself.
-        """
-        plan = self.plan
-        settled = np.ones(len(plan.names), dtype=np.bool_)
-        for move in (*plan.recent(plan.snapshot.window + plan.snapshot.report_interval), *plan.decisions):
-            for lma in (move.old_lma, move.new_lma):
-                row = plan.row.get(lma)
-                age = None if row is None else plan.snapshot.lmas[row].cpu_age
-                if row is not None and age is not None:
-                    settled[row] &= plan.now - age - plan.snapshot.report_interval >= move.time
-            if move.evacuation and move.old_lma in plan.row:
-                settled[plan.row[move.old_lma]] &= plan.now - move.time >= plan.snapshot.window
-        return settled
-
-    def _level(self) -> float:
-        """The lower bound of the highest CPU."""
-        playing, capacity = self.playing, self.plan.capacity[self.playing]
-        work = self.work[playing].sum(axis=1)
-        cpu = self.cpu[playing]
-        ceilings = np.where(self.plan.may_take[playing], np.inf, cpu)
-        return water_level(cpu - work / capacity, ceilings, capacity, float(work.sum()))
-
-    # Moves.
+        #: MAG that rests at an LMA, and that LMA -> number of rounds that have moved something of it there or away.
+        self.resting = {place: len(found) for place, found in rounds.items()}
 
     def level_out(self) -> None:
         """Move work from LMAs above the level to LMAs below it."""
-        settings, loads = self.settings, self.plan.snapshot.lmas
-        limit = max(self.own.balance_above, self.level * (1 + self.own.tolerance))
-        stuck = ~self.playing
-        while self.moves < settings.max_moves:
-            source = int(np.argmax(np.where(stuck, -np.inf, self.cpu)))
-            if stuck[source] or self.cpu[source] <= limit:
+        demand, loads = self.demand, self.plan.snapshot.lmas
+        limits = self._limits()
+        stuck = ~demand.playing | (demand.demand <= limits) | (~demand.known if demand.full else False)
+        while self.moves < self.settings.max_moves:
+            source = int(np.argmax(np.where(stuck, -np.inf, demand.demand)))
+            if stuck[source]:
                 break
-            stuck[source] = not (self._relieve_homewards(source) or self._relieve(source))
+            moved = self._relieve_homewards(source) or self._relieve(source)
+            stuck[source] = not moved or demand.demand[source] <= limits[source]
         relieved = {decision.old_lma for decision in self.plan.decisions}
-        for row in np.flatnonzero(self.playing).tolist():
+        for row in np.flatnonzero(demand.playing).tolist():
             if loads[row].state is LmaState.OVERLOADED and loads[row].lma not in relieved:
-                why = "nothing there can move to where it fits" if stuck[row] else "the others have as much to do"
+                why = (
+                    "nothing there can move to where it fits"
+                    if demand.demand[row] > limits[row]
+                    else "the others have as much to do"
+                )
                 self.plan.alarm(loads[row].lma, f"{loads[row].lma} is overloaded: CPU {loads[row].cpu:.0%}; {why}")
 
     def send_home(self) -> None:
-        """Move uplinks to their anchors, while all LMAs have little to do."""
-        plan, settings = self.plan, self.settings
-        if self.highest() > self.own.balance_above:
+        """Move uplinks to where they began, while all LMAs have little to do."""
+        plan, demand = self.plan, self.demand
+        if demand.highest() > self.own.balance_above:
             return
-        for mag, anchor, carrier in self._displaced():
-            home, away = plan.row[anchor], plan.row[carrier]
-            piece = self._as_piece(away, plan.column[mag], {anchor: plan.carried(mag, carrier)[anchor]})
-            # Sessions are not alike: the piece may be all that the MAG sends there, and would have to leave again.
-            after = self.cpu[home] + self.work[away, piece.column] / plan.capacity[home]
-            if self.moves < settings.max_moves and after <= _RETURN_BELOW * self.own.balance_above:
-                self._move(away, home, piece, f"the load has fallen: {anchor} carries its own uplink again")
-
-    def _displaced(self) -> Iterator[tuple[str, str, str]]:
-        """(MAG, anchor, carrier) of uplinks that could go home: both take part, and the MAG was not moved lately."""
-        plan = self.plan
-        moved = self.resting | {decision.mag for decision in plan.decisions}
-        for mag, anchors in plan.inputs.uplinks.items():
-            if mag in moved or mag not in plan.column:
-                continue
-            for anchor, slots in anchors.items():
-                if slots == whole(anchor) or not self._takes(anchor):
+        moved = {mag for mag, _ in self.resting} | {decision.mag for decision in plan.decisions}
+        for away, stays in sorted(self._displaced.items()):
+            for column, anchor, home, numbers in stays:
+                if plan.snapshot.mags[column] in moved:
                     continue
-                for carrier in dict.fromkeys(slots):
-                    if carrier != anchor and carrier in plan.row and self.playing[plan.row[carrier]]:
-                        yield mag, anchor, carrier
+                piece = self._as_piece(away, column, {anchor: numbers})
+                # Sessions are not alike: the piece may be all that the MAG sends there, and would have to leave again.
+                after = demand.demand[home] + demand.work[away, column] / plan.capacity[home]
+                if (
+                    demand.playing[away]
+                    and demand.may_take[home]
+                    and self.moves < self.settings.max_moves
+                    and after <= _RETURN_BELOW * self.own.balance_above
+                ):
+                    self._move(
+                        away, home, piece, f"the load has fallen: {plan.names[home]} carries its own uplink again"
+                    )
 
-    def _takes(self, lma: str) -> bool:
-        row = self.plan.row.get(lma)
-        return row is not None and bool(self.playing[row] and self.plan.may_take[row])
+    def _limits(self) -> Floats:
+        """The demand up to which each LMA keeps all that it has.
+
+        A tolerance above the level, and more of it the farther the LMA will be from an overload, as its CPU rises.
+        """
+        level, own, demand = self.demand.level, self.own, self.demand.demand
+        far = np.clip(self.settings.rule.cpu_threshold - demand - self._rise(), 0.0, None)
+        limits: Floats = np.maximum(own.balance_above, level * (1 + own.tolerance + _EASE * far))
+        if self.demand.full:
+            kept = 1 - loss_at(level) - _LOSS_TOLERANCE
+            limits = np.maximum(limits, 1 / kept if kept > 0 else math.inf)
+        return limits
+
+    def _rise(self) -> Floats:
+        """The rise of each LMA's CPU in a window, if it goes on as it did in the last one."""
+        snapshot = self.plan.snapshot
+        return np.array([max(0.0, load.rise or 0.0) * snapshot.window for load in snapshot.lmas])
+
+    @cached_property
+    def _displaced(self) -> Mapping[int, Sequence[tuple[int, str, int, tuple[int, ...]]]]:
+        """Carrier (its row) -> slots there that began elsewhere: column, anchor, row of their home, numbers."""
+        plan, found = self.plan, dict[int, list[tuple[int, str, int, tuple[int, ...]]]]()
+        for mag, anchors in plan.inputs.uplinks.items():
+            column = plan.column.get(mag)
+            for anchor, slots in anchors.items():
+                home = plan.home(mag, anchor)
+                if column is None or home is None or slots is home or slots == home:
+                    continue
+                away: dict[tuple[str, str], list[int]] = {}
+                for number, (carrier, begun) in enumerate(zip(slots, home, strict=True)):
+                    if carrier != begun and carrier in plan.row:
+                        away.setdefault((carrier, begun), []).append(number)
+                for (carrier, begun), numbers in away.items():
+                    place = column, anchor, plan.row[begun], tuple(numbers)
+                    found.setdefault(plan.row[carrier], []).append(place)
+        return found
 
     def _candidates(self, source: int) -> list[int]:
         """The MAGs whose traffic may leave an LMA, the biggest first."""
-        plan, work = self.plan, self.work[source]
+        work, mags = self.demand.work[source], self.plan.snapshot.mags
         columns = np.flatnonzero(work > 0)
         order: list[int] = columns[np.argsort(-work[columns], kind="stable")].tolist()
-        much = self.cpu[source] > self.level * (1 + _URGENT * self.own.tolerance)
-        if much or plan.snapshot.lmas[source].state is LmaState.OVERLOADED:
-            return order
-        return [column for column in order if plan.snapshot.mags[column] not in self.resting]
+        excess = self.demand.demand[source] - self.demand.level
+        unrest = excess / max(1e-9, _URGENT * self.own.tolerance * self.demand.level)
+        name = self.plan.names[source]
+        return [column for column in order if self._may_move(self.resting.get((mags[column], name), 0), unrest)]
+
+    @staticmethod
+    def _may_move(times: int, unrest: float) -> bool:
+        """True for a MAG moved so many times, at an LMA so far above the level, in what is urgent the first time."""
+        return times == 0 or unrest > 2.0 ** (times - 1)
 
     def _relieve_homewards(self, source: int) -> bool:
-        """Send home uplinks that an LMA carries for an anchor that stays below the level; true if there are any."""
-        plan, name = self.plan, self.plan.names[source]
-        excess = (self.cpu[source] - self.level) * plan.capacity[source]
-        for column in self._candidates(source):
-            for anchor in plan.carried(plan.snapshot.mags[column], name):
-                if anchor == name or not self._takes(anchor):
-                    continue
-                home = plan.row[anchor]
-                room = (self.level - self.cpu[home]) * plan.capacity[home]
-                piece = self._piece(source, column, anchor=anchor, wanted=min(excess, room))
-                if piece.work >= self._least(source):
-                    self._move(source, home, piece, self._above(source))
-                    return True
+        """Send slots home from an LMA, where home stays below the level; true if there are any."""
+        plan, demand = self.plan, self.demand
+        if source not in self._displaced:
+            return False
+        allowed = {column: place for place, column in enumerate(self._candidates(source))}
+        excess = (demand.demand[source] - demand.level) * plan.capacity[source]
+        stays = [stay for stay in self._displaced[source] if stay[0] in allowed]
+        for column, anchor, home, numbers in sorted(stays, key=lambda stay: allowed[stay[0]]):
+            if not demand.may_take[home]:
+                continue
+            room = (demand.level - demand.demand[home]) * plan.capacity[home]
+            piece = self._piece(source, column, anchor=anchor, wanted=min(excess, room), among=numbers)
+            if self._worthwhile(source, home, piece):
+                self._move(source, home, piece, self._above(source))
+                return True
         return False
 
     def _relieve(self, source: int) -> bool:
         """Make the best move from an LMA to the lowest one; true if there is any."""
-        plan = self.plan
-        may_take = self.playing & plan.may_take & (self.cpu < self.level)
-        may_take[source] = False
-        if not may_take.any():
+        plan, demand = self.plan, self.demand
+        targets = demand.may_take & (demand.demand < demand.level)
+        if demand.full:
+            targets &= demand.known
+        targets[source] = False
+        if not targets.any():
             return False
-        target = int(np.argmin(np.where(may_take, self.cpu, np.inf)))
-        excess = (self.cpu[source] - self.level) * plan.capacity[source]
-        room = (self.level - self.cpu[target]) * plan.capacity[target]
+        target = int(np.argmin(np.where(targets, demand.demand, np.inf)))
+        excess = (demand.demand[source] - demand.level) * plan.capacity[source]
+        room = (demand.level - demand.demand[target]) * plan.capacity[target]
         piece = self._fitting(source, target, min(excess, room))
         if piece is not None:
             self._move(source, target, piece, self._above(source))
@@ -266,13 +241,13 @@ class _Board:
 
     def _fitting(self, source: int, target: int, wanted: float) -> _Piece | None:
         """Piece nearest to the wanted work without exceeding it, best a whole MAG; None if no move is worthwhile."""
-        columns = self._candidates(source)
-        small = [column for column in columns if self.work[source, column] <= wanted]
-        large = [column for column in columns if self.work[source, column] > wanted]
+        columns, work = self._candidates(source), self.demand.work[source]
+        small = [column for column in columns if work[column] <= wanted]
+        large = [column for column in columns if work[column] > wanted]
         best = next((piece for column in small if (piece := self._piece(source, column)).work > 0), _NOTHING)
         finest = _NOTHING
         if best.work < _WHOLE_SUFFICES * wanted:
-            for column in sorted(large, key=lambda column: self.work[source, column]):
+            for column in sorted(large, key=lambda column: work[column]):
                 part = self._piece(source, column, wanted=wanted)
                 best = max(best, part, key=lambda piece: piece.work)
                 slot = self._finest(source, column)
@@ -280,29 +255,44 @@ class _Board:
                     finest = slot
                 if best.work >= _WHOLE_SUFFICES * wanted:
                     break
-        if best.work >= self._least(source):
-            return best
-        # Every slot is too big to stay below the level: the smallest goes, if that helps at all.
-        after = self.cpu[target] + finest.work / self.plan.capacity[target]
-        helps = finest.slots and self.cpu[source] - after >= self._least(source) / self.plan.capacity[source]
-        return finest if helps else None
+        # When every slot is too big to stay below the level, the smallest goes, if that helps at all.
+        return next((piece for piece in (best, finest) if self._worthwhile(source, target, piece)), None)
 
-    def _least(self, source: int) -> float:
-        """The least work that is worth a move."""
-        return _WORTHWHILE * self.own.tolerance * self.level * float(self.plan.capacity[source])
+    def _worthwhile(self, source: int, target: int, piece: _Piece) -> bool:
+        """True when a move promises more than it costs."""
+        if piece.work <= 0:
+            return False
+        promise = self.demand.promise(source, target, piece.work)
+        least = _WORTH_A_SPLIT if self._divides(source, piece) else _WORTHWHILE
+        if self.demand.full and promise.loss < least * _LOSS_TOLERANCE:
+            return False
+        return promise.demand >= least * self.own.tolerance * self.demand.level
+
+    def _divides(self, source: int, piece: _Piece) -> bool:
+        """True when the piece is a part of an uplink that one LMA has carried as a whole."""
+        carried = self.plan.carried(self.plan.snapshot.mags[piece.column], self.plan.names[source])
+        return any(len(numbers) < len(carried[anchor]) == SLOTS for anchor, numbers in piece.slots.items())
 
     def _above(self, source: int) -> str:
         return (
-            f"{self.plan.names[source]} is at CPU {self.cpu[source]:.0%}, where evenly divided work would bring all "
-            f"to {self.level:.0%}"
+            f"{self.plan.names[source]} is at CPU {self.demand.demand[source]:.0%}, where evenly divided work would "
+            f"bring all to {self.demand.level:.0%}"
         )
 
-    def _piece(self, row: int, column: int, anchor: str | None = None, wanted: float = math.inf) -> _Piece:
-        """Movable slots of a MAG at an LMA: those of one anchor, or of all; no more than the wanted work."""
+    def _piece(
+        self,
+        row: int,
+        column: int,
+        anchor: str | None = None,
+        wanted: float = math.inf,
+        among: Collection[int] = range(SLOTS),
+    ) -> _Piece:
+        """Movable slots of a MAG at an LMA, ``among`` these: of one anchor, or of all; no more than the wanted work."""
         pieces = {}
         left = wanted
-        for owner, numbers, work in self._movable(row, column):
-            if anchor in (None, owner) and work <= left:
+        for owner, free, work in self._movable(row, column):
+            numbers = tuple(number for number in free if number in among)
+            if numbers and anchor in (None, owner) and work <= left:
                 pieces[owner] = numbers[: _whole_number(min(left / work, len(numbers)))]
                 left -= work * len(pieces[owner])
         return self._as_piece(row, column, pieces)
@@ -327,7 +317,7 @@ class _Board:
         found = []
         for owner in sorted(there, key=lambda owner: owner == lma):
             free = tuple(number for number in there[owner] if number not in resting.get(owner, ()))
-            work = float(self.work[row, column]) * weights[owner] / total
+            work = float(self.demand.work[row, column]) * weights[owner] / total
             if free and work > 0:
                 found.append((owner, free, work))
         return found
@@ -335,17 +325,14 @@ class _Board:
     def _as_piece(self, row: int, column: int, slots: Mapping[str, tuple[int, ...]]) -> _Piece:
         mag = self.plan.snapshot.mags[column]
         part = self.plan.part(mag, slots, self.plan.carried(mag, self.plan.names[row]))
-        return _Piece(column, slots, float(self.work[row, column]) * part, float(self.rates[row, column]) * part)
+        demand = self.demand
+        return _Piece(column, slots, float(demand.work[row, column]) * part, float(demand.rates[row, column]) * part)
 
     def _move(self, source: int, target: int, piece: _Piece, reason: str) -> None:
         plan, column = self.plan, piece.column
         mag = plan.snapshot.mags[column]
-        before = self.cpu[target]
-        self.cpu[source] -= piece.work / plan.capacity[source]
-        self.cpu[target] += piece.work / plan.capacity[target]
-        for table, amount in ((self.work, piece.work), (self.rates, piece.rate)):
-            table[source, column] -= amount
-            table[target, column] += amount
+        before = self.demand.demand[target]
+        self.demand.move(source, target, column, piece.work, piece.rate)
         self.moves += 1
         share = plan.share(mag, source, piece.slots)
         what = f"{share:.0%} of what {mag} sends through it, {piece.rate:.0f} packets/s"
@@ -356,7 +343,8 @@ class _Board:
             piece.slots,
             work=piece.work,
             rate=piece.rate,
-            reason=f"{reason}; {what}, bring {plan.names[target]} from CPU {before:.0%} to {self.cpu[target]:.0%}",
+            reason=f"{reason}; {what}, bring {plan.names[target]} from CPU {before:.0%} to "
+            f"{self.demand.demand[target]:.0%}",
         )
 
 
@@ -386,4 +374,4 @@ def _mean(loads: Sequence[LmaLoad]) -> float:
     return water_level(np.zeros(len(loads)), np.full(len(loads), np.inf), capacities, float((cpu * capacities).sum()))
 
 
-POLICY = Policy("balance", BalanceSettings, balance, from_above_the_mean, rest_windows=12)
+POLICY = Policy("balance", BalanceSettings, balance, from_above_the_mean, rest_windows=12, spreads=True)

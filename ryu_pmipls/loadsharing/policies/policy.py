@@ -52,7 +52,8 @@ class Policy(Generic[OwnT]):
     """A way to share load, registered as ``POLICY`` of a module in this package.
 
     ``move`` adds the moves of one round to the plan, after those that must leave an LMA. ``new_sessions`` is given
-    the light LMAs, in the profile's order. A moved MAG rests for ``rest_windows`` unless the profile gives its seconds.
+    the light LMAs, in the profile's order. A moved MAG rests for ``rest_windows``, and uplinks that carry
+    nothing yet are spread out over all LMAs if the policy ``spreads`` them, unless the profile says otherwise.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Policy(Generic[OwnT]):
     move: Callable[[RoundBuilder, OwnT], None]
     new_sessions: Callable[[Sequence[LmaLoad], OwnT], NewSessionRanking] = to_the_lightest
     rest_windows: int = 1
+    spreads: bool = False
 
     def own(self, settings: Settings) -> OwnT:
         """The settings of this policy among all, by default where they are missing; ``ValueError`` if out of range."""

@@ -11,7 +11,7 @@ from ryu_pmipls.controller.bindings import Binding, RouteChange
 from ryu_pmipls.controller.state import DomainState
 from ryu_pmipls.controller.store import MemoryStore, StoreError
 from ryu_pmipls.controller.unsaved import Unsaved, save_all
-from ryu_pmipls.domain.profile import load_profile
+from ryu_pmipls.domain.profile import Profile, load_profile
 from ryu_pmipls.loadsharing import (
     SLOTS,
     Answer,
@@ -22,6 +22,7 @@ from ryu_pmipls.loadsharing import (
     LoadSnapshot,
     Memory,
     Round,
+    spread_slots,
     whole,
 )
 
@@ -245,3 +246,32 @@ def test_one_failure_keeps_nothing_else_from_being_saved() -> None:
     with pytest.raises(StoreError, match="0"):
         save_all(kinds)
     assert written == ["1"]
+
+
+def spread_profile() -> Profile:
+    sharing = PROFILE.load_sharing.model_copy(update={"policy": "balance"})
+    return PROFILE.model_copy(update={"load_sharing": sharing})
+
+
+def test_with_balance_uplinks_that_carry_nothing_are_spread_out_over_all_lmas(store: Any) -> None:
+    state = DomainState(spread_profile(), store)
+    spread = spread_slots(("lma1", "lma2"), (1.0, 1.0))
+    assert state.uplinks["mag2"] == {"lma1": spread[1, 0], "lma2": spread[1, 1]}
+    assert {slots.count("lma1") for anchors in state.uplinks.values() for slots in anchors.values()} <= {15, 16, 17}
+
+
+def test_spread_uplinks_stay_where_they_are_when_the_domain_changes(store: Any) -> None:
+    first = DomainState(spread_profile(), store)
+    first.save()
+    profile = spread_profile()
+    doubled = (profile.lmas[0].model_copy(update={"capacity": 2.0}), *profile.lmas[1:])
+    again = DomainState(profile.model_copy(update={"lmas": doubled}), store)
+    assert again.uplinks == first.uplinks
+
+
+def test_the_uplink_of_a_mobile_node_is_not_spread_out_by_a_restart(store: Any) -> None:
+    """An earlier release has kept the node's binding, and nothing of an uplink that its anchor carries."""
+    store.save_bindings([FOUND])
+    state = DomainState(spread_profile(), store)
+    assert state.uplinks["mag1"]["lma1"] == whole("lma1")
+    assert len({*state.uplinks["mag1"]["lma2"]}) == len({*state.uplinks["mag2"]["lma1"]}) == 2

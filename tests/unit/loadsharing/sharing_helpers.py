@@ -97,7 +97,8 @@ class Domain:
     """The loop closed: MAGs offer packets/s, evenly over their slots; LMAs saturate and drop. One step is a second.
 
     Every MAG's mobile nodes are anchored at lma1, unless ``anchors`` says otherwise. LMAs forward at most ``capacity``
-    packets/s times their relative ``capacities``. With ``tells`` MAGs tell what they send.
+    packets/s times their relative ``capacities``. With ``tells`` MAGs tell what they send. An LMA without any packets
+    has the CPU ``idle``. ``weights`` say how much each slot of a MAG carries, if it is not the same.
     """
 
     offered: dict[str, float]
@@ -106,6 +107,8 @@ class Domain:
     anchors: Mapping[str, str] = field(default_factory=dict)
     capacities: Mapping[str, float] = field(default_factory=dict)
     tells: bool = False
+    idle: float = 0.0
+    weights: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.now = 0
@@ -126,10 +129,18 @@ class Domain:
 
     def through(self, lma: str) -> dict[str, float]:
         """Packets/s that each MAG sends to an LMA."""
-        return {
-            mag: rate * slots_of(self.uplinks, mag, self.anchors.get(mag, "lma1")).count(lma) / SLOTS
-            for mag, rate in self.offered.items()
-        }
+        return {mag: rate * self._part(mag, lma) for mag, rate in self.offered.items()}
+
+    def _part(self, mag: str, lma: str) -> float:
+        slots, weights = slots_of(self.uplinks, mag, self.anchors.get(mag, "lma1")), self.weights.get(mag)
+        if weights is None:
+            return slots.count(lma) / SLOTS
+        carried = sum(weight for carrier, weight in zip(slots, weights, strict=True) if carrier == lma)
+        return carried / sum(weights)
+
+    def carried(self) -> float:
+        """Packets/s that all LMAs together forward."""
+        return sum(self.capacity * self.capacities.get(lma, 1.0) * min(1.0, self.utilisation(lma)) for lma in self.lmas)
 
     def utilisation(self, lma: str) -> float:
         """Packets/s offered to an LMA, as a fraction of what it can forward."""
@@ -145,7 +156,8 @@ class Domain:
                 for mag, rate in self.through(lma).items():
                     self.counters[lma, mag] += rate / max(1.0, wanted)
                     self.sent[lma, mag] += rate
-                self.loads.add_load_info(lma, min(1.0, wanted), 0, {}, self.now)
+                busy = self.idle + (1 - self.idle) * min(1.0, wanted)
+                self.loads.add_load_info(lma, busy, 0, {}, self.now)
                 read = {mag: (int(self.counters[lma, mag]), 0) for mag in self.offered}
                 self.loads.add_port_statistics(lma, read, self.now)
             for mag in self.offered if self.tells else ():

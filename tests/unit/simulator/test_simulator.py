@@ -63,13 +63,16 @@ def test_the_traffic_is_the_same_for_every_contender_and_every_time() -> None:
 
 
 def test_contenders_do_what_they_should() -> None:
-    given = scenario()
+    given = scenario(nodes=SMALL["nodes"] | {"packets_per_second": 13})
     summed = {name: figures(given, run) for name, run in played(given).items()}
     # Two of five MAGs have their anchor at each of two LMAs, which leaves one for the third.
     assert summed["static"].ratio_mean == pytest.approx(1.2, abs=0.1)
     assert summed["static"].moves == summed["ecmp"].moves == 0
-    assert summed["ecmp"].ratio_mean < 1.15
-    assert summed["balance"].ratio_mean < 1.06
+    assert summed["ecmp"].ratio_mean < 1.16
+    assert summed["balance"].ratio_mean < 1.08
+    # What it costs: MAGs have 0.23 more to do for each packet of an uplink that is divided.
+    assert (summed["static"].split, summed["ecmp"].split) == (0, pytest.approx(0.23))
+    assert summed["balance"].split == pytest.approx(0.23)
     assert summed["balance"].even == pytest.approx(1.0, abs=0.05)
     assert summed["balance"].oscillations == 0
     assert summed["balance"].ratio_bound == pytest.approx(1.0)
@@ -93,7 +96,7 @@ def test_by_the_letter_of_the_draft_a_big_mag_wanders_and_with_balance_it_is_div
         nodes=nodes,
         contenders=[
             {"name": "letter", "load_sharing": LETTER},
-            {"name": "balance", "load_sharing": PACE | {"policy": "balance"}},
+            {"name": "balance", "load_sharing": PACE | {"policy": "balance", "spread_uplinks": False}},
         ],
     )
     summed = {name: figures(given, run) for name, run in played(given).items()}
@@ -101,6 +104,8 @@ def test_by_the_letter_of_the_draft_a_big_mag_wanders_and_with_balance_it_is_div
     assert summed["letter"].moved_twice > 20
     assert (summed["balance"].oscillations, summed["balance"].overload_seconds) == (0, pytest.approx(0, abs=60))
     assert summed["balance"].even > 0.9
+    assert 0.1 < summed["balance"].split < 0.23
+    assert 0 < summed["balance"].disturbed < summed["letter"].disturbed
 
 
 def test_a_dead_lma_loses_everything_until_it_is_evacuated_and_a_drained_one_nothing() -> None:
@@ -121,7 +126,7 @@ def test_a_dead_lma_loses_everything_until_it_is_evacuated_and_a_drained_one_not
 
 def test_new_sessions_are_placed_where_there_is_less_to_do() -> None:
     """Sessions of two minutes, and a tolerance that lets no uplink move: placement keeps to half of it."""
-    sharing = PACE | {"policy": "balance", "redirect_new_sessions": True, "tolerance": 0.9}
+    sharing = PACE | {"policy": "balance", "redirect_new_sessions": True, "tolerance": 0.9, "spread_uplinks": False}
     given = scenario(
         hours=0.5,
         mags={"count": 3, "zipf": 1.5},

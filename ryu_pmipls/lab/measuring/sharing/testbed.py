@@ -91,8 +91,12 @@ class Testbed:
 
     def raise_lma_quotas(self) -> None:
         """Raise the LMAs' quotas, so that they can carry 10 000 packets per second."""
+        self.set_lma_quotas(1.0)
+
+    def set_lma_quotas(self, quota: float) -> None:
+        """Let each LMA's switch use ``quota`` of one core."""
         for lma in self.profile.lmas:
-            CpuGroup(cpu_group(self.lab.plan.prefix, lma.name)).create(1.0)
+            CpuGroup(cpu_group(self.lab.plan.prefix, lma.name)).create(quota)
 
     def move(self, mag: str, lma: str) -> None:
         """Move all uplinks of a MAG to an LMA, and wait until switch and agent have acknowledged."""
