@@ -51,7 +51,7 @@ def storm_domain(lab: Lab, attached: Mapping[str, str], kinds: Mapping[str, Stra
         lmas=tuple(lma.name for lma in profile.lmas),
         ports={mag.name: len(mag.access_ports) for mag in profile.mags},
         attached=attached,
-        strangers={name: kind.targets(profile) for name, kind in kinds.items()},
+        strangers={name: targets for name, kind in kinds.items() if (targets := kind.targets(profile))},
     )
 
 

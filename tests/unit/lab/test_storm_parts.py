@@ -5,12 +5,18 @@ from ipaddress import IPv6Network
 from pathlib import Path
 
 import pytest
+import yaml
 
+from ryu_pmipls.domain.profile import SHIPPED_PROFILES, load_profile
+from ryu_pmipls.lab.lab import Lab
 from ryu_pmipls.lab.storm.agreement import Place, lma_entries, mag_entries, summaries
 from ryu_pmipls.lab.storm.blows import Handoff, Kill
 from ryu_pmipls.lab.storm.flow_tables import parse_flows
 from ryu_pmipls.lab.storm.footprint import Footprint, ProcessFootprint, grown
+from ryu_pmipls.lab.storm.performance import initial_places, storm_domain
 from ryu_pmipls.lab.storm.storm_report import StormReport, counted
+from ryu_pmipls.lab.storm.strangers import stranger_kinds
+from ryu_pmipls.lab.storm.strangers.at_networks import Replay
 from ryu_pmipls.lab.storm.strikes import Struck
 from ryu_pmipls.lab.storm.supervision import Downtime
 from ryu_pmipls.lab.storm.timeline import draw
@@ -106,3 +112,33 @@ def test_flow_tables_are_compared_by_what_they_say_of_mobile_nodes() -> None:
 def test_a_generation_of_cookies_makes_no_difference() -> None:
     later = MAG.replace("0001,", "0002,")
     assert parse_flows(later.splitlines(), POOL) == parse_flows(MAG.splitlines(), POOL)
+
+
+@pytest.mark.parametrize("name", ["two-lma", "three-lma", "four-lma"])
+def test_every_stranger_has_somebody_to_come_to(name: str) -> None:
+    profile = load_profile(name)
+    lab = Lab(profile, Path(name))
+    kinds = stranger_kinds(Replay(lab))
+    domain = storm_domain(lab, initial_places(profile), kinds)
+    assert {*domain.strangers} == {*kinds}
+    assert {*domain.attached} == {node.name for node in profile.mobile_nodes}
+    assert {target for targets in domain.strangers.values() for target in targets} >= {
+        "rms",
+        "mag1",
+        "lma1",
+        "mn1",
+        "cn",
+    }
+    assert len(domain.daemons) == 2 + 4 * len(profile.lmas) + 3 * len(profile.mags)
+
+
+def test_nobody_comes_to_nodes_that_there_are_not(tmp_path: Path) -> None:
+    document = yaml.safe_load((SHIPPED_PROFILES / "two-lma.yaml").read_text(encoding="utf-8"))
+    document["mobile_nodes"] = document["mobile_nodes"][:1]
+    path = tmp_path / "profile.yaml"
+    path.write_text(yaml.safe_dump(document))
+    profile = load_profile(path)
+    lab = Lab(profile, path)
+    domain = storm_domain(lab, initial_places(profile), stranger_kinds(Replay(lab)))
+    assert "forged solicitation" not in domain.strangers
+    assert all(domain.strangers.values())

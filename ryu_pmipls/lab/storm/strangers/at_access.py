@@ -22,6 +22,11 @@ def _nodes(profile: Profile) -> tuple[str, ...]:
     return tuple(node.name for node in profile.mobile_nodes)
 
 
+def _one_of_several(profile: Profile) -> tuple[str, ...]:
+    """Mobile nodes, if one could take another's name."""
+    return _nodes(profile) if len(profile.mobile_nodes) > 1 else ()
+
+
 def _multicast(destination: IPv6Address) -> bytes:
     return b"\x33\x33" + destination.packed[-4:]
 
@@ -114,7 +119,7 @@ def _router_spoof(lab: Lab, target: str, random: Random) -> None:
 
 
 KINDS = {
-    "forged solicitation": StrangerKind(_nodes, _forged_solicitation),
+    "forged solicitation": StrangerKind(_one_of_several, _forged_solicitation),
     "unknown nodes": StrangerKind(_nodes, _unknown_nodes),
     "flood of solicitations": StrangerKind(_nodes, _solicitation_flood),
     "garbage at an access link": StrangerKind(_nodes, _frames),
