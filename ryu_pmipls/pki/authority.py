@@ -1,6 +1,6 @@
 """The authority of a domain: it issues, renews and revokes the certificates of the nodes.
 
-Every change ends with one rename that puts it into force. A process that is killed before that leaves the authority as
+Every change has one rename that puts it into force. A process that is killed before that leaves the authority as
 it was, besides files that the next change replaces; the same command does it then. Serial numbers are random, of 159
 bits, so that none is used twice even when an older copy of the folder is brought back.
 """
@@ -138,6 +138,7 @@ class Authority:
         files.remove(self.folder.certificate(node))  # a key and a certificate that do not fit are never there together
         files.write_key(self.folder.key(node), key)
         files.write_certificate(self.folder.certificate(node), certificate)
+        files.touch(self.folder.key(node))
         return certificate
 
     def without(self) -> list[str]:
@@ -164,6 +165,7 @@ class Authority:
         certificate = self._signed(node, key, days)
         files.write_issued(self.folder, certificate)
         files.write_certificate(self.folder.certificate(node), certificate)
+        files.touch(self.folder.key(node))
         return certificate
 
     def due(self) -> list[str]:

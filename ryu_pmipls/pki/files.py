@@ -106,6 +106,15 @@ def write_key(path: Path, key: ec.EllipticCurvePrivateKey) -> None:
     _write(path, octets, _SECRET)
 
 
+def touch(path: Path) -> None:
+    """Give a file the present time, if it is there.
+
+    Open vSwitch reads certificate and key again when both have another time than before, and looks at the key first.
+    """
+    if path.exists():
+        os.utime(path)
+
+
 def remove(path: Path) -> None:
     """Remove a file if it is there."""
     path.unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -118,6 +119,17 @@ def test_a_renewed_certificate_lasts_longer_and_keeps_the_key(folder: Folder) ->
     assert {path.stem for path in folder.issued.iterdir()} == {
         serial_text(each.serial_number) for each in (first, second)
     }
+
+
+def test_key_and_certificate_both_have_another_time_than_before_when_either_is_new(folder: Folder) -> None:
+    """Open vSwitch, which looks at the key first, reads neither again unless both have."""
+    paths = folder.certificate("lma1"), folder.key("lma1")
+    opened(folder).issue("lma1")
+    for path in paths:
+        os.utime(path, (0, 0))
+    opened(folder).renew("lma1")
+    certificate, key = (path.stat().st_mtime_ns for path in paths)
+    assert 0 < certificate <= key
 
 
 def test_a_key_need_not_be_on_the_authoritys_host_for_renewal(folder: Folder) -> None:
