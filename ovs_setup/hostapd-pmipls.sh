@@ -4,7 +4,9 @@
 #
 #     hostapd_cli -B -i wlan0 -a /path/to/hostapd-pmipls.sh
 #
-# The MAG knows a station by its link-layer address. What goes wrong is said on stderr and in the system's log.
+# Where stations authenticate (802.1X), the MAG is told the identity that the access point has accepted: by it the MAG
+# knows a station whatever link-layer address that has given itself. Otherwise it knows it by that address. What goes
+# wrong is said on stderr and in the system's log.
 #
 #   PMIPLS_AGENT        the agent's Unix socket (default: the only /run/pmipls-*.sock), or the address of its REST, if
 #                       it is on another host: http://192.0.2.21:8081
@@ -38,6 +40,16 @@ case $agent in
     http://* | https://*) set -- "$agent/v1/$command" ;;
     *) set -- --unix-socket "$agent" "http://localhost/v1/$command" ;;
 esac
+# User-Name of the Access-Accept, else the EAP identity. Of a station that has left nothing is known any more.
+known=
+if [ "$command" = attach ]; then
+    known=$(hostapd_cli -i "$interface" sta "$station" 2>/dev/null | sed -n 's/^dot1xAuthSessionUserName=//p')
+    case $known in
+        *[[:cntrl:]]*) fail "$event: the identity of $station has control characters" ;;
+    esac
+fi
+identity=
+[ -z "$known" ] || identity="\"identifier\": \"$(printf %s "$known" | sed 's/[\\"]/\\&/g')\", "
 answer=$(curl -sS --fail-with-body --max-time 5 -H 'Content-Type: application/json' \
-    -d "{\"access_port\": \"$port\", \"link_layer_address\": \"$station\"}" "$@" 2>&1) ||
+    -d "{${identity}\"access_port\": \"$port\", \"link_layer_address\": \"$station\"}" "$@" 2>&1) ||
     fail "$command $station at $port: $answer"

@@ -38,7 +38,7 @@ def socket_path(name: str, run_directory: Path | None) -> Path:
 
 
 class NodeRequest(RequestModel):
-    """A mobile node of the profile, by one or both of its names."""
+    """A mobile node of the profile, by one or both of its names. Of both, the identifier is what counts."""
 
     identifier: str | None = None
     link_layer_address: LinkLayerAddress | None = None
@@ -194,7 +194,7 @@ class GatewayControl(AgentApi):
 
     def bindings(self, limit: int, after: str | None) -> Page:
         def name(entry: BindingUpdateEntry) -> str:
-            return format_link_layer(entry.policy.link_layer_address)
+            return format_link_layer(entry.link_layer_address)
 
         return page_of(self._machine.bindings, name, self._binding, limit, after)
 
@@ -219,7 +219,13 @@ class GatewayControl(AgentApi):
         port = self._access.ports.get(request.access_port)
         if port is None or not port.up:
             raise RestError(409, f"access port {request.access_port} is down")
-        self._attached(node.link_layer_address, port.number)
+        before = self._entry(node)
+        address = request.link_layer_address
+        if address is None:
+            address = node.link_layer_address if before is None else before.link_layer_address
+        elif request.identifier is not None:
+            self._driver.dispatch(self._machine.identify, node.identifier.encode(), address)
+        self._attached(address, port.number)
         entry = self._entry(node)
         if entry is None:
             raise RestError(409, f"{node.identifier} gets no service here; the log of {self._mag.name} says why")
@@ -234,24 +240,27 @@ class GatewayControl(AgentApi):
         entry = self._entry(node)
         if entry is None:
             raise RestError(404, f"{node.identifier} is not attached to {self._mag.name}")
+        if request.link_layer_address not in (None, entry.link_layer_address):
+            address = format_link_layer(entry.link_layer_address)
+            raise RestError(404, f"{node.identifier} has the link-layer address {address} here")
         place = self._port_name(entry.port)
         if request.access_port not in (None, place):
             raise RestError(404, f"{node.identifier} is not on access port {request.access_port} but on {place}")
-        self._driver.dispatch(self._machine.depart, node.link_layer_address)
+        self._driver.dispatch(self._machine.depart, entry.link_layer_address)
         return self._binding(entry)
 
     def _mobile_node(self, request: NodeRequest) -> MobileNode:
-        found = [
-            node
-            for node in self._profile.mobile_nodes
-            if request.identifier in (None, node.identifier)
-            and request.link_layer_address in (None, node.link_layer_address)
-        ]
-        if not found:
-            given = request.model_dump(mode="json", include={"identifier", "link_layer_address"}, exclude_none=True)
-            place, value = ", ".join(given), " with ".join(map(repr, given.values()))
-            raise RestError(400, f"{place}: no mobile node of the profile is {value}")
-        return found[0]
+        """The node of that identity, or else of the link-layer address that it has now, or in the profile."""
+        identifier, address = request.identifier, request.link_layer_address
+        if identifier is None and address is not None:
+            policy = self._machine.policy(address)
+            identifier = None if policy is None else policy.identifier.decode()
+        for node in self._profile.mobile_nodes:
+            if node.identifier == identifier:
+                return node
+        place = "link_layer_address" if request.identifier is None else "identifier"
+        value = request.model_dump(mode="json")[place]
+        raise RestError(400, f"{place}: no mobile node of the profile is {value!r}")
 
     def _require_own(self, access_port: str) -> None:
         if access_port not in self._mag.access_ports:
@@ -262,7 +271,7 @@ class GatewayControl(AgentApi):
 
     def _entry(self, node: MobileNode) -> BindingUpdateEntry | None:
         for entry in self._machine.bindings:
-            if entry.policy.link_layer_address == node.link_layer_address:
+            if entry.policy.identifier == node.identifier.encode():
                 return entry
         return None
 
@@ -272,7 +281,7 @@ class GatewayControl(AgentApi):
     def _binding(self, entry: BindingUpdateEntry) -> Document:
         return {
             "identifier": entry.policy.identifier.decode(errors="replace"),
-            "link_layer_address": format_link_layer(entry.policy.link_layer_address),
+            "link_layer_address": format_link_layer(entry.link_layer_address),
             "access_port": self._port_name(entry.port),
             "port": entry.port,
             "state": entry.state.name.lower(),

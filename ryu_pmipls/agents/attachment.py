@@ -63,7 +63,7 @@ class AccessNetwork:
 
     ``attached(link-layer address, OpenFlow port)`` is called for every router solicitation, ``reachable`` with the same
     arguments for every other message of a node, ``detached(OpenFlow port)`` when a link goes down. Nodes whose
-    link-layer address is not in ``known`` get no answer. ``mtu`` (octets) is that of the tunnels, ``dns`` what router
+    link-layer address is not ``known`` get no answer. ``mtu`` (octets) is that of the tunnels, ``dns`` what router
     advertisements tell of name servers. ``counters`` counts refused messages.
     """
 
@@ -71,7 +71,7 @@ class AccessNetwork:
         self,
         ovs: OpenVSwitch,
         ports: Iterable[str],
-        known: Iterable[bytes],
+        known: Callable[[bytes], object],
         mtu: int,
         dns: DnsConfiguration,
         attached: Callable[[bytes, int], None],
@@ -81,7 +81,7 @@ class AccessNetwork:
     ) -> None:
         self._ovs = ovs
         self._ports = frozenset(ports)
-        self._known = frozenset(known)
+        self._known = known
         self._mtu = mtu
         self._dns = dns
         self._attached = attached
@@ -210,7 +210,7 @@ class AccessNetwork:
     def _admit(self, name: str, frame: bytes) -> None:
         """Parse a frame only if that is worthwhile: a flood must be cheap."""
         node = frame[_SOURCE]
-        if node not in self._known:
+        if not self._known(node):
             self._refuse("unknown mobile node", f"{format_link_layer(node)} on {name} gets nothing")
         elif not self._pace.passes(node):
             self._refuse("too many messages", f"{format_link_layer(node)} on {name}")

@@ -32,7 +32,8 @@ class AttachmentTimes:
     in seconds since 1970) and ``milliseconds`` after that of ``pbu_sent``, ``pba_received``, ``ra_sent``,
     ``route_adjust_sent`` and ``route_adjust_acknowledged``; each the first of its kind. The acknowledgement of the RMS,
     which says that the routes are in force, completes a line. ``names`` are those of the mobile nodes, by link-layer
-    address; ``wall`` converts ``now`` into seconds since 1970. A node that solicits again where it is attached does not
+    address of the profile, which ``interface`` finds for another one that a node has; ``wall`` converts ``now`` into
+    seconds since 1970. A node that solicits again where it is attached does not
     count as attaching again.
     """
 
@@ -42,10 +43,12 @@ class AttachmentTimes:
         names: Mapping[bytes, str],
         file: Path | None = None,
         wall: Callable[[float], float] = float,
+        interface: Callable[[bytes], bytes] = bytes,
     ) -> None:
         self._mag = mag
         self._names = names
         self._wall = wall
+        self._interface = interface
         self._file = file
         self._solicited: dict[bytes, float] = {}
         self._steps: dict[bytes, dict[str, float]] = {}
@@ -55,8 +58,9 @@ class AttachmentTimes:
 
     def solicited(self, link_layer_address: bytes, now: float) -> None:
         """Record a router solicitation."""
-        if link_layer_address in self._names:
-            self._solicited[link_layer_address] = now
+        node = self._interface(link_layer_address)
+        if node in self._names:
+            self._solicited[node] = now
 
     def observe(self, what: Message | Effect, now: float) -> None:
         """Record a message that came in, or an effect that was carried out."""
@@ -68,7 +72,7 @@ class AttachmentTimes:
             self._received(what, now)
 
     def _advertised(self, effect: Advertise, now: float) -> None:
-        node = effect.link_layer_address
+        node = self._interface(effect.link_layer_address)
         if effect.lifetime == 0:
             self._attached.pop(node, None)
         else:
@@ -76,7 +80,7 @@ class AttachmentTimes:
             self._step(node, "ra_sent", now, after="pba_received")
 
     def _sent(self, message: Message, now: float) -> None:
-        node = _mobile_node(message)
+        node = self._mobile_node(message)
         if isinstance(message, BindingUpdate):
             if message.lifetime == 0:
                 self._steps.pop(node, None)
@@ -90,7 +94,7 @@ class AttachmentTimes:
             self._step(node, "route_adjust_sent", now, after="pba_received")
 
     def _received(self, message: BindingAcknowledgement | RouteAdjust, now: float) -> None:
-        node = _mobile_node(message)
+        node = self._mobile_node(message)
         if isinstance(message, BindingAcknowledgement):
             self._step(node, "pba_received", now, after="pbu_sent")
         elif message.new_mag == self._own_address and "route_adjust_sent" in self._steps.get(node, ()):
@@ -121,7 +125,6 @@ class AttachmentTimes:
             with self._file.open("a", encoding="utf-8") as file:
                 file.write(text + "\n")
 
-
-def _mobile_node(message: Message) -> bytes:
-    option = message.option(MobileNodeLinkLayerIdentifier)
-    return b"" if option is None else option.identifier
+    def _mobile_node(self, message: Message) -> bytes:
+        option = message.option(MobileNodeLinkLayerIdentifier)
+        return b"" if option is None else self._interface(option.identifier)

@@ -41,9 +41,14 @@ async def serve(
     counters: Counter[str] = Counter()
     clock = Clock()
     names = {node.link_layer_address: node.name for node in profile.mobile_nodes}
-    times = AttachmentTimes(mag.name, names, events, clock.wall)
     config = gateway_config(profile, mag, Encapsulation[encapsulation.upper()], count_restart(state), clock.time_of_day)
     machine = MobileAccessGateway(config)
+
+    def interface(link_layer_address: bytes) -> bytes:
+        policy = machine.policy(link_layer_address)
+        return link_layer_address if policy is None else policy.link_layer_address
+
+    times = AttachmentTimes(mag.name, names, events, clock.wall, interface)
     peers = {lma.address: lma.name for lma in profile.lmas}
 
     def attached(link_layer_address: bytes, port: int) -> None:
@@ -61,7 +66,7 @@ async def serve(
 
     mtu = tunnel.inner_mtu(profile.tunnel.underlay_mtu, encapsulation)
     dns = DnsConfiguration(profile.access.dns_servers, profile.access.search_domains)
-    access = AccessNetwork(ovs, mag.access_ports, names, mtu, dns, attached, reachable, detached, counters)
+    access = AccessNetwork(ovs, mag.access_ports, machine.policy, mtu, dns, attached, reachable, detached, counters)
     buffer = HandoffBuffer(profile.handoff.buffer, counters)
     driver = Driver(
         machine,

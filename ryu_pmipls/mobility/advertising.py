@@ -69,14 +69,14 @@ class Advertising:
         self._allowance.pop(entry, None)
         self._refused.pop(entry, None)
         if entry.prefixes and link_is_up:
-            self._effects.append(Advertise(entry.port, entry.policy.link_layer_address, entry.prefixes, 0))
+            self._effects.append(Advertise(entry.port, entry.link_layer_address, entry.prefixes, 0))
 
     def _answer(self, entry: BindingUpdateEntry, now: float) -> None:
         self._allowance[entry] = max(self._allowance.get(entry, now), now) + MIN_DELAY_BETWEEN_RAS
         self._advertise(entry, now)
 
     def _advertise(self, entry: BindingUpdateEntry, now: float, withdrawn: tuple[IPv6Network, ...] = ()) -> None:
-        address, lifetime = entry.policy.link_layer_address, int(entry.expires - now)
+        address, lifetime = entry.link_layer_address, int(entry.expires - now)
         if entry.prefixes and lifetime > 0:  # 0 would withdraw prefixes that still hold, if not for long
             self._effects.append(Advertise(entry.port, address, entry.prefixes, lifetime, withdrawn))
         if entry in self._schedules:

@@ -18,8 +18,10 @@ from ryu_pmipls.wire.codepoints import AccessTechnology, Encapsulation
 class MobileNodePolicy:
     """A mobile node's policy profile (RFC 5213, section 6.2); MAGs and LMAs of a domain hold the same.
 
-    ``identifier`` is the NAI, ``anchor`` the LMAA, ``prefixes`` the home network prefixes that are fixed
-    for this node (none: the LMA assigns one). Without ``enabled`` the network does not provide mobility to it.
+    ``identifier`` is the NAI. ``link_layer_address`` identifies the node's interface in PBUs, and the node on the link
+    unless the access network identifies it there. ``anchor`` is the LMAA, ``prefixes`` are the home network prefixes
+    that are fixed for this node (none: the LMA assigns one). Without ``enabled`` the network does not provide mobility
+    to it.
     """
 
     identifier: bytes

@@ -47,34 +47,49 @@ class GatewaySessions:
         self._advertising = Advertising(config.advertisement_interval, effects, timers)
         self._reachability = Reachability(config.probes, effects, timers, self._unreachable)
         self._updates = BindingUpdates(config, effects, timers, self._reachability, self._forget)
-        self._entries: dict[bytes, BindingUpdateEntry] = {}
-        self._barred: set[bytes] = set()
+        self._entries: dict[bytes, BindingUpdateEntry] = {}  # by link-layer address
+        self._nodes: dict[bytes, BindingUpdateEntry] = {}  # the same by identifier
+        self._barred: set[bytes] = set()  # identifiers
 
     @property
     def entries(self) -> Mapping[bytes, BindingUpdateEntry]:
         """The binding update list by link-layer address, to be read only."""
         return self._entries
 
-    def is_barred(self, link_layer_address: bytes) -> bool:
+    def is_barred(self, policy: MobileNodePolicy) -> bool:
         """True for a node that an LMA has refused for good."""
-        return link_layer_address in self._barred
+        return policy.identifier in self._barred
 
     # The link
 
-    def attach(self, policy: MobileNodePolicy, port: int, now: float) -> None:
+    def attach(self, policy: MobileNodePolicy, link_layer_address: bytes, port: int, now: float) -> None:
         """Register a node on OpenFlow port ``port``, which has come, or answer one that is there."""
-        entry = self._entries.get(policy.link_layer_address)
+        entry = self._nodes.get(policy.identifier)
         if entry is None or entry.state is BindingState.DEREGISTERING:
             if entry is not None:
                 self._forget(entry)
-            entry = self._entries[policy.link_layer_address] = BindingUpdateEntry(policy, port)
+            entry = BindingUpdateEntry(policy, port, link_layer_address)
+            self._add(entry)
             self._register(entry, policy.prefixes, now)
-        elif entry.port != port or self._advertising.solicited(entry, now):
+        elif (entry.port, entry.link_layer_address) != (port, link_layer_address):
+            # A node that has given its interface another link-layer address is the same one, and so is its session.
+            del self._entries[entry.link_layer_address]
+            entry.port, entry.link_layer_address = port, link_layer_address
+            self._add(entry)
+            self._register_again(entry, now)
+        elif self._advertising.solicited(entry, now):
             # The node may have been elsewhere in between, because a link may stay up when its node leaves: handle this
             # like any other attachment.
-            entry.port = port
             self._register_again(entry, now)
         self._reachability.confirm(entry, now)
+
+    def _add(self, entry: BindingUpdateEntry) -> None:
+        self._entries[entry.link_layer_address] = self._nodes[entry.policy.identifier] = entry
+
+    def displace(self, entry: BindingUpdateEntry, now: float) -> None:
+        """De-register a node whose link-layer address turns out to be another one's."""
+        self.deregister(entry, now, link_is_up=False)
+        self._forget(entry)
 
     def confirm(self, entry: BindingUpdateEntry, now: float) -> None:
         """Go on with what waits for a sign of life of the node."""
@@ -141,7 +156,7 @@ class GatewaySessions:
             self._forget(entry)
         elif not repeats_request(entry, message):
             self._report("wrong-acknowledgement", f"PBA {message.sequence} from {source} is not what was asked for")
-            self._barred.add(entry.policy.link_layer_address)
+            self._barred.add(entry.policy.identifier)
             self.give_up(entry, now)
         elif message.status < BindingStatus.REASON_UNSPECIFIED:
             self._accepted(entry, entry.request, message, now)
@@ -211,7 +226,7 @@ class GatewaySessions:
             self._register_again(entry, now)
             return
         if reaction is Reaction.BAR:
-            self._barred.add(entry.policy.link_layer_address)
+            self._barred.add(entry.policy.identifier)
         self.give_up(entry, now)
 
     def _compare_clocks(self, lma: IPv6Address, message: BindingAcknowledgement, now: float) -> None:
@@ -256,7 +271,7 @@ class GatewaySessions:
     def _forget(self, entry: BindingUpdateEntry) -> None:
         self._updates.cancel(entry)
         self._reachability.drop(entry)
-        del self._entries[entry.policy.link_layer_address]
+        del self._entries[entry.link_layer_address], self._nodes[entry.policy.identifier]
 
     def _withdraw(self, entry: BindingUpdateEntry, now: float, link_is_up: bool = True) -> None:
         """Withdraw all prefixes from the node."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from fractions import Fraction
 from ipaddress import IPv6Address
 
-from ryu_pmipls.mobility.config import GatewayConfig
+from ryu_pmipls.mobility.config import GatewayConfig, MobileNodePolicy
 from ryu_pmipls.mobility.effects import Forward
 from ryu_pmipls.mobility.gateway_sessions import GatewaySessions
+from ryu_pmipls.mobility.known_nodes import KnownNodes
 from ryu_pmipls.mobility.machine import Machine
 from ryu_pmipls.mobility.registration import UNSPECIFIED
 from ryu_pmipls.mobility.revocation import judge
@@ -52,7 +53,7 @@ class MobileAccessGateway(Machine):
             RouteAdjust: self._route_adjust,
         }
         self.config = config
-        self._policies = {node.link_layer_address: node for node in config.mobile_nodes}
+        self._nodes = KnownNodes(config.mobile_nodes)
         self._last_revocations: dict[IPv6Address, tuple[BindingRevocationIndication, Message]] = {}
 
     @property
@@ -105,14 +106,32 @@ class MobileAccessGateway(Machine):
     def attach(self, link_layer_address: bytes, port: int, now: float) -> None:
         """Register a node on OpenFlow port ``port``: it has solicited a router, or an access point has reported it."""
         self.handle_timer(now)
-        policy = self._policies.get(link_layer_address)
+        policy = self._nodes.policy(link_layer_address)
         if policy is None:
             self._report("unknown-mobile-node", f"{link_layer_address.hex(':')} on port {port} gets nothing", port=port)
             return
-        if not policy.enabled or self._sessions.is_barred(link_layer_address):
+        if not policy.enabled or self._sessions.is_barred(policy):
             self._report("barred-mobile-node", f"{printable(policy.identifier)} on port {port} gets nothing", port=port)
             return
-        self._sessions.attach(policy, port, now)
+        self._sessions.attach(policy, link_layer_address, port, now)
+
+    def identify(self, identifier: bytes, link_layer_address: bytes, now: float) -> None:
+        """Learn the link-layer address of a node whose identity the access network has authenticated.
+
+        Identity is what counts (RFC 5213, section 6.6), whatever address the profile has. ``attach`` follows.
+        """
+        policy = self._nodes.identify(identifier, link_layer_address)
+        if policy is None:
+            self._report("unknown-mobile-node", f"{printable(identifier)} gets nothing", identifier=identifier)
+            return
+        other = self.binding(link_layer_address)
+        if other is not None and other.policy is not policy:
+            self._report("another-mobile-node", f"{other.name} is {printable(identifier)}", identifier=identifier)
+            self._sessions.displace(other, now)
+
+    def policy(self, link_layer_address: bytes) -> MobileNodePolicy | None:
+        """The policy of the mobile node that has a link-layer address; None when nobody known has it."""
+        return self._nodes.policy(link_layer_address)
 
     def reachable(self, link_layer_address: bytes, port: int, now: float) -> None:
         """Process a sign of life on the link of OpenFlow port ``port``; the node need not be attached."""

@@ -70,5 +70,5 @@ class Reachability:
             self._gone(entry, now)
         else:
             inquiry.left -= 1
-            self._effects.append(ProbeNode(entry.port, entry.policy.link_layer_address))
+            self._effects.append(ProbeNode(entry.port, entry.link_layer_address))
             self._timers.set(self._probe, entry, now + RETRANS_TIMER)

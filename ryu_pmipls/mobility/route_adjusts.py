@@ -105,8 +105,8 @@ class RouteAdjusts:
 
 
 def _naming(entry: BindingUpdateEntry) -> tuple[Option, ...]:
-    policy = entry.policy
-    return MobileNodeIdentifier(policy.identifier), MobileNodeLinkLayerIdentifier(policy.link_layer_address)
+    # The address on the link: by it the MAG's switch knows the mobile node.
+    return MobileNodeIdentifier(entry.policy.identifier), MobileNodeLinkLayerIdentifier(entry.link_layer_address)
 
 
 def _same_change(one: RouteAdjust, other: RouteAdjust) -> bool:

@@ -46,13 +46,15 @@ class PendingRegistration:
 class BindingUpdateEntry:
     """One interface of a mobile node, attached on OpenFlow port ``port``.
 
-    The node may use ``prefixes`` until ``expires`` (monotonic clock); ``registered`` is the timestamp (1/65536 s) of
-    the last accepted PBU. ``anchor`` is the LMA that has the session, or is asked for one: the profile's, unless a
-    redirection or a refusal has changed it; ``unwilling`` are those that refused one.
+    ``link_layer_address`` is the one that the node has now: another one than its policy's if the access network knows
+    the node by its identity. The node may use ``prefixes`` until ``expires`` (monotonic clock); ``registered`` is the
+    timestamp (1/65536 s) of the last accepted PBU. ``anchor`` is the LMA that has the session, or is asked for one: the
+    profile's, unless a redirection or a refusal has changed it; ``unwilling`` are those that refused one.
     """
 
     policy: MobileNodePolicy
     port: int
+    link_layer_address: bytes
     prefixes: tuple[IPv6Network, ...] = ()
     expires: float = 0.0
     registered: int = 0

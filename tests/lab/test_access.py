@@ -388,3 +388,34 @@ def test_a_host_with_an_address_that_is_dead_is_back_within_5_s(lab: Lab) -> Non
     counters = ask(lab, "health")["counters"]
     assert counters["ingress: source refused"] >= 2
     assert ping(lab, "mn1") == 5
+
+
+def test_a_station_is_known_by_its_identity_whatever_its_address(lab: Lab, tmp_path: Path) -> None:
+    """Those who authenticate may have a random link-layer address, another one each time (RFC 5213, section 6.6)."""
+    place(lab, "mn2", "mag1")
+    identifier, port = lab.profile.mobile_node("mn2").identifier, lab.network.attachments()["mn2"].port
+    before = entry(lab, "mn2")
+    assert before is not None
+    hostapd = tmp_path / "hostapd_cli"  # in the place of one that has asked a RADIUS server
+    hostapd.write_text(f"#!/bin/sh\necho flags=[AUTH][ASSOC]\necho dot1xAuthSessionUserName={identifier}\n")
+    hostapd.chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    for station in ("0a:00:00:00:00:01", "0a:00:00:00:00:02"):
+        for change in (("down",), ("address", station), ("up",)):
+            lab.execute("mn2", ["ip", "link", "set", "eth0", *change])
+        joined = hook(lab, port, "AP-STA-CONNECTED", station, PATH=path)
+        assert (joined.returncode, joined.stderr) == (0, "")
+        eventually(lambda: ping(lab, "mn2", 1) == 1, "a ping from another link-layer address")
+        after = entry(lab, "mn2")
+        assert after is not None and after["link_layer_address"] == station
+        assert after["prefixes"] == before["prefixes"]
+        found = binding(lab, "mn2")
+        assert found is not None and found["link_layer_address"] == station
+    assert len([each for each in ask(lab, "bindings") if each["identifier"] == identifier]) == 1
+    left = hook(lab, port, "AP-STA-DISCONNECTED", "0a:00:00:00:00:02")
+    assert left.returncode == 0
+    eventually(lambda: entry(lab, "mn2") is None, "the end of the binding")
+    # Identity is what counts also when it is nobody's.
+    hostapd.write_text("#!/bin/sh\necho 'dot1xAuthSessionUserName=no\"body\\'\n")
+    refused = hook(lab, port, "AP-STA-CONNECTED", "02:00:00:00:01:02", PATH=path)
+    assert refused.returncode == 1 and "no mobile node of the profile is" in refused.stderr

@@ -211,6 +211,21 @@ def test_an_attachment_is_recorded_from_solicitation_to_acknowledgement(times: T
     ]
 
 
+def test_a_node_with_another_address_than_the_profiles_is_the_same(tmp_path: Path) -> None:
+    other = b"\x0a\0\0\0\0\1"
+    times = Times(tmp_path)
+    times.times = AttachmentTimes("mag1", {MN: "mn1"}, times.file, interface=lambda node: MN if node == other else node)
+    times.times.solicited(other, 100.0)
+    times.update(100.001)
+    times.acknowledged(101.0)
+    times.times.observe(Advertise(1, other, (IPv6Network((PREFIX, 64)),), 40), 102.0)
+    message = RouteAdjust(PREFIX, NOBODY, MAG, options=(MobileNodeLinkLayerIdentifier(other),))
+    times.times.observe(Send(message, RMS), 103.0)
+    times.times.observe(message, 104.0)
+    (line,) = times.lines
+    assert (line["mobile_node"], line["milliseconds"]) == ("mn1", steps(1.0, 1000.0, 2000.0, 3000.0, 4000.0))
+
+
 def test_retransmissions_count_from_the_first(times: Times) -> None:
     times.times.solicited(MN, 100.0)
     times.update(100.0)

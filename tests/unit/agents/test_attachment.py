@@ -61,7 +61,7 @@ class Link:
         self.network = AccessNetwork(
             ovs,
             ["acc1"],
-            [NODE],
+            {NODE}.__contains__,
             TUNNEL_MTU,
             dns,
             attached=lambda node, port: self.attached.append((node, port)),

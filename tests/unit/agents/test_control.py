@@ -312,6 +312,27 @@ class TestGateway:
         assert isinstance(effect.message, BindingUpdate) and effect.destination == LMA.address
         assert mag.ask("/bindings") == (200, [binding])
 
+    def test_identity_counts_whatever_the_link_layer_address(self, mag: Agent, lma: Agent) -> None:
+        """As with a host that gives itself another one at each access point (RFC 5213, section 6.6)."""
+        prefix = attach_mn1(mag, lma)
+        for address in ("0a:00:00:00:00:01", "0a:00:00:00:00:02"):
+            document = {"access_port": "acc2", "identifier": MN1.identifier, "link_layer_address": address}
+            status, binding = mag.ask("/attach", document)
+            assert (status, binding["link_layer_address"], binding["prefixes"]) == (200, address, [prefix])
+            assert mag.ask("/bindings") == (200, [binding])
+        # Its address alone will do now, for access points that know no more of a station that leaves.
+        assert mag.refusal("/detach", {"link_layer_address": "0a:00:00:00:00:01"})[0] == 400
+        assert mag.ask("/attach", {"access_port": "acc1", "identifier": MN1.identifier})[1]["link_layer_address"] == (
+            "0a:00:00:00:00:02"
+        )
+        wrong = {"identifier": MN1.identifier, "link_layer_address": "02:00:00:00:01:01"}
+        assert mag.refusal("/detach", wrong) == (
+            404,
+            "mn1@example.net has the link-layer address 0a:00:00:00:00:02 here",
+        )
+        status, binding = mag.ask("/detach", {"link_layer_address": "0a:00:00:00:00:02"})
+        assert (status, binding["state"], binding["identifier"]) == (200, "deregistering", MN1.identifier)
+
     def test_attaching_again_is_no_fault(self, mag: Agent, lma: Agent) -> None:
         prefix = attach_mn1(mag, lma)
         status, binding = mag.ask("/attach", {"access_port": "acc1", "identifier": MN1.identifier})
@@ -331,9 +352,14 @@ class TestGateway:
             ({"access_port": "acc3", "identifier": MN1.identifier}, 409, ["acc3 is down"]),
             ({"access_port": "acc1", "identifier": "nobody"}, 400, ["identifier", "'nobody'"]),
             (
-                {"access_port": "acc1", "identifier": MN1.identifier, "link_layer_address": "02:00:00:00:01:02"},
+                {"access_port": "acc1", "identifier": "nobody", "link_layer_address": "02:00:00:00:01:02"},
                 400,
-                ["identifier, link_layer_address", "'mn1@example.net' with '02:00:00:00:01:02'"],
+                ["identifier: no mobile node of the profile is 'nobody'"],
+            ),
+            (
+                {"access_port": "acc1", "link_layer_address": "0a:00:00:00:00:01"},
+                400,
+                ["link_layer_address: no mobile node of the profile is '0a:00:00:00:00:01'"],
             ),
             ({"access_port": "acc1", "link_layer_address": "2"}, 400, ["link_layer_address", "02:00:00:00:01:01"]),
             ({"access_port": "acc1", "link_layer_address": 2}, 400, ["link_layer_address", "02:00:00:00:01:01"]),
@@ -355,7 +381,7 @@ class TestGateway:
 
     def test_who_is_barred_gets_no_service(self, mag: Agent) -> None:
         machine: Any = mag.driver.machine
-        machine._sessions._barred.add(MN1.link_layer_address)
+        machine._sessions._barred.add(MN1.identifier.encode())
         status, message = mag.refusal("/attach", {"access_port": "acc1", "identifier": MN1.identifier})
         assert (status, message) == (409, "mn1@example.net gets no service here; the log of mag1 says why")
 

@@ -33,7 +33,7 @@ class Mag:
         self.entries = {}
         for link, prefixes in ((NODE, (IPv6Network("2001:db8:100:3::/64"),)), (UNBOUND, ())):
             policy = MobileNodePolicy(b"mn@example.net", link, IPv6Address("fd00::11"))
-            self.entries[link] = BindingUpdateEntry(policy, 3, prefixes)
+            self.entries[link] = BindingUpdateEntry(policy, 3, link, prefixes)
         ingress = Ingress(
             self.entries.get,
             lambda node, source: self.withdrawn.append((node, source)),
