@@ -55,7 +55,7 @@ class Service:
 
     def served_since(self, node: str, start: float, times: int) -> float | None:
         """When the first of so many requests in a row was answered, of those after ``start``; None: never."""
-        answered = set(self.answered[node])
+        answered = {*self.answered[node]}
         row: list[float] = []
         for asked in [*self.asked[node]]:
             if asked < start:
@@ -64,6 +64,11 @@ class Service:
             if len(row) == times:
                 return row[0]
         return None
+
+    def served_before(self, node: str, end: float, times: int) -> bool:
+        """True if one at least of the last so many requests before ``end`` was answered."""
+        last = [asked for asked in [*self.asked[node]] if asked < end][-times:]
+        return not {*last}.isdisjoint(self.answered[node])
 
     def _run(self) -> None:
         with ExitStack() as stack:

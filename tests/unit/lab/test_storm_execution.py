@@ -179,3 +179,12 @@ def test_a_node_is_served_when_several_requests_in_a_row_are_answered() -> None:
     assert service.served_since("mn1", 0.0, 2) == 1.0
     assert service.served_since("mn1", 5.0, 3) is None
     assert service.served_since("mn2", 0.0, 1) is None
+
+
+def test_a_node_that_gets_no_answers_any_more_is_not_served() -> None:
+    service = Service(cast(Lab, FakeLab()), [])
+    service.asked["mn1"] = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
+    service.answered["mn1"] = [1.0, 2.0, 3.0]
+    assert service.served_before("mn1", 6.0, 3)  # one of 3.0, 4.0, 5.0
+    assert not service.served_before("mn1", 7.0, 3)
+    assert not service.served_before("mn2", 7.0, 3)
