@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ryu_pmipls.controller.context import Context
 from ryu_pmipls.controller.load_sharing import LoadSharing
+from ryu_pmipls.controller.overruled_tunnels import OverruledTunnels
 from ryu_pmipls.controller.periodic import attempt
 from ryu_pmipls.controller.ryu import hub
 from ryu_pmipls.controller.switches.inventory import SwitchState
@@ -14,6 +15,8 @@ from ryu_pmipls.wire import LoadInfo
 
 #: Seconds between judgements of the LMAs without news of them.
 _INTERVAL = 0.25
+#: A full LMA's switch may be so many times as late with its echo replies as another one.
+_PATIENCE_WITH_FULL = 3
 
 
 class FailureDetection:
@@ -28,6 +31,7 @@ class FailureDetection:
         self._load_sharing = load_sharing
         self._missing_allowed = profile.failure.missing_echoes_allowed
         self._echo_interval = profile.timers.openflow_echo_interval
+        self._overruled = OverruledTunnels(context.switches, context.load_list, self._missing_allowed)
         self._news = hub.Event()
         self._liveness = Liveness(
             self._switches.lmas,
@@ -75,8 +79,11 @@ class FailureDetection:
 
     def _judge(self) -> None:
         now = self._clock()
+        self._overruled.review()
+        full = self._load_list.full()
         for name, switch in self._switches.lmas.items():
-            answers = switch.answers(self._missing_allowed) and switch.confirms(CHANGE_TIMEOUT, now)
+            allowed = self._missing_allowed * (_PATIENCE_WITH_FULL if name in full else 1)
+            answers = switch.answers(allowed) and switch.confirms(CHANGE_TIMEOUT, now)
             self._liveness.update_switch(name, answers, switch.state is SwitchState.READY, now)
         if any(mag.answers(0) for mag in self._switches.mags.values()):
             self._liveness.add_witness(now - self._echo_interval)

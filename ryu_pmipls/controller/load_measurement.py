@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from ryu_pmipls.controller.context import Context
 from ryu_pmipls.controller.ryu import hub
-from ryu_pmipls.controller.switches.mag import tunnel_group
+from ryu_pmipls.controller.switches.mag_groups import tunnel_group
 from ryu_pmipls.controller.switches.ports import tunnel_port
 from ryu_pmipls.domain.profile import Profile
 from ryu_pmipls.loadsharing import LoadList

@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 
 from ovs_setup.tunnel import add_tunnel, remove_tunnel
-from ryu_pmipls.controller.switches.mag import tunnel_group
+from ryu_pmipls.controller.switches.mag_groups import tunnel_group
 from ryu_pmipls.http.client import base_url, fetch, send
 from ryu_pmipls.lab import namespaces
 from ryu_pmipls.lab.lab import Lab

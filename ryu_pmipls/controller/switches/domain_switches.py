@@ -38,7 +38,12 @@ class Switches:
     ) -> None:
         self._profile = profile
         self._recover_bindings = recover
-        self.mags = {mag.name: self._switch(MagPipeline(profile, mag, bindings, uplinks)) for mag in profile.mags}
+        #: MAG -> LMAs whose tunnels it must use, whatever BFD says.
+        self.overruled: dict[str, set[str]] = {mag.name: set() for mag in profile.mags}
+        self.mags = {
+            mag.name: self._switch(MagPipeline(profile, mag, bindings, uplinks, self.overruled[mag.name]))
+            for mag in profile.mags
+        }
         self.lmas = {lma.name: self._switch(LmaPipeline(profile, lma, bindings, gateways)) for lma in profile.lmas}
         self.by_datapath_id = {switch.node.datapath_id: switch for switch in self}
         #: Bindings on their way into force.

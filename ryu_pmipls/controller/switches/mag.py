@@ -5,7 +5,7 @@ Tables come last to first, because a rule leads only to later ones. A packet tha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from ipaddress import IPv6Network
 
 from ryu_pmipls.controller.bindings import Binding, BindingTable
@@ -17,7 +17,14 @@ from ryu_pmipls.controller.switches.actions import (
     SetLinkLayer,
     ToGroup,
 )
-from ryu_pmipls.controller.switches.flow import Bucket, FlowEntry, Group, GroupKind, Owner, Pipeline, Table
+from ryu_pmipls.controller.switches.flow import FlowEntry, Group, Owner, Pipeline, Table
+from ryu_pmipls.controller.switches.mag_groups import (
+    access_group,
+    access_groups,
+    anchor_group,
+    anchor_groups,
+    tunnel_groups,
+)
 from ryu_pmipls.controller.switches.match import Match
 from ryu_pmipls.controller.switches.node_pipeline import NodePipeline, RecoveredState
 from ryu_pmipls.controller.switches.parameter import Bound, Kind, Parameter
@@ -40,10 +47,6 @@ from ryu_pmipls.loadsharing import Slots
 MAG_LINK_LAYER_ADDRESS = bytes.fromhex("00005e005213")
 #: Seconds for which a MAG forwards late packets for a mobile node that has left (RFC 5949, section 4).
 FORWARDING_TIME = 2
-#: Numbers after which the groups of tunnels begin, and those of access ports. Groups of anchors come first.
-_TUNNEL_GROUPS = 0x10000
-_ACCESS_GROUPS = 0x20000
-
 _LINK_LOCAL = IPv6Network("fe80::/10")
 #: The unspecified and the loopback address, and those with an IPv4 address in them (RFC 4291, section 2.5).
 _NO_DESTINATION = IPv6Network("::/16")
@@ -237,36 +240,28 @@ class MagRule:
     )
 
 
-def anchor_group(profile: Profile, anchor: str) -> int:
-    """The group of a MAG that carries the uplink of the mobile nodes of an anchor: the anchor's place from 1 up."""
-    return 1 + next(index for index, lma in enumerate(profile.lmas) if lma.name == anchor)
-
-
-def tunnel_group(profile: Profile, lma: str) -> int:
-    """The group of a MAG that sends into the tunnel to an LMA, or to another LMA while that one is not alive."""
-    return _TUNNEL_GROUPS + anchor_group(profile, lma)
-
-
-def access_group(port: int) -> int:
-    """The group of a MAG that sends out of an access port, or to the agent while the link there is down."""
-    return _ACCESS_GROUPS + port
-
-
 class MagPipeline(NodePipeline):
     """The desired state of a MAG's switch.
 
     ``uplinks`` maps each MAG to its anchors, and these to the LMAs that carry that uplink, one for each equal slot.
+    ``overruled`` are the LMAs whose tunnels are used even if BFD takes them for dead.
     """
 
     declared = MAG
     downlink_table = MagTable.DOWNLINK
 
     def __init__(
-        self, profile: Profile, mag: Mag, bindings: BindingTable, uplinks: Mapping[str, Mapping[str, Slots]]
+        self,
+        profile: Profile,
+        mag: Mag,
+        bindings: BindingTable,
+        uplinks: Mapping[str, Mapping[str, Slots]],
+        overruled: Collection[str] = (),
     ) -> None:
         super().__init__(profile, mag, bindings)
         self._mag = mag
         self._uplinks = uplinks
+        self._overruled = overruled
 
     def base_entries(self, ports: Ports, own: bytes | None) -> Iterator[FlowEntry]:
         """The entries that a MAG needs before any mobile node."""
@@ -303,23 +298,11 @@ class MagPipeline(NodePipeline):
 
         A flow keeps to its slot, so that a slot that another LMA takes over moves the flows of that slot only.
         """
-        profile, uplinks = self._profile, self._uplinks[self._mag.name]
-        names = [lma.name for lma in profile.lmas]
-        for index, name in enumerate(names):
-            # Each LMA has another one as its first stand-in.
-            order = [tunnel_port(other) for other in names[index:] + names[:index]]
-            tunnels = (ports[port] for port in order if port in ports)
-            buckets = tuple(Bucket(Output(tunnel), watch=tunnel) for tunnel in tunnels)
-            yield Group(tunnel_group(profile, name), GroupKind.FAST_FAILOVER, buckets)
-        for name in names:
-            carriers = uplinks[name] if len(set(uplinks[name])) > 1 else uplinks[name][:1]
-            kind = GroupKind.INDIRECT if len(carriers) == 1 else GroupKind.SELECT
-            slots = tuple(Bucket(ToGroup(tunnel_group(profile, carrier))) for carrier in carriers)
-            yield Group(anchor_group(profile, name), kind, slots)
-        errors = error_port(ports) if profile.handoff.buffer else None
-        keep = () if errors is None else (Bucket(Output(errors[0]), watch=errors[0]),)
-        for port in self._access_ports(ports):
-            yield Group(access_group(port), GroupKind.FAST_FAILOVER, (Bucket(Output(port), watch=port), *keep))
+        lmas = [lma.name for lma in self._profile.lmas]
+        errors = error_port(ports) if self._profile.handoff.buffer else None
+        yield from tunnel_groups(lmas, ports, self._overruled)
+        yield from anchor_groups(lmas, self._uplinks[self._mag.name])
+        yield from access_groups(self._access_ports(ports), None if errors is None else errors[0])
 
     def binding_entries(self, ports: Ports, binding: Binding) -> Iterator[FlowEntry]:
         """The entries of one binding at a MAG.

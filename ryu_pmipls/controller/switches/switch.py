@@ -145,6 +145,10 @@ class Switch:
         if self._reconciler is not None:
             self._reconciler.reconcile()
 
+    def ask(self) -> Transaction | None:
+        """Request a barrier as a sign of life; None without a connection."""
+        return None if self._session is None else self._session.request()
+
     # Changes to the switch, by its writer. None are sent without a connection.
 
     def refresh(self) -> Transaction | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ryu_pmipls.controller.store import MemoryStore
-from ryu_pmipls.controller.switches.mag import anchor_group, tunnel_group
+from ryu_pmipls.controller.switches.mag_groups import anchor_group, tunnel_group
 from tests.fakes.rms_domain import RmsDomain, profile_with, rms_domain, running
 
 QUIET = {"lma1": 0.1, "lma2": 0.1}
@@ -223,3 +223,74 @@ def test_a_judgement_that_fails_is_logged_and_the_next_one_is_made(domain: RmsDo
     domain.until(lambda: domain.incidents() == [("lma1", "died")])
     assert "judging the LMAs failed" in domain.log.lines
     domain.log.faults.clear()
+
+
+# A full LMA, which is not dead.
+
+FULL = {"lma1": 0.99, "lma2": 0.1}
+
+
+def tunnel_buckets(domain: RmsDomain, mag: str, lma: str) -> list[tuple[int, list[tuple[int, int]]]]:
+    return domain.buckets(mag, tunnel_group(domain.profile, lma))
+
+
+def test_a_full_lma_that_answers_gets_its_traffic_whatever_bfd_says(domain: RmsDomain) -> None:
+    domain.report_gateways()
+    loads = dict(FULL)
+    domain.keep_reporting(loads, RATES)
+    domain.run(12)
+    assert len(tunnel_buckets(domain, "mag1", "lma1")) == 2
+    domain.switches["mag1"].set_live("t-lma1", False)
+    domain.until(lambda: len(tunnel_buckets(domain, "mag1", "lma1")) == 1, within=2)
+    assert len(tunnel_buckets(domain, "mag2", "lma1")) == 2  # BFD of mag2 says nothing of the kind
+    domain.run(5)
+    assert len(tunnel_buckets(domain, "mag1", "lma1")) == 1
+    # Alive again, it is not left to BFD before it has room.
+    domain.switches["mag1"].set_live("t-lma1", True)
+    domain.run(2)
+    assert len(tunnel_buckets(domain, "mag1", "lma1")) == 1
+    loads["lma1"] = 0.5
+    domain.until(lambda: len(tunnel_buckets(domain, "mag1", "lma1")) == 2, within=5)
+    assert domain.incidents() == []
+
+
+def test_a_full_lma_that_does_not_answer_is_left_to_bfd(domain: RmsDomain) -> None:
+    domain.report_gateways()
+    domain.keep_reporting(dict(FULL), RATES)
+    domain.run(12)
+    domain.switches["lma1"].hang = True
+    domain.switches["mag1"].set_live("t-lma1", False)
+    for _ in range(30):
+        domain.run(0.1)
+        assert len(tunnel_buckets(domain, "mag1", "lma1")) == 2
+
+
+def test_what_is_overruled_is_given_up_when_the_lma_dies(domain: RmsDomain) -> None:
+    domain.report_gateways()
+    domain.keep_reporting(dict(FULL), RATES)
+    domain.run(12)
+    for mag in ("mag1", "mag2"):
+        domain.switches[mag].set_live("t-lma1", False)
+    domain.until(lambda: all(len(tunnel_buckets(domain, mag, "lma1")) == 1 for mag in ("mag1", "mag2")), within=2)
+    domain.switches["lma1"].disconnect()
+    domain.until(lambda: all(len(tunnel_buckets(domain, mag, "lma1")) == 2 for mag in ("mag1", "mag2")), within=2)
+    domain.until(lambda: domain.incidents() == [("lma1", "died")], within=4)
+
+
+def test_the_tunnel_of_an_lma_with_room_is_left_to_bfd(domain: RmsDomain) -> None:
+    settle(domain)
+    domain.switches["mag1"].set_live("t-lma1", False)
+    domain.run(5)
+    assert len(tunnel_buckets(domain, "mag1", "lma1")) == 2
+
+
+def test_a_full_lma_may_be_later_with_its_echo_replies(domain: RmsDomain) -> None:
+    domain.report_gateways()
+    domain.keep_reporting(dict(FULL), RATES)
+    domain.run(12)
+    for mag in ("mag1", "mag2"):
+        domain.switches[mag].set_live("t-lma1", False)
+    domain.switches["lma1"].silent = True
+    domain.run(2.5)
+    assert domain.incidents() == []  # one with room would be dead after 1.5 s
+    domain.until(lambda: domain.incidents() == [("lma1", "died")], within=3)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ryu_pmipls.controller.store import MemoryStore
-from ryu_pmipls.controller.switches.mag import anchor_group, tunnel_group
+from ryu_pmipls.controller.switches.mag_groups import anchor_group, tunnel_group
 from ryu_pmipls.wire import LoadAdjust, LoadInfoPart, Timestamp, UplinkShare
 from tests.fakes.flow_tables import UNKNOWN_GROUP
 from tests.fakes.openflow_switch import GROUP_MOD

@@ -16,9 +16,8 @@ from ryu_pmipls.controller.switches.mag import (
     MAG_LINK_LAYER_ADDRESS,
     MagRule,
     MagTable,
-    access_group,
-    tunnel_group,
 )
+from ryu_pmipls.controller.switches.mag_groups import access_group, tunnel_group
 from ryu_pmipls.controller.switches.match import Match
 from ryu_pmipls.controller.switches.parameter import LOCAL
 from ryu_pmipls.controller.switches.ports import error_port
