@@ -176,6 +176,8 @@ def test_the_authority_renews_itself_and_all_certificates_stay_good(folder: Fold
     opened(folder, days(3400)).revoke("mag1")
     assert not opened(folder, days(3600)).renew_itself()
     before = read_trust(folder)
+    old = Folder(folder.path.with_name("old"))  # a host that has not been given the new certificate yet
+    shutil.copytree(folder.path, old.path)
     assert opened(folder, days(3625)).renew_itself()
     after = read_trust(folder)
     assert after.authority.not_valid_after_utc == after.revocations.next_update_utc == days(3625 + 3650)
@@ -184,6 +186,8 @@ def test_the_authority_renews_itself_and_all_certificates_stay_good(folder: Fold
     assert verified(folder, folder.certificate("mag1"), now=days(3630)) == "certificate revoked"
     opened(folder, days(3640)).renew("lma1")
     assert verified(folder, folder.certificate("lma1"), now=days(4000)) == "OK"
+    assert verified(old, folder.certificate("lma1"), now=days(3649)) == "OK"
+    assert verified(old, folder.certificate("lma1"), now=days(3651)) != "OK"
 
 
 def test_an_expired_authority_issues_nothing_before_it_has_renewed_itself(folder: Folder) -> None:
