@@ -9,12 +9,12 @@ from collections.abc import Iterator
 
 from ryu_pmipls.controller.switches.flow import Pipeline, Rule, Table
 from ryu_pmipls.controller.switches.lma import LMA
-from ryu_pmipls.controller.switches.mag import MAG
+from ryu_pmipls.controller.switches.mag_rules import MAG
 
 _INTRODUCTION = """\
 # Pipelines
 
-Generated from the declarations in `ryu_pmipls/controller/switches/mag.py` and `lma.py` by
+Generated from the declarations in `ryu_pmipls/controller/switches/mag_rules.py` and `lma.py` by
 `python -m docs.generators.pipeline`; do not edit.
 
 Every node has one OpenFlow bridge with the tables shown here. A table lists what its rules may match and do; another

@@ -1,7 +1,8 @@
 """The links between a MAG and its mobile nodes: attachments, departures, and the MAG's role as their router.
 
 A mobile node attaches by a router solicitation and leaves when its link goes down, or when it no longer answers (RFC
-5213, sections 6.9.2 and 6.13). This module handles all neighbour discovery on these links; the switch drops it.
+5213, sections 6.9.2 and 6.13). This module handles neighbour discovery on these links; the switch itself answers
+solicitations for the router's address, so that nodes can send while this process is away.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv6Address
+from typing import Protocol
 
 from ovs_setup.vswitch import OpenVSwitch
 from ryu_pmipls.agents.link_monitor import LinkMonitor, LinkState
@@ -24,6 +26,7 @@ from ryu_pmipls.mobility import Advertise, ProbeNode
 from ryu_pmipls.signalling import RateLimiter
 from ryu_pmipls.wire import WireError
 from ryu_pmipls.wire.dns_options import DnsConfiguration
+from ryu_pmipls.wire.multicast_listener import general_query, listener
 from ryu_pmipls.wire.neighbour_discovery import (
     ROUTER_ADDRESS,
     UNSPECIFIED,
@@ -31,8 +34,6 @@ from ryu_pmipls.wire.neighbour_discovery import (
     NeighbourSolicitation,
     RouterAdvertisement,
     RouterSolicitation,
-    link_local_address,
-    neighbour_advertisement,
     neighbour_solicitation,
     router_advertisement,
 )
@@ -45,6 +46,16 @@ _RETRY_INTERVAL = 5.0  # seconds, for an access port that the switch does not ha
 #: Messages of one mobile node that are handled per second: a host that comes up needs about ten.
 _PACE = 20
 _SOURCE = slice(6, 12)  # in an Ethernet frame
+
+
+class NodeAddresses(Protocol):
+    """The link-local address that each node was last seen to use."""
+
+    def get(self, node: bytes) -> IPv6Address | None:
+        """The address of the node with that link-layer address, if known."""
+
+    def learn(self, node: bytes, address: IPv6Address) -> None:
+        """Keep an address that a node has used."""
 
 
 @dataclass
@@ -62,9 +73,10 @@ class AccessNetwork:
     """The access ports of a MAG.
 
     ``attached(link-layer address, OpenFlow port)`` is called for every router solicitation, ``reachable`` with the same
-    arguments for every other message of a node, ``detached(OpenFlow port)`` when a link goes down. Nodes whose
-    link-layer address is not ``known`` get no answer. ``mtu`` (octets) is that of the tunnels, ``dns`` what router
-    advertisements tell of name servers. ``counters`` counts refused messages.
+    arguments for every other message of a node, ``detached(OpenFlow port)`` when a link goes down, and ``opened(name,
+    OpenFlow port)`` as soon as a port is there. Nodes whose link-layer address is not ``known`` get no answer.
+    ``addresses`` are the link-local addresses that nodes have been seen to use. ``mtu`` (octets) is that of the
+    tunnels, ``dns`` what router advertisements tell of name servers. ``counters`` counts refused messages.
     """
 
     def __init__(
@@ -77,6 +89,8 @@ class AccessNetwork:
         attached: Callable[[bytes, int], None],
         reachable: Callable[[bytes, int], None],
         detached: Callable[[int], None],
+        opened: Callable[[str, int], None],
+        addresses: NodeAddresses,
         counters: Counter[str],
     ) -> None:
         self._ovs = ovs
@@ -87,11 +101,12 @@ class AccessNetwork:
         self._attached = attached
         self._reachable = reachable
         self._detached = detached
+        self._opened = opened
+        self._addresses = addresses
         self._counters = counters
         self._limiter = RateLimiter()
         self._pace = RateLimiter(_PACE, interval=1.0)
         self._present: dict[str, OpenAccessPort] = {}
-        self._addresses: dict[bytes, IPv6Address] = {}  # link-local addresses that nodes have been seen to use
 
     @property
     def ports(self) -> Mapping[str, OpenAccessPort]:
@@ -132,11 +147,21 @@ class AccessNetwork:
             self._send(name, build_frame(frame))
 
     def probe(self, effect: ProbeNode) -> None:
-        """Ask a mobile node for a sign of life."""
+        """Ask a mobile node for a sign of life.
+
+        Only a node that still has the address at which it was last seen answers a neighbour solicitation; every node
+        answers a query for its multicast groups.
+        """
         name, node = self._named(effect.port), effect.link_layer_address
         if name is not None:
-            target = self._addresses.get(node) or link_local_address(node)
-            self._send(name, build_frame(neighbour_solicitation(node, target)))
+            address = self._addresses.get(node)
+            if address is not None:
+                self._send(name, build_frame(neighbour_solicitation(node, address)))
+            self._send(name, general_query(node))
+
+    def name(self, number: int) -> str | None:
+        """The name of the access port with that OpenFlow number, if it is there."""
+        return next((name for name, port in self._present.items() if port.number == number), None)
 
     def send(self, number: int, frame: bytes) -> None:
         """Send a frame on the link of an OpenFlow port."""
@@ -145,11 +170,10 @@ class AccessNetwork:
             self._send(name, frame)
 
     def _named(self, number: int) -> str | None:
-        for name, port in self._present.items():
-            if port.number == number:
-                return name
-        self._refuse("no such port", f"OpenFlow port {number} is no access port")
-        return None
+        name = self.name(number)
+        if name is None:
+            self._refuse("no such port", f"OpenFlow port {number} is no access port")
+        return name
 
     async def _follow(self, link: LinkState) -> bool:
         """Follow a link's state; return false when this must be tried again."""
@@ -169,11 +193,16 @@ class AccessNetwork:
         if number is None:
             self._refuse("no such port", f"{link.name} has no OpenFlow port")
             return False
+        opened = port is None
         if port is None:
             port = self._open(link, number)
         port.number, port.up = number, link.up
         if link.up:
             LOG.info("%s: up, OpenFlow port %d", link.name, number)
+        if opened:
+            self._opened(link.name, number)
+            if not link.up:
+                self._detached(number)
         return True
 
     def _openflow_port(self, name: str) -> int | None:
@@ -220,32 +249,22 @@ class AccessNetwork:
     def _handle(self, name: str, frame: bytes) -> None:
         try:
             message = parse_frame(frame)
+            address = listener(frame) if message is None else _used_address(message)
         except WireError as error:
             self._refuse(f"malformed: {error.reason}", f"{name}: {error}")
             return
-        if message is None:
+        if address is None:
             return
-        node, port = message.link_layer_source, self._present[name]
+        node, port = frame[_SOURCE], self._present[name]
         if isinstance(message, RouterAdvertisement):
             self._refuse("router advertisement", f"{format_link_layer(node)} on {name} wants to be a router")
             return
-        self._learn(node, message)
+        if address.is_link_local and address != ROUTER_ADDRESS:
+            self._addresses.learn(node, address)
         if isinstance(message, RouterSolicitation):
             self._attached(node, port.number)
         else:
             self._reachable(node, port.number)
-        if isinstance(message, NeighbourSolicitation) and message.target == ROUTER_ADDRESS:
-            # Stay silent for any other target: an answer would spoil a mobile node's duplicate address detection.
-            self._send(name, build_frame(neighbour_advertisement(message)))
-
-    def _learn(self, node: bytes, message: Frame) -> None:
-        """Record the address at which a node can be probed."""
-        if isinstance(message, NeighbourSolicitation) and message.source == UNSPECIFIED:
-            address = message.target  # the node's address once it has detected no duplicate
-        else:
-            address = message.source
-        if address.is_link_local and address != ROUTER_ADDRESS:
-            self._addresses[node] = address
 
     def _send(self, name: str, frame: bytes) -> None:
         try:
@@ -258,3 +277,10 @@ class AccessNetwork:
         self._counters[reason] += 1
         if self._limiter.passes(reason):
             LOG.warning("%s: %s (%d so far)", reason, detail, self._counters[reason])
+
+
+def _used_address(message: Frame) -> IPv6Address:
+    """The address that a node uses by its message, or will when it has detected no duplicate."""
+    if isinstance(message, NeighbourSolicitation) and message.source == UNSPECIFIED:
+        return message.target
+    return message.source

@@ -8,21 +8,24 @@ from pathlib import Path
 
 from ovs_setup import tunnel
 from ovs_setup.vswitch import OpenVSwitch
+from ryu_pmipls.agents.access_entries import Senders
 from ryu_pmipls.agents.agent_state import count_restart
 from ryu_pmipls.agents.api import GatewayControl
 from ryu_pmipls.agents.attachment import AccessNetwork
 from ryu_pmipls.agents.attachment_times import AttachmentTimes
+from ryu_pmipls.agents.binding_record import BindingRecord
 from ryu_pmipls.agents.configuration import gateway_config
 from ryu_pmipls.agents.driver import Driver
 from ryu_pmipls.agents.handoff_buffer import HandoffBuffer
 from ryu_pmipls.agents.host_watch import HostWatch
 from ryu_pmipls.agents.ingress import Ingress
 from ryu_pmipls.agents.reconnection import keep_hastened
+from ryu_pmipls.agents.resumption import Resumption
 from ryu_pmipls.agents.tunnel_ends import TunnelEnds
 from ryu_pmipls.agents.undeliverable import Undeliverable, gateway_source
 from ryu_pmipls.clock import Clock
 from ryu_pmipls.domain.profile import Mag, Profile
-from ryu_pmipls.mobility import Advertise, Forward, MobileAccessGateway, ProbeNode
+from ryu_pmipls.mobility import Advertise, EraseBinding, Forward, MobileAccessGateway, ProbeNode, RecordBinding
 from ryu_pmipls.signalling import Endpoint, Role
 from ryu_pmipls.wire import Encapsulation
 from ryu_pmipls.wire.dns_options import DnsConfiguration
@@ -49,6 +52,7 @@ async def serve(
         return link_layer_address if policy is None else policy.link_layer_address
 
     times = AttachmentTimes(mag.name, names, events, clock.wall, interface)
+    record = BindingRecord(state, counters)
     peers = {lma.address: lma.name for lma in profile.lmas}
 
     def attached(link_layer_address: bytes, port: int) -> None:
@@ -64,9 +68,32 @@ async def serve(
     def refuse_source(link_layer_address: bytes, source: IPv6Address) -> None:
         driver.dispatch(machine.refuse_source, link_layer_address, source)
 
+    def probe(effect: ProbeNode) -> None:
+        access.probe(effect)
+        senders.ask(effect.link_layer_address, effect.port)
+
+    def record_binding(effect: RecordBinding) -> None:
+        name = access.name(effect.binding.port)
+        if name is not None:
+            record.record(effect, name)
+
     mtu = tunnel.inner_mtu(profile.tunnel.underlay_mtu, encapsulation)
     dns = DnsConfiguration(profile.access.dns_servers, profile.access.search_domains)
-    access = AccessNetwork(ovs, mag.access_ports, machine.policy, mtu, dns, attached, reachable, detached, counters)
+    senders = Senders(ovs, reachable)
+    resumption = Resumption(record.nodes, ovs, machine.policy, lambda binding: driver.dispatch(machine.resume, binding))
+    access = AccessNetwork(
+        ovs,
+        mag.access_ports,
+        machine.policy,
+        mtu,
+        dns,
+        attached,
+        reachable,
+        detached,
+        resumption.opened,
+        record,
+        counters,
+    )
     buffer = HandoffBuffer(profile.handoff.buffer, counters)
     driver = Driver(
         machine,
@@ -74,7 +101,13 @@ async def serve(
         TunnelEnds(ovs, mag.address, peers, encapsulation, tunnel.Bfd.of_mag(profile.tunnel.bfd_interval)),
         clock,
         counters,
-        {Advertise: access.advertise, ProbeNode: access.probe, Forward: buffer.carry_out},
+        {
+            Advertise: access.advertise,
+            ProbeNode: probe,
+            Forward: buffer.carry_out,
+            RecordBinding: record_binding,
+            EraseBinding: record.erase,
+        },
         observe=times.observe,
     )
     host = HostWatch(ovs, profile, mag)
@@ -83,6 +116,10 @@ async def serve(
     driver.background(access.watch)
     ingress = Ingress(machine.binding, refuse_source, access.send, counters)
     driver.background(Undeliverable(ovs, mtu, gateway_source, counters, buffer.serve, ingress).watch)
+    driver.background(senders.watch)
+    driver.background(resumption.run)
+    driver.background(resumption.look)
+    driver.background(record.keep)
     driver.background(lambda: keep_hastened(ovs))
     driver.background(host.watch)
     await driver.run()

@@ -18,12 +18,21 @@ _ETH_P_ALL, _ETH_P_IPV6 = 0x0003, 0x86DD
 _SO_ATTACH_FILTER = 26
 _SOL_PACKET, _PACKET_ADD_MEMBERSHIP, _PACKET_MR_PROMISC, _PACKET_IGNORE_OUTGOING = 263, 1, 1, 23
 
-#: Classic BPF: only ICMPv6 of types 133 to 136 directly behind the IPv6 header reaches the agent.
+#: Classic BPF: only ICMPv6 of types 133 to 136 directly behind the IPv6 header, and messages of multicast listeners
+#: (131, 132, 143) behind hop-by-hop options of 8 octets, reach the agent.
 _FILTER = (
     (0x28, 0, 0, 12),  # load EtherType
     (0x15, 0, 6, _ETH_P_IPV6),  # IPv6, else refuse
     (0x30, 0, 0, 20),  # load next header
-    (0x15, 0, 4, 58),  # ICMPv6, else refuse
+    (0x15, 2, 0, 0),  # hop-by-hop options: go on below
+    (0x15, 7, 0, 58),  # ICMPv6: go on further below
+    (0x06, 0, 0, 0),  # refuse
+    (0x30, 0, 0, 54),  # load next header behind the options
+    (0x15, 0, 8, 58),  # ICMPv6, else refuse
+    (0x30, 0, 0, 62),  # load ICMPv6 type
+    (0x15, 5, 0, 131),  # accept
+    (0x15, 4, 0, 132),  # accept
+    (0x15, 3, 4, 143),  # accept, else refuse
     (0x30, 0, 0, 54),  # load ICMPv6 type
     (0x35, 0, 2, 133),  # 133 or more, else refuse
     (0x25, 1, 0, 136),  # more than 136: refuse

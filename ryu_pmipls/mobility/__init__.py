@@ -7,10 +7,12 @@ from ryu_pmipls.mobility.effects import (
     BuildTunnel,
     CheckTunnel,
     Effect,
+    EraseBinding,
     Forward,
     Lease,
     Notice,
     ProbeNode,
+    RecordBinding,
     RemoveTunnel,
     Send,
     SynchroniseClock,
@@ -18,7 +20,7 @@ from ryu_pmipls.mobility.effects import (
 from ryu_pmipls.mobility.local_mobility_anchor import LocalMobilityAnchor
 from ryu_pmipls.mobility.mobile_access_gateway import MobileAccessGateway
 from ryu_pmipls.mobility.prefix_pool import PrefixPool
-from ryu_pmipls.mobility.update_list import BindingState, BindingUpdateEntry
+from ryu_pmipls.mobility.update_list import BindingState, BindingUpdateEntry, RecordedBinding
 
 __all__ = [
     "Advertise",
@@ -29,6 +31,7 @@ __all__ = [
     "BuildTunnel",
     "CheckTunnel",
     "Effect",
+    "EraseBinding",
     "Forward",
     "GatewayConfig",
     "Lease",
@@ -38,6 +41,8 @@ __all__ = [
     "Notice",
     "PrefixPool",
     "ProbeNode",
+    "RecordBinding",
+    "RecordedBinding",
     "RemoveTunnel",
     "Send",
     "SynchroniseClock",

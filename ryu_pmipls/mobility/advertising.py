@@ -39,6 +39,12 @@ class Advertising:
             self._schedules[entry] = chain(first, repeat(self._interval))
         self._advertise(entry, now, withdrawn)
 
+    def resume(self, entry: BindingUpdateEntry, now: float) -> None:
+        """Go on with a node that has had advertisements from an earlier process; its registration comes first."""
+        if self._interval is not None:
+            self._schedules[entry] = repeat(self._interval)
+            self._timers.set(self._advertise, entry, now + self._interval)
+
     def solicited(self, entry: BindingUpdateEntry, now: float) -> bool:
         """Answer a solicitation with the node's prefixes, at once or later: no node can take all of the MAG's time.
 

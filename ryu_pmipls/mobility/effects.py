@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv6Address, IPv6Network
 from typing import Any, Union
 
+from ryu_pmipls.mobility.update_list import RecordedBinding
 from ryu_pmipls.wire import Message
 
 
@@ -85,6 +86,20 @@ class Lease:
 
 
 @dataclass(frozen=True)
+class RecordBinding:
+    """Record a binding, in place of an earlier one of the mobile node; a restarted MAG resumes it by ``resume``."""
+
+    binding: RecordedBinding
+
+
+@dataclass(frozen=True)
+class EraseBinding:
+    """Erase the record of a mobile node's binding: the node has left, or its session has ended."""
+
+    identifier: bytes
+
+
+@dataclass(frozen=True)
 class SynchroniseClock:
     """Set this node's time of day by the domain's time source, as far as that helps (RFC 5213, section 6.9.1.2).
 
@@ -105,7 +120,18 @@ class Notice:
 
 # Evaluated at run time, so it needs a spelling that suits Python 3.10 and mypy alike.
 Effect = Union[  # noqa: UP007
-    Send, BuildTunnel, RemoveTunnel, CheckTunnel, Advertise, ProbeNode, Forward, Lease, SynchroniseClock, Notice
+    Send,
+    BuildTunnel,
+    RemoveTunnel,
+    CheckTunnel,
+    Advertise,
+    ProbeNode,
+    Forward,
+    Lease,
+    RecordBinding,
+    EraseBinding,
+    SynchroniseClock,
+    Notice,
 ]
 
 

@@ -10,7 +10,7 @@ from ryu_pmipls.mobility.advertising import Advertising
 from ryu_pmipls.mobility.binding_updates import BindingUpdates, repeats_request
 from ryu_pmipls.mobility.clock_skews import ClockSkews
 from ryu_pmipls.mobility.config import GatewayConfig, MobileNodePolicy
-from ryu_pmipls.mobility.effects import Effects
+from ryu_pmipls.mobility.effects import Effects, EraseBinding, RecordBinding
 from ryu_pmipls.mobility.prefix_pool import PREFIX_LENGTH
 from ryu_pmipls.mobility.reachability import Reachability
 from ryu_pmipls.mobility.refusals import Reaction, reaction_to
@@ -18,7 +18,13 @@ from ryu_pmipls.mobility.registration import LIFETIME_UNIT, UNSPECIFIED, network
 from ryu_pmipls.mobility.route_adjusts import RouteAdjusts
 from ryu_pmipls.mobility.timer_queue import TimerQueue
 from ryu_pmipls.mobility.tunnels import Tunnels
-from ryu_pmipls.mobility.update_list import REFRESH_AFTER, BindingState, BindingUpdateEntry, PendingRegistration
+from ryu_pmipls.mobility.update_list import (
+    REFRESH_AFTER,
+    BindingState,
+    BindingUpdateEntry,
+    PendingRegistration,
+    RecordedBinding,
+)
 from ryu_pmipls.wire import BindingAcknowledgement, HomeNetworkPrefix, Redirect, Timestamp
 from ryu_pmipls.wire.codepoints import BindingStatus, HandoffType
 
@@ -50,6 +56,7 @@ class GatewaySessions:
         self._entries: dict[bytes, BindingUpdateEntry] = {}  # by link-layer address
         self._nodes: dict[bytes, BindingUpdateEntry] = {}  # the same by identifier
         self._barred: set[bytes] = set()  # identifiers
+        self._recorded: set[bytes] = set()  # identifiers
 
     @property
     def entries(self) -> Mapping[bytes, BindingUpdateEntry]:
@@ -86,6 +93,26 @@ class GatewaySessions:
     def _add(self, entry: BindingUpdateEntry) -> None:
         self._entries[entry.link_layer_address] = self._nodes[entry.policy.identifier] = entry
 
+    def resume(self, policy: MobileNodePolicy, recorded: RecordedBinding, now: float) -> None:
+        """Resume a binding of the time before a restart: register the node at once, if it is still there.
+
+        Its prefixes, and the flow entries for them, stay in force meanwhile. Nothing happens if it has come again.
+        """
+        if policy.identifier in self._nodes or recorded.link_layer_address in self._entries:
+            return
+        entry = BindingUpdateEntry(policy, recorded.port, recorded.link_layer_address)
+        self._add(entry)
+        if recorded.anchor is not None and recorded.anchor in self._tunnels:
+            entry.anchor = recorded.anchor
+        entry.prefixes, entry.registered = recorded.prefixes, recorded.registered
+        # The LMA's answer brings the true end, which is no later.
+        entry.expires = now + self._config.binding_lifetime
+        self._timers.set(self._expire, entry, entry.expires)
+        self._recorded.add(policy.identifier)
+        self._advertising.resume(entry, now)
+        self._report("resumed", f"{entry.name} on port {entry.port}", identifier=policy.identifier)
+        self.register_if_there(entry, now)
+
     def displace(self, entry: BindingUpdateEntry, now: float) -> None:
         """De-register a node whose link-layer address turns out to be another one's."""
         self.deregister(entry, now, link_is_up=False)
@@ -110,6 +137,7 @@ class GatewaySessions:
         if entry.state is not BindingState.DEREGISTERING:
             held = entry.prefixes
             self._withdraw(entry, now, link_is_up)
+            self._erase(entry)
             # If the LMA has accepted a request whose answer is still missing, it knows the session without a prefix.
             self._request(entry, HandoffType.UNKNOWN, 0, held, now)
 
@@ -193,6 +221,9 @@ class GatewaySessions:
         for prefix in new:
             self._routes.attached(entry, prefix, now)
             self._report("attached", f"{entry.name} on port {entry.port}: {prefix}", prefix=prefix)
+        if new or lost:
+            self._recorded.add(entry.policy.identifier)
+            self._effects.append(RecordBinding(entry.record))
 
     def _follow(self, entry: BindingUpdateEntry, request: PendingRegistration, message: BindingAcknowledgement) -> None:
         """Follow the redirection of the session to an LMA, which has it already (RFC 6463, section 5.2)."""
@@ -271,7 +302,14 @@ class GatewaySessions:
     def _forget(self, entry: BindingUpdateEntry) -> None:
         self._updates.cancel(entry)
         self._reachability.drop(entry)
+        self._erase(entry)
         del self._entries[entry.link_layer_address], self._nodes[entry.policy.identifier]
+
+    def _erase(self, entry: BindingUpdateEntry) -> None:
+        """Erase the record, if there is one, so that a restart does not bring the node back."""
+        if entry.policy.identifier in self._recorded:
+            self._recorded.remove(entry.policy.identifier)
+            self._effects.append(EraseBinding(entry.policy.identifier))
 
     def _withdraw(self, entry: BindingUpdateEntry, now: float, link_is_up: bool = True) -> None:
         """Withdraw all prefixes from the node."""

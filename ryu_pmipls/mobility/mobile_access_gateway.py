@@ -15,7 +15,7 @@ from ryu_pmipls.mobility.revocation import judge
 from ryu_pmipls.mobility.route_adjusts import RouteAdjusts
 from ryu_pmipls.mobility.tunnel_requests import TunnelRequests
 from ryu_pmipls.mobility.tunnels import TunnelEvent
-from ryu_pmipls.mobility.update_list import BindingState, BindingUpdateEntry
+from ryu_pmipls.mobility.update_list import BindingState, BindingUpdateEntry, RecordedBinding
 from ryu_pmipls.mobility.uplink_shares import Uplinks
 from ryu_pmipls.wire import (
     BindingAcknowledgement,
@@ -106,14 +106,34 @@ class MobileAccessGateway(Machine):
     def attach(self, link_layer_address: bytes, port: int, now: float) -> None:
         """Register a node on OpenFlow port ``port``: it has solicited a router, or an access point has reported it."""
         self.handle_timer(now)
+        policy = self._served(link_layer_address, port)
+        if policy is not None:
+            self._sessions.attach(policy, link_layer_address, port, now)
+
+    def resume(self, binding: RecordedBinding, now: float) -> None:
+        """Resume a binding that an earlier process of this MAG has left: it is registered if the node is there.
+
+        A node that the access network had identified is known by that again.
+        """
+        self.handle_timer(now)
+        address, identifier = binding.link_layer_address, binding.identifier
+        known = self._nodes.policy(address)
+        if identifier is not None and (known is None or known.identifier != identifier):
+            self._nodes.identify(identifier, address)
+        policy = self._served(address, binding.port)
+        if policy is not None:
+            self._sessions.resume(policy, binding, now)
+
+    def _served(self, link_layer_address: bytes, port: int) -> MobileNodePolicy | None:
+        """The policy of a node that may have service on OpenFlow port ``port``."""
         policy = self._nodes.policy(link_layer_address)
         if policy is None:
             self._report("unknown-mobile-node", f"{link_layer_address.hex(':')} on port {port} gets nothing", port=port)
-            return
-        if not policy.enabled or self._sessions.is_barred(policy):
+        elif not policy.enabled or self._sessions.is_barred(policy):
             self._report("barred-mobile-node", f"{printable(policy.identifier)} on port {port} gets nothing", port=port)
-            return
-        self._sessions.attach(policy, link_layer_address, port, now)
+        else:
+            return policy
+        return None
 
     def identify(self, identifier: bytes, link_layer_address: bytes, now: float) -> None:
         """Learn the link-layer address of a node whose identity the access network has authenticated.

@@ -42,6 +42,22 @@ class PendingRegistration:
     sent: float = 0.0
 
 
+@dataclass(frozen=True)
+class RecordedBinding:
+    """A binding as it outlives the MAG's process: what another process needs to register the mobile node again.
+
+    ``anchor`` and ``identifier`` are None, and ``registered`` is 0, where they are unknown. Without ``identifier`` the
+    link-layer address tells the mobile node.
+    """
+
+    link_layer_address: bytes
+    port: int
+    prefixes: tuple[IPv6Network, ...]
+    anchor: IPv6Address | None = None
+    registered: int = 0
+    identifier: bytes | None = None
+
+
 @dataclass(eq=False)
 class BindingUpdateEntry:
     """One interface of a mobile node, attached on OpenFlow port ``port``.
@@ -69,6 +85,13 @@ class BindingUpdateEntry:
     def name(self) -> str:
         """The mobile node's identifier, for people."""
         return printable(self.policy.identifier)
+
+    @property
+    def record(self) -> RecordedBinding:
+        """The binding, to be resumed after a restart."""
+        return RecordedBinding(
+            self.link_layer_address, self.port, self.prefixes, self.anchor, self.registered, self.policy.identifier
+        )
 
     @property
     def state(self) -> BindingState:

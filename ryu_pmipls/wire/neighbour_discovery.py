@@ -281,29 +281,6 @@ def router_advertisement(
     )
 
 
-def neighbour_advertisement(solicitation: NeighbourSolicitation) -> NeighbourAdvertisement:
-    """The MAG's answer to a solicitation for ``ROUTER_ADDRESS``.
-
-    In answer to duplicate address detection (source ``::``) it goes to all nodes and is not marked solicited (RFC 4861,
-    section 7.2.4). The caller makes sure that the target is the router: a MAG may answer for no other.
-    """
-    flags = NeighbourFlag.R | NeighbourFlag.O
-    if solicitation.source == UNSPECIFIED:
-        destination = ALL_NODES
-    else:
-        destination = solicitation.source
-        flags |= NeighbourFlag.S
-    return NeighbourAdvertisement(
-        ROUTER_LINK_LAYER_ADDRESS,
-        solicitation.link_layer_source,
-        ROUTER_ADDRESS,
-        destination,
-        ROUTER_ADDRESS,
-        flags,
-        (TargetLinkLayerAddress(ROUTER_LINK_LAYER_ADDRESS),),
-    )
-
-
 def neighbour_solicitation(link_layer_destination: bytes, target: IPv6Address) -> NeighbourSolicitation:
     """The MAG's probe for the presence of the node with the address ``target`` (RFC 4861, section 7.3.3)."""
     return NeighbourSolicitation(
@@ -314,13 +291,6 @@ def neighbour_solicitation(link_layer_destination: bytes, target: IPv6Address) -
         target,
         (SourceLinkLayerAddress(ROUTER_LINK_LAYER_ADDRESS),),
     )
-
-
-def link_local_address(link_layer_address: bytes) -> IPv6Address:
-    """The link-local address that a node makes of its Ethernet address (RFC 2464, section 5)."""
-    first, *rest = link_layer_address
-    identifier = bytes((first ^ 2, *rest[:2], 0xFF, 0xFE, *rest[2:]))
-    return IPv6Address(b"\xfe\x80" + bytes(6) + identifier)
 
 
 def multicast_link_layer(group: IPv6Address) -> bytes:

@@ -34,7 +34,7 @@ from ryu_pmipls.controller.switches import decoding as decode
 from ryu_pmipls.controller.switches.cookies import MARK, MARK_MASK
 from ryu_pmipls.controller.switches.flow import FlowEntry
 from ryu_pmipls.controller.switches.lma import LMA, LmaRule
-from ryu_pmipls.controller.switches.mag import MAG
+from ryu_pmipls.controller.switches.mag_rules import MAG
 from ryu_pmipls.controller.switches.ports import tunnel_port
 from ryu_pmipls.domain.profile import SHIPPED_PROFILES, Lma, Mag, Profile
 from ryu_pmipls.signalling import Endpoint, Role

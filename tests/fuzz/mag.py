@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from ipaddress import IPv6Address
+from ipaddress import IPv6Address, IPv6Network
 
-from ryu_pmipls.mobility import Advertise, BindingState, GatewayConfig, MobileAccessGateway
+from ryu_pmipls.mobility import Advertise, BindingState, GatewayConfig, MobileAccessGateway, RecordedBinding
 from ryu_pmipls.wire import (
     BindingAcknowledgement,
     BindingUpdate,
@@ -17,7 +17,7 @@ from ryu_pmipls.wire import (
     TunnelAck,
 )
 from ryu_pmipls.wire.codepoints import BindingAcknowledgementFlag
-from tests.fuzz.events import ADDRESSES, LIFETIMES, NODES, Input, carried_out, play, timers
+from tests.fuzz.events import ADDRESSES, LIFETIMES, NODES, PREFIXES, Input, carried_out, play, timers
 from tests.unit.mobility.mobility_helpers import LMA1, LMA2, MAG1, RMS, START
 
 LMAS = (LMA1, LMA2)
@@ -87,6 +87,11 @@ def execute(data: bytes) -> None:
         lma = events.pick(LMAS)
         mag.receive(TunnelAck(lma), lma, now)
 
+    def resumed(now: float) -> None:
+        """An earlier process had a node."""
+        prefix = IPv6Network((events.pick(PREFIXES), 64), strict=False)
+        mag.resume(RecordedBinding(link(), events.pick(PORTS), (prefix,), events.pick((*ADDRESSES, None))), now)
+
     happenings: tuple[Callable[[float], None], ...] = (
         attached,
         answered,
@@ -99,6 +104,7 @@ def execute(data: bytes) -> None:
         heard,
         lambda now: mag.tunnel_built(events.pick(LMAS), now),
         lambda now: mag.tunnel_failed(events.pick(LMAS), now),
+        resumed,
     )
 
     def check(now: float) -> None:

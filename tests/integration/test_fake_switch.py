@@ -23,7 +23,8 @@ from ryu_pmipls.controller.switches import encoding as encode
 from ryu_pmipls.controller.switches.actions import Output, ToGroup
 from ryu_pmipls.controller.switches.flow import Bucket, FlowEntry, Group, GroupKind
 from ryu_pmipls.controller.switches.lma import LmaPipeline, LmaRule
-from ryu_pmipls.controller.switches.mag import FORWARDING_TIME, MagPipeline, MagRule
+from ryu_pmipls.controller.switches.mag import MagPipeline
+from ryu_pmipls.controller.switches.mag_rules import FORWARDING_TIME, MagRule
 from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.lab import namespaces
 from ryu_pmipls.loadsharing import whole

@@ -76,6 +76,7 @@ NEAREST: dict[str, str] = {
     "ryu_pmipls/controller/store/memory.py": "store/test_store_contract.py",
     "ryu_pmipls/controller/switches/session.py": "switches/test_session.py",
     "ryu_pmipls/controller/switches/mag.py": "switches/test_node_pipelines.py",
+    "ryu_pmipls/controller/switches/mag_rules.py": "switches/test_node_pipelines.py",
     "ryu_pmipls/controller/switches/actions.py": "switches/test_actions.py",
     "ryu_pmipls/controller/switches/match.py": "switches/test_actions.py",
     "ryu_pmipls/controller/switches/lma.py": "switches/test_node_pipelines.py",

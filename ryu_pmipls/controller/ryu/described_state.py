@@ -23,7 +23,7 @@ _GROUP, _BUCKET = Struct("!HBxI"), Struct("!HHII4x")
 #: An experimenter action (A.2.5) with Nicira's subtype.
 _EXPERIMENTER = Struct("!4xIH")
 #: Octets of Nicira's actions that Ryu's parsers are trusted with, by subtype. It keeps unknown ones as octets.
-_NICIRA_ACTIONS = {nicira_ext.NXAST_REG_LOAD: 24}
+_NICIRA_ACTIONS = {nicira_ext.NXAST_REG_LOAD: 24, nicira_ext.NXAST_REG_MOVE: 24}
 #: Octets of actions of a fixed size, by type: all of OpenFlow 1.3 (A.2.5).
 _ACTIONS = {
     getattr(ofproto_v1_3, f"OFPAT_{name}"): 8

@@ -6,15 +6,24 @@ A new action is one class here, and its use in a pipeline.
 from __future__ import annotations
 
 import struct
+from base64 import b64decode, b64encode
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv6Network
 from typing import Any, ClassVar
 
 from ryu_pmipls.controller.ryu import nicira_ext
 from ryu_pmipls.controller.ryu import ofproto_v1_3 as ofp
 from ryu_pmipls.controller.ryu import ofproto_v1_3_parser as parser
 from ryu_pmipls.controller.switches.flow import Action
-from ryu_pmipls.controller.switches.parameter import LinkLayer, Number, Port, shown
+from ryu_pmipls.controller.switches.parameter import LinkLayer, Number, Parameter, Port, Prefix, shown
+from ryu_pmipls.wire.neighbour_discovery import NeighbourAdvertisement, NeighbourFlag, TargetLinkLayerAddress
+
+#: Fields of neighbour discovery that Ryu does not know: flags with reserved bits, and the type of the first option
+#: (class 0x1000, ERICOXM_OF_ICMPV6_ND_RESERVED and ..._OPTIONS_TYPE). Ryu shows such values in base 64.
+_ND_RESERVED, _ND_OPTION_TYPE = (f"field_{0x1000 << 7 | number}" for number in (1, 2))
+_ADVERTISEMENT = NeighbourAdvertisement.description.number
+_TARGET_OPTION = bytes((TargetLinkLayerAddress.description.number or 0,))
 
 
 @dataclass(frozen=True)
@@ -43,6 +52,130 @@ class SetLinkLayer(Action):
 
     def __str__(self) -> str:
         return f"link-layer addresses {shown(self.source)} -> {shown(self.destination)}"
+
+
+@dataclass(frozen=True)
+class ReturnToSender(Action):
+    """Address the packet to its sender, as from a node with these addresses (moves are a Nicira extension)."""
+
+    link_layer: LinkLayer
+    address: Prefix
+
+    encoded: ClassVar[int] = 4
+    #: Source and destination field of the two moves, and their bits; by Nicira's names, as a switch describes them.
+    _MOVES: ClassVar[tuple[tuple[str, str, int], ...]] = (
+        ("eth_src_nxm", "eth_dst_nxm", 48),
+        ("ipv6_src_nxm", "ipv6_dst_nxm", 128),
+    )
+
+    def encode(self) -> list[Any]:
+        assert isinstance(self.link_layer, bytes) and isinstance(self.address, IPv6Network)
+        link_layer, address = (
+            parser.NXActionRegMove(src_field=source, dst_field=destination, n_bits=bits)
+            for source, destination, bits in self._MOVES
+        )
+        return [
+            link_layer,
+            parser.OFPActionSetField(eth_src=self.link_layer.hex(":")),
+            address,
+            parser.OFPActionSetField(ipv6_src=str(self.address.network_address)),
+        ]
+
+    @classmethod
+    def decode(cls, *actions: Any) -> Action | None:
+        moves, (link_layer, address) = actions[::2], actions[1::2]
+        if not all(isinstance(move, parser.NXActionRegMove) for move in moves):
+            return None
+        if tuple((move.src_field, move.dst_field, move.n_bits) for move in moves) != cls._MOVES:
+            return None
+        if any(move.src_ofs or move.dst_ofs for move in moves):
+            return None
+        if _field_set(link_layer) != "eth_src" or _field_set(address) != "ipv6_src":
+            return None
+        return cls(bytes.fromhex(link_layer.value.replace(":", "")), IPv6Network(address.value))
+
+    def __str__(self) -> str:
+        return f"back to the sender, from {shown(self.link_layer)}, {_address(self.address)}"
+
+
+@dataclass(frozen=True)
+class ToAddress(Action):
+    """Write the IPv6 destination."""
+
+    address: Prefix
+
+    def encode(self) -> list[Any]:
+        assert isinstance(self.address, IPv6Network)
+        return [parser.OFPActionSetField(ipv6_dst=str(self.address.network_address))]
+
+    @classmethod
+    def decode(cls, *actions: Any) -> Action | None:
+        (action,) = actions
+        return cls(IPv6Network(action.value)) if _field_set(action) == "ipv6_dst" else None
+
+    def __str__(self) -> str:
+        return f"to {_address(self.address)}"
+
+
+@dataclass(frozen=True)
+class BecomeAdvertisement(Action):
+    """Turn a neighbour solicitation into an advertisement of its target with these ``flags`` (RFC 4861, section 4.4).
+
+    Its checksum is that of the new message. The flags are a field of Open vSwitch's own.
+    """
+
+    flags: Number
+
+    encoded: ClassVar[int] = 2
+
+    def encode(self) -> list[Any]:
+        assert isinstance(self.flags, int)
+        return [
+            parser.OFPActionSetField(icmpv6_type=_ADVERTISEMENT),
+            parser.OFPActionSetField(**{_ND_RESERVED: b64encode(bytes((self.flags, 0, 0, 0))).decode()}),
+        ]
+
+    @classmethod
+    def decode(cls, *actions: Any) -> Action | None:
+        kind, reserved = actions
+        if _field_set(kind) != "icmpv6_type" or kind.value != _ADVERTISEMENT or _field_set(reserved) != _ND_RESERVED:
+            return None
+        flags, *rest = b64decode(reserved.value)
+        return None if any(rest) else cls(flags)
+
+    def __str__(self) -> str:
+        assert isinstance(self.flags, int)
+        letters = (str(flag.name) for flag in NeighbourFlag if flag & self.flags)
+        return f"neighbour advertisement with flags {' '.join(letters)}"
+
+
+@dataclass(frozen=True)
+class NameTarget(Action):
+    """Turn the first option of a neighbour advertisement into the target's link-layer address.
+
+    An option of neighbour discovery can only be changed, not added. Its type is a field of Open vSwitch's own.
+    """
+
+    link_layer: LinkLayer
+
+    encoded: ClassVar[int] = 2
+
+    def encode(self) -> list[Any]:
+        assert isinstance(self.link_layer, bytes)
+        return [
+            parser.OFPActionSetField(**{_ND_OPTION_TYPE: b64encode(_TARGET_OPTION).decode()}),
+            parser.OFPActionSetField(ipv6_nd_tll=self.link_layer.hex(":")),
+        ]
+
+    @classmethod
+    def decode(cls, *actions: Any) -> Action | None:
+        kind, address = actions
+        if _field_set(kind) != _ND_OPTION_TYPE or b64decode(kind.value) != _TARGET_OPTION:
+            return None
+        return cls(bytes.fromhex(address.value.replace(":", ""))) if _field_set(address) == "ipv6_nd_tll" else None
+
+    def __str__(self) -> str:
+        return f"target link-layer address {shown(self.link_layer)}"
 
 
 @dataclass(frozen=True)
@@ -140,6 +273,15 @@ class ToGroup(Action):
 
     def __str__(self) -> str:
         return f"group {shown(self.group)}"
+
+
+def _field_set(action: Any) -> str | None:
+    """The field that an action of Ryu writes; None when it does something else."""
+    return action.key if isinstance(action, parser.OFPActionSetField) else None
+
+
+def _address(value: Prefix) -> str:
+    return shown(value) if isinstance(value, Parameter) else str(value.network_address)
 
 
 #: All kinds of actions.

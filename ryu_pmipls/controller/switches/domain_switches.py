@@ -8,7 +8,8 @@ from ryu_pmipls.controller.bindings import Binding, BindingTable
 from ryu_pmipls.controller.switches.counters import FlowCounters
 from ryu_pmipls.controller.switches.flow import FlowEntry
 from ryu_pmipls.controller.switches.lma import LmaPipeline, LmaRule
-from ryu_pmipls.controller.switches.mag import MagPipeline, MagRule
+from ryu_pmipls.controller.switches.mag import MagPipeline
+from ryu_pmipls.controller.switches.mag_rules import MagRule
 from ryu_pmipls.controller.switches.node_pipeline import NodePipeline
 from ryu_pmipls.controller.switches.ports import tunnel_port
 from ryu_pmipls.controller.switches.route_batch import RouteBatches

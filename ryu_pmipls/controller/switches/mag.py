@@ -1,7 +1,4 @@
-"""The pipeline of a Mobile Access Gateway: tables and rules as data, and the entries and groups that a MAG needs.
-
-Tables come last to first, because a rule leads only to later ones. A packet that matches no rule is dropped.
-"""
+"""The pipeline of a Mobile Access Gateway: the entries and groups that a MAG needs, by its rules."""
 
 from __future__ import annotations
 
@@ -9,15 +6,7 @@ from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, 
 from ipaddress import IPv6Network
 
 from ryu_pmipls.controller.bindings import Binding, BindingTable
-from ryu_pmipls.controller.switches.actions import (
-    CheckPacketLarger,
-    DecrementHopLimit,
-    ForgetInPort,
-    Output,
-    SetLinkLayer,
-    ToGroup,
-)
-from ryu_pmipls.controller.switches.flow import FlowEntry, Group, Owner, Pipeline, Table
+from ryu_pmipls.controller.switches.flow import FlowEntry, Group
 from ryu_pmipls.controller.switches.mag_groups import (
     access_group,
     access_groups,
@@ -25,219 +14,13 @@ from ryu_pmipls.controller.switches.mag_groups import (
     anchor_groups,
     tunnel_groups,
 )
-from ryu_pmipls.controller.switches.match import Match
+from ryu_pmipls.controller.switches.mag_rules import MAG, MagRule, MagTable
 from ryu_pmipls.controller.switches.node_pipeline import NodePipeline, RecoveredState
-from ryu_pmipls.controller.switches.parameter import Bound, Kind, Parameter
+from ryu_pmipls.controller.switches.parameter import Bound
 from ryu_pmipls.controller.switches.ports import Ports, error_port, tunnel_port
-from ryu_pmipls.controller.switches.shared_parameters import (
-    DISCOVERY_TYPE,
-    ERROR_PORT,
-    HOME_PREFIX,
-    LAST_HOP_LIMIT,
-    LAST_HOP_LIMITS,
-    MTU,
-    NEIGHBOUR_DISCOVERY,
-    POOL,
-    TUNNEL,
-)
+from ryu_pmipls.controller.switches.shared_parameters import LAST_HOP_LIMITS, NEIGHBOUR_DISCOVERY
 from ryu_pmipls.domain.profile import Mag, Profile
 from ryu_pmipls.loadsharing import Slots
-
-#: RFC 6543: link-layer address of every MAG on its access links, so that the router never changes for an MN.
-MAG_LINK_LAYER_ADDRESS = bytes.fromhex("00005e005213")
-#: Seconds for which a MAG forwards late packets for a mobile node that has left (RFC 5949, section 4).
-FORWARDING_TIME = 2
-_LINK_LOCAL = IPv6Network("fe80::/10")
-#: The unspecified and the loopback address, and those with an IPv4 address in them (RFC 4291, section 2.5).
-_NO_DESTINATION = IPv6Network("::/16")
-_MULTICAST = IPv6Network("ff00::/8")
-
-_NODE = Parameter("link_layer_address", Kind.LINK_LAYER_ADDRESS, "the mobile node")
-_ACCESS = Parameter("port", Kind.PORT, "access port")
-_GROUP = Parameter("group", Kind.GROUP, "group of the anchor")
-_LINK = Parameter("link", Kind.GROUP, "group of the access port")
-
-
-class MagTable:
-    """Tables of a Mobile Access Gateway."""
-
-    DOWNLINK = Table(
-        number=4,
-        name="downlink",
-        text="from a tunnel to the mobile node",
-        match=frozenset({"ipv6_dst", "hop_limit"}),
-        actions=frozenset({SetLinkLayer, DecrementHopLimit, ForgetInPort, Output, ToGroup}),
-    )
-    UPLINK = Table(
-        number=3,
-        name="uplink",
-        text="from a mobile node into the tunnel that its anchor's group names",
-        match=frozenset({"ipv6_src", "hop_limit", "too_large"}),
-        actions=frozenset({DecrementHopLimit, Output, ToGroup}),
-    )
-    # Behind the guard: Open vSwitch counts a packet in all entries after a CheckPacketLarger for both of its outcomes.
-    SIZE = Table(
-        number=2,
-        name="size",
-        text="does it fit into the tunnels",
-        actions=frozenset({CheckPacketLarger}),
-        next_tables=(UPLINK,),
-    )
-    GUARD = Table(
-        number=1,
-        name="guard",
-        text="port, link-layer address and source prefix must fit a binding",
-        match=frozenset({"in_port", "eth_src", "ipv6_src", "ipv6_dst"}),
-        actions=frozenset({Output}),
-        next_tables=(SIZE,),
-    )
-    CLASSIFY = Table(
-        number=0,
-        name="classify",
-        text="by port",
-        match=frozenset({"in_port", "eth_src", "ipv6", "icmpv6_type", "ipv6_src"}),
-        next_tables=(GUARD, UPLINK, DOWNLINK),
-    )
-
-
-MAG = Pipeline("MAG", (MagTable.CLASSIFY, MagTable.GUARD, MagTable.SIZE, MagTable.UPLINK, MagTable.DOWNLINK))
-
-
-class MagRule:
-    """Rules of a Mobile Access Gateway, in the order of declaration."""
-
-    DISCOVERY = MAG.rule(
-        "neighbour discovery is the agent's, which reads it from the port itself; it never crosses the switch",
-        MagTable.CLASSIFY,
-        20,
-        Owner.BASE,
-        Match(in_port=_ACCESS, icmpv6_type=DISCOVERY_TYPE),
-    )
-    FROM_ACCESS = MAG.rule(
-        "what mobile nodes send",
-        MagTable.CLASSIFY,
-        10,
-        Owner.BASE,
-        Match(in_port=_ACCESS, ipv6=True),
-        goto=MagTable.GUARD,
-    )
-    FROM_TUNNEL = MAG.rule(
-        "what comes from an LMA",
-        MagTable.CLASSIFY,
-        10,
-        Owner.BASE,
-        Match(in_port=TUNNEL, ipv6=True),
-        goto=MagTable.DOWNLINK,
-    )
-    BUFFERED = MAG.rule(
-        "what the agent has kept for a mobile node, with the link-layer address that it got on its way there",
-        MagTable.CLASSIFY,
-        25,
-        Owner.BASE,
-        Match(in_port=ERROR_PORT, eth_src=MAG_LINK_LAYER_ADDRESS, ipv6=True),
-        goto=MagTable.DOWNLINK,
-    )
-    ERROR_UPLINK = MAG.rule(
-        "what the agent answers to a packet from a tunnel",
-        MagTable.CLASSIFY,
-        20,
-        Owner.BASE,
-        Match(in_port=ERROR_PORT, ipv6_src=POOL),
-        goto=MagTable.UPLINK,
-    )
-    ERROR_DOWNLINK = MAG.rule(
-        "what the agent answers to a mobile node",
-        MagTable.CLASSIFY,
-        15,
-        Owner.BASE,
-        Match(in_port=ERROR_PORT, ipv6=True),
-        goto=MagTable.DOWNLINK,
-    )
-    # RFC 5213, section 6.10.5: link-local and multicast packets stay on the access link.
-    LINK_LOCAL = (
-        MAG.rule(
-            "stays on the link (RFC 5213, section 6.10.5)", MagTable.GUARD, 30, Owner.BASE, Match(ipv6_src=_LINK_LOCAL)
-        ),
-        MAG.rule("likewise", MagTable.GUARD, 30, Owner.BASE, Match(ipv6_dst=_LINK_LOCAL)),
-        MAG.rule("likewise", MagTable.GUARD, 30, Owner.BASE, Match(ipv6_dst=_MULTICAST)),
-        MAG.rule(
-            "never leaves a node (RFC 4291, section 2.5)",
-            MagTable.GUARD,
-            30,
-            Owner.BASE,
-            Match(ipv6_dst=_NO_DESTINATION),
-        ),
-    )
-    GUARD = MAG.rule(
-        "a mobile node sends from its own port and link-layer address, with its own prefix",
-        MagTable.GUARD,
-        20,
-        Owner.BINDING,
-        Match(in_port=_ACCESS, eth_src=_NODE, ipv6_src=HOME_PREFIX),
-        goto=MagTable.SIZE,
-    )
-    FOREIGN = MAG.rule(
-        "a source of somebody else, or of nobody any more: the agent tells the mobile node",
-        MagTable.GUARD,
-        10,
-        Owner.BASE,
-        Match(),
-        (Output(ERROR_PORT),),
-    )
-    IMPOSTOR = MAG.rule(
-        "nobody on an access link is the router: to the agent this would be a packet that it keeps for a mobile node",
-        MagTable.GUARD,
-        15,
-        Owner.BASE,
-        Match(eth_src=MAG_LINK_LAYER_ADDRESS),
-    )
-    CHECK_SIZE = MAG.rule(
-        "as soon as there is somebody to answer what is too large",
-        MagTable.SIZE,
-        10,
-        Owner.BASE,
-        Match(),
-        (CheckPacketLarger(MTU),),
-        goto=MagTable.UPLINK,
-    )
-    ANY_SIZE = MAG.rule("until then", MagTable.SIZE, 0, Owner.BASE, Match(), goto=MagTable.UPLINK)
-    UPLINK = MAG.rule(
-        "by way of the group, so that Load_adjust is one message whatever the number of mobile nodes",
-        MagTable.UPLINK,
-        10,
-        Owner.BINDING,
-        Match(ipv6_src=HOME_PREFIX),
-        (DecrementHopLimit(), ToGroup(_GROUP)),
-    )
-    DOWNLINK = MAG.rule(
-        "to the mobile node, or to the agent while the link is down: the group of the port watches it",
-        MagTable.DOWNLINK,
-        10,
-        Owner.BINDING,
-        Match(ipv6_dst=HOME_PREFIX),
-        (SetLinkLayer(MAG_LINK_LAYER_ADDRESS, _NODE), DecrementHopLimit(), ToGroup(_LINK)),
-    )
-    FORWARDING = MAG.rule(
-        "the mobile node has left for another MAG: back to an LMA, whose route leads there; replaces the one above",
-        MagTable.DOWNLINK,
-        10,
-        Owner.BINDING,
-        Match(ipv6_dst=HOME_PREFIX),
-        (DecrementHopLimit(), ForgetInPort(), ToGroup(_GROUP)),
-        hard_timeout=FORWARDING_TIME,
-    )
-    TOO_LARGE = MAG.rule(
-        "Packet Too Big", MagTable.UPLINK, 30, Owner.BASE, Match(too_large=True), (Output(ERROR_PORT),)
-    )
-    USED_UP = tuple(
-        MAG.rule("Time Exceeded", table, 20, Owner.BASE, Match(hop_limit=LAST_HOP_LIMIT), (Output(ERROR_PORT),))
-        for table in (MagTable.UPLINK, MagTable.DOWNLINK)
-    )
-    MISS = tuple(
-        MAG.rule("nothing else passes", table, 0, Owner.BASE, Match())
-        for table in MAG.tables
-        if table is not MagTable.SIZE
-    )
 
 
 class MagPipeline(NodePipeline):
@@ -265,11 +48,18 @@ class MagPipeline(NodePipeline):
 
     def base_entries(self, ports: Ports, own: bytes | None) -> Iterator[FlowEntry]:
         """The entries that a MAG needs before any mobile node."""
-        for rule in (*MagRule.MISS, *MagRule.LINK_LOCAL, MagRule.IMPOSTOR, MagRule.ANY_SIZE):
+        for rule in (
+            *MagRule.MISS,
+            *MagRule.ADVERTISEMENTS,
+            *MagRule.LINK_LOCAL,
+            MagRule.IMPOSTOR,
+            MagRule.ANY_SIZE,
+        ):
             yield rule.entry()
         for port in self._access_ports(ports):
             for kind in NEIGHBOUR_DISCOVERY:
                 yield MagRule.DISCOVERY.entry(port=port, icmpv6_type=kind)
+            yield MagRule.SOLICITATION.entry(port=port)
             yield MagRule.FROM_ACCESS.entry(port=port)
         for lma in self._profile.lmas:
             tunnel = ports.get(tunnel_port(lma.name))

@@ -15,6 +15,7 @@ from ryu_pmipls.controller.switches.parameter import LinkLayer, Number, Port, Pr
 _IPV6 = 0x86DD
 _ICMPV6 = 58
 _IPV6_ONLY = {"eth_type": _IPV6}
+_ICMPV6_ONLY = _IPV6_ONLY | {"ip_proto": _ICMPV6}
 #: A field of Nicira's, which Ryu puts before those of OpenFlow: its prerequisite must come before it, too.
 _NICIRA_ETHERTYPE = "eth_type_nxm"
 
@@ -72,7 +73,12 @@ class Match:
     eth_src: Annotated[LinkLayer | None, Oxm("eth_src", {}, lambda address: address.hex(":"), _link_layer)] = None
     ipv6_src: Annotated[Prefix | None, Oxm("ipv6_src", _IPV6_ONLY, _masked, _prefix)] = None
     ipv6_dst: Annotated[Prefix | None, Oxm("ipv6_dst", _IPV6_ONLY, _masked, _prefix)] = None
-    icmpv6_type: Annotated[Number | None, Oxm("icmpv6_type", _IPV6_ONLY | {"ip_proto": _ICMPV6})] = None
+    icmpv6_type: Annotated[Number | None, Oxm("icmpv6_type", _ICMPV6_ONLY)] = None
+    nd_target: Annotated[Prefix | None, Oxm("ipv6_nd_target", _ICMPV6_ONLY, _masked, _prefix)] = None
+    # The address in the source link-layer address option of a neighbour solicitation; zeros when there is none.
+    nd_source: Annotated[
+        LinkLayer | None, Oxm("ipv6_nd_sll", _ICMPV6_ONLY, lambda address: address.hex(":"), _link_layer)
+    ] = None
     hop_limit: Annotated[Number | None, Oxm("nw_ttl", {_NICIRA_ETHERTYPE: _IPV6})] = None
     too_large: Annotated[bool, _flag("reg0", 1, "too large")] = False  # as a CheckPacketLarger has found
     ipv6: Annotated[bool, _flag("eth_type", _IPV6, "IPv6")] = False  # False beside fields that need it

@@ -10,6 +10,8 @@ from ryu_pmipls.wire import ROUTE_PREFIX_LENGTH
 
 #: The port of the bridge's own interface (OFPP_LOCAL).
 LOCAL = 0xFFFFFFFE
+#: The port by which the packet came in (OFPP_IN_PORT).
+IN_PORT = 0xFFFFFFF8
 
 
 class Kind(Enum):
@@ -55,4 +57,4 @@ def shown(value: object) -> str:
         return f"*{value.name}*"
     if isinstance(value, bytes):
         return value.hex("-").upper()
-    return "LOCAL" if value == LOCAL else str(value)
+    return {LOCAL: "LOCAL", IN_PORT: "the input port"}.get(value, str(value)) if isinstance(value, int) else str(value)

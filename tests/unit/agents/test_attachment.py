@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from ipaddress import IPv6Address, IPv6Network
+from pathlib import Path
 from typing import Any
 
 import pytest
+from listener_frames import listener_report
 
 from ryu_pmipls.agents import attachment
 from ryu_pmipls.agents.attachment import AccessNetwork, OpenAccessPort
+from ryu_pmipls.agents.binding_record import BindingRecord
 from ryu_pmipls.mobility import Advertise, ProbeNode
 from ryu_pmipls.wire.dns_options import DnsConfiguration
+from ryu_pmipls.wire.multicast_listener import general_query
 from ryu_pmipls.wire.neighbour_discovery import (
     ALL_NODES,
     ROUTER_ADDRESS,
@@ -26,8 +30,6 @@ from ryu_pmipls.wire.neighbour_discovery import (
     RouterAdvertisement,
     RouterSolicitation,
     SourceLinkLayerAddress,
-    TargetLinkLayerAddress,
-    link_local_address,
     multicast_link_layer,
     router_advertisement,
     router_solicitation,
@@ -53,10 +55,11 @@ class FakeSocket:
 class Link:
     """An access network with one port, number 3, and what comes of it."""
 
-    def __init__(self, mtu: int = 1500, dns: DnsConfiguration = NO_DNS) -> None:
+    def __init__(self, directory: Path, mtu: int = 1500, dns: DnsConfiguration = NO_DNS) -> None:
         self.attached: list[tuple[bytes, int]] = []
         self.heard: list[tuple[bytes, int]] = []
         self.counters: Counter[str] = Counter()
+        self.record = BindingRecord(directory, self.counters)
         ovs: Any = None
         self.network = AccessNetwork(
             ovs,
@@ -67,6 +70,8 @@ class Link:
             attached=lambda node, port: self.attached.append((node, port)),
             reachable=lambda node, port: self.heard.append((node, port)),
             detached=lambda port: None,
+            opened=lambda name, port: None,
+            addresses=self.record,
             counters=self.counters,
         )
         self.socket: Any = FakeSocket()
@@ -80,9 +85,9 @@ class Link:
 
 
 @pytest.fixture
-def link(monkeypatch: pytest.MonkeyPatch) -> Link:
+def link(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Link:
     monkeypatch.setattr(attachment, "_PACE", 10_000)
-    return Link()
+    return Link(tmp_path)
 
 
 def solicitation(target: IPv6Address, source: IPv6Address = NODE_ADDRESS) -> NeighbourSolicitation:
@@ -128,28 +133,9 @@ def test_any_other_word_says_that_a_node_is_there(link: Link, message: Frame) ->
     assert link.heard == [(NODE, 3)] and link.attached == []
 
 
-def test_the_router_answers_for_itself(link: Link) -> None:
-    (answer,) = link.say(solicitation(ROUTER_ADDRESS))
-    assert answer == NeighbourAdvertisement(
-        ROUTER_LINK_LAYER_ADDRESS,
-        NODE,
-        ROUTER_ADDRESS,
-        NODE_ADDRESS,
-        ROUTER_ADDRESS,
-        NeighbourFlag.R | NeighbourFlag.S | NeighbourFlag.O,
-        (TargetLinkLayerAddress(ROUTER_LINK_LAYER_ADDRESS),),
-    )
-
-
-def test_the_router_defends_its_address(link: Link) -> None:
-    (answer,) = link.say(solicitation(ROUTER_ADDRESS, UNSPECIFIED))
-    assert isinstance(answer, NeighbourAdvertisement)
-    assert (answer.destination, answer.target, answer.flags & NeighbourFlag.S) == (ALL_NODES, ROUTER_ADDRESS, 0)
-
-
 @pytest.mark.parametrize("source", [NODE_ADDRESS, UNSPECIFIED])
-@pytest.mark.parametrize("target", [NODE_ADDRESS, IPv6Address("2001:db8:100::1"), IPv6Address("fe80::5213")])
-def test_for_any_other_address_it_is_silent(link: Link, target: IPv6Address, source: IPv6Address) -> None:
+@pytest.mark.parametrize("target", [ROUTER_ADDRESS, NODE_ADDRESS, IPv6Address("2001:db8:100::1")])
+def test_to_solicitations_the_agent_is_silent(link: Link, target: IPv6Address, source: IPv6Address) -> None:
     assert link.say(solicitation(target, source)) == []
 
 
@@ -178,8 +164,8 @@ def test_unknown_nodes_are_counted_unread(link: Link, monkeypatch: pytest.Monkey
     assert link.attached == link.heard == []
 
 
-def test_of_a_node_that_floods_some_messages_in_a_second_are_read() -> None:
-    link = Link()
+def test_of_a_node_that_floods_some_messages_in_a_second_are_read(tmp_path: Path) -> None:
+    link = Link(tmp_path)
     for _ in range(1000):
         link.say(router_solicitation(NODE))
     assert attachment._PACE <= len(link.attached) <= 2 * attachment._PACE  # the test may take more than a second
@@ -196,17 +182,17 @@ def test_what_is_refused_is_logged_at_a_limited_rate(link: Link, caplog: pytest.
 
 
 @pytest.mark.parametrize(("mtu", "told"), [(1500, TUNNEL_MTU), (TUNNEL_MTU, TUNNEL_MTU), (1280, 1280), (9000, 1452)])
-def test_an_advertisement_has_the_mtu_of_tunnel_and_link(mtu: int, told: int) -> None:
-    link = Link(mtu)
+def test_an_advertisement_has_the_mtu_of_tunnel_and_link(tmp_path: Path, mtu: int, told: int) -> None:
+    link = Link(tmp_path, mtu)
     link.network.advertise(Advertise(3, NODE, (PREFIX,), 3000))
     (message,) = map(parse_frame, link.socket.sent)
     assert message == router_advertisement(NODE, [PREFIX], 3000, told)
     assert message.option(Mtu) == Mtu(told)
 
 
-def test_an_advertisement_names_the_name_servers_of_the_profile() -> None:
+def test_an_advertisement_names_the_name_servers_of_the_profile(tmp_path: Path) -> None:
     dns = DnsConfiguration((IPv6Address("2001:db8::53"),), ("example.net",))
-    link = Link(dns=dns)
+    link = Link(tmp_path, dns=dns)
     link.network.advertise(Advertise(3, NODE, (PREFIX,), 3000))
     (message,) = map(parse_frame, link.socket.sent)
     assert isinstance(message, RouterAdvertisement) and message.options[-2:] == dns.options(3000)
@@ -224,10 +210,15 @@ def test_a_prefix_is_withdrawn_while_the_router_stays(link: Link) -> None:
     ]
 
 
-def probed(link: Link) -> IPv6Address:
+def probed(link: Link) -> IPv6Address | None:
+    """The address to which a solicitation goes, beside the query, when the node is probed."""
     link.socket.sent.clear()
     link.network.probe(ProbeNode(3, NODE))
-    (message,) = map(parse_frame, link.socket.sent)
+    *solicitations, query = link.socket.sent
+    assert query == general_query(NODE)
+    if not solicitations:
+        return None
+    (message,) = map(parse_frame, solicitations)
     assert isinstance(message, NeighbourSolicitation)
     assert message == NeighbourSolicitation(
         ROUTER_LINK_LAYER_ADDRESS,
@@ -240,8 +231,19 @@ def probed(link: Link) -> IPv6Address:
     return message.target
 
 
-def test_a_node_that_has_not_been_heard_is_probed_at_the_address_of_its_interface(link: Link) -> None:
-    assert probed(link) == link_local_address(NODE) == IPv6Address("fe80::ff:fe00:101")
+def test_no_address_of_a_node_is_guessed(link: Link) -> None:
+    assert probed(link) is None
+
+
+def test_a_report_of_multicast_groups_says_that_a_node_is_there_and_where(link: Link) -> None:
+    assert link.say(listener_report(NODE, NODE_ADDRESS)) == []
+    assert link.heard == [(NODE, 3)] and link.attached == []
+    assert probed(link) == NODE_ADDRESS
+
+
+def test_a_report_from_no_address_says_that_a_node_is_there(link: Link) -> None:
+    link.say(listener_report(NODE, UNSPECIFIED))
+    assert link.heard == [(NODE, 3)] and probed(link) is None
 
 
 @pytest.mark.parametrize(

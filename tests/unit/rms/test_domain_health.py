@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ryu_pmipls.controller.switches.lma import LmaRule
-from ryu_pmipls.controller.switches.mag import MagRule
+from ryu_pmipls.controller.switches.mag_rules import MagRule
 from ryu_pmipls.pki.authority import Authority, establish
 from ryu_pmipls.pki.folder import Folder
 from ryu_pmipls.pki.node_names import node_names

@@ -8,7 +8,7 @@ from ipaddress import IPv6Address
 from typing import Any
 
 from ryu_pmipls.controller.switches.lma import LmaRule
-from ryu_pmipls.controller.switches.mag import FORWARDING_TIME, MagRule
+from ryu_pmipls.controller.switches.mag_rules import FORWARDING_TIME, MagRule
 from ryu_pmipls.controller.switches.reconciler import TIMEOUT
 from ryu_pmipls.controller.switches.session import CHANGE_TIMEOUT, MAX_LAPSED
 from ryu_pmipls.wire import (

@@ -11,7 +11,7 @@ from greenlet import greenlet
 
 from ryu_pmipls.controller.switches.cookies import GENERATION_BITS, MARK
 from ryu_pmipls.controller.switches.lma import LmaRule
-from ryu_pmipls.controller.switches.mag import MagRule
+from ryu_pmipls.controller.switches.mag_rules import MagRule
 from ryu_pmipls.controller.switches.reconciler import PAUSE, TIMEOUT
 from tests.fakes.flow_tables import TABLE_FULL, UNKNOWN_GROUP, FlowEntry
 from tests.fakes.openflow_switch import (

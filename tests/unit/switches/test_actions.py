@@ -10,21 +10,33 @@ import pytest
 from ryu_pmipls.controller.ryu import ofproto_v1_3_parser as parser
 from ryu_pmipls.controller.switches.actions import (
     KINDS,
+    BecomeAdvertisement,
     CheckPacketLarger,
     DecrementHopLimit,
     ForgetInPort,
+    NameTarget,
     Output,
+    ReturnToSender,
     SetLinkLayer,
+    ToAddress,
     ToGroup,
     decode_actions,
 )
 from ryu_pmipls.controller.switches.flow import Action
 from ryu_pmipls.controller.switches.match import Match
-from ryu_pmipls.controller.switches.parameter import LOCAL, Kind, Parameter
+from ryu_pmipls.controller.switches.parameter import IN_PORT, LOCAL, Kind, Parameter
 
 ONE, OTHER = bytes.fromhex("020000000001"), bytes.fromhex("020000000002")
 ACTIONS: list[tuple[Action, str]] = [
     (SetLinkLayer(ONE, OTHER), "link-layer addresses 02-00-00-00-00-01 -> 02-00-00-00-00-02"),
+    (
+        ReturnToSender(ONE, IPv6Network("fe80::1")),
+        "back to the sender, from 02-00-00-00-00-01, fe80::1",
+    ),
+    (ToAddress(IPv6Network("ff02::1")), "to ff02::1"),
+    (BecomeAdvertisement(0xA0), "neighbour advertisement with flags R O"),
+    (NameTarget(ONE), "target link-layer address 02-00-00-00-00-01"),
+    (Output(IN_PORT), "output the input port"),
     (CheckPacketLarger(1400), "check whether larger than 1400"),
     (DecrementHopLimit(), "hop limit - 1"),
     (ForgetInPort(), "forget the input port"),
@@ -35,6 +47,13 @@ ACTIONS: list[tuple[Action, str]] = [
 
 def set_field(**field: str) -> Any:
     return parser.OFPActionSetField(**field)
+
+
+def move(source: str, destination: str, bits: int) -> Any:
+    return parser.NXActionRegMove(src_field=source, dst_field=destination, n_bits=bits)
+
+
+RETURNED = ReturnToSender(ONE, IPv6Network("fe80::1")).encode()
 
 
 def test_each_kind_is_tried_here() -> None:
@@ -64,6 +83,15 @@ def test_a_parameter_is_shown_by_its_name() -> None:
         [set_field(eth_dst="02:00:00:00:00:02"), set_field(eth_src="02:00:00:00:00:01")],
         [set_field(eth_src="02:00:00:00:00:01"), set_field(eth_src="02:00:00:00:00:02")],
         [parser.NXActionRegLoad(ofs_nbits=31, dst="in_port", value=7)],
+        RETURNED[:3],
+        [*RETURNED[:2], move("ipv6_src_nxm", "ipv6_dst_nxm", 64), RETURNED[3]],
+        [move("eth_dst_nxm", "eth_src_nxm", 48), *RETURNED[1:]],
+        [RETURNED[0], set_field(eth_dst="02:00:00:00:00:01"), *RETURNED[2:]],
+        [parser.OFPActionSetField(icmpv6_type=136)],
+        [parser.OFPActionSetField(icmpv6_type=135), BecomeAdvertisement(0xA0).encode()[1]],
+        [parser.OFPActionSetField(icmpv6_type=136), set_field(field_524289="oAAAAQ==")],
+        [NameTarget(ONE).encode()[0], set_field(ipv6_nd_sll="02:00:00:00:00:01")],
+        [set_field(field_524290="AQ=="), NameTarget(ONE).encode()[1]],
         [parser.NXActionUnknown(50, b"\x05\x86\0\0\0\1\0\4")],
         [None],
     ],
@@ -85,6 +113,17 @@ def test_what_is_almost_an_action_of_ours_is_none(actions: list[Any]) -> None:
         ),
         (Match(ipv6_src=IPv6Network("::1")), {"eth_type": 0x86DD, "ipv6_src": "::1"}, "`ipv6_src` ::1/128"),
         (Match(icmpv6_type=133), {"eth_type": 0x86DD, "ip_proto": 58, "icmpv6_type": 133}, "`icmpv6_type` 133"),
+        (
+            Match(icmpv6_type=135, nd_target=IPv6Network("fe80::1"), nd_source=ONE),
+            {
+                "eth_type": 0x86DD,
+                "ip_proto": 58,
+                "icmpv6_type": 135,
+                "ipv6_nd_target": "fe80::1",
+                "ipv6_nd_sll": "02:00:00:00:00:01",
+            },
+            "`icmpv6_type` 135, `nd_target` fe80::1/128, `nd_source` 02-00-00-00-00-01",
+        ),
         (Match(hop_limit=0), {"eth_type_nxm": 0x86DD, "nw_ttl": 0}, "`hop_limit` 0"),
         (Match(too_large=True), {"reg0": 1}, "too large"),
     ],

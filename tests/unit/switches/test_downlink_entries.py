@@ -16,7 +16,7 @@ from ryu_pmipls.controller.switches import encoding as encode
 from ryu_pmipls.controller.switches.cookies import SLICES, cookie, slice_cookie, slice_of
 from ryu_pmipls.controller.switches.flow import FlowEntry, Owner
 from ryu_pmipls.controller.switches.lma import LmaRule, LmaTable
-from ryu_pmipls.controller.switches.mag import MagRule
+from ryu_pmipls.controller.switches.mag_rules import MagRule
 from ryu_pmipls.controller.switches.session import SwitchSession, WriteOutcome
 from ryu_pmipls.controller.switches.switch import Switch
 from ryu_pmipls.domain.profile import load_profile

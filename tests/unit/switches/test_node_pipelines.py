@@ -11,15 +11,10 @@ from ryu_pmipls.controller.switches.actions import CheckPacketLarger, DecrementH
 from ryu_pmipls.controller.switches.cookies import GENERATION_BITS, MARK, MARK_MASK, cookie, slice_of, sweep_cookies
 from ryu_pmipls.controller.switches.flow import GroupKind, Owner
 from ryu_pmipls.controller.switches.lma import LmaRule, LmaTable
-from ryu_pmipls.controller.switches.mag import (
-    FORWARDING_TIME,
-    MAG_LINK_LAYER_ADDRESS,
-    MagRule,
-    MagTable,
-)
 from ryu_pmipls.controller.switches.mag_groups import access_group, tunnel_group
+from ryu_pmipls.controller.switches.mag_rules import FORWARDING_TIME, MAG_LINK_LAYER_ADDRESS, MagRule, MagTable
 from ryu_pmipls.controller.switches.match import Match
-from ryu_pmipls.controller.switches.parameter import LOCAL
+from ryu_pmipls.controller.switches.parameter import IN_PORT, LOCAL
 from ryu_pmipls.controller.switches.ports import error_port
 from ryu_pmipls.domain.profile import HandoffSettings, load_profile
 
@@ -256,7 +251,7 @@ def test_no_rule_names_a_port_that_is_not_there_and_no_two_rules_collide(mag_nam
             list(lma_pipeline(PROFILE, gateway=GATEWAY).base_entries({n: LMA_PORTS[n] for n in lma_names}, OWN)),
         ),
     ):
-        there = {table[name] for name in (mag_names if table is MAG_PORTS else lma_names)} | {LOCAL}
+        there = {table[name] for name in (mag_names if table is MAG_PORTS else lma_names)} | {LOCAL, IN_PORT}
         for entry in found:
             assert entry.match.in_port is None or entry.match.in_port in there
             assert all(action.port in there for action in entry.actions if isinstance(action, Output))

@@ -18,7 +18,7 @@ from ryu_pmipls.controller.switches import decoding as decode
 from ryu_pmipls.controller.switches import encoding as encode
 from ryu_pmipls.controller.switches.flow import Rule
 from ryu_pmipls.controller.switches.lma import LMA, LmaRule
-from ryu_pmipls.controller.switches.mag import MAG, MagRule
+from ryu_pmipls.controller.switches.mag_rules import MAG, MagRule
 from ryu_pmipls.controller.switches.parameter import Kind
 from ryu_pmipls.domain.profile import load_profile
 

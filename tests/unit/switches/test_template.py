@@ -15,7 +15,7 @@ from ryu_pmipls.controller.switches.actions import Output, SetLinkLayer
 from ryu_pmipls.controller.switches.cookies import GENERATION_BITS, cookie, slice_of
 from ryu_pmipls.controller.switches.flow import Owner, PipelineError, Rule, Table
 from ryu_pmipls.controller.switches.lma import LMA, LmaRule
-from ryu_pmipls.controller.switches.mag import MAG
+from ryu_pmipls.controller.switches.mag_rules import MAG
 from ryu_pmipls.controller.switches.match import Match
 from ryu_pmipls.controller.switches.parameter import Kind, Parameter
 

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scapy.layers.inet6 import (
-    ICMPv6ND_NA,
     ICMPv6ND_NS,
     ICMPv6ND_RA,
     ICMPv6ND_RS,
@@ -37,9 +36,6 @@ from ryu_pmipls.wire.neighbour_discovery import (
     RouterSolicitation,
     SourceLinkLayerAddress,
     TargetLinkLayerAddress,
-    link_local_address,
-    multicast_link_layer,
-    neighbour_advertisement,
     neighbour_solicitation,
     router_advertisement,
     router_solicitation,
@@ -117,36 +113,12 @@ def test_long_lifetimes_are_cut_to_their_fields() -> None:
     assert [prefix.valid_lifetime for prefix in message.all(PrefixInformation)] == [2**32 - 1] * 2
 
 
-def test_answer_to_a_neighbour_solicitation() -> None:
-    solicitation = NeighbourSolicitation(
-        NODE, multicast_link_layer(SOLICITED_NODE), NODE_ADDRESS, SOLICITED_NODE, ROUTER_ADDRESS
-    )
-    frame = _scapy(neighbour_advertisement(solicitation))
-    assert (frame.dst, frame[IPv6].dst) == ("02:00:00:00:01:01", str(NODE_ADDRESS))
-    advertisement = frame[ICMPv6ND_NA]
-    assert (advertisement.tgt, advertisement.R, advertisement.S, advertisement.O) == (str(ROUTER_ADDRESS), 1, 1, 1)
-
-
-def test_answer_to_duplicate_address_detection_of_the_router_address() -> None:
-    solicitation = NeighbourSolicitation(
-        NODE, multicast_link_layer(SOLICITED_NODE), UNSPECIFIED, SOLICITED_NODE, ROUTER_ADDRESS
-    )
-    answer = neighbour_advertisement(solicitation)
-    assert (answer.destination, answer.flags & NeighbourFlag.S) == (ALL_NODES, 0)
-    assert parse_frame(build_frame(answer)) == answer
-
-
 def test_a_probe_as_scapy_sees_it() -> None:
     frame = _scapy(neighbour_solicitation(NODE, NODE_ADDRESS))
     assert (frame.src, frame.dst) == ("00:00:5e:00:52:13", "02:00:00:00:01:01")
     assert (frame[IPv6].src, frame[IPv6].dst) == (str(ROUTER_ADDRESS), str(NODE_ADDRESS))
     assert frame[ICMPv6ND_NS].tgt == str(NODE_ADDRESS)
     assert frame[ICMPv6NDOptSrcLLAddr].lladdr == "00:00:5e:00:52:13"
-
-
-def test_the_address_that_a_node_makes_of_its_own() -> None:
-    assert link_local_address(NODE) == NODE_ADDRESS
-    assert link_local_address(bytes.fromhex("00005e005213")) == ROUTER_ADDRESS
 
 
 def test_router_solicitations() -> None:
