@@ -68,7 +68,7 @@ def read_trust(folder: Folder) -> Trust:
     except FileNotFoundError as error:
         missing = Path(error.filename)
         remedy = (
-            "'pmipls pki init' makes an authority"
+            "'pmipls pki init' makes an authority, from whose host all others get this file"
             if missing == folder.authority
             else "take it from another host of the domain: it says which certificates are revoked"
         )
@@ -107,6 +107,7 @@ class Authority:
             raise PkiError(f"{key_path}: is not the key of the authority of {folder.authority}")
         if now < trust.authority.not_valid_before_utc:
             raise PkiError(f"the clock is wrong, or {folder.authority} is: it is not valid yet")
+        files.make_folders(folder)
         return cls(folder, names, now, trust, key)
 
     # The nodes' certificates.

@@ -131,10 +131,10 @@ def domain_of(certificate: x509.Certificate) -> str:
 
 
 def names_of(certificate: x509.Certificate) -> NodeNames:
-    """The names for which a node's certificate vouches."""
+    """The names for which a certificate vouches; none if its extensions are missing or malformed."""
     try:
         found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError):
         return NodeNames(frozenset(), frozenset())
     addresses = found.get_values_for_type(x509.IPAddress)
     return NodeNames(

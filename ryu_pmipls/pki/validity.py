@@ -7,13 +7,15 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
 from ryu_pmipls.pki.certificates import names_of
 from ryu_pmipls.pki.node_names import NodeNames
 
 #: A certificate is due for renewal when less than this is left of its life, or less than this part of it.
 _NOTICE, _PART = timedelta(days=30), 3
+#: What the library says to signatures that are wrong, of another issuer, or by keys of a kind that it does not know.
+_REFUSALS = (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm)
 
 
 class State(Enum):
@@ -54,15 +56,18 @@ class Trust:
         """True when the authority has signed a certificate."""
         try:
             certificate.verify_directly_issued_by(self.authority)
-        except (ValueError, TypeError, InvalidSignature):
+        except _REFUSALS:
             return False
         return True
 
 
 def signed_list(revocations: x509.CertificateRevocationList, authority: x509.Certificate) -> bool:
     """True when an authority has signed a revocation list."""
-    key = authority.public_key()
-    return revocations.issuer == authority.subject and revocations.is_signature_valid(key)  # type: ignore[arg-type]
+    try:
+        key = authority.public_key()
+        return revocations.issuer == authority.subject and revocations.is_signature_valid(key)  # type: ignore[arg-type]
+    except _REFUSALS:
+        return False
 
 
 def time_state(certificate: x509.Certificate, now: datetime) -> State:

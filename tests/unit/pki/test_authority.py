@@ -302,6 +302,16 @@ def test_a_damaged_authority_does_nothing_and_names_the_file(
         opened(folder)
 
 
+def test_certificate_list_and_key_are_all_that_an_authority_needs(folder: Folder) -> None:
+    opened(folder).issue("lma1")
+    backup = Folder(folder.path.with_name("backup"))
+    backup.path.mkdir()
+    for path in (folder.authority, folder.revocations, folder.authority_key):
+        shutil.copy(path, backup.path)
+    opened(backup).issue("mag1")
+    assert verified(backup, backup.certificate("mag1")) == verified(folder, backup.certificate("mag1")) == "OK"
+
+
 def test_an_authority_serves_its_own_domain_only(folder: Folder) -> None:
     with pytest.raises(PkiInputError, match="is the authority of the domain 'two-lma', and the profile's is 'other'"):
         Authority.open(folder, folder.authority_key, "other", NAMES, NOW)

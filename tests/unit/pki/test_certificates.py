@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv6Address
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -133,6 +133,22 @@ def test_another_authority_of_the_same_name_counts_for_nothing() -> None:
     assert node_state(certificate(by=stranger), NAMES["lma1"], trust(), NOW) is State.OTHER_AUTHORITY
     assert not signed_list(revocation_list([], 1, NOW, stranger), issuer().certificate)
     assert signed_list(trust().revocations, issuer().certificate)
+
+
+def test_keys_and_names_of_any_other_kind_count_for_nothing() -> None:
+    """A folder may have what an administrator has brought from elsewhere."""
+    key = ed25519.Ed25519PrivateKey.generate()
+    name = x509.Name([])
+    malformed = x509.UnrecognizedExtension(x509.SubjectAlternativeName.oid, b"\x30\x03\x82\x09x")
+    stranger = (
+        x509.CertificateBuilder(name, name, key.public_key(), 9, NOW, days(9))
+        .add_extension(malformed, False)
+        .sign(key, None)
+    )
+    assert (node_of(stranger), domain_of(stranger), list(names_of(stranger))) == ("", "", [])
+    assert node_state(stranger, NAMES["lma1"], trust(), NOW) is State.OTHER_AUTHORITY
+    assert not Trust(stranger, trust().revocations).issued(certificate())
+    assert not signed_list(trust().revocations, stranger)
 
 
 def test_a_revocation_list_has_a_number_and_lasts_as_long_as_the_authority() -> None:
