@@ -19,6 +19,7 @@ from ipaddress import IPv6Address
 from typing import Protocol
 
 from ovs_setup.vswitch import OpenVSwitch
+from ryu_pmipls.agents.arrivals import ANSWER_TIME
 from ryu_pmipls.agents.link_monitor import LinkMonitor, LinkState
 from ryu_pmipls.agents.packet_socket import LARGEST_FRAME, open_packet_socket
 from ryu_pmipls.domain.profile import format_link_layer
@@ -28,12 +29,14 @@ from ryu_pmipls.wire import WireError
 from ryu_pmipls.wire.dns_options import DnsConfiguration
 from ryu_pmipls.wire.multicast_listener import general_query, listener
 from ryu_pmipls.wire.neighbour_discovery import (
+    ALL_NODES,
     ROUTER_ADDRESS,
     UNSPECIFIED,
     Frame,
     NeighbourSolicitation,
     RouterAdvertisement,
     RouterSolicitation,
+    multicast_link_layer,
     neighbour_solicitation,
     router_advertisement,
 )
@@ -158,6 +161,12 @@ class AccessNetwork:
             if address is not None:
                 self._send(name, build_frame(neighbour_solicitation(node, address)))
             self._send(name, general_query(node))
+
+    def ask_all(self, number: int) -> None:
+        """Ask all nodes on the link of an OpenFlow port for a sign of life, if it is up."""
+        name = self.name(number)
+        if name is not None and self._present[name].up:
+            self._send(name, general_query(multicast_link_layer(ALL_NODES), ANSWER_TIME))
 
     def name(self, number: int) -> str | None:
         """The name of the access port with that OpenFlow number, if it is there."""

@@ -11,6 +11,7 @@ from ovs_setup.vswitch import OpenVSwitch
 from ryu_pmipls.agents.access_entries import Senders
 from ryu_pmipls.agents.agent_state import count_restart
 from ryu_pmipls.agents.api import GatewayControl
+from ryu_pmipls.agents.arrivals import Arrivals
 from ryu_pmipls.agents.attachment import AccessNetwork
 from ryu_pmipls.agents.attachment_times import AttachmentTimes
 from ryu_pmipls.agents.binding_record import BindingRecord
@@ -65,6 +66,17 @@ async def serve(
     def reachable(link_layer_address: bytes, port: int) -> None:
         driver.dispatch(machine.reachable, link_layer_address, port)
 
+    def heard(link_layer_address: bytes, port: int) -> None:
+        (attached if arrivals.has_come(link_layer_address, port) else reachable)(link_layer_address, port)
+
+    def is_here(link_layer_address: bytes, port: int) -> bool:
+        binding = machine.binding(link_layer_address)
+        return binding is not None and binding.port == port
+
+    def opened(name: str, port: int) -> None:
+        resumption.opened(name, port)
+        arrivals.opened(port)
+
     def refuse_source(link_layer_address: bytes, source: IPv6Address) -> None:
         driver.dispatch(machine.refuse_source, link_layer_address, source)
 
@@ -88,12 +100,13 @@ async def serve(
         mtu,
         dns,
         attached,
-        reachable,
+        heard,
         detached,
-        resumption.opened,
+        opened,
         record,
         counters,
     )
+    arrivals = Arrivals(access.ask_all, is_here)
     buffer = HandoffBuffer(profile.handoff.buffer, counters)
     driver = Driver(
         machine,

@@ -18,7 +18,7 @@ from ryu_pmipls.wire.neighbour_discovery import (
 )
 from ryu_pmipls.wire.wire_error import WireError
 
-#: Seconds within which a node answers a query: it comes to one node only.
+#: Seconds within which a node answers a query that comes to it alone.
 MAX_RESPONSE_DELAY = 0.2
 
 _ETHERTYPE_IPV6 = 0x86DD
@@ -40,11 +40,14 @@ _GENERAL_QUERY = Struct("!BBHHH16sBBH")
 _SHORTEST = 8
 
 
-def general_query(link_layer_destination: bytes) -> bytes:
-    """The router's frame that asks one node for its groups (RFC 3810, section 5.1); it goes to all nodes in IPv6."""
+def general_query(link_layer_destination: bytes, delay: float = MAX_RESPONSE_DELAY) -> bytes:
+    """The router's frame that asks one node, or all, for their groups (RFC 3810, section 5.1).
+
+    It goes to all nodes in IPv6. Each answers within ``delay`` seconds, 32 at most.
+    """
 
     def body(sum_: int) -> bytes:
-        return _GENERAL_QUERY.pack(_QUERY, 0, sum_, int(MAX_RESPONSE_DELAY * 1000), 0, bytes(16), 0, 0, 0)
+        return _GENERAL_QUERY.pack(_QUERY, 0, sum_, int(delay * 1000), 0, bytes(16), 0, 0, 0)
 
     headers = _HEADERS.pack(
         link_layer_destination,

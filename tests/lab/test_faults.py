@@ -245,6 +245,19 @@ def test_after_the_restart_a_handoff_works(domain):
     eventually(lambda: domain.mag_of("mn1") == "mag1")
 
 
+def test_a_node_that_comes_while_its_mags_agent_is_dead_is_served_when_that_is_back(domain):
+    lab = domain.lab
+    kill(lab, "mag2")
+    change = lab.handoff("mn1", "mag2")
+    assert change.solicited  # in vain; an ordinary host does so no more
+    time.sleep(1)
+    lab.start_agent("mag2")
+    eventually(lambda: domain.mag_of("mn1") == "mag2")
+    eventually(lambda: domain.answers("mn1", 1) == 1)
+    lab.handoff("mn1", "mag1")
+    eventually(lambda: domain.mag_of("mn1") == "mag1")
+
+
 def test_after_the_restart_an_overload_is_relieved(domain):
     flows = [Flow(domain.lab, node, "udp", "up", 105.0) for node in ("mn1", "mn2")]
     known = len(domain.get("decisions"))

@@ -210,6 +210,16 @@ def test_a_prefix_is_withdrawn_while_the_router_stays(link: Link) -> None:
     ]
 
 
+def test_all_nodes_of_a_link_are_asked_while_it_is_up(link: Link) -> None:
+    link.network.ask_all(3)
+    assert link.socket.sent == [general_query(multicast_link_layer(ALL_NODES), 2.0)]
+    link.network.ask_all(4)  # there is no such port any more
+    link.network.ports["acc1"].up = False
+    link.network.ask_all(3)
+    assert len(link.socket.sent) == 1
+    assert not link.counters
+
+
 def probed(link: Link) -> IPv6Address | None:
     """The address to which a solicitation goes, beside the query, when the node is probed."""
     link.socket.sent.clear()
