@@ -21,6 +21,8 @@ _INTERVAL = 0.1
 #: Seconds until a daemon that ended by itself, or did not start, is started again.
 _PAUSE = 1.0
 _DEATH = 15.0  # seconds from SIGKILL to the end of a process that its quota keeps waiting
+#: Seconds within which a daemon may end because its switch was not there: an agent asks, waits, says why, and ends.
+_AFTERMATH = 10.0
 #: Daemons of an Open vSwitch, behind the name of their node.
 _SWITCH, _DATABASE = "ovs-vswitchd", "ovsdb-server"
 
@@ -29,7 +31,7 @@ _SWITCH, _DATABASE = "ovs-vswitchd", "ovsdb-server"
 class Death:
     """A daemon that ended without being killed: ``at`` in seconds of the monotonic clock.
 
-    ``without_switch``: its own node's Open vSwitch was not whole at that time.
+    ``without_switch``: its own node's Open vSwitch was not whole at that time, or shortly before.
     """
 
     at: float
@@ -140,13 +142,17 @@ class Supervisor:
             with self._lock:
                 now = time.monotonic()
                 for name, status in [*self._ended()]:
-                    node = name.partition("/")[0]
-                    without = any(switch_daemon(node, each) in self._down for each in (_SWITCH, _DATABASE))
-                    self.deaths.append(Death(now, name, status, without))
+                    self.deaths.append(Death(now, name, status, self._without_switch(name, now)))
                     self._down[name], self._due[name] = now, now + _PAUSE
                 due = [name for name, when in self._due.items() if when <= now]
                 for name in due:
                     self._start(name)
+
+    def _without_switch(self, name: str, now: float) -> bool:
+        """True if the Open vSwitch of a daemon's node is not whole, or was not a moment ago."""
+        daemons = {switch_daemon(name.partition("/")[0], each) for each in (_SWITCH, _DATABASE)}
+        ends = [downtime.until for downtime in self.downtimes if downtime.daemon in daemons]
+        return not daemons.isdisjoint(self._down) or any(end > now - _AFTERMATH for end in ends)
 
     def _start(self, name: str) -> None:
         node, _, daemon = name.partition("/")
