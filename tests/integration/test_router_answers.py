@@ -11,7 +11,15 @@ from pathlib import Path
 
 import pytest
 from scapy.layers.inet import UDP
-from scapy.layers.inet6 import ICMPv6ND_NS, ICMPv6NDOptSrcLLAddr, IPv6
+from scapy.layers.inet6 import (
+    ICMPv6EchoReply,
+    ICMPv6EchoRequest,
+    ICMPv6ND_NS,
+    ICMPv6NDOptSrcLLAddr,
+    ICMPv6Unknown,
+    IPv6,
+    in6_chksum,
+)
 from scapy.layers.l2 import Ether
 
 from ovs_setup.node import SERVICE_BRIDGE
@@ -214,6 +222,92 @@ def test_it_defends_the_address_of_the_router(link: Link, nonce: bytes) -> None:
 )
 def test_to_anything_else_it_is_silent(link: Link, frame: bytes) -> None:
     assert link.ask(frame) == []
+
+
+@pytest.mark.parametrize(
+    "malformed",
+    [
+        bytes(
+            Ether(src=NODE, dst=ROUTER_LINK_LAYER_ADDRESS)
+            / IPv6(src=str(HOST), dst=str(ROUTER_ADDRESS), hlim=255)
+            / ICMPv6ND_NS(tgt=str(ROUTER_ADDRESS), code=code)
+        )
+        for code in (1, 255)
+    ]
+    + [
+        bytes(
+            Ether(src=NODE, dst=ROUTER_LINK_LAYER_ADDRESS)
+            / IPv6(src=str(HOST), dst=str(ROUTER_ADDRESS), hlim=255)
+            / ICMPv6Unknown(type=135, code=0, msgbody=body)
+        )
+        for body in (b"", bytes(4), bytes(12))
+    ]
+    + [build_frame(solicitation(HOST, IPv6Address("fe80::5213")))],
+    ids=["code 1", "code 255", "no body", "no target", "half a target", "another target"],
+)
+def test_no_message_that_it_drops_keeps_it_from_answering_others(link: Link, malformed: bytes) -> None:
+    """Open vSwitch remembers what it did with a message, for all that look the same to it."""
+    for target in (ROUTER_ADDRESS, ANYCAST):
+        link.switch.appctl("dpctl/del-flows")
+        link.here.send(malformed)
+        link.switch.appctl("dpctl/dump-flows")
+        node = IPv6Address("fe80::2:1" if target == ROUTER_ADDRESS else "fe80::2:2")
+        link.here.send(build_frame(solicitation(node, target)))
+        while True:  # up to the socket's timeout
+            frame = link.here.recv(2000)
+            message = parse_frame(frame) if frame[6:12] == ROUTER_LINK_LAYER_ADDRESS else None
+            if message is not None and message.destination == node:
+                break
+
+
+ANYCAST = PREFIX.network_address  # of the routers on the link of the home network
+
+
+def test_it_answers_for_the_anycast_address_of_the_home_network(link: Link) -> None:
+    """Without the Override flag: there may be other routers that have it (RFC 4861, section 7.2.7)."""
+    wanted = replace(advertisement(HOME), target=ANYCAST, flags=NeighbourFlag.R | NeighbourFlag.S)
+    assert link.ask(build_frame(solicitation(HOME, ANYCAST))) == [wanted]
+    bare = replace(solicitation(HOME, ANYCAST), options=())
+    assert link.ask(build_frame(bare)) == [replace(wanted, options=())]
+    assert link.ask(build_frame(solicitation(HOME, IPv6Address(int(ANYCAST) + (1 << 100))))) == []  # no pool of ours
+
+
+def echo(link: Link, source: IPv6Address, destination: IPv6Address = ROUTER_ADDRESS, **fields: int) -> Ether | None:
+    """The answer to an echo request; None when the answer to a later one, from another address, comes first."""
+    request = Ether(src=NODE, dst=ROUTER_LINK_LAYER_ADDRESS) / IPv6(src=str(source), dst=str(destination), **fields)
+    link.here.send(bytes(request / ICMPv6EchoRequest(id=7, seq=1, data=b"whatever it is")))
+    last = Ether(src=NODE, dst=ROUTER_LINK_LAYER_ADDRESS) / IPv6(src="fe80::1a57", dst=str(ROUTER_ADDRESS))
+    link.here.send(bytes(last / ICMPv6EchoRequest(id=7, seq=2)))
+    found = None
+    while True:
+        answer = Ether(link.here.recv(2000))
+        if ICMPv6EchoReply in answer:
+            if answer[ICMPv6EchoReply].seq == 2:
+                return found
+            found = answer
+
+
+@pytest.mark.parametrize("source", [HOST, HOME], ids=["link-local", "global"])
+@pytest.mark.parametrize("hop_limit", [1, 64, 255])
+def test_it_answers_echo_requests_to_the_router(link: Link, source: IPv6Address, hop_limit: int) -> None:
+    """RFC 4443, section 4.2."""
+    answer = echo(link, source, hlim=hop_limit)
+    assert answer is not None
+    assert (answer.src, answer.dst) == (ROUTER_LINK_LAYER_ADDRESS.hex(":"), NODE.hex(":"))
+    assert (answer[IPv6].src, answer[IPv6].dst, answer[IPv6].hlim) == (str(ROUTER_ADDRESS), str(source), 64)
+    reply = answer[ICMPv6EchoReply]
+    assert (reply.code, reply.id, reply.seq, reply.data) == (0, 7, 1, b"whatever it is")
+    assert in6_chksum(58, answer[IPv6], bytes(reply)) == 0
+
+
+@pytest.mark.parametrize("source", [UNSPECIFIED, ALL_NODES, IPv6Address("::1"), IPv6Address("2001:db9::1")])
+def test_no_echo_goes_to_what_is_no_source_of_a_node(link: Link, source: IPv6Address) -> None:
+    assert echo(link, source) is None
+
+
+def test_echo_requests_to_others_are_theirs(link: Link) -> None:
+    assert echo(link, HOST, IPv6Address("fe80::5213")) is None
+    assert echo(link, HOME, IPv6Address("2001:db8::1")) is None
 
 
 def test_an_answer_goes_to_the_link_of_the_question_only(link: Link) -> None:

@@ -135,6 +135,15 @@ def test_every_router_is_one_hop_and_says_so(lab: Lab) -> None:
         assert hops == [str(ROUTER_ADDRESS), anchor, home, other]
 
 
+def test_the_router_answers_echo_requests_to_itself(lab: Lab) -> None:
+    """By its link-local address, and by the subnet-router anycast address of a home network (RFC 4443, section 4.2)."""
+    assert "2 received" in ping(lab, "mn1", f"{ROUTER_ADDRESS}%eth0", "-c", "2")
+    own, other = (str(IPv6Address(int(IPv6Address(lab.address(node))) >> 64 << 64)) for node in ("mn1", "mn2"))
+    for node in ("mn1", "mn2", "mn3", "cn"):
+        for home in (own, other):
+            assert "2 received" in ping(lab, node, home, "-c", "2"), (node, home)
+
+
 @pytest.mark.parametrize("node", ["cn", "mn1"])
 def test_a_prefix_that_nobody_has_is_unreachable_at_a_limited_rate(lab: Lab, node: str) -> None:
     unknown = str(lab.profile.home_prefix_pool[-1])

@@ -50,7 +50,10 @@ def octets_of(value: Bound) -> bytes:
     """Encode a value for the hole of its parameter: a number in four octets, a home network prefix in eight."""
     if isinstance(value, int):
         return value.to_bytes(4, "big")
-    return value if isinstance(value, bytes) else value.network_address.packed[: ROUTE_PREFIX_LENGTH // 8]
+    if isinstance(value, bytes):
+        return value
+    assert isinstance(value, IPv6Network)  # parameters of bindings are no others
+    return value.network_address.packed[: ROUTE_PREFIX_LENGTH // 8]
 
 
 @dataclass(frozen=True)

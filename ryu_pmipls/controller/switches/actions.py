@@ -16,7 +16,7 @@ from ryu_pmipls.controller.ryu import nicira_ext
 from ryu_pmipls.controller.ryu import ofproto_v1_3 as ofp
 from ryu_pmipls.controller.ryu import ofproto_v1_3_parser as parser
 from ryu_pmipls.controller.switches.flow import Action
-from ryu_pmipls.controller.switches.parameter import LinkLayer, Number, Parameter, Port, Prefix, shown
+from ryu_pmipls.controller.switches.parameter import LinkLayer, Number, Port, Prefix, shown
 from ryu_pmipls.wire.neighbour_discovery import NeighbourAdvertisement, NeighbourFlag, TargetLinkLayerAddress
 
 #: Fields of neighbour discovery that Ryu does not know: flags with reserved bits, and the type of the first option
@@ -115,6 +115,59 @@ class ToAddress(Action):
 
     def __str__(self) -> str:
         return f"to {_address(self.address)}"
+
+
+@dataclass(frozen=True)
+class ExchangeAddresses(Action):
+    """Exchange source and destination of the packet, by way of a register (moves are a Nicira extension)."""
+
+    encoded: ClassVar[int] = 3
+    #: The register is none that another action writes.
+    _MOVES: ClassVar[tuple[tuple[str, str], ...]] = (
+        ("ipv6_src_nxm", "xxreg1"),
+        ("ipv6_dst_nxm", "ipv6_src_nxm"),
+        ("xxreg1", "ipv6_dst_nxm"),
+    )
+
+    def encode(self) -> list[Any]:
+        return [
+            parser.NXActionRegMove(src_field=source, dst_field=destination, n_bits=128)
+            for source, destination in self._MOVES
+        ]
+
+    @classmethod
+    def decode(cls, *actions: Any) -> Action | None:
+        if not all(isinstance(move, parser.NXActionRegMove) for move in actions):
+            return None
+        ours = [(source, destination, 128, 0, 0) for source, destination in cls._MOVES]
+        found = [(move.src_field, move.dst_field, move.n_bits, move.src_ofs, move.dst_ofs) for move in actions]
+        return cls() if found == ours else None
+
+    def __str__(self) -> str:
+        return "exchange source and destination"
+
+
+@dataclass(frozen=True)
+class BecomeEchoReply(Action):
+    """Turn an echo request into the reply to it, with a hop limit of its own (RFC 4443, section 4.2)."""
+
+    encoded: ClassVar[int] = 2
+    _TYPE: ClassVar[int] = 129
+    _HOP_LIMIT: ClassVar[int] = 64
+
+    def encode(self) -> list[Any]:
+        return [parser.OFPActionSetField(icmpv6_type=self._TYPE), parser.OFPActionSetNwTtl(self._HOP_LIMIT)]
+
+    @classmethod
+    def decode(cls, *actions: Any) -> Action | None:
+        kind, hop_limit = actions
+        if _field_set(kind) != "icmpv6_type" or kind.value != cls._TYPE:
+            return None
+        ours = isinstance(hop_limit, parser.OFPActionSetNwTtl) and hop_limit.nw_ttl == cls._HOP_LIMIT
+        return cls() if ours else None
+
+    def __str__(self) -> str:
+        return "echo reply"
 
 
 @dataclass(frozen=True)
@@ -281,7 +334,7 @@ def _field_set(action: Any) -> str | None:
 
 
 def _address(value: Prefix) -> str:
-    return shown(value) if isinstance(value, Parameter) else str(value.network_address)
+    return str(value.network_address) if isinstance(value, IPv6Network) else shown(value)
 
 
 #: All kinds of actions.

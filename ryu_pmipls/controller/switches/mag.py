@@ -16,7 +16,7 @@ from ryu_pmipls.controller.switches.mag_groups import (
 )
 from ryu_pmipls.controller.switches.mag_rules import MAG, MagRule, MagTable
 from ryu_pmipls.controller.switches.node_pipeline import NodePipeline, RecoveredState
-from ryu_pmipls.controller.switches.parameter import Bound
+from ryu_pmipls.controller.switches.parameter import Bound, subnet_routers
 from ryu_pmipls.controller.switches.ports import Ports, error_port, tunnel_port
 from ryu_pmipls.controller.switches.shared_parameters import LAST_HOP_LIMITS, NEIGHBOUR_DISCOVERY
 from ryu_pmipls.domain.profile import Mag, Profile
@@ -56,15 +56,23 @@ class MagPipeline(NodePipeline):
             MagRule.ANY_SIZE,
         ):
             yield rule.entry()
+        pool = self._profile.home_prefix_pool
+        anycast = subnet_routers(pool)
+        for rule in MagRule.ANYCAST_ADVERTISEMENTS:
+            yield rule.entry(subnet_routers=anycast)
         for port in self._access_ports(ports):
             for kind in NEIGHBOUR_DISCOVERY:
                 yield MagRule.DISCOVERY.entry(port=port, icmpv6_type=kind)
             yield MagRule.SOLICITATION.entry(port=port)
+            yield MagRule.ANYCAST_SOLICITATION.entry(port=port, subnet_routers=anycast)
+            yield MagRule.ECHO[0].entry(port=port)
+            yield MagRule.ECHO[1].entry(port=port, pool=pool)
             yield MagRule.FROM_ACCESS.entry(port=port)
         for lma in self._profile.lmas:
             tunnel = ports.get(tunnel_port(lma.name))
             if tunnel is not None:
                 yield MagRule.FROM_TUNNEL.entry(tunnel=tunnel)
+                yield MagRule.ANYCAST_ECHO.entry(tunnel=tunnel, subnet_routers=anycast)
         yield from self._error_entries(ports)
 
     def _error_entries(self, ports: Ports) -> Iterator[FlowEntry]:

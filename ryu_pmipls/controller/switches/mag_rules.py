@@ -9,8 +9,10 @@ from ipaddress import IPv6Network
 
 from ryu_pmipls.controller.switches.actions import (
     BecomeAdvertisement,
+    BecomeEchoReply,
     CheckPacketLarger,
     DecrementHopLimit,
+    ExchangeAddresses,
     ForgetInPort,
     NameTarget,
     Output,
@@ -29,6 +31,7 @@ from ryu_pmipls.controller.switches.shared_parameters import (
     LAST_HOP_LIMIT,
     MTU,
     POOL,
+    SUBNET_ROUTERS,
     TUNNEL,
 )
 from ryu_pmipls.wire.neighbour_discovery import (
@@ -51,10 +54,12 @@ _NO_DESTINATION = IPv6Network("::/16")
 _MULTICAST = IPv6Network("ff00::/8")
 _UNSPECIFIED, _ALL_NODES = IPv6Network(UNSPECIFIED), IPv6Network(ALL_NODES)
 _SOLICITATION, _ADVERTISEMENT = NeighbourSolicitation.description.number, NeighbourAdvertisement.description.number
+_ECHO_REQUEST = 128
 #: Hop limit of neighbour discovery, so that no message from off the link is answered (RFC 4861, section 7.1.1).
 _ON_LINK = 255
 _NO_OPTION = bytes(6)
-_SOLICITED_FLAGS = NeighbourFlag.R | NeighbourFlag.S | NeighbourFlag.O
+_ANYCAST_FLAGS = NeighbourFlag.R | NeighbourFlag.S
+_SOLICITED_FLAGS = _ANYCAST_FLAGS | NeighbourFlag.O
 
 _NODE = Parameter("link_layer_address", Kind.LINK_LAYER_ADDRESS, "the mobile node")
 _ACCESS = Parameter("port", Kind.PORT, "access port")
@@ -77,7 +82,7 @@ class MagTable:
         number=5,
         name="solicited",
         text="the router's answer to a neighbour solicitation for its address, also while the agent is away",
-        match=frozenset({"icmpv6_type", "ipv6_src", "nd_source"}),
+        match=frozenset({"icmpv6_type", "ipv6_src", "nd_source", "nd_target"}),
         actions=frozenset({ReturnToSender, ToAddress, BecomeAdvertisement, Output}),
         next_tables=(ADVERTISED,),
     )
@@ -115,7 +120,20 @@ class MagTable:
         number=0,
         name="classify",
         text="by port",
-        match=frozenset({"in_port", "eth_src", "ipv6", "icmpv6_type", "ipv6_src", "nd_target", "hop_limit"}),
+        match=frozenset(
+            {
+                "in_port",
+                "eth_src",
+                "ipv6",
+                "icmpv6_type",
+                "icmpv6_code",
+                "ipv6_src",
+                "ipv6_dst",
+                "nd_target",
+                "hop_limit",
+            }
+        ),
+        actions=frozenset({ReturnToSender, ExchangeAddresses, BecomeEchoReply, ForgetInPort, Output}),
         next_tables=(GUARD, UPLINK, DOWNLINK, SOLICITED),
     )
 
@@ -137,13 +155,44 @@ MAG = Pipeline(
 class MagRule:
     """Rules of a Mobile Access Gateway, in the order of declaration."""
 
+    # With their code: what Open vSwitch remembers of a message with another one would hold for all solicitations.
     SOLICITATION = MAG.rule(
         "a solicitation for the router's address; the agent hears of it as well",
         MagTable.CLASSIFY,
         30,
         Owner.BASE,
-        Match(in_port=_ACCESS, icmpv6_type=_SOLICITATION, nd_target=_ROUTER, hop_limit=_ON_LINK),
+        Match(in_port=_ACCESS, icmpv6_type=_SOLICITATION, icmpv6_code=0, nd_target=_ROUTER, hop_limit=_ON_LINK),
         goto=MagTable.SOLICITED,
+    )
+    ANYCAST_SOLICITATION = MAG.rule(
+        "one for the anycast address of the routers of a home network, which is on the link to a host",
+        MagTable.CLASSIFY,
+        30,
+        Owner.BASE,
+        Match(in_port=_ACCESS, icmpv6_type=_SOLICITATION, icmpv6_code=0, nd_target=SUBNET_ROUTERS, hop_limit=_ON_LINK),
+        goto=MagTable.SOLICITED,
+    )
+    # RFC 4443, section 4.2. From other sources nothing is answered: they are of no node of this link.
+    ECHO = tuple(
+        MAG.rule(
+            "an echo request to the router itself",
+            MagTable.CLASSIFY,
+            20,
+            Owner.BASE,
+            Match(in_port=_ACCESS, icmpv6_type=_ECHO_REQUEST, ipv6_src=source, ipv6_dst=_ROUTER),
+            (ReturnToSender(MAG_LINK_LAYER_ADDRESS, _ROUTER), BecomeEchoReply(), Output(IN_PORT)),
+        )
+        for source in (_LINK_LOCAL, POOL)
+    )
+    ANYCAST_ECHO = MAG.rule(
+        "one to the anycast address of the routers of a home network; an LMA has sent it where the mobile node is, "
+        "which may have asked itself",
+        MagTable.CLASSIFY,
+        20,
+        Owner.BASE,
+        Match(in_port=TUNNEL, icmpv6_type=_ECHO_REQUEST, ipv6_dst=SUBNET_ROUTERS),
+        (ExchangeAddresses(), BecomeEchoReply(), ForgetInPort()),
+        goto=MagTable.UPLINK,
     )
     DISCOVERY = MAG.rule(
         "all other neighbour discovery is the agent's, which reads it from the port itself; it never crosses the "
@@ -236,6 +285,30 @@ class MagRule:
             Owner.BASE,
             Match(icmpv6_type=_ADVERTISEMENT),
             (NameTarget(MAG_LINK_LAYER_ADDRESS), Output(IN_PORT)),
+        ),
+    )
+    # There may be other routers with that address: no Override flag (RFC 4861, section 7.2.7).
+    ANYCAST_ADVERTISEMENTS = (
+        MAG.rule(
+            "to one that asks for the anycast address, and names no link-layer address",
+            MagTable.SOLICITED,
+            25,
+            Owner.BASE,
+            Match(icmpv6_type=_SOLICITATION, nd_source=_NO_OPTION, nd_target=SUBNET_ROUTERS),
+            (
+                ReturnToSender(MAG_LINK_LAYER_ADDRESS, _ROUTER),
+                BecomeAdvertisement(_ANYCAST_FLAGS),
+                Output(IN_PORT),
+            ),
+        ),
+        MAG.rule(
+            "to any other that asks for it",
+            MagTable.SOLICITED,
+            15,
+            Owner.BASE,
+            Match(icmpv6_type=_SOLICITATION, nd_target=SUBNET_ROUTERS),
+            (ReturnToSender(MAG_LINK_LAYER_ADDRESS, _ROUTER), BecomeAdvertisement(_ANYCAST_FLAGS)),
+            goto=MagTable.ADVERTISED,
         ),
     )
     # RFC 5213, section 6.10.5: link-local and multicast packets stay on the access link.

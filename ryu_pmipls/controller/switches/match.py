@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, fields
 from ipaddress import IPv6Address, IPv6Network
 from typing import Annotated, Any, get_type_hints
 
-from ryu_pmipls.controller.switches.parameter import LinkLayer, Number, Port, Prefix, shown
+from ryu_pmipls.controller.switches.parameter import LinkLayer, Number, Port, Prefix, SubnetRouters, shown
+from ryu_pmipls.wire import ROUTE_PREFIX_LENGTH
 
 _IPV6 = 0x86DD
 _ICMPV6 = 58
@@ -45,18 +46,30 @@ def _link_layer(value: str | tuple[str, str]) -> bytes:
     return bytes.fromhex(value.replace(":", ""))
 
 
-def _masked(prefix: IPv6Network) -> str | tuple[str, str]:
+#: The bits of an address behind its home network prefix.
+_INTERFACE = (1 << (128 - ROUTE_PREFIX_LENGTH)) - 1
+
+
+def _masked(prefix: IPv6Network | SubnetRouters) -> str | tuple[str, str]:
+    if isinstance(prefix, SubnetRouters):
+        return str(prefix.pool.network_address), str(IPv6Address(int(prefix.pool.netmask) | _INTERFACE))
     if prefix.prefixlen == 128:
         return str(prefix.network_address)
     return str(prefix.network_address), str(prefix.netmask)
 
 
-def _prefix(value: str | tuple[str, str]) -> IPv6Network:
+def _prefix(value: str | tuple[str, str]) -> IPv6Network | SubnetRouters:
     address, mask = value if isinstance(value, tuple) else (value, "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff")
     bits = int(IPv6Address(mask))
+    if bits & _INTERFACE == _INTERFACE and bits.bit_count() < 128:
+        return SubnetRouters(_network(address, bits ^ _INTERFACE))
+    return _network(address, bits)
+
+
+def _network(address: str, bits: int) -> IPv6Network:
     length = bits.bit_count()
     if bits != int(IPv6Network((0, length)).netmask):
-        raise ValueError(f"{mask} is no prefix length")
+        raise ValueError(f"{IPv6Address(bits)} is no prefix length")
     return IPv6Network((address, length))
 
 
@@ -74,6 +87,7 @@ class Match:
     ipv6_src: Annotated[Prefix | None, Oxm("ipv6_src", _IPV6_ONLY, _masked, _prefix)] = None
     ipv6_dst: Annotated[Prefix | None, Oxm("ipv6_dst", _IPV6_ONLY, _masked, _prefix)] = None
     icmpv6_type: Annotated[Number | None, Oxm("icmpv6_type", _ICMPV6_ONLY)] = None
+    icmpv6_code: Annotated[Number | None, Oxm("icmpv6_code", _ICMPV6_ONLY)] = None
     nd_target: Annotated[Prefix | None, Oxm("ipv6_nd_target", _ICMPV6_ONLY, _masked, _prefix)] = None
     # The address in the source link-layer address option of a neighbour solicitation; zeros when there is none.
     nd_source: Annotated[

@@ -22,6 +22,7 @@ class Kind(Enum):
     LINK_LAYER_ADDRESS = "link-layer address"  # six octets
     HOME_PREFIX = f"home network prefix, a /{ROUTE_PREFIX_LENGTH}"
     PREFIX = "prefix"
+    SUBNET_ROUTERS = "subnet-router anycast addresses"
     NUMBER = "number"
 
     def accepts(self, value: object) -> bool:
@@ -30,6 +31,8 @@ class Kind(Enum):
             return isinstance(value, bytes) and len(value) == 6
         if self is Kind.PREFIX:
             return isinstance(value, IPv6Network)
+        if self is Kind.SUBNET_ROUTERS:
+            return isinstance(value, SubnetRouters) or (isinstance(value, IPv6Network) and value.prefixlen == 128)
         if self is Kind.HOME_PREFIX:
             return isinstance(value, IPv6Network) and value.prefixlen == ROUTE_PREFIX_LENGTH
         return isinstance(value, int) and 0 <= value < 2**32
@@ -44,10 +47,26 @@ class Parameter:
     text: str
 
 
-Bound = int | bytes | IPv6Network
+@dataclass(frozen=True)
+class SubnetRouters:
+    """The subnet-router anycast addresses of all home network prefixes of ``pool`` (RFC 4291, section 2.6.1)."""
+
+    pool: IPv6Network
+
+    def __str__(self) -> str:
+        return f"subnet-router anycast addresses of {self.pool}"
+
+
+def subnet_routers(pool: IPv6Network) -> SubnetRouters | IPv6Network:
+    """The subnet-router anycast addresses of a pool; a single address when it has one prefix."""
+    alone = pool.prefixlen == ROUTE_PREFIX_LENGTH
+    return IPv6Network((pool.network_address, 128)) if alone else SubnetRouters(pool)
+
+
+Bound = int | bytes | IPv6Network | SubnetRouters
 Port = int | Parameter
 LinkLayer = bytes | Parameter
-Prefix = IPv6Network | Parameter
+Prefix = IPv6Network | SubnetRouters | Parameter
 Number = int | Parameter
 
 

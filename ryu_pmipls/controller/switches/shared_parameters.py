@@ -11,6 +11,9 @@ LAST_HOP_LIMITS = (0, 1)
 
 HOME_PREFIX = Parameter("prefix", Kind.HOME_PREFIX, "the mobile node's home network prefix")
 POOL = Parameter("pool", Kind.PREFIX, "the pool of home network prefixes")
+SUBNET_ROUTERS = Parameter(
+    "subnet_routers", Kind.SUBNET_ROUTERS, "addresses of the pool whose last 64 bits are zeros: subnet-router anycast"
+)
 TUNNEL = Parameter("tunnel", Kind.PORT, "tunnel port")
 ERROR_PORT = Parameter("errors", Kind.PORT, "port for what cannot be delivered")
 DISCOVERY_TYPE = Parameter("icmpv6_type", Kind.NUMBER, "each of 133 to 137")

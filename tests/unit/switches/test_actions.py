@@ -11,8 +11,10 @@ from ryu_pmipls.controller.ryu import ofproto_v1_3_parser as parser
 from ryu_pmipls.controller.switches.actions import (
     KINDS,
     BecomeAdvertisement,
+    BecomeEchoReply,
     CheckPacketLarger,
     DecrementHopLimit,
+    ExchangeAddresses,
     ForgetInPort,
     NameTarget,
     Output,
@@ -24,7 +26,7 @@ from ryu_pmipls.controller.switches.actions import (
 )
 from ryu_pmipls.controller.switches.flow import Action
 from ryu_pmipls.controller.switches.match import Match
-from ryu_pmipls.controller.switches.parameter import IN_PORT, LOCAL, Kind, Parameter
+from ryu_pmipls.controller.switches.parameter import IN_PORT, LOCAL, Kind, Parameter, SubnetRouters
 
 ONE, OTHER = bytes.fromhex("020000000001"), bytes.fromhex("020000000002")
 ACTIONS: list[tuple[Action, str]] = [
@@ -34,6 +36,8 @@ ACTIONS: list[tuple[Action, str]] = [
         "back to the sender, from 02-00-00-00-00-01, fe80::1",
     ),
     (ToAddress(IPv6Network("ff02::1")), "to ff02::1"),
+    (ExchangeAddresses(), "exchange source and destination"),
+    (BecomeEchoReply(), "echo reply"),
     (BecomeAdvertisement(0xA0), "neighbour advertisement with flags R O"),
     (NameTarget(ONE), "target link-layer address 02-00-00-00-00-01"),
     (Output(IN_PORT), "output the input port"),
@@ -53,6 +57,7 @@ def move(source: str, destination: str, bits: int) -> Any:
     return parser.NXActionRegMove(src_field=source, dst_field=destination, n_bits=bits)
 
 
+EXCHANGED = ExchangeAddresses().encode()
 RETURNED = ReturnToSender(ONE, IPv6Network("fe80::1")).encode()
 
 
@@ -88,6 +93,12 @@ def test_a_parameter_is_shown_by_its_name() -> None:
         [move("eth_dst_nxm", "eth_src_nxm", 48), *RETURNED[1:]],
         [RETURNED[0], set_field(eth_dst="02:00:00:00:00:01"), *RETURNED[2:]],
         [parser.OFPActionSetField(icmpv6_type=136)],
+        [parser.OFPActionSetField(icmpv6_type=129)],
+        [parser.OFPActionSetField(icmpv6_type=129), parser.OFPActionSetNwTtl(63)],
+        [parser.OFPActionSetField(icmpv6_type=128), parser.OFPActionSetNwTtl(64)],
+        EXCHANGED[:2],
+        [EXCHANGED[0], EXCHANGED[2], EXCHANGED[1]],
+        [*EXCHANGED[:2], move("xxreg0", "ipv6_dst_nxm", 128)],
         [parser.OFPActionSetField(icmpv6_type=135), BecomeAdvertisement(0xA0).encode()[1]],
         [parser.OFPActionSetField(icmpv6_type=136), set_field(field_524289="oAAAAQ==")],
         [NameTarget(ONE).encode()[0], set_field(ipv6_nd_sll="02:00:00:00:00:01")],
@@ -123,6 +134,11 @@ def test_what_is_almost_an_action_of_ours_is_none(actions: list[Any]) -> None:
                 "ipv6_nd_sll": "02:00:00:00:00:01",
             },
             "`icmpv6_type` 135, `nd_target` fe80::1/128, `nd_source` 02-00-00-00-00-01",
+        ),
+        (
+            Match(ipv6_dst=SubnetRouters(IPv6Network("2001:db8:100::/40"))),
+            {"eth_type": 0x86DD, "ipv6_dst": ("2001:db8:100::", "ffff:ffff:ff00:0:ffff:ffff:ffff:ffff")},
+            "`ipv6_dst` subnet-router anycast addresses of 2001:db8:100::/40",
         ),
         (Match(hop_limit=0), {"eth_type_nxm": 0x86DD, "nw_ttl": 0}, "`hop_limit` 0"),
         (Match(too_large=True), {"reg0": 1}, "too large"),

@@ -13,7 +13,7 @@ from ryu_pmipls.controller.switches.flow import Owner, PipelineError, Rule, Tabl
 from ryu_pmipls.controller.switches.lma import LMA, LmaRule, LmaTable
 from ryu_pmipls.controller.switches.mag_rules import MAG, MagRule, MagTable
 from ryu_pmipls.controller.switches.match import Match
-from ryu_pmipls.controller.switches.parameter import Kind, Parameter
+from ryu_pmipls.controller.switches.parameter import Kind, Parameter, SubnetRouters
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "pipeline.md"
 LAST = Table(1, "last", "", match=frozenset({"ipv6"}))
@@ -94,6 +94,7 @@ def test_a_kind_takes_its_own_values_only(kind):
         Kind.LINK_LAYER_ADDRESS: bytes(6),
         Kind.HOME_PREFIX: IPv6Network("2001:db8::/64"),
         Kind.PREFIX: IPv6Network("2001:db8::/40"),
+        Kind.SUBNET_ROUTERS: SubnetRouters(IPv6Network("2001:db8::/40")),
         Kind.NUMBER: 133,
     }
     taken = {other for other, value in values.items() if kind.accepts(value)}

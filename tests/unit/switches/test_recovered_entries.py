@@ -19,7 +19,7 @@ from ryu_pmipls.controller.switches import encoding as encode
 from ryu_pmipls.controller.switches.flow import Rule
 from ryu_pmipls.controller.switches.lma import LMA, LmaRule
 from ryu_pmipls.controller.switches.mag_rules import MAG, MagRule
-from ryu_pmipls.controller.switches.parameter import Kind
+from ryu_pmipls.controller.switches.parameter import Kind, subnet_routers
 from ryu_pmipls.domain.profile import load_profile
 
 PROFILE = load_profile("two-lma")
@@ -41,6 +41,7 @@ VALUES = {
         st.integers(1, 128),
     ),
     Kind.HOME_PREFIX: st.integers(0, 2**64 - 1).map(lambda number: IPv6Network((number << 64, 64))),
+    Kind.SUBNET_ROUTERS: st.integers(0, 64).map(lambda length: subnet_routers(IPv6Network((0, length)))),
 }
 
 

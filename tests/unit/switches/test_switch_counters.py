@@ -14,6 +14,7 @@ from ryu_pmipls.controller.switches import encoding as encode
 from ryu_pmipls.controller.switches.counters import FlowCounters, PortCounters
 from ryu_pmipls.controller.switches.flow import FlowEntry
 from ryu_pmipls.controller.switches.lma import LmaRule
+from ryu_pmipls.controller.switches.mag_rules import MagRule
 from ryu_pmipls.controller.switches.session import SwitchSession
 from ryu_pmipls.controller.switches.switch import Switch
 from ryu_pmipls.domain.profile import load_profile
@@ -87,7 +88,7 @@ def test_a_tunnel_without_flow_entry_is_unknown(switch: Switch, datapath: FakeDa
 
 @pytest.mark.parametrize("node", ["mag1", "lma1"])
 def test_each_tunnel_has_one_entry_by_which_ipv6_comes_in(node: str) -> None:
-    """The counts of several would be added up."""
+    """The counts of several are added up: no packet may be in two of them."""
     if node == "mag1":
         ports = {"acc1": 1, "t-lma1": 10, "t-lma2": 11}
         entries = [*mag_pipeline(PROFILE, node).base_entries(ports, None)]
@@ -97,4 +98,7 @@ def test_each_tunnel_has_one_entry_by_which_ipv6_comes_in(node: str) -> None:
     for name in ("t-lma1", "t-mag1"):
         if name in ports:
             at_port = [entry for entry in entries if entry.match.in_port == ports[name]]
+            if node == "mag1":  # in the place of the other one for some
+                echo = at_port.pop()
+                assert (echo.rule, echo.rule.table.number) == (MagRule.ANYCAST_ECHO, 0)
             assert [(entry.rule.table.number, entry.match.ipv6) for entry in at_port] == [(0, True)]
