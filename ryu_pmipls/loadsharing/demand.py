@@ -9,7 +9,7 @@ import numpy as np
 
 from ryu_pmipls.loadsharing.decision import Decision
 from ryu_pmipls.loadsharing.levels import water_level
-from ryu_pmipls.loadsharing.load_list import SATURATED
+from ryu_pmipls.loadsharing.load_list import LOSS_INTERVALS, SATURATED
 from ryu_pmipls.loadsharing.round_builder import RoundBuilder
 from ryu_pmipls.loadsharing.snapshot import LmaState
 from ryu_pmipls.loadsharing.window import Flags, Floats
@@ -20,8 +20,6 @@ _PLAYING = (LmaState.OVERLOADED, LmaState.NEUTRAL, LmaState.LIGHT)
 _UNSEEN = 1.25
 #: Highest ratio of offered to forwarded load that is believed.
 _MOST_OFFERED = 10.0
-#: Report intervals after a move until the counters show the load offered since.
-_REPORTED = 2
 #: Ratio of the packets of the busiest LMA to those of the lightest from which on the two tell what an idle LMA uses.
 _TELLING = 4.0
 
@@ -33,7 +31,10 @@ def loss_at(demand: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """Promise of a move: reductions of the higher loss and of the higher demand of its two LMAs (fractions)."""
+    """Promise of a move for its two LMAs: less loss, of the one that loses more or of both, and a lower highest demand.
+
+    Fractions.
+    """
 
     loss: float
     demand: float
@@ -63,7 +64,7 @@ class Demand:
         self.playing: Flags = (
             self._settled()
             & np.array([load.state in _PLAYING and load.cpu is not None and load.packets is not None for load in loads])
-            & ~(full & self._unreported())
+            & ~(full & (self._unreported() | (np.isnan(losses) & ~self._unmeasurable())))
         )
         totals: Floats = np.maximum(
             self.rates.sum(axis=1),
@@ -90,10 +91,12 @@ class Demand:
 
     def promise(self, source: int, target: int, work: float) -> Promise:
         """The promise of moving that work; nothing, when the target would be where the source was."""
-        given, taken = work / self._plan.capacity[source], work / self._plan.capacity[target]
-        before = float(max(self.demand[source], self.demand[target]))
-        after = float(max(self.demand[source] - given, self.demand[target] + taken))
-        return Promise(loss_at(before) - loss_at(after), before - after)
+        capacity, before = self._plan.capacity[[source, target]], self.demand[[source, target]]
+        after = before + np.array((-work, work)) / capacity
+        lost = [float((np.maximum(0.0, demand - 1) * capacity).sum()) for demand in (before, after)]
+        highest, lower = float(before.max()), float(after.max())
+        less = (lost[0] - lost[1]) / float((before * capacity).sum())
+        return Promise(max(less, loss_at(highest) - loss_at(lower)), highest - lower)
 
     def move(self, source: int, target: int, column: int, work: float, rate: float) -> None:
         """Count the work and the packets per second of a MAG at another LMA."""
@@ -111,9 +114,16 @@ class Demand:
         losses[self._unreported()] = np.nan
         return losses
 
+    def _unmeasurable(self) -> Flags:
+        """The LMAs that have been full for a window without any measurement of their loss, which will not come then."""
+        window = self._plan.snapshot.window
+        return np.array([load.full_for is None or load.full_for > window for load in self._plan.snapshot.lmas])
+
     def _recent(self) -> list[Decision]:
-        """Moves that the counters of the last interval may not reflect."""
-        return [*self._plan.recent(_REPORTED * self._plan.snapshot.report_interval), *self._plan.decisions]
+        """Moves since which losses have not been measured."""
+        snapshot = self._plan.snapshot
+        span = min(snapshot.window, LOSS_INTERVALS * snapshot.report_interval) + snapshot.report_interval
+        return [*self._plan.recent(span), *self._plan.decisions]
 
     def _unreported(self) -> Flags:
         """The LMAs of such moves."""

@@ -23,6 +23,8 @@ from ryu_pmipls.loadsharing.window import (
 
 #: From this CPU fraction on an LMA may be offered more than it forwards.
 SATURATED = 0.95
+#: Report intervals, but no more than a window, over which losses are measured; half of them before there is any.
+LOSS_INTERVALS = 10
 #: Reports of its CPU in a window from which on an LMA has a trend.
 _LEAST_RISE = 3
 
@@ -94,6 +96,7 @@ class _LmaRecord:
         self.cpu_time = 0.0
         self.cpus: list[tuple[float, float]] = []  # (time, CPU) of the last window
         self.hot = False
+        self.full_since: float | None = None
         self.connected = False
         self.draining = False
         self.dead = False
@@ -169,7 +172,9 @@ class LoadList:
         self._report_interval = report_interval
         self._stale_after = 2 * report_interval if stale_after is None else stale_after
         self._capacities = capacities or {}
-        self._offered = OfferedRates(len(lmas), len(mags), self._stale_after)
+        self._offered = OfferedRates(
+            len(lmas), len(mags), self._stale_after, min(window, LOSS_INTERVALS * report_interval)
+        )
         self._nothing = np.full(len(mags), UNKNOWN, dtype=np.int64)
         self._no_spans = np.full(len(mags), np.nan)
         self._whole = np.full(len(mags), window)
@@ -223,6 +228,7 @@ class LoadList:
         if entry.cpu is not None and now <= entry.cpu_time:
             return
         entry.cpu, entry.cpu_time = cpu, now
+        entry.full_since = (now if entry.full_since is None else entry.full_since) if entry.full else None
         if not entry.cpus or now - entry.cpus[-1][0] >= self._window / ROWS_PER_WINDOW:
             entry.cpus = [each for each in entry.cpus if each[0] > now - self._window] + [(now, cpu)]
         entry.hot = self._rule.is_hot(cpu, entry.hot)
@@ -275,14 +281,15 @@ class LoadList:
             for counts, _ in chosen.values()
         ]
         packets, octets, spans = (np.stack(row) for row in zip(*rows, strict=True))
-        offered = self._offered.rates(now)
+        offered, counted = self._offered.rates(now)
         return LoadSnapshot(
             time=now,
             window=self._window,
             report_interval=self._report_interval,
             mags=self._names,
             lmas=tuple(
-                self._load(lma, *counts, now, sent) for (lma, counts), sent in zip(chosen.items(), offered, strict=True)
+                self._load(lma, *counts, now, sent)
+                for (lma, counts), sent in zip(chosen.items(), zip(offered, counted, strict=True), strict=True)
             ),
             packets=packets,
             octets=octets,
@@ -307,8 +314,11 @@ class LoadList:
         known = [counts for counts in (ports, signalled) if counts is not None]
         return max(known, key=lambda counts: counts.time, default=None), False
 
-    def _load(self, lma: str, counts: _SourceCounts | None, usable: bool, now: float, offered: Floats) -> LmaLoad:
+    def _load(
+        self, lma: str, counts: _SourceCounts | None, usable: bool, now: float, sent: tuple[Floats, Floats]
+    ) -> LmaLoad:
         entry, capacity = self._entries[lma], self._capacities.get(lma, 1.0)
+        lossy = counts is not None and usable and entry.full and counts.source is Source.OPENFLOW
         return LmaLoad(
             lma=lma,
             state=self._state(entry, counts if usable else None, capacity, now),
@@ -322,8 +332,9 @@ class LoadList:
             signalled_packets=None if entry.signalled is None else entry.signalled.total,
             capacity=capacity,
             cause=entry.cause,
-            loss=_loss(offered, counts.newest) if counts is not None and usable and entry.full else None,
+            loss=_loss(*sent, entry.ports) if lossy else None,
             rise=entry.rise(),
+            full_for=None if entry.full_since is None else now - entry.full_since,
         )
 
     def _state(self, entry: _LmaRecord, counts: _SourceCounts | None, capacity: float, now: float) -> LmaState:
@@ -337,8 +348,11 @@ class LoadList:
         return self._rule.state(entry.hot, counts.total / capacity, None if projected is None else projected / capacity)
 
 
-def _loss(offered: Floats, arriving: Floats) -> float | None:
-    """The fraction lost of the packets that MAGs sent to an LMA, over the MAGs with both rates (packets/s) known."""
+def _loss(offered: Floats, spans: Floats, ports: PortWindows) -> float | None:
+    """The fraction lost of the packets that MAGs sent to an LMA (packets/s, over ``spans`` s), where both are known."""
+    if not np.isfinite(spans).any():
+        return None
+    arriving = ports.rates(float(np.nanmedian(spans)))
     known = np.isfinite(offered) & np.isfinite(arriving)
     sent = float(offered[known].sum())
     return max(0.0, 1 - float(arriving[known].sum()) / sent) if sent > 0 else None

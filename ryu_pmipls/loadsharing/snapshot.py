@@ -60,7 +60,7 @@ class LmaLoad:
     watched for every MAG. ``signalled_packets`` is the total of the newest Load_info, for comparison. ``capacity`` is
     relative to that of the other LMAs. ``cause`` is the reason an LMA counts as dead, or the party that drains it.
     ``loss`` is the fraction lately lost of the packets that MAGs sent to the LMA, if that is full.
-    ``rise`` is that of the CPU, per second, in the last window.
+    ``rise`` is that of the CPU, per second, in the last window; ``full_for`` the seconds since when the LMA is full.
     """
 
     lma: str
@@ -77,6 +77,7 @@ class LmaLoad:
     cause: str | None = None
     loss: float | None = None
     rise: float | None = None
+    full_for: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

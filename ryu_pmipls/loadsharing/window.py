@@ -115,6 +115,18 @@ class PortWindows:
             spans[~known] = newest[~known] = np.nan
         return WindowCounts(time, packets, octets, spans, newest)
 
+    def rates(self, span: float) -> Floats:
+        """Packets per second of each port in so many seconds before the end of the window; NaN where unknown."""
+        known = self._remembered() & (self._last > self._first)
+        rates = np.full(len(known), np.nan)
+        if known.any():
+            time = float(self._last[known].min())
+            gained = (self._value(time) - self._value(time - span))[0]
+            began = np.maximum(self._first, time - span)
+            with np.errstate(invalid="ignore", divide="ignore"):
+                rates[known] = (gained / (time - began))[known]
+        return rates
+
     def _remembered(self) -> Flags:
         """The ports whose history counts; absent ports have none."""
         newest = self._rows[-1][0] if self._rows else np.nan

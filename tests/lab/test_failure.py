@@ -8,15 +8,21 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from domain_helpers import await_tunnels, place, rest
 
+from ovs_setup.cgroup import CpuGroup
+from ovs_setup.node import SERVICE_BRIDGE
+from ryu_pmipls.controller.switches.mag_groups import tunnel_group
 from ryu_pmipls.http.client import base_url
 from ryu_pmipls.lab.lab import Lab
+from ryu_pmipls.lab.lab_layout import cpu_group
 from ryu_pmipls.lab.probe import Probe
+from ryu_pmipls.loadsharing.load_list import SATURATED
 from tests.labs import lab_of
 from tests.waiting import PATIENCE, eventually
 
@@ -42,8 +48,12 @@ def carriers(lab: Lab, anchor: str = "lma1") -> set[str]:
     return {lma for mag in rest(lab, "mags") for lma in mag["uplinks"][anchor]}
 
 
+def load(lab: Lab, lma: str) -> dict[str, Any]:
+    return next(load for load in rest(lab, "load-list")["lmas"] if load["lma"] == lma)
+
+
 def state(lab: Lab, lma: str) -> str:
-    return next(str(load["state"]) for load in rest(lab, "load-list")["lmas"] if load["lma"] == lma)
+    return str(load(lab, lma)["state"])
 
 
 def incident(lab: Lab, kind: str, since: float) -> dict[str, Any] | None:
@@ -101,6 +111,52 @@ def test_it_comes_back_without_a_packet_lost(lab: Lab) -> None:
     results = [probe.stop() for probe in probes]
     assert [result.lost for result in results] == [0, 0]
     assert "Traceback" not in lab.log("rms").read_text()
+
+
+def tunnel_group_kind(lab: Lab, mag: str, lma: str) -> str:
+    """The type of the group that leads into a MAG's tunnel."""
+    lines = lab.openvswitch(mag).ofctl("dump-groups", SERVICE_BRIDGE).splitlines()
+    (line,) = (line for line in lines if f"group_id={tunnel_group(lab.profile, lma)}," in line)
+    return line.partition("type=")[2].partition(",")[0]
+
+
+def test_a_full_lma_is_used_though_bfd_gives_it_up(lab: Lab) -> None:
+    """Its switch has a hundredth of a core, which BFD and counters use up; and BFD's packets to mag1 come no more."""
+    capacity, switch = CpuGroup(cpu_group(lab.plan.prefix, "lma1")), lab.openvswitch("lma1")
+    assert {tunnel_group_kind(lab, mag, "lma1") for mag in ("mag1", "mag2")} == {"ff"}
+    try:
+        capacity.create(0.01)
+        eventually(lambda: load(lab, "lma1")["cpu"] >= SATURATED, "a full LMA")
+        switch.vsctl("set", "interface", "t-mag1", "bfd:enable=false")
+        eventually(lambda: tunnel_group_kind(lab, "mag1", "lma1") == "indirect", "a tunnel that is used all the same")
+        before = arrived(lab, "lma1", "mag1")
+        with running_probe(lab):
+            eventually(lambda: arrived(lab, "lma1", "mag1") > before, "packets of mag1")
+        assert state(lab, "lma1") not in ("dead", "stale")
+        assert carriers(lab) == {"lma1"}
+    finally:
+        capacity.create(1.0)
+        switch.vsctl("set", "interface", "t-mag1", "bfd:enable=true")
+    eventually(lambda: tunnel_group_kind(lab, "mag1", "lma1") == "ff", "BFD in charge again")
+
+
+@contextmanager
+def running_probe(lab: Lab) -> Iterator[None]:
+    probe = Probe(lab, "mn1", lab.plan.correspondent, 20)
+    probe.start()
+    try:
+        yield
+    finally:
+        probe.stop()
+
+
+def arrived(lab: Lab, lma: str, mag: str) -> int:
+    """Packets of a MAG's mobile nodes that have come out of its tunnel at an LMA."""
+    return next(
+        int(traffic["uplink_packets"] or 0)
+        for traffic in rest(lab, "tunnels")
+        if (traffic["lma"], traffic["mag"]) == (lma, mag)
+    )
 
 
 def pmipls(lab: Lab, *argv: str) -> str:

@@ -31,7 +31,7 @@ _URGENT = 4
 #: while nobody has much to do.
 _EASE = 0.3
 #: Loss above that of evenly divided work for which a full LMA gives to another full one.
-_LOSS_TOLERANCE = 0.05
+_LOSS_TOLERANCE = 0.08
 #: Part of ``balance_above`` below which an anchor must stay for uplinks to go back to it.
 _RETURN_BELOW = 0.8
 

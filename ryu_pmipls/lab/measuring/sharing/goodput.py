@@ -39,7 +39,7 @@ def measure(testbed: Testbed) -> Figures:
     machine, quota, capacity = _capacity(testbed, nodes, mags)
     # Half of the mobile nodes at one MAG, and twice as many at one of the others as at each of the rest.
     testbed.attach({node: mags[0 if index < 4 else 1 + index % 3] for index, node in enumerate(nodes)})
-    runs = [_run(testbed, nodes, policy, ratio, capacity) for ratio in RATIOS for policy in POLICIES]
+    runs = [_run(testbed, nodes, policy, ratio, capacity, quota) for ratio in RATIOS for policy in POLICIES]
     found = {"machine_mbit_s": machine, "lma_quota": quota, "capacity_mbit_s": capacity}
     return {**found, "runs": runs, "wanted": wanted(runs, capacity)}
 
@@ -102,8 +102,9 @@ def _trial(testbed: Testbed, nodes: Sequence[str], rate: float) -> float:
     return sum(result.goodput(begin, end) for result in results)
 
 
-def _run(testbed: Testbed, nodes: Sequence[str], policy: str, ratio: float, capacity: float) -> Figures:
+def _run(testbed: Testbed, nodes: Sequence[str], policy: str, ratio: float, capacity: float, quota: float) -> Figures:
     testbed.renew("static")
+    testbed.raise_lma_quotas()  # where much is lost, some flows would not start
     first = {testbed.located(node): node for node in reversed(nodes)}  # a node of each MAG
     rate = (ratio * capacity - len(first) * _TCP_RATE) / len(nodes)
     flows = [Flow(testbed.lab, node, "udp", "up", rate, streams=_UDP_FLOWS) for node in nodes]
@@ -111,9 +112,11 @@ def _run(testbed: Testbed, nodes: Sequence[str], policy: str, ratio: float, capa
     mags = {node: str(testbed.located(node)) for node in nodes}
     try:
         traffic.start(streams)
-        traffic.start(flows)  # before the LMA is overloaded: otherwise some would not start
+        traffic.start(flows)
         for mag in testbed.profile.mags:
             testbed.move(mag.name, testbed.profile.lmas[0].name)
+        time.sleep(2)
+        testbed.set_lma_quotas(quota)
         known = {decision["id"] for decision in testbed.fetch("decisions")}
         began = time.time()
         testbed.send("policy", {"policy": policy})
