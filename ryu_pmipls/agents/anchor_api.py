@@ -9,6 +9,7 @@ from pydantic import Field
 
 from ryu_pmipls.agents.api import AgentApi, Document
 from ryu_pmipls.agents.core_routing import CoreRoutingWatch
+from ryu_pmipls.agents.disk_trial import DiskTrial
 from ryu_pmipls.agents.driver import Driver
 from ryu_pmipls.agents.host_watch import HostWatch
 from ryu_pmipls.agents.lease_file import LeaseFile
@@ -35,11 +36,12 @@ class AnchorControl(AgentApi):
         lma: Lma,
         driver: Driver,
         host: HostWatch,
+        disk: DiskTrial,
         machine: LocalMobilityAnchor,
         routing: CoreRoutingWatch,
         leases: LeaseFile,
     ) -> None:
-        super().__init__(profile, lma, driver, host)
+        super().__init__(profile, lma, driver, host, disk)
         self._machine = machine
         self._routing = routing
         self._leases = leases

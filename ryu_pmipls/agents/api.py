@@ -15,6 +15,7 @@ from pydantic import model_validator
 
 from ryu_pmipls import __version__
 from ryu_pmipls.agents.attachment import AccessNetwork
+from ryu_pmipls.agents.disk_trial import DiskTrial
 from ryu_pmipls.agents.driver import Driver
 from ryu_pmipls.agents.host_watch import HostWatch
 from ryu_pmipls.clock import deviation
@@ -64,15 +65,19 @@ class Detach(NodeRequest):
 
 
 class AgentApi:
-    """The resources and commands of an agent; ``driver`` runs the machine behind them, ``host`` watches its host."""
+    """The resources and commands of an agent; ``driver`` runs the machine behind them.
+
+    ``host`` watches its host, ``disk`` the directory of its state.
+    """
 
     role: str
 
-    def __init__(self, profile: Profile, node: Mag | Lma, driver: Driver, host: HostWatch) -> None:
+    def __init__(self, profile: Profile, node: Mag | Lma, driver: Driver, host: HostWatch, disk: DiskTrial) -> None:
         self._profile = profile
         self._node = node
         self._driver = driver
         self._host = host
+        self._disk = disk
         self._names = {peer.address: peer.name for peer in (*profile.lmas, *profile.mags)}
         self._certificate = OwnCertificate(profile, node.name)
         self._index: dict[str, list[str]] = {"resources": [], "commands": []}
@@ -131,6 +136,7 @@ class AgentApi:
             ),
             *self._certificate.reasons(now, self._driver.clock.wall(now)),
             *self._host.changes,
+            *((self._disk.fault,) if self._disk.fault is not None else ()),
         ]
 
     def _identity(self) -> Document:
@@ -177,11 +183,12 @@ class GatewayControl(AgentApi):
         mag: Mag,
         driver: Driver,
         host: HostWatch,
+        disk: DiskTrial,
         machine: MobileAccessGateway,
         access: AccessNetwork,
         attached: Callable[[bytes, int], None],
     ) -> None:
-        super().__init__(profile, mag, driver, host)
+        super().__init__(profile, mag, driver, host, disk)
         self._mag = mag
         self._machine = machine
         self._access = access

@@ -17,6 +17,7 @@ from ryu_pmipls.agents.configuration import anchor_config
 from ryu_pmipls.agents.core_gateway import CoreGatewayResolver
 from ryu_pmipls.agents.core_routing import CoreRoutingWatch
 from ryu_pmipls.agents.cpu import Cpu
+from ryu_pmipls.agents.disk_trial import DiskTrial
 from ryu_pmipls.agents.driver import Driver
 from ryu_pmipls.agents.host_watch import HostWatch
 from ryu_pmipls.agents.lease_file import LeaseFile
@@ -83,7 +84,8 @@ async def serve(
                 driver.failed("keeping leases", error)
 
     host = HostWatch(ovs, profile, lma)
-    AnchorControl(profile, lma, driver, host, machine, routing, leases).listen(control)
+    disk = DiskTrial(state)
+    AnchorControl(profile, lma, driver, host, disk, machine, routing, leases).listen(control)
     driver.dispatch(machine.start)
     driver.background(gateway.watch)
     driver.background(report_load)
@@ -92,6 +94,7 @@ async def serve(
     driver.background(Undeliverable(ovs, mtu, lambda _packet, _from_tunnel: lma.core.address.ip, counters).watch)
     driver.background(lambda: keep_hastened(ovs))
     driver.background(host.watch)
+    driver.background(disk.watch)
     driver.background(announcer.keep)
     driver.background(routing.watch)
     await driver.run()

@@ -16,6 +16,7 @@ from ryu_pmipls.agents.attachment import AccessNetwork
 from ryu_pmipls.agents.attachment_times import AttachmentTimes
 from ryu_pmipls.agents.binding_record import BindingRecord
 from ryu_pmipls.agents.configuration import gateway_config
+from ryu_pmipls.agents.disk_trial import DiskTrial
 from ryu_pmipls.agents.driver import Driver
 from ryu_pmipls.agents.handoff_buffer import HandoffBuffer
 from ryu_pmipls.agents.host_watch import HostWatch
@@ -124,7 +125,8 @@ async def serve(
         observe=times.observe,
     )
     host = HostWatch(ovs, profile, mag)
-    GatewayControl(profile, mag, driver, host, machine, access, attached).listen(control)
+    disk = DiskTrial(state)
+    GatewayControl(profile, mag, driver, host, disk, machine, access, attached).listen(control)
     driver.dispatch(machine.start)
     driver.background(access.watch)
     ingress = Ingress(machine.binding, refuse_source, access.send, counters)
@@ -135,4 +137,5 @@ async def serve(
     driver.background(record.keep)
     driver.background(lambda: keep_hastened(ovs))
     driver.background(host.watch)
+    driver.background(disk.watch)
     await driver.run()

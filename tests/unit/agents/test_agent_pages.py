@@ -28,7 +28,7 @@ def anchor() -> AnchorControl:
     """An LMA with routes that came in another order than theirs."""
     machine: Any = SimpleNamespace(routes=dict.fromkeys(reversed(PREFIXES), MAG.address), bindings=(), tunnels={})
     driver: Any = SimpleNamespace(machine=machine)
-    return AnchorControl(PROFILE, PROFILE.lmas[0], driver, None, machine, None, None)  # type: ignore[arg-type]
+    return AnchorControl(PROFILE, PROFILE.lmas[0], driver, None, None, machine, None, None)  # type: ignore[arg-type]
 
 
 def test_routes_come_in_order_by_pages(anchor: AnchorControl) -> None:

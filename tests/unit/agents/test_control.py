@@ -98,7 +98,7 @@ class Agent:
 
 def untouched() -> Any:
     """A host that is as it was set up."""
-    return SimpleNamespace(changes=[])
+    return SimpleNamespace(changes=[], disk=SimpleNamespace(fault=None))
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def new_mag(profile: Profile) -> Agent:
         driver.dispatch(machine.attach, link_layer_address, port)
 
     host = untouched()
-    return Agent(GatewayControl(profile, MAG, driver, host, machine, access, attached), driver, host)
+    return Agent(GatewayControl(profile, MAG, driver, host, host.disk, machine, access, attached), driver, host)
 
 
 def new_lma(profile: Profile) -> Agent:
@@ -129,7 +129,9 @@ def new_lma(profile: Profile) -> Agent:
     routing: Any = SimpleNamespace(status=None, cause="")
     leases: Any = SimpleNamespace(fault=None)
     host = untouched()
-    return Agent(AnchorControl(profile, LMA, driver, host, machine, routing, leases), driver, host, routing, leases)
+    return Agent(
+        AnchorControl(profile, LMA, driver, host, host.disk, machine, routing, leases), driver, host, routing, leases
+    )
 
 
 def attach_mn1(mag: Agent, lma: Agent) -> str:
@@ -237,6 +239,11 @@ class TestBoth:
         assert health["reasons"] == ([] if reason is None else [reason])
         assert health["status"] == ("ok" if reason is None else "degraded")
         assert health["downlink"] == ("unknown" if status is None else status.word)
+
+    def test_health_says_that_nothing_can_be_stored(self, mag: Agent) -> None:
+        mag.host.disk.fault = "nothing can be stored in /var/lib/pmipls/mag1: No space left on device"
+        _, health = mag.ask("/health")
+        assert health["status"] == "degraded" and health["reasons"][-1] == mag.host.disk.fault
 
     def test_health_of_an_lma_says_that_leases_cannot_be_kept(self, lma: Agent) -> None:
         lma.leases.fault = "No space left on device"

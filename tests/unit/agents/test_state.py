@@ -6,6 +6,7 @@ import pytest
 from full_disk import disk_with_room_for
 
 from ryu_pmipls.agents.agent_state import count_restart, replace_file, state_directory
+from ryu_pmipls.agents.disk_trial import DiskTrial
 from ryu_pmipls.agents.lease_file import LeaseFile
 
 
@@ -35,6 +36,17 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="large"), disk_with_room_for(1000):
         replace_file(path, "new" * 1000)
     assert path.read_text() == "old" and [*tmp_path.iterdir()] == [path]
+
+
+def test_a_full_disk_is_noticed_before_there_is_something_to_store(tmp_path: Path) -> None:
+    disk = DiskTrial(tmp_path)
+    disk.write()
+    assert disk.fault is None
+    with disk_with_room_for(1000):
+        disk.write()
+    assert disk.fault == f"nothing can be stored in {tmp_path}: File too large"
+    disk.write()
+    assert disk.fault is None and [*tmp_path.iterdir()] == [tmp_path / "trial"]
 
 
 def test_the_directory_of_a_lab_node_is_its_own(tmp_path: Path) -> None:
