@@ -35,7 +35,10 @@ def killed_at(number: int, change: Change, folder: Folder) -> bool:
 
         def count(event: str, arguments: tuple[object, ...]) -> None:
             nonlocal left
-            if event in ACCESSES and any(str(folder.path) in str(each) for each in arguments):
+            here = event == "os.chmod" or any(
+                str(folder.path) in str(each) for each in arguments
+            )  # that may have no path
+            if event in ACCESSES and here:
                 left -= 1
                 if left < 0:
                     os.kill(os.getpid(), signal.SIGKILL)
