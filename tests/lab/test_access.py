@@ -25,6 +25,8 @@ from domain_helpers import await_tunnels, binding, ping, place, tunnel_mtu
 from ryu_pmipls.agents.api_client import request
 from ryu_pmipls.lab import namespaces
 from ryu_pmipls.lab.lab import Lab
+from ryu_pmipls.lab.probe import Probe
+from ryu_pmipls.lab.traffic_generator import Flow
 from ryu_pmipls.wire.dns_options import DnsConfiguration
 from ryu_pmipls.wire.neighbour_discovery import (
     ROUTER_ADDRESS,
@@ -41,8 +43,9 @@ from tests.waiting import PATIENCE, eventually
 ROOT = Path(__file__).resolve().parents[2]
 HOOK = ROOT / "ovs_setup" / "hostapd-pmipls.sh"
 API_PORT = 8081
+CORRESPONDENT = "cn"
 DNS_SERVER, DOMAIN = "fd00:c024::53", "example.net"
-LIFETIME = 12.0  # s, of bindings: they are extended after 9 s
+LIFETIME = 16.0  # s, of bindings: they are extended after 12 s
 ETH_P_IPV6 = 0x86DD
 
 
@@ -336,7 +339,132 @@ def test_a_node_that_has_left_a_link_that_is_up_is_missed(lab: Lab) -> None:
     eventually(lambda: binding(lab, "mn1") is None, "the end of its routes")
 
 
-def test_it_comes_back_with_its_prefix(lab: Lab) -> None:
+def test_it_comes_back_with_its_prefix_and_addresses_that_nobody_can_guess(lab: Lab) -> None:
+    """Its interface identifiers are opaque (RFC 7217), as those of current systems."""
+    lab.execute("mn1", ["sysctl", "-qw", "net.ipv6.conf.eth0.addr_gen_mode=3"])
+    lab.execute("mn1", ["ip", "link", "set", "eth0", "up"])
+    place(lab, "mn1", "mag1")
+    assert not any("ff:fe" in each["local"] for scope in ("link", "global") for each in addresses(lab, "mn1", scope))
+
+
+def start_agent(lab: Lab) -> None:
+    """Start the agent of mag1, and wait until it answers."""
+    lab.start_agent("mag1")
+
+    def answers() -> bool:
+        with suppress(OSError):
+            return bool(ask(lab, "health"))
+        return False
+
+    eventually(answers, "the agent of mag1")
+
+
+def look_for_router(lab: Lab, mobile_node: str) -> None:
+    """Have a host ask whether its router is still there, as it does now and then, and then who the router is."""
+
+    def state() -> str:
+        shown = lab.execute(mobile_node, ["ip", "-6", "-json", "neigh", "show", str(ROUTER_ADDRESS), "dev", "eth0"])
+        return "".join(state for each in json.loads(shown.stdout or "[]") for state in each["state"])
+
+    router = [str(ROUTER_ADDRESS), "dev", "eth0"]
+    for change in (
+        ["replace", *router, "lladdr", ROUTER_LINK_LAYER_ADDRESS.hex(":"), "nud", "probe"],
+        ["del", *router],
+    ):
+        assert lab.execute(mobile_node, ["ip", "-6", "neigh", *change]).returncode == 0
+        lab.execute(mobile_node, ["ping", "-6", "-c", "1", "-W", "1", str(lab.plan.correspondent_address.ip)])
+        eventually(lambda: state() == "REACHABLE", f"the router of {mobile_node}, which is {state()}")
+
+
+def re_registered(lab: Lab, mobile_node: str) -> float:
+    """Have a mobile node's binding extended; the time of its new end."""
+    before = entry(lab, mobile_node)
+    port = lab.network.attachments()[mobile_node].port
+    ask(lab, "attach", {"access_port": port, "identifier": lab.profile.mobile_node(mobile_node).identifier})
+
+    def extended() -> float | None:
+        now = entry(lab, mobile_node)
+        return now["expires"] if now is not None and (before is None or now["expires"] > before["expires"]) else None
+
+    return float(eventually(extended, f"an extension for {mobile_node}"))
+
+
+def test_nodes_do_not_notice_that_the_agent_is_dead_nor_that_it_has_come_back(lab: Lab) -> None:
+    """One that talks and one that is talked to; neither solicits, and nobody reports them to the new agent."""
+    nodes = {"mn1": Probe(lab, "mn1", CORRESPONDENT, 50), "mn2": Probe(lab, CORRESPONDENT, "mn2", 50)}
+    prefixes = {mobile_node: (entry(lab, mobile_node) or {})["prefixes"] for mobile_node in nodes}
+    stream = Flow(lab, "mn1", "tcp", "up", 0.5)
+    stream.start()
+    with packets(lab, "mn1") as one, packets(lab, "mn2") as other:
+        for probe in nodes.values():
+            probe.start()
+        ends = [re_registered(lab, mobile_node) for mobile_node in nodes]
+        assert lab.kill("mag1")
+        for mobile_node in nodes:
+            look_for_router(lab, mobile_node)
+        start_agent(lab)
+        for mobile_node, end in zip(nodes, ends, strict=True):
+            found = eventually(
+                lambda node=mobile_node: (now := entry(lab, node)) and now["state"] == "bound" and now,
+                f"the registration of {mobile_node}",
+            )
+            assert found["expires"] > end and found["prefixes"] == prefixes[mobile_node]
+        eventually(lambda: time.time() > max(ends) + 1, "the time at which the old bindings would have ended")
+        results = {mobile_node: probe.stop() for mobile_node, probe in nodes.items()}
+        spoken = [frame[54] for link in (one, other) for frame in heard(link) if frame[20] == 58]
+    assert {mobile_node: result.lost for mobile_node, result in results.items()} == {"mn1": 0, "mn2": 0}
+    assert 133 not in spoken  # router solicitation
+    assert stream.stop().error is None
+    assert "unreachable" not in lab.log("mag1").read_text().rpartition("resumed: ")[2]
+
+
+def heard(link: socket.socket) -> Iterator[bytes]:
+    """Whole frames that have come or gone."""
+    with suppress(BlockingIOError):
+        while True:
+            yield link.recv(65535)
+
+
+def test_a_node_that_talks_and_answers_nothing_is_there(lab: Lab) -> None:
+    """Its filter lets out no word of neighbour discovery, and it has its router by configuration."""
+    silent = [
+        "add table ip6 silent",
+        "add chain ip6 silent out { type filter hook output priority 0; }",
+        "add rule ip6 silent out icmpv6 type { 131, 132, 133, 135, 136, 143 } drop",
+    ]
+    router = [str(ROUTER_ADDRESS), "lladdr", ROUTER_LINK_LAYER_ADDRESS.hex(":"), "dev", "eth0"]
+    assert lab.execute("mn2", ["ip", "-6", "neigh", "replace", *router, "nud", "permanent"]).returncode == 0
+    probe = Probe(lab, "mn2", CORRESPONDENT, 50)
+    probe.start()
+    try:
+        for command in silent:
+            assert lab.execute("mn2", ["nft", command]).returncode == 0
+        for _ in range(3):  # a busy machine may be late with its counters
+            lab.stop_agent("mag1")
+            read = len(lab.log("mag1").read_text())
+            start_agent(lab)
+            news = eventually(
+                lambda read=read: re.search(r"(attached|unreachable): mn2@", lab.log("mag1").read_text()[read:]),
+                "the verdict on mn2",
+            )
+            if news[1] == "attached":
+                break
+            re_registered(lab, "mn2")
+        assert news[1] == "attached"
+    finally:
+        lab.execute("mn2", ["nft", "delete table ip6 silent"])
+        lab.execute("mn2", ["ip", "-6", "neigh", "delete", *router])
+        probe.stop()
+    eventually(lambda: ping(lab, "mn2", 1) == 1, "a ping of mn2")
+
+
+def test_a_node_that_left_while_the_agent_was_away_is_missed(lab: Lab) -> None:
+    lab.stop_agent("mag1")
+    lab.execute("mn1", ["ip", "link", "set", "eth0", "down"])
+    start_agent(lab)
+    eventually(lambda: entry(lab, "mn1", "lma1") is None, "the end of the session")
+    eventually(lambda: binding(lab, "mn1") is None, "the end of its routes")
+    assert entry(lab, "mn1") is None and (entry(lab, "mn2") or {})["state"] == "bound"
     lab.execute("mn1", ["ip", "link", "set", "eth0", "up"])
     place(lab, "mn1", "mag1")
 
