@@ -13,6 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
+from ovs_setup import OvsSetupError
 from ryu_pmipls import __version__
 from ryu_pmipls.domain.profile import Profile
 from ryu_pmipls.lab.clock_steps import ClockSteps
@@ -83,7 +84,7 @@ def storm(
         lab, report = performance.lab, performance.report
         try:
             performance.play()
-        except LabError as error:
+        except (LabError, OvsSetupError) as error:
             console.print(f"[red]The storm cannot go on:[/red] {escape(str(error))}")
             report.stopped = str(error)
         finally:
@@ -92,20 +93,31 @@ def storm(
                 directory.mkdir(parents=True, exist_ok=True)
                 shutil.copytree(lab.directory / "log", directory / "log", dirs_exist_ok=True)
             if performance.is_up and not keep:
-                lab.down()
+                _take_down(lab, report)
     if not performance.is_up:
         return report
     if keep:
         console.print("The lab is still up: 'pmipls lab status' shows it, 'pmipls lab down' removes it.")
-    else:
-        report.demand("nothing is left", "when the lab is down", left_behind(lab.plan))
     report.write(directory)
-    draw(report, directory / "timeline.png")
+    written = ["report.json", "log/"]
+    if report.blows:
+        draw(report, directory / "timeline.png")
+        written.append("timeline.png")
     console.print()
     console.print(summary(report))
     console.print()
-    console.print(f"Left in {directory}: report.json, timeline.png, log/", soft_wrap=True)
+    console.print(f"Left in {directory}: {', '.join(written)}", soft_wrap=True)
     return report
+
+
+def _take_down(lab: Lab, report: StormReport) -> None:
+    """Remove the lab, and see whether anything is left of it."""
+    failures = []
+    try:
+        lab.down()
+    except (LabError, OvsSetupError) as error:
+        failures.append(str(error))
+    report.demand("nothing is left", "when the lab is down", failures + left_behind(lab.plan))
 
 
 class _Performance:
