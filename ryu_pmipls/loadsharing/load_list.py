@@ -23,7 +23,7 @@ from ryu_pmipls.loadsharing.window import (
 
 #: From this CPU fraction on an LMA may be offered more than it forwards.
 SATURATED = 0.95
-#: Report intervals, but no more than a window, over which losses are measured; half of them before there is any.
+#: Report intervals, but no more than a window, over which losses are measured.
 LOSS_INTERVALS = 10
 #: Reports of its CPU in a window from which on an LMA has a trend.
 _LEAST_RISE = 3

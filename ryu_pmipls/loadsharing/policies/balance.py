@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -30,8 +31,11 @@ _URGENT = 4
 #: Part of an LMA's distance from the CPU threshold that is added to the tolerance: moves cost more than evenness brings
 #: while nobody has much to do.
 _EASE = 0.3
-#: Loss above that of evenly divided work for which a full LMA gives to another full one.
-_LOSS_TOLERANCE = 0.08
+#: Level from which on losses are what counts.
+_NEARLY_FULL = 0.9
+#: Loss above that of evenly divided work for which a full LMA gives to another full one; as much more for each earlier
+#: round that has moved something from or to it lately, because what is measured may be wrong by that much.
+_LOSS_TOLERANCE = 0.1
 #: Part of ``balance_above`` below which an anchor must stay for uplinks to go back to it.
 _RETURN_BELOW = 0.8
 
@@ -95,6 +99,8 @@ class _Board:
         self.settings = plan.settings
         self.demand = Demand(plan)
         self.moves = 0
+        #: LMA -> number of rounds that have moved something from or to it within the cool-down.
+        self.rounds: Counter[str] = Counter()
         self.moved_to: dict[tuple[str, str], dict[str, set[int]]] = {}
         rounds: dict[tuple[str, str], set[str]] = {}
         for move in plan.recent(self.settings.cool_down):
@@ -107,6 +113,8 @@ class _Board:
                 there.setdefault(anchor, set()).update(numbers)
         #: MAG that rests at an LMA, and that LMA -> number of rounds that have moved something of it there or away.
         self.resting = {place: len(found) for place, found in rounds.items()}
+        for lma in plan.names:
+            self.rounds[lma] = len({number for (_, at), found in rounds.items() if at == lma for number in found})
 
     def level_out(self) -> None:
         """Move work from LMAs above the level to LMAs below it."""
@@ -160,9 +168,11 @@ class _Board:
         level, own, demand = self.demand.level, self.own, self.demand.demand
         far = np.clip(self.settings.rule.cpu_threshold - demand - self._rise(), 0.0, None)
         limits: Floats = np.maximum(own.balance_above, level * (1 + own.tolerance + _EASE * far))
-        if self.demand.full:
-            kept = 1 - loss_at(level) - _LOSS_TOLERANCE
-            limits = np.maximum(limits, 1 / kept if kept > 0 else math.inf)
+        if level >= _NEARLY_FULL:
+            kept = (
+                1 - loss_at(level) - _LOSS_TOLERANCE * (1 + np.array([self.rounds[name] for name in self.plan.names]))
+            )
+            limits = np.maximum(limits, np.where(kept > 0, 1 / np.maximum(kept, 1e-9), math.inf))
         return limits
 
     def _rise(self) -> Floats:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -98,7 +100,8 @@ class Domain:
 
     Every MAG's mobile nodes are anchored at lma1, unless ``anchors`` says otherwise. LMAs forward at most ``capacity``
     packets/s times their relative ``capacities``. With ``tells`` MAGs tell what they send. An LMA without any packets
-    has the CPU ``idle``. ``weights`` say how much each slot of a MAG carries, if it is not the same.
+    has the CPU ``idle``. ``weights`` say how much each slot of a MAG carries, if it is not the same. With ``jerks`` the
+    counters of each switch are up to 2 s old, at random, as those of busy switches are, and a CPU is 3 % off.
     """
 
     offered: dict[str, float]
@@ -109,6 +112,7 @@ class Domain:
     tells: bool = False
     idle: float = 0.0
     weights: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    jerks: random.Random | None = None
 
     def __post_init__(self) -> None:
         self.now = 0
@@ -126,6 +130,8 @@ class Domain:
         self.counters = {(lma, mag): 0.0 for lma in self.lmas for mag in self.offered}
         self.sent = dict.fromkeys(self.counters, 0.0)
         self.memory = Memory()
+        self.past: deque[tuple[int, dict[tuple[str, str], float], dict[tuple[str, str], float]]] = deque(maxlen=3)
+        self.shown: dict[str, int] = {}  # switch -> when the counters were as it showed them last
 
     def through(self, lma: str) -> dict[str, float]:
         """Packets/s that each MAG sends to an LMA."""
@@ -146,6 +152,12 @@ class Domain:
         """Packets/s offered to an LMA, as a fraction of what it can forward."""
         return sum(self.through(lma).values()) / (self.capacity * self.capacities.get(lma, 1.0))
 
+    def _read(self, switch: str) -> tuple[dict[tuple[str, str], float], dict[tuple[str, str], float]]:
+        """The counters as a switch shows them now; they never fall."""
+        newer = [past for past in self.past if past[0] >= self.shown.get(switch, 0)]
+        self.shown[switch], counters, sent = newer[-1] if self.jerks is None else self.jerks.choice(newer)
+        return counters, sent
+
     def run(self, settings: Settings, seconds: int) -> list[Decision]:
         """Go on for some seconds, with a round every other second."""
         decided: list[Decision] = []
@@ -157,11 +169,17 @@ class Domain:
                     self.counters[lma, mag] += rate / max(1.0, wanted)
                     self.sent[lma, mag] += rate
                 busy = self.idle + (1 - self.idle) * min(1.0, wanted)
-                self.loads.add_load_info(lma, busy, 0, {}, self.now)
-                read = {mag: (int(self.counters[lma, mag]), 0) for mag in self.offered}
-                self.loads.add_port_statistics(lma, read, self.now)
+                off = 0.0 if self.jerks is None else self.jerks.uniform(-0.03, 0.03)
+                self.loads.add_load_info(lma, min(1.0, max(0.0, busy + off)), 0, {}, self.now)
+            self.past.append((self.now, dict(self.counters), dict(self.sent)))
+            for lma in self.lmas:
+                counters, _ = self._read(lma)
+                self.loads.add_port_statistics(
+                    lma, {mag: (int(counters[lma, mag]), 0) for mag in self.offered}, self.now
+                )
             for mag in self.offered if self.tells else ():
-                self.loads.add_sent_statistics(mag, {lma: int(self.sent[lma, mag]) for lma in self.lmas}, self.now)
+                _, sent = self._read(mag)
+                self.loads.add_sent_statistics(mag, {lma: int(sent[lma, mag]) for lma in self.lmas}, self.now)
             if self.now % 2 == 0:
                 outcome = decide(Inputs(settings, self.loads.snapshot(self.now), self.uplinks, self.memory))
                 self.memory = outcome.memory

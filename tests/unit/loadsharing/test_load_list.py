@@ -196,7 +196,7 @@ def test_in_or_mode_what_may_become_too_much_is_not_light() -> None:
 
 def test_a_snapshot_survives_json() -> None:
     loads = load_list(ports=("mag1", "mag2"))
-    for now in range(44, 51):
+    for now in range(42, 51):
         read(loads, now, mag1=100 * now, mag2=7)
         loads.add_sent_statistics("mag1", {"lma1": 125 * now}, now)
         loads.add_load_info("lma1", 1.0, 0, {}, now)

@@ -14,7 +14,7 @@ BALANCE = replace(SETTINGS, policy="balance")
 
 
 def fed(*samples: tuple[float, int]) -> OfferedRates:
-    """One MAG and one LMA; rates are those of 4 to 8 s, and what is sampled is forgotten after 10 s."""
+    """One MAG and one LMA; rates are those of 6 to 8 s, and what is sampled is forgotten after 10 s."""
     rates = OfferedRates(1, 1, keep=10.0, span=8.0)
     for now, packets in samples:
         rates.add(slice(None), np.array([[packets]], dtype=np.uint64), now)
@@ -32,14 +32,14 @@ def rate(rates: OfferedRates, now: float) -> tuple[float, float] | None:
     [
         ([], None),
         ([(0, 500)], None),
-        ([(0, 500), (3, 800)], None),  # too little to go by
-        ([(0, 500), (4, 900)], (100.0, 4.0)),
-        ([(0, 500), (4, 900), (5, 900)], (80.0, 5.0)),
-        ([(0, 2**64 - 100), (4, 300)], (100.0, 4.0)),  # wrapped
-        ([(0, 5000), (4, 100)], None),  # reset
-        ([(0, 5000), (4, 100), (8, 500)], (100.0, 4.0)),
-        ([(0, 500), (4, 900), (4, 1700), (3, 2000)], (100.0, 4.0)),  # late
-        ([(0, 500), (4, UNKNOWN_COUNTER), (5, 1000)], (100.0, 5.0)),
+        ([(0, 500), (5, 800)], None),  # too little to go by
+        ([(0, 500), (6, 1100)], (100.0, 6.0)),
+        ([(0, 500), (6, 1060), (7, 1060)], (80.0, 7.0)),
+        ([(0, 2**64 - 100), (6, 500)], (100.0, 6.0)),  # wrapped
+        ([(0, 5000), (6, 100)], None),  # reset
+        ([(0, 5000), (4, 100), (10, 700)], (100.0, 6.0)),
+        ([(0, 500), (6, 1100), (6, 1700), (3, 2000)], (100.0, 6.0)),  # late
+        ([(0, 500), (4, UNKNOWN_COUNTER), (6, 1100)], (100.0, 6.0)),
         ([(0, 500), (11, 1600)], None),  # began too long ago
         ([(second, 100 * second) for second in range(60)], (100.0, 7.0)),
         # A counter that moves on in jerks: what counts is the span.
@@ -48,7 +48,7 @@ def rate(rates: OfferedRates, now: float) -> tuple[float, float] | None:
         ([(second, 900 * second) for second in range(10)] + [(second, 9000) for second in range(10, 30)], (0.0, 7.0)),
     ],
 )
-def test_a_rate_is_what_came_in_the_last_half_of_a_span_at_least(
+def test_a_rate_is_what_came_in_three_quarters_of_a_span_at_least(
     samples: list[tuple[float, int]], expected: tuple[float, float] | None
 ) -> None:
     found = rate(fed(*samples), samples[-1][0] if samples else 0)
@@ -56,15 +56,15 @@ def test_a_rate_is_what_came_in_the_last_half_of_a_span_at_least(
 
 
 def test_a_rate_is_forgotten() -> None:
-    rates = fed((0, 500), (4, 900))
-    assert (rate(rates, 14), rate(rates, 14.1)) == ((100.0, 4.0), None)
+    rates = fed((0, 500), (6, 1100))
+    assert (rate(rates, 16), rate(rates, 16.1)) == ((100.0, 6.0), None)
 
 
 def full_list(arriving: int, **sent: int) -> LoadList:
     """lma1, full, gets so many packets per second from mag1, which sends more than that; mag2 tells nothing."""
     loads = LoadList(["lma1", "lma2"], ["mag1", "mag2"], window=10, report_interval=1)
     loads.set_ports("lma1", ["mag1"])
-    for now in range(44, 51):
+    for now in range(42, 51):
         loads.add_load_info("lma1", 1.0, 0, {}, now)
         loads.add_load_info("lma2", 0.2, 0, {}, now)
         loads.add_port_statistics("lma1", {"mag1": (arriving * now, 0)}, now)
@@ -79,9 +79,9 @@ def test_what_a_full_lma_loses_is_the_difference_to_what_is_sent_to_it() -> None
     shot = loads.snapshot(50)
     assert (shot.lma("lma1").loss, shot.lma("lma2").loss) == (0.75, None)
     assert [(traffic.mag, traffic.packets, traffic.offered) for traffic in shot.traffic("lma1")] == [
-        ("mag1", 1800, 1200.0)
+        ("mag1", 2400, 1200.0)
     ]
-    assert shot.lma("lma1").packets == 1800  # the draft's counts are those of what has arrived
+    assert shot.lma("lma1").packets == 2400  # the draft's counts are those of what has arrived
 
 
 def test_an_lma_that_gets_more_than_is_sent_loses_nothing() -> None:
