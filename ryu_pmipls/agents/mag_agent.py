@@ -59,6 +59,7 @@ async def serve(
 
     def attached(link_layer_address: bytes, port: int) -> None:
         times.solicited(link_layer_address, clock())
+        resumption.settle(link_layer_address)
         driver.dispatch(machine.attach, link_layer_address, port)
 
     def detached(port: int) -> None:

@@ -41,6 +41,7 @@ class Resumption:
         self._resume = resume
         self._waiting: asyncio.Queue[RecordedBinding] = asyncio.Queue()
         self._numbers: set[int] = set()
+        self._settled: set[bytes] | None = set()  # link-layer addresses; None after the last look
 
     def opened(self, name: str, number: int) -> None:
         """Resume the recorded bindings of an access port, which is OpenFlow port ``number`` now."""
@@ -53,11 +54,18 @@ class Resumption:
                 )
             )
 
+    def settle(self, link_layer_address: bytes) -> None:
+        """Leave a node alone from now on, whatever the switch's entries say: it has come, and may have left, by now."""
+        if self._settled is not None:
+            self._settled.add(link_layer_address)
+
     async def run(self) -> None:
         """Resume what waits, for ever."""
         while True:
             for _ in range(_BATCH):
-                self._resume(await self._waiting.get())
+                binding = await self._waiting.get()
+                self.settle(binding.link_layer_address)
+                self._resume(binding)
             await asyncio.sleep(_PAUSE)
 
     async def look(self) -> None:
@@ -66,14 +74,15 @@ class Resumption:
             await asyncio.sleep(delay)
             for binding in self.missing(await asyncio.to_thread(access_entries, self._ovs)):
                 self._waiting.put_nowait(binding)
+        self._settled = None
         await asyncio.Event().wait()
 
     def missing(self, entries: Iterable[AccessEntry]) -> Iterable[RecordedBinding]:
-        """The bindings of entries on ports that are there, but for those in the record that still wait for a port."""
-        waiting = {found.link_layer_address for found in self._recorded.values()}
+        """The bindings of entries on ports that are there, but for nodes that are recorded or that have come again."""
+        others = (self._settled or set()).union(found.link_layer_address for found in self._recorded.values())
         prefixes: dict[tuple[bytes, int], list[IPv6Network]] = defaultdict(list)
         for entry in entries:
             node = entry.link_layer_address
-            if self._known(node) and node not in waiting and entry.port in self._numbers:
+            if self._known(node) and node not in others and entry.port in self._numbers:
                 prefixes[node, entry.port].append(entry.prefix)
         return [RecordedBinding(node, port, tuple(found)) for (node, port), found in prefixes.items()]

@@ -124,6 +124,24 @@ def test_the_switch_knows_nodes_that_the_record_lacks() -> None:
     assert resumed({}, ("acc1", 3), entries=entries) == [RecordedBinding(NODE, 3, (PREFIX, SECOND))]
 
 
+def test_a_node_that_has_come_or_was_resumed_is_left_alone_though_its_entries_are_there() -> None:
+    """It may have left meanwhile; the report of that must not be replaced by one of a binding without a time."""
+    found: list[RecordedBinding] = []
+    made = Resumption(RECORDED, NO_SWITCH, {NODE, OTHER}.__contains__, found.append)
+    made.opened("acc1", 3)
+    made.settle(OTHER)
+
+    async def run() -> None:
+        task = asyncio.get_running_loop().create_task(made.run())
+        while not found:
+            await asyncio.sleep(0.001)
+        task.cancel()
+
+    asyncio.run(run())
+    assert [binding.link_layer_address for binding in found] == [NODE]
+    assert made.missing([entry(1), AccessEntry(OTHER, 3, SECOND, 1)]) == []
+
+
 def test_a_recorded_node_that_waits_for_its_port_is_not_resumed_elsewhere() -> None:
     waiting = {b"mn1": RecordedNode(NODE, "acc2", (PREFIX,), LMA, 7)}
     assert resumed(waiting, ("acc1", 3), entries=(entry(1),)) == []

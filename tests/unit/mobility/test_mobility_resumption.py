@@ -12,6 +12,7 @@ from mobility_helpers import (
     LMA1,
     LMA2,
     MAG1,
+    MAG2,
     NODE1,
     START,
     STRANGER,
@@ -36,7 +37,14 @@ from ryu_pmipls.mobility import (
     RecordedBinding,
     Send,
 )
-from ryu_pmipls.wire import BindingUpdate, HandoffIndicator, HomeNetworkPrefix, RouteAdjust, Timestamp
+from ryu_pmipls.wire import (
+    BindingAcknowledgement,
+    BindingUpdate,
+    HandoffIndicator,
+    HomeNetworkPrefix,
+    RouteAdjust,
+    Timestamp,
+)
 from ryu_pmipls.wire.codepoints import HandoffType
 
 PREFIX = IPv6Network("2001:db8:100:7::/64")
@@ -194,3 +202,24 @@ def test_a_node_that_has_come_with_another_address_is_not_resumed_with_the_old_o
     mag.effects()
     mag.resume(RECORDED, START)
     assert only(list(mag.bindings)).port == 2
+
+
+def test_a_node_that_has_moved_meanwhile_stays_with_its_new_mag() -> None:
+    lma, old, new = anchor(), gateway(), gateway(address=MAG2)
+    old.attach(LINK1, 3, START - 1000)
+    before = only(of(talk(old, lma, old.effects(), START - 1000), RecordBinding)).binding
+    new.attach(LINK1, 5, START - 500)
+    moved = only(sent(new.effects(), BindingUpdate))
+    taken = only(sent(answer(lma, moved, MAG2, START - 500), BindingAcknowledgement))
+    reported = only(sent(answer(new, taken, LMA1, START - 500), RouteAdjust)).option(Timestamp)
+    again = gateway(probes=3, restart_counter=1)
+    again.resume(before, START)
+    effects = [effect for _, effect in until(again, START + 20)]
+    for request in sent(effects, BindingUpdate):
+        assert request.lifetime == 0
+        answer(lma, request, MAG1, START + 4)
+    until(lma, START + 30)
+    session = only(list(lma.bindings))
+    assert (session.care_of_address, session.prefixes, session.leaving) == (MAG2, before.prefixes, False)
+    left = {report.option(Timestamp) for report in sent(effects, RouteAdjust)}
+    assert reported is not None and all(each is not None and each.ticks < reported.ticks for each in left)
