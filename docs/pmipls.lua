@@ -83,6 +83,10 @@ local fields = {
   ["pmipls.uplink_share.slots"] = ProtoField.uint16("pmipls.uplink_share.slots", "slots", base.DEC, nil),
   ["pmipls.drain.draining"] = ProtoField.uint8("pmipls.drain.draining", "draining", base.DEC, nil),
   ["pmipls.core_routing_status.status"] = ProtoField.uint8("pmipls.core_routing_status.status", "status", base.DEC, { [0] = "ANNOUNCED", [1] = "DRAINED", [2] = "WITHDRAWN", [3] = "NOT_ANNOUNCED", [4] = "BGP_DOWN", [5] = "BFD_DOWN", [6] = "UNWATCHED", [7] = "NO_ANSWER" }),
+  ["pmipls.grant.code"] = ProtoField.bytes("pmipls.grant.code", "code"),
+  ["pmipls.grant_key.secret"] = ProtoField.bytes("pmipls.grant_key.secret", "secret"),
+  ["pmipls.route_snapshot.number"] = ProtoField.uint32("pmipls.route_snapshot.number", "number", base.DEC, nil),
+  ["pmipls.route_snapshot.complete"] = ProtoField.uint8("pmipls.route_snapshot.complete", "complete", base.DEC, nil),
   ["pmipls.type"] = ProtoField.uint8("pmipls.type", "Inner type"),
   ["pmipls.length"] = ProtoField.uint8("pmipls.length", "Length"),
   ["pmipls.option.data"] = ProtoField.bytes("pmipls.option.data", "Data"),
@@ -149,6 +153,9 @@ local own_options = {
   [5] = { title = "Uplink Share", lengths = exactly(18), layout = { { name = "lma", octets = 16, field = fields["pmipls.uplink_share.lma"] }, { name = "slots", octets = 2, field = fields["pmipls.uplink_share.slots"] } } },
   [6] = { title = "Drain", lengths = exactly(1), layout = { { name = "draining", octets = 1, field = fields["pmipls.drain.draining"] } } },
   [7] = { title = "Core Routing Status", lengths = exactly(1), layout = { { name = "status", octets = 1, field = fields["pmipls.core_routing_status.status"] } } },
+  [8] = { title = "Grant", lengths = exactly(16), layout = { { name = "code", field = fields["pmipls.grant.code"] } } },
+  [9] = { title = "Grant Key", lengths = exactly(32), layout = { { name = "secret", field = fields["pmipls.grant_key.secret"] } } },
+  [10] = { title = "Route Snapshot", lengths = exactly(5), layout = { { name = "number", octets = 4, field = fields["pmipls.route_snapshot.number"] }, { name = "complete", octets = 1, field = fields["pmipls.route_snapshot.complete"] } } },
 }
 
 for _, field in pairs(fields) do

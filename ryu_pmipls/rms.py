@@ -17,11 +17,13 @@ from typing import Any, ClassVar, cast
 
 from ryu_pmipls import descriptors
 from ryu_pmipls.clock import Clock
+from ryu_pmipls.controller.announcements import Announcements
 from ryu_pmipls.controller.api.resources import Resources
 from ryu_pmipls.controller.api.rest_server import RestServer
 from ryu_pmipls.controller.clock_skews import ClockSkews
 from ryu_pmipls.controller.context import Context
 from ryu_pmipls.controller.failure_detection import FailureDetection
+from ryu_pmipls.controller.grants import Grants
 from ryu_pmipls.controller.health import HealthControl
 from ryu_pmipls.controller.inbox import Inbox
 from ryu_pmipls.controller.lma_notifier import LmaNotifier
@@ -47,6 +49,7 @@ from ryu_pmipls.controller.ryu.admission import MAX_UNIDENTIFIED
 from ryu_pmipls.controller.ryu.connection import Connection, PromptApp
 from ryu_pmipls.controller.ryu.threads import in_thread
 from ryu_pmipls.controller.ryu.vital import vital
+from ryu_pmipls.controller.session_owners import SessionOwners
 from ryu_pmipls.controller.state import DomainState
 from ryu_pmipls.controller.store import Store, StoreError, open_store
 from ryu_pmipls.controller.switch_events import SwitchEvents
@@ -126,11 +129,15 @@ class RouteManagementServer(PromptApp):
         self.failures = FailureDetection(context, self.load_sharing)
         self.health = HealthControl(context, store.failures)
         self.operator = OperatorCommands(context, self.load_sharing, self.new_sessions)
-        self.notifier = LmaNotifier(
-            self.endpoint, [self.endpoint.peer(lma.address) for lma in profile.lmas], profile.timers
-        )
+        announcements = Announcements(profile, state.bindings, self.endpoint)
+        lmas = [self.endpoint.peer(lma.address) for lma in profile.lmas]
+        self.notifier = LmaNotifier(self.endpoint, lmas, profile.timers, announcements)
         self.routes = Routes(context, self.endpoint, self.notifier, self.refused)
-        load_info_users = [part.add_load_info for part in (self.measurement, self.failures, self.health, clock_skews)]
+        own = self.endpoint.peer(profile.rms.address)
+        self.owners = SessionOwners(context, self.routes, self.retransmission, announcements, own)
+        load_info_users = [
+            part.add_load_info for part in (self.measurement, self.failures, self.health, self.owners, clock_skews)
+        ]
         self.inbox = Inbox(
             context,
             self.endpoint,
@@ -138,6 +145,7 @@ class RouteManagementServer(PromptApp):
             self.notifier,
             self.retransmission,
             load_info_users,
+            Grants(profile, state, self.endpoint.secrets),
             self.refused,
         )
         self.switch_events = SwitchEvents(context, self.measurement, self.failures, self.health)
@@ -190,6 +198,7 @@ class RouteManagementServer(PromptApp):
             Periodic(_INTERVAL, "saving the state", self.state.save),
             Periodic(_TRIAL_INTERVAL, "trying the store", self.state.try_store),
             Periodic(_INTERVAL, "checking drained LMAs", self.operator.check_drained),
+            Periodic(_INTERVAL, "looking for sessions without owners", self.owners.check),
             Periodic(_INTERVAL, "checking the domain's health", self.health.log_reasons),
         )
         return [

@@ -19,6 +19,7 @@ from ryu_pmipls.agents.core_routing import CoreRoutingWatch
 from ryu_pmipls.agents.cpu import Cpu
 from ryu_pmipls.agents.disk_trial import DiskTrial
 from ryu_pmipls.agents.driver import Driver
+from ryu_pmipls.agents.grant_keys import GrantKeys
 from ryu_pmipls.agents.host_watch import HostWatch
 from ryu_pmipls.agents.lease_file import LeaseFile
 from ryu_pmipls.agents.load_report import LoadMeter, tunnel_counters
@@ -29,7 +30,7 @@ from ryu_pmipls.clock import Clock
 from ryu_pmipls.domain.profile import Lma, Profile
 from ryu_pmipls.mobility import Lease, LocalMobilityAnchor
 from ryu_pmipls.signalling import Endpoint, Role
-from ryu_pmipls.wire import CoreGateway, CoreRoutingStatus, Encapsulation, Option, Timestamp
+from ryu_pmipls.wire import CoreGateway, CoreRoutingStatus, Encapsulation, GrantKey, Option, Timestamp
 
 #: Seconds between tries to keep the leases that the disk has refused.
 _LEASE_INTERVAL = 1.0
@@ -48,11 +49,13 @@ async def serve(
     counters: Counter[str] = Counter()
     clock = Clock()
     leases = LeaseFile(state)
+    endpoint = Endpoint(profile, Role.LMA, lma.address, counters)
+    keys = GrantKeys(endpoint.secrets, profile.rms.address, state)
     config = anchor_config(profile, lma, Encapsulation[encapsulation.upper()], count_restart(state), clock.time_of_day)
+    config = replace(config, grant_key=keys.present, announced_grant_key=keys.announced)
     machine = LocalMobilityAnchor(config, leases.leases)
     mags = {mag.name: mag.address for mag in profile.mags}
     peers = {address: name for name, address in mags.items()}
-    endpoint = Endpoint(profile, Role.LMA, lma.address, counters)
     tunnels = TunnelEnds(ovs, lma.address, peers, encapsulation, tunnel.Bfd.of_lma(profile.tunnel.bfd_interval))
     driver = Driver(
         machine, endpoint, tunnels, clock, counters, {Lease: leases.record}, withhold=leases.announces_unkept
@@ -68,6 +71,8 @@ async def serve(
             counted = await asyncio.to_thread(tunnel_counters, ovs)
             now = clock()
             options: tuple[Option, ...] = (Timestamp.of(clock.time_of_day(now)),)
+            if keys.announced is not None:
+                options += (GrantKey(keys.announced),)
             if gateway.link_layer_address is not None:
                 options += (CoreGateway(gateway.link_layer_address),)
             if routing.status is not None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from ryu_pmipls.controller.context import Context
+from ryu_pmipls.controller.grants import Grants
 from ryu_pmipls.controller.lma_notifier import LmaNotifier
 from ryu_pmipls.controller.retransmission import Retransmission
 from ryu_pmipls.controller.route_reports import RouteReport, RouteReportDecoder
@@ -16,7 +17,7 @@ from ryu_pmipls.controller.ryu import hub
 from ryu_pmipls.controller.ryu.readable import Readable
 from ryu_pmipls.controller.store import StoreError
 from ryu_pmipls.signalling import Endpoint, Peer, Role
-from ryu_pmipls.wire import CoreGateway, LoadAdjust, LoadInfo, Message, RouteAdjust
+from ryu_pmipls.wire import CoreGateway, GrantKey, LoadAdjust, LoadInfo, Message, RouteAdjust, RouteSnapshot
 
 LOG = logging.getLogger(__name__)
 
@@ -44,13 +45,15 @@ class Inbox:
         notifier: LmaNotifier,
         retransmission: Retransmission,
         load_info_users: Iterable[Callable[[str, LoadInfo, float], None]],
+        grants: Grants,
         refused: Counter[str],
     ) -> None:
         self._state = context.state
         self._switches = context.switches
         self._clock = context.clock
         self._endpoint = endpoint
-        self._decoder = RouteReportDecoder(context.profile, endpoint)
+        self._decoder = RouteReportDecoder(context.profile, endpoint, grants)
+        self._grants = grants
         self._routes = routes
         self._notifier = notifier
         self._retransmission = retransmission
@@ -84,6 +87,7 @@ class Inbox:
 
     def handle(self, datagrams: Iterable[tuple[bytes, Peer]], now: float) -> None:
         """Handle datagrams: MAGs' route reports together, after the rest; the ends that LMAs report come last."""
+        self._grants.refresh()
         reports, rest = self._decoder.decode_known(datagrams, self._clock.time_of_day(now))
         ends: list[RouteReport] = []
         for octets, peer in rest:
@@ -125,6 +129,12 @@ class Inbox:
     ) -> RouteReport | None:
         if self._notifier.acknowledge_message(message, peer):
             return None
+        if message.prefix.is_unspecified and message.option(RouteSnapshot) is None:
+            # The request of an agent that has started for all routes. It tells its key, too, before any node registers.
+            self._learn_key(peer.name, message)
+            self._notifier.restate(peer, octets, now)
+            self._endpoint.send_octets(octets, peer)
+            return None
         report = self._decoder.decode_session_end(message, octets, peer, self._clock.time_of_day(now))
         if report is None:
             self._refused["nothing to answer"] += 1
@@ -133,11 +143,17 @@ class Inbox:
     def _handle_load_info(self, message: LoadInfo, octets: bytes, peer: Peer, now: float) -> RouteReport | None:
         for use in self._load_info_users:
             use(peer.name, message, now)
+        self._learn_key(peer.name, message)
         gateway = message.option(CoreGateway)
         if gateway is not None and self._state.learn_core_gateway(peer.name, gateway.link_layer_address):
             self._switches.lmas[peer.name].refresh()
             self._state.save()
         return None
+
+    def _learn_key(self, lma: str, message: Message) -> None:
+        key = message.option(GrantKey)
+        if key is not None:
+            self._grants.learn(lma, key.secret)
 
     def _handle_acknowledgement(self, message: Message, octets: bytes, peer: Peer, now: float) -> RouteReport | None:
         if not self._retransmission.acknowledge(message, peer.address):

@@ -3,15 +3,21 @@
 Nobody waits for these, so while handoffs are under way they get only a small share of the RMS's time. Each LMA
 has a window of unanswered messages. Of the messages that wait for a place in it, only the latest about a prefix is
 sent. The RMS passes reports of MAGs on to LMAs unchanged.
+
+An LMA's record can be lost, and so can messages: by a restart of either process, or while the LMA is silent. So each
+LMA gets a *snapshot* of all routes when the RMS has started, when the LMA asks because it has started, when it is heard
+again, and once in a binding's lifetime. It lies between two messages of its own, its beginning and its end.
 """
 
 from __future__ import annotations
 
+import secrets
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import islice
 
+from ryu_pmipls.controller.announcements import Announcements
 from ryu_pmipls.domain.profile import TimerSettings
 from ryu_pmipls.signalling import Endpoint, Peer
 from ryu_pmipls.wire import Message
@@ -20,9 +26,16 @@ from ryu_pmipls.wire import Message
 WINDOW = 64
 #: Share of the RMS's time that the notifications may take while handoffs are under way.
 SHARE = 0.01
+#: Bindings of a snapshot visited in one turn, at some 30 us each, before other work.
+PIECE = 16
+#: Bindings of a snapshot visited per second, and at once after a pause: an LMA that answers them must stay within its
+#: rate (``signalling.rate_limit``).
+_SNAPSHOT_RATE, _SNAPSHOT_BURST = 2000.0, 500.0
 #: Octets of the prefix in a Route_adjust; and octets that identify a message: all but its header and checksum.
 _PREFIX = slice(8, 16)
 _IDENTITY = slice(6, None)
+#: The prefix of a message about the beginning or the end of a snapshot.
+_NO_PREFIX = bytes(8)
 
 
 @dataclass(slots=True)
@@ -35,14 +48,34 @@ class _Unanswered:
     deadline: float
 
 
+@dataclass(slots=True)
+class _Snapshot:
+    """A snapshot on its way to an LMA.
+
+    ``marker`` is the message about its beginning, or about its end if that is ``near``, while it is not answered.
+    """
+
+    number: int
+    prefixes: Iterator[bytes]
+    marker: bytes | None
+    near: bool = False
+    tokens: float = _SNAPSHOT_BURST
+    filled: float = 0.0  # when tokens were added last
+    unanswered: set[bytes] = field(default_factory=set)  # prefixes
+
+
 class _Recipient:
     """An LMA that gets the latest message about each prefix until it answers.
 
     An LMA that answers nothing, as in the draft, gets everything once; nothing is repeated to it.
     """
 
-    def __init__(self, endpoint: Endpoint, peer: Peer, timers: TimerSettings) -> None:
+    def __init__(self, endpoint: Endpoint, peer: Peer, timers: TimerSettings, announcements: Announcements) -> None:
         self.silent = False
+        self._announcements = announcements
+        self._interval = timers.binding_lifetime
+        self._snapshot: _Snapshot | None = None
+        self._next_snapshot = float("-inf")
         self._endpoint = endpoint
         self._peer = peer
         self._timers = timers
@@ -61,21 +94,65 @@ class _Recipient:
             return False
         self._silences = 0
         self._forget(sent.octets)
+        if self._snapshot is not None and sent.octets is self._snapshot.marker:
+            self._snapshot.marker = None
+            if self._snapshot.near:
+                self._snapshot = None
         return True
+
+    def hear(self) -> None:
+        """Begin to repeat messages to an LMA that was silent, and send it what it has missed."""
+        if self.silent:
+            self.silent, self._silences = False, 0
+            self._next_snapshot = float("-inf")
+
+    def restate(self, now: float) -> None:
+        """Begin a snapshot of all routes."""
+        number = secrets.randbits(32)
+        marker = self._announcements.snapshot(number, complete=False)
+        self._snapshot = _Snapshot(number, self._announcements.prefixes(), marker)
+        self._waiting[_NO_PREFIX] = marker
+        self._next_snapshot = now + self._interval
 
     def send(self, now: float) -> None:
         """Send as many messages as the window has room for."""
-        prefixes = [*islice(self._waiting, max(WINDOW - len(self._unanswered), 0))]
+        reserved = PIECE if self._snapshot is not None else 0
+        prefixes = [*islice(self._waiting, max(WINDOW - reserved - len(self._unanswered), 0))]
         news = [self._waiting.pop(prefix) for prefix in prefixes]
         self._endpoint.forward(news, self._peer)
         if not self.silent:
-            timeout = self._timers.adjust_timeout
-            self._latest.update(zip(prefixes, news, strict=True))
-            for octets in news:
-                self._unanswered[octets[_IDENTITY]] = _Unanswered(octets, 1, timeout, now + timeout)
+            self._await(prefixes, news, now)
+            if self._snapshot is not None and self._snapshot.marker is None:
+                self._send_routes(self._snapshot, now)
+
+    def _await(self, prefixes: Iterable[bytes], news: Iterable[bytes], now: float) -> None:
+        timeout = self._timers.adjust_timeout
+        for prefix, octets in zip(prefixes, news, strict=True):
+            self._latest[prefix] = octets
+            self._unanswered[octets[_IDENTITY]] = _Unanswered(octets, 1, timeout, now + timeout)
+
+    def _send_routes(self, snapshot: _Snapshot, now: float) -> None:
+        """Send some of a snapshot; at its end, when all of it has been answered, say so."""
+        snapshot.tokens += max(now - snapshot.filled, 0.0) * _SNAPSHOT_RATE
+        snapshot.tokens, snapshot.filled = min(snapshot.tokens, _SNAPSHOT_BURST), now
+        room = max(min(WINDOW - len(self._unanswered), PIECE, int(snapshot.tokens)), 0)
+        visited = [*islice(snapshot.prefixes, room)]
+        snapshot.tokens -= len(visited)
+        # A newer message about a prefix is part of the snapshot as well.
+        missing = [prefix for prefix in visited if prefix not in self._waiting and prefix not in self._latest]
+        routes = {prefix: octets for prefix in missing if (octets := self._announcements.route(prefix)) is not None}
+        self._endpoint.forward(routes.values(), self._peer)
+        snapshot.unanswered.update(routes)
+        self._await(routes, routes.values(), now)
+        if len(visited) < room and not snapshot.unanswered:
+            snapshot.near, snapshot.marker = True, self._announcements.snapshot(snapshot.number, complete=True)
+            self._endpoint.forward([snapshot.marker], self._peer)
+            self._await([_NO_PREFIX], [snapshot.marker], now)
 
     def retransmit(self, now: float) -> None:
         """Send unanswered messages again after their timeout, unless there is a newer one about the prefix."""
+        if not self.silent and now >= self._next_snapshot:
+            self.restate(now)
         for identity, sent in [*self._unanswered.items()]:
             if sent.deadline > now:
                 continue
@@ -93,6 +170,8 @@ class _Recipient:
                 self._waiting[sent.octets[_PREFIX]] = sent.octets  # behind what waits already
                 self._silences += 1
                 self.silent = self._silences >= WINDOW
+                if self.silent:
+                    self._snapshot = None
         self.send(now)
 
     def _is_newest(self, octets: bytes) -> bool:
@@ -103,6 +182,8 @@ class _Recipient:
         prefix = octets[_PREFIX]
         if self._latest.get(prefix) is octets:
             del self._latest[prefix]
+        if self._snapshot is not None:
+            self._snapshot.unanswered.discard(prefix)
 
 
 class LmaNotifier:
@@ -113,10 +194,12 @@ class LmaNotifier:
         endpoint: Endpoint,
         lmas: Iterable[Peer],
         timers: TimerSettings,
+        announcements: Announcements,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._endpoint = endpoint
-        self._recipients = {peer: _Recipient(endpoint, peer, timers) for peer in lmas}
+        self._recipients = {peer: _Recipient(endpoint, peer, timers, announcements) for peer in lmas}
+        self._requests: dict[Peer, bytes] = {}  # the last one of each LMA
         self._clock = clock
         self._next = clock()  # when its share of the time is available again
 
@@ -133,8 +216,14 @@ class LmaNotifier:
     def acknowledge_message(self, message: Message, peer: Peer) -> bool:
         """Match a decoded message with an awaited answer, for a peer that does not return exactly the octets it got."""
         recipient = self._recipients[peer]
-        recipient.silent = False
+        recipient.hear()
         return recipient.acknowledge(self._endpoint.encode(message, peer.address))
+
+    def restate(self, peer: Peer, request: bytes, now: float) -> None:
+        """Send an LMA that has started all routes; a repetition of its request changes nothing."""
+        if self._requests.get(peer) != request:
+            self._requests[peer] = request
+            self._recipients[peer].restate(now)
 
     def send(self, now: float, *, busy: bool) -> None:
         """Send as much as the windows allow, at ``now`` (seconds); ``busy`` while handoffs are under way."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterable
-from ipaddress import IPv6Address
 
 from ryu_pmipls.controller.bindings import Binding
+from ryu_pmipls.controller.report_requests import request_reports
 from ryu_pmipls.controller.retransmission import Retransmission
 from ryu_pmipls.controller.ryu import hub
 from ryu_pmipls.controller.state import DomainState
@@ -19,11 +19,8 @@ from ryu_pmipls.controller.store import StoreError
 from ryu_pmipls.controller.switches.flow import FlowEntry
 from ryu_pmipls.controller.switches.switch import Switch
 from ryu_pmipls.domain.profile import Mag, Profile
-from ryu_pmipls.wire import RouteAdjust, Timestamp
 
 LOG = logging.getLogger(__name__)
-
-_UNSPECIFIED = IPv6Address("::")
 
 
 class Recovery:
@@ -76,6 +73,5 @@ class Recovery:
             hub.spawn(self._request, mag, retransmission, today)
 
     def _request(self, mag: Mag, retransmission: Retransmission, today: float) -> None:
-        everything = RouteAdjust(_UNSPECIFIED, _UNSPECIFIED, mag.address, options=(Timestamp.of(today),))
-        if not retransmission.deliver(everything, mag.address):
+        if not request_reports(mag, retransmission, today):
             LOG.warning("%s: does not repeat its reports of mobile nodes", mag.name)

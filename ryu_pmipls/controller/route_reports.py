@@ -9,9 +9,17 @@ from typing import Any, NamedTuple
 
 from ryu_pmipls.controller.bindings import RouteChange
 from ryu_pmipls.controller.bindings.binding_table import TICKS_PER_SECOND
+from ryu_pmipls.controller.grants import Grants
 from ryu_pmipls.domain.profile import Profile
 from ryu_pmipls.signalling import Endpoint, Peer, Role
-from ryu_pmipls.wire import Attachment, MobileNodeIdentifier, MobileNodeLinkLayerIdentifier, RouteAdjust, Timestamp
+from ryu_pmipls.wire import (
+    Attachment,
+    Grant,
+    MobileNodeIdentifier,
+    MobileNodeLinkLayerIdentifier,
+    RouteAdjust,
+    Timestamp,
+)
 from ryu_pmipls.wire.pattern import Pattern, Place
 
 _PLACES: tuple[Place, ...] = (
@@ -23,6 +31,7 @@ _PLACES: tuple[Place, ...] = (
     (MobileNodeLinkLayerIdentifier, "identifier"),
     (Attachment, "port"),
     (Attachment, "anchor"),
+    (Grant, "code"),
 )
 _HOME_PREFIX, _NEW_MAG = 0, 2  # places
 _PREFIX_OCTETS = 8
@@ -42,6 +51,7 @@ class RouteReport(NamedTuple):
     """A change, the octets of its message, and the octets in canonical form that announce it to LMAs.
 
     Only a message with a Timestamp gets an answer, because that identifies the answer for its sender (erratum E37).
+    ``granted``: an anchor has given the prefix to the node at the MAG that reports.
     """
 
     change: RouteChange
@@ -49,13 +59,15 @@ class RouteReport(NamedTuple):
     announcement: bytes
     peer: Peer
     answerable: bool
+    granted: bool
 
 
 class RouteReportDecoder:
     """Decodes reports; most of those from MAGs by the pattern of an earlier one like them."""
 
-    def __init__(self, profile: Profile, endpoint: Endpoint) -> None:
+    def __init__(self, profile: Profile, endpoint: Endpoint, grants: Grants) -> None:
         self._endpoint = endpoint
+        self._grants = grants
         self._mags = {mag.address.packed: mag.name for mag in profile.mags}
         self._lmas = {lma.address.packed: lma.name for lma in profile.lmas}
         self._patterns: dict[tuple[int, bytes], Pattern | None] = {}
@@ -111,14 +123,16 @@ class RouteReportDecoder:
     def _reports(self, found: Iterable[_Found], today: float) -> list[RouteReport]:
         reports = []
         arrival = int(today * TICKS_PER_SECOND)
-        mags, lmas = self._mags.get, self._lmas.get
-        for (prefix, old, new, ticks, identifier, address, port, anchor), octets, announcement, peer in found:
+        mags, lmas, covers = self._mags.get, self._lmas.get, self._grants.covers
+        for (prefix, old, new, ticks, identifier, address, port, anchor, code), octets, announcement, peer in found:
             who = None if identifier is None else identifier.decode("utf-8", "replace")
             when = arrival if ticks is None else ticks
-            change = _new(
-                RouteChange, (prefix[:_PREFIX_OCTETS], mags(old), mags(new), when, who, address, port, lmas(anchor))
-            )
-            reports.append(_new(RouteReport, (change, octets, announcement, peer, ticks is not None)))
+            home = prefix[:_PREFIX_OCTETS]
+            change = _new(RouteChange, (home, mags(old), mags(new), when, who, address, port, lmas(anchor)))
+            # The end of a session bears the tick after its registration.
+            registered = when if new == peer.octets else when - 1
+            granted = covers(code, anchor, home, peer.octets, registered, identifier or b"")
+            reports.append(_new(RouteReport, (change, octets, announcement, peer, ticks is not None, granted)))
         return reports
 
 

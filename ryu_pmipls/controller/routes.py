@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ryu_pmipls.controller.bindings import Binding, Result
@@ -49,6 +50,9 @@ class Routes:
         profile = context.profile
         pool = profile.home_prefix_pool
         self._first, self._last = pool.network_address.packed[:8], pool.broadcast_address.packed[:8]
+        self._fixed = {
+            node.prefix.network_address.packed[:8]: node.identifier for node in profile.mobile_nodes if node.prefix
+        }
         self._state = context.state
         self._clock = context.clock
         self._clock_skews = context.clock_skews
@@ -66,9 +70,21 @@ class Routes:
         self._unstored: list[_PendingUpdate] = []
         self._to_store = hub.Event()
         self._limiter = RateLimiter(burst=20)
+        self._unheard: list[set[bytes]] = []
+
+    @contextmanager
+    def unheard(self, prefixes: set[bytes]) -> Iterator[set[bytes]]:
+        """Yield a set from which prefixes vanish when the MAG at which they are reports them, as long as this lasts."""
+        self._unheard.append(prefixes)
+        try:
+            yield prefixes
+        finally:
+            self._unheard.remove(prefixes)
 
     def update(self, reports: Sequence[RouteReport], now: float) -> None:
         """Update the bindings from reports of MAGs; have them stored and put into force, all together."""
+        if self._unheard:
+            self._hear(reports)
         acceptable = self._acceptable(reports)
         updates = self._bindings.update([report.change for report in acceptable], self._clock.time_of_day(now))
         under_way, pending = self._under_way, []
@@ -95,17 +111,45 @@ class Routes:
             self._to_store.set()
             self._batches.start(pending, self._in_force, self._forwarding)
 
+    def _hear(self, reports: Iterable[RouteReport]) -> None:
+        for report in reports:
+            binding = self._bindings.get(report.change.prefix)
+            if binding is not None and report.change.new_mag == binding.mag == report.peer.name:
+                for prefixes in self._unheard:
+                    prefixes.discard(binding.prefix)
+
     def _acceptable(self, reports: Iterable[RouteReport]) -> list[RouteReport]:
+        """Those that may change a binding: attachments that an anchor grants or the profile fixes, and known ends."""
         first, last, acceptable = self._first, self._last, []
         for report in reports:
-            prefix, _, _, _, _, address, _, _ = report.change
+            prefix, _, new, _, _, address, _, _ = report.change
             if not first <= prefix <= last:
                 self._refused["route_adjust: prefix is not of the domain"] += 1
             elif address is not None and len(address) != 6:
                 self._refused["route_adjust: link-layer address is not one of Ethernet"] += 1
-            else:
+            elif report.granted or (self._is_own(report) if new is None else self._is_fixed(report)):
                 acceptable.append(report)
+            elif new is None:
+                if prefix not in self._under_way:
+                    self._answer(report)  # nothing is attached there, and so nothing has to be remembered of its end
+            else:
+                self._refused["route_adjust: prefix not granted by an anchor"] += 1
         return acceptable
+
+    def _is_fixed(self, report: RouteReport) -> bool:
+        """True for an attachment of the node for which the profile fixes the prefix, unless it is at another MAG.
+
+        MAG or anchor may know the draft only. Without a grant nobody's downlink is taken away.
+        """
+        change, binding = report.change, self._bindings.get(report.change.prefix)
+        fixed = self._fixed.get(change.prefix)
+        known = fixed is not None and change.identifier in (None, fixed)
+        return known and (binding is None or binding.mag in (None, change.new_mag))
+
+    def _is_own(self, report: RouteReport) -> bool:
+        """True for an end of what is attached at the MAG or anchored at the LMA that reports it."""
+        binding, sender = self._bindings.get(report.change.prefix), report.peer.name
+        return binding is not None and binding.mag is not None and sender in (binding.mag, binding.anchor)
 
     def end_session(self, report: RouteReport, now: float) -> None:
         """End a session by its LMA's report."""
@@ -113,7 +157,9 @@ class Routes:
         if binding is not None and binding.mag is not None and binding.anchor != report.peer.name:
             self._refused["route_adjust: from an LMA that does not anchor the prefix"] += 1
         else:
-            self.update([report], now)
+            # The LMA knows whether a MAG has the session; the RMS may not have heard of the last one that had it.
+            at = report.change.old_mag if binding is None else binding.mag
+            self.update([report._replace(change=report.change._replace(old_mag=at))], now)
 
     def keep_stored(self) -> None:
         """Store bindings, for ever: all that came during one transaction of the store go into the next."""

@@ -32,6 +32,8 @@ from ryu_pmipls.loadsharing import (
 #: The store's names of settings: LMAs that the operator has drained, the policy of the operator's choice, dead LMAs,
 #: and the (MAG, LMA) pairs whose uplink had to leave its anchor; and one that is written to see whether that works.
 _DRAINED, _POLICY, _DEAD, _EVACUATED, _TRIAL = "drained", "policy", "dead", "evacuated", "trial"
+#: LMA -> the key of its grants, in hexadecimal digits.
+_GRANT_KEYS = "grant_keys"
 
 
 class DomainState:
@@ -66,6 +68,9 @@ class DomainState:
         #: LMAs that the operator has drained, and those that have died; in the order of these events.
         self.drained = tuple(lma for lma in lmas if lma in settings.get(_DRAINED, ()))
         self.dead = tuple(lma for lma in settings.get(_DEAD, ()) if lma in lmas)
+        self._grant_keys = _stored_keys(lmas, settings.get(_GRANT_KEYS, {}))
+        #: LMA -> the key of its grants, of the LMAs that have told it.
+        self.grant_keys: Mapping[str, bytes] = MappingProxyType(self._grant_keys)
         self.incidents = Incidents(store)
         self._unsaved_bindings = Unsaved(self._write_bindings)
         self._unsaved_uplinks = Unsaved(self._write_uplinks)
@@ -120,6 +125,14 @@ class DomainState:
             self._gateways[lma] = link_layer_address
             self._unsaved_gateways.add(lma)
         return changed
+
+    # Grants.
+
+    def learn_grant_key(self, lma: str, key: bytes) -> None:
+        """Set the key of an LMA's grants, to be stored by the next :meth:`save`."""
+        if self._grant_keys.get(lma) != key:
+            self._grant_keys[lma] = key
+            self._unsaved_findings.add(_GRANT_KEYS)
 
     # Load sharing.
 
@@ -182,7 +195,8 @@ class DomainState:
             self._store.save_core_gateway(lma, self._gateways[lma])
 
     def _write_findings(self, names: Iterable[str]) -> None:
-        findings = {_DEAD: self.dead, _EVACUATED: self.memory.evacuated}
+        keys = {lma: key.hex() for lma, key in self._grant_keys.items()}
+        findings: dict[str, Any] = {_DEAD: self.dead, _EVACUATED: self.memory.evacuated, _GRANT_KEYS: keys}
         for name in names:
             self._store.save_setting(name, findings[name] or None)
 
@@ -214,6 +228,11 @@ def _uplinks(
         mag.name: {lma: slots(column, mag.name, row, lma) for row, lma in enumerate(names)}
         for column, mag in enumerate(profile.mags)
     }
+
+
+def _stored_keys(lmas: Collection[str], stored: Mapping[str, str]) -> dict[str, bytes]:
+    """The keys of the LMAs that still exist."""
+    return {lma: bytes.fromhex(digits) for lma, digits in stored.items() if lma in lmas}
 
 
 def _stored_evacuations(profile: Profile, stored: Iterable[Sequence[str]]) -> tuple[tuple[str, str], ...]:

@@ -9,12 +9,14 @@ from ipaddress import IPv6Address, IPv6Network
 from ryu_pmipls.mobility.config import GatewayConfig
 from ryu_pmipls.mobility.effects import Effects
 from ryu_pmipls.mobility.reachability import Reachability
+from ryu_pmipls.mobility.registration import network
 from ryu_pmipls.mobility.timer_queue import TimerQueue, delays
 from ryu_pmipls.mobility.update_list import BindingState, BindingUpdateEntry, PendingRegistration
 from ryu_pmipls.wire import (
     AccessTechnologyType,
     BindingAcknowledgement,
     BindingUpdate,
+    Grant,
     HandoffIndicator,
     HomeNetworkPrefix,
     MobileNodeIdentifier,
@@ -158,6 +160,12 @@ def repeats_request(entry: BindingUpdateEntry, message: BindingAcknowledgement) 
         MobileNodeLinkLayerIdentifier(policy.link_layer_address),
     )
     return all(message.option(type(option)) in (None, option) for option in expected)
+
+
+def grants_in(message: BindingAcknowledgement) -> dict[IPv6Network, Grant]:
+    """The anchor's grants in a PBA, by prefix; none if there is not one for each."""
+    prefixes, grants = message.all(HomeNetworkPrefix), message.all(Grant)
+    return dict(zip(map(network, prefixes), grants, strict=True)) if len(prefixes) == len(grants) else {}
 
 
 def _is_about(message: BindingAcknowledgement, identifier: bytes) -> bool:

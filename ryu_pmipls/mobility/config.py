@@ -69,7 +69,8 @@ class AnchorConfig:
 
     ``pool`` is the part of the domain's home prefix pool that this LMA hands out. ``binding_lifetime`` is the
     longest that is granted, ``max_bindings_per_mag`` bounds the binding cache. ``redirection_peers`` are the other
-    LMAs of the domain if sessions may be redirected from one to another (RFC 6463), and none if not.
+    LMAs of the domain if sessions may be redirected from one to another (RFC 6463), and none if not. ``grant_key``
+    gives the present key for grants; ``announced_grant_key`` is the one that the RMS must be told, None when it knows.
     """
 
     address: IPv6Address
@@ -86,6 +87,8 @@ class AnchorConfig:
     adjust_tries: int = 3
     max_bindings_per_mag: int = 10000
     redirection_peers: tuple[IPv6Address, ...] = ()
+    grant_key: Callable[[], bytes] | None = None
+    announced_grant_key: bytes | None = None
     heartbeat_interval: float = 60.0
     missing_heartbeats_allowed: int = 3
     restart_counter: int = 0

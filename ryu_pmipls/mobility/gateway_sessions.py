@@ -7,7 +7,7 @@ from ipaddress import IPv6Address, IPv6Network
 from typing import Any
 
 from ryu_pmipls.mobility.advertising import Advertising
-from ryu_pmipls.mobility.binding_updates import BindingUpdates, repeats_request
+from ryu_pmipls.mobility.binding_updates import BindingUpdates, grants_in, repeats_request
 from ryu_pmipls.mobility.clock_skews import ClockSkews
 from ryu_pmipls.mobility.config import GatewayConfig, MobileNodePolicy
 from ryu_pmipls.mobility.effects import Effects, EraseBinding, RecordBinding
@@ -215,9 +215,13 @@ class GatewaySessions:
         for prefix in lost:
             self._routes.detached(entry, prefix, now)
         entry.prefixes, entry.expires, entry.registered = granted, expires, request.timestamp
+        entry.grants = grants_in(message)
         self._timers.set(self._expire, entry, expires)
         self._timers.set(self._refresh, entry, request.sent + message.lifetime * LIFETIME_UNIT * REFRESH_AFTER)
         self._advertising.announce(entry, now, withdrawn=lost)
+        for prefix in granted:
+            if prefix not in new and self._routes.awaits(prefix):
+                self._routes.attached(entry, prefix, now)  # as it is now: the RMS may not accept the earlier report
         for prefix in new:
             self._routes.attached(entry, prefix, now)
             self._report("attached", f"{entry.name} on port {entry.port}: {prefix}", prefix=prefix)

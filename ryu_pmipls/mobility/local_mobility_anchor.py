@@ -17,13 +17,14 @@ from ryu_pmipls.mobility.registration import LIFETIME_UNIT, UNSPECIFIED, Registr
 from ryu_pmipls.mobility.registration_checks import RegistrationChecks
 from ryu_pmipls.mobility.revocation import Revocations
 from ryu_pmipls.mobility.route_adjusts import RouteAdjusts
+from ryu_pmipls.mobility.route_announcements import RouteAnnouncements
 from ryu_pmipls.mobility.tunnels import TunnelEvent, TunnelState
 from ryu_pmipls.wire import (
-    Attachment,
     BindingAcknowledgement,
     BindingError,
     BindingRevocationAcknowledgement,
     BindingUpdate,
+    GrantKey,
     Heartbeat,
     HeartbeatFlag,
     LoadAdjust,
@@ -35,6 +36,7 @@ from ryu_pmipls.wire import (
     TunnelStatus,
 )
 from ryu_pmipls.wire.codepoints import BindingStatus, BindingUpdateFlag, TunnelStatusCode
+from ryu_pmipls.wire.grants import Granter
 from ryu_pmipls.wire.printable import printable
 
 
@@ -46,9 +48,18 @@ class LocalMobilityAnchor(Machine):
 
     def __init__(self, config: AnchorConfig, leases: Mapping[IPv6Network, bytes] | None = None) -> None:
         super().__init__(config, config.mags)
+        self.config = config
+        self._leases = PrefixLeases(config.pool, config.binding_lifetime, leases or {}, self._effects, self._timers)
+        self._cache = BindingCache()
+        self._routes = AnnouncedRoutes(self._effects)
+        self._checks = RegistrationChecks(config, self._cache)
+        self._assignment = PrefixAssignment(config, self._cache, self._leases, self._routes)
         self._revocations = Revocations(config.time_of_day, self._effects, self._timers, self._revoked)
         self._redirection = Redirection(config, self._effects, self._timers, self._settle_here, self._drained)
         self._reports = RouteAdjusts(config, self._effects, self._timers)
+        self._announcements = RouteAnnouncements(
+            config, self._effects, self._timers, self._cache, self._routes, self._reports, self._redirection
+        )
         self._receivers = {
             BindingUpdate: self._binding_update,
             BindingAcknowledgement: self._redirection.binding_acknowledgement,
@@ -57,16 +68,11 @@ class LocalMobilityAnchor(Machine):
             BindingError: self._heartbeats.binding_error,
             TunnelRequest: self._tunnel_request,
             LoadAdjust: self._redirection.load_adjust,
-            RouteAdjust: self._route_adjust,
+            RouteAdjust: self._announcements.route_adjust,
         }
-        self.config = config
-        self._leases = PrefixLeases(config.pool, config.binding_lifetime, leases or {}, self._effects, self._timers)
-        self._cache = BindingCache()
-        self._routes = AnnouncedRoutes(self._effects)
-        self._checks = RegistrationChecks(config, self._cache)
-        self._assignment = PrefixAssignment(config, self._cache, self._leases, self._routes)
         self._waiting: dict[MobileNodeIdentifier, Registration] = {}
-        self._draining = False
+        self._drained_here = self._drained_by_rms = False
+        self._granter: Granter | None = None
 
     @property
     def bindings(self) -> tuple[BindingCacheEntry, ...]:
@@ -84,9 +90,11 @@ class LocalMobilityAnchor(Machine):
         return self._redirection.target
 
     def start(self, now: float) -> None:
-        """Start the LMA, without sessions."""
+        """Start the LMA, without sessions; it asks the RMS for all routes."""
         super().start(now)
         self._leases.start(now)
+        key = self.config.announced_grant_key
+        self._reports.ask(() if key is None else (GrantKey(key),), now)
 
     # The operator
 
@@ -101,7 +109,10 @@ class LocalMobilityAnchor(Machine):
     def drain(self, now: float) -> None:
         """Give up all sessions: create none any more, and tell the MAGs to take theirs elsewhere."""
         self.handle_timer(now)
-        self._draining = True
+        self._drained_here = True
+        self._revoke_all(now)
+
+    def _revoke_all(self, now: float) -> None:
         for mag in self.config.mags:
             entries = tuple(entry for entry in self._cache if entry.care_of_address == mag and not entry.revoked)
             if entries:
@@ -110,18 +121,21 @@ class LocalMobilityAnchor(Machine):
     def undrain(self, now: float) -> None:
         """Accept sessions again."""
         self.handle_timer(now)
-        self._draining = False
+        self._drained_here = self._drained_by_rms = False
 
     def _drained(self, draining: bool, now: float) -> None:
-        """Follow the operator's decision, which the RMS passes on, and repeats as long as it holds."""
-        if draining and not self._draining:
-            self.drain(now)
-        elif not draining:
-            self.undrain(now)
+        """Follow the operator's decision, which the RMS passes on, and repeats as long as it holds.
+
+        That an LMA need not drain, the RMS says after each start of its own; it does not know of orders given here.
+        """
+        began = draining and not self.draining
+        self._drained_by_rms = draining
+        if began:
+            self._revoke_all(now)
 
     @property
     def draining(self) -> bool:
-        return self._draining
+        return self._drained_here or self._drained_by_rms
 
     def _revoked(self, entry: BindingCacheEntry, now: float) -> None:
         """Remove a session whose revocation has ended."""
@@ -167,27 +181,6 @@ class LocalMobilityAnchor(Machine):
                 self._leave(entry, entry.expires)
                 self._report_session("binding-invalid", entry)
 
-    # Routes (draft section 3.3)
-
-    def _route_adjust(self, message: RouteAdjust, source: IPv6Address, now: float) -> None:
-        if source != self.config.rms:
-            self._report("not-from-rms", f"Route_adjust from {source} refused")
-            return
-        if message.new_mag != UNSPECIFIED and message.new_mag not in self._tunnels:
-            self._report("unknown-mag", f"Route_adjust to {message.new_mag} refused", mag=message.new_mag)
-            return
-        attachment = message.option(Attachment)
-        if message.new_mag == UNSPECIFIED and attachment is not None and attachment.anchor == self.config.address:
-            self._reports.route_adjust(message, source, now)  # the answer to this LMA's own report
-            return
-        ticks = self._routes.update(message, self._time_of_day(now))
-        if ticks is None:
-            return
-        self._redirection.learn_anchor(message)
-        self._reports.drop_outdated(message.prefix, ticks)
-        if message.option(Timestamp) is not None:
-            self._send(message, source)
-
     # Registration
 
     def _binding_update(self, message: BindingUpdate, source: IPv6Address, now: float) -> None:
@@ -220,7 +213,7 @@ class LocalMobilityAnchor(Machine):
             self._place(request, now)
         elif not match.entry.revoked:
             self._update(match.entry, request, now)
-        elif self._draining:
+        elif self.draining:
             self._place(request, now)
         else:
             # A refresh that crosses the operator's revocation must not revive the session.
@@ -234,7 +227,7 @@ class LocalMobilityAnchor(Machine):
 
     def _settle_here(self, request: Registration, status: BindingStatus, now: float) -> None:
         """Create a new session that no other LMA has taken (the last answered ``status``)."""
-        if self._draining:
+        if self.draining:
             self._refuse(request, status, now)
             return
         match = self._cache.lookup(request)
@@ -328,7 +321,16 @@ class LocalMobilityAnchor(Machine):
         if self._tunnels.states[entry.care_of_address] is TunnelState.IDLE:
             # An LMA that was restarted learns its MAGs from their registrations.
             self._tunnel(entry.care_of_address, TunnelEvent.WANTED, now)
-        self._send(request.acceptance(entry.prefixes, entry.lifetime, self._link_local(entry, request)), request.source)
+        link_local = self._link_local(entry, request)
+        answer = request.acceptance(entry.prefixes, entry.lifetime, link_local, self._present_granter())
+        self._send(answer, request.source)
+
+    def _present_granter(self) -> Granter | None:
+        """The maker of grants with the present key; the key file may have changed."""
+        key = None if self.config.grant_key is None else self.config.grant_key()
+        if key is not None and (self._granter is None or self._granter.key != key):
+            self._granter = Granter(key)
+        return self._granter
 
     def _deregister(self, entry: BindingCacheEntry, request: Registration, now: float) -> None:
         self._record_order(entry, request)

@@ -6,7 +6,7 @@ with the Redirect option. From then on MAG and r2LMA talk to each other.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from ipaddress import IPv6Address
 
@@ -109,6 +109,11 @@ class Redirection:
             self._elsewhere[identifier] = attachment.anchor
         else:
             self._elsewhere.pop(identifier, None)
+
+    def keep_anchors_of(self, identifiers: Collection[MobileNodeIdentifier]) -> None:
+        """Forget where all other mobile nodes are anchored, unless a request of theirs is under way."""
+        kept = {*identifiers, *(proxied.request.identifier for proxied in self._pending.values())}
+        self._elsewhere = {identifier: lma for identifier, lma in self._elsewhere.items() if identifier in kept}
 
     def created(self, identifier: MobileNodeIdentifier) -> None:
         """Record that this LMA has a session of the mobile node."""

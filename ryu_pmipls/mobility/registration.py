@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv6Address, IPv6Network
 
 from ryu_pmipls.wire import (
@@ -10,6 +10,7 @@ from ryu_pmipls.wire import (
     AlternateCareOfAddress,
     BindingAcknowledgement,
     BindingUpdate,
+    Grant,
     HandoffIndicator,
     HomeNetworkPrefix,
     LinkLocalAddress,
@@ -19,6 +20,7 @@ from ryu_pmipls.wire import (
     Timestamp,
 )
 from ryu_pmipls.wire.codepoints import BindingStatus
+from ryu_pmipls.wire.grants import Granter
 
 UNSPECIFIED = IPv6Address("::")
 LIFETIME_UNIT = 4  # seconds
@@ -83,13 +85,21 @@ class Registration:
         return self.identifier, self.access_technology, self.link_layer_identifier
 
     def acceptance(
-        self, prefixes: tuple[IPv6Network, ...], lifetime: int, link_local: IPv6Address | None
+        self,
+        prefixes: tuple[IPv6Network, ...],
+        lifetime: int,
+        link_local: IPv6Address | None,
+        granter: Granter | None = None,
     ) -> BindingAcknowledgement:
-        """Make the PBA that grants ``prefixes`` for ``lifetime`` (units of 4 s)."""
+        """Make the PBA that grants ``prefixes`` for ``lifetime`` (units of 4 s), with the grants of ``granter``."""
         granted = tuple(HomeNetworkPrefix(prefix.network_address, prefix.prefixlen) for prefix in prefixes)
-        return self._acknowledgement(
-            BindingStatus.ACCEPTED, self.message.sequence, lifetime, granted, self.timestamp, link_local
-        )
+        status, ticks = BindingStatus.ACCEPTED, self.timestamp
+        message = self._acknowledgement(status, self.message.sequence, lifetime, granted, ticks, link_local)
+        if granter is None or ticks is None:
+            return message
+        mag, identifier = self.care_of_address.packed, self.identifier.identifier
+        codes = (granter.code(prefix.network_address.packed[:8], mag, ticks, identifier) for prefix in prefixes)
+        return replace(message, options=(*message.options, *map(Grant, codes)))
 
     def refusal(self, status: int, sequence: int, timestamp: int | None) -> BindingAcknowledgement:
         """Make the PBA that refuses, with the prefixes and the link-local address of the request."""

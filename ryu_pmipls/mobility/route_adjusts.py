@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv6Address, IPv6Network
 
+from ryu_pmipls.mobility.announced_routes import Route
 from ryu_pmipls.mobility.binding_cache import BindingCacheEntry
 from ryu_pmipls.mobility.config import AnchorConfig, GatewayConfig
 from ryu_pmipls.mobility.effects import Effects
@@ -44,14 +45,14 @@ class RouteAdjusts:
         """Report that a mobile node holds ``prefix`` at this MAG."""
         # The old MAG is unknown here; the RMS knows it (erratum E35).
         attachment = Attachment(entry.port, entry.anchor)
-        options = (Timestamp(entry.registered), *_naming(entry), attachment)
+        options = (Timestamp(entry.registered), *_naming(entry), attachment, *_grant(entry, prefix))
         self._report(RouteAdjust(prefix.network_address, UNSPECIFIED, self.config.address, options=options), now)
 
     def detached(self, entry: BindingUpdateEntry, prefix: IPv6Network, now: float) -> None:
         """Report that a mobile node no longer holds ``prefix`` here, once the LMA lets the session go."""
         # One tick after the registration that ends: it replaces that one, and loses to any later one of another MAG,
         # however late this MAG notices that the node has gone.
-        options = (Timestamp(entry.registered + 1), *_naming(entry))
+        options = (Timestamp(entry.registered + 1), *_naming(entry), *_grant(entry, prefix))
         message = RouteAdjust(prefix.network_address, self.config.address, UNSPECIFIED, options=options)
         self._report(message, now, self.config.min_delay_before_bce_delete)
 
@@ -64,6 +65,21 @@ class RouteAdjusts:
         options = (Timestamp(session.registered + 1), session.identifier, Attachment(0, self.config.address))
         message = RouteAdjust(prefix.network_address, session.care_of_address, UNSPECIFIED, options=options)
         self._report(message, now, self.config.min_delay_before_bce_delete)
+
+    def orphaned(self, prefix: IPv6Address, route: Route, now: float) -> None:
+        """Report the end of a session that this LMA anchors, as the RMS has announced, and does not have."""
+        naming = () if route.identifier is None else (route.identifier,)
+        options = (Timestamp(route.timestamp + 1), *naming, Attachment(0, self.config.address))
+        self._report(RouteAdjust(prefix, route.mag, UNSPECIFIED, options=options), now)
+
+    def ask(self, options: tuple[Option, ...], now: float) -> None:
+        """Ask the RMS for all routes, because this LMA has started and knows none."""
+        options = (Timestamp.of(self.config.time_of_day(now)), *options)
+        self._report(RouteAdjust(UNSPECIFIED, UNSPECIFIED, UNSPECIFIED, options=options), now)
+
+    def awaits(self, prefix: IPv6Network) -> bool:
+        """True while the RMS has not acknowledged a report about a prefix."""
+        return prefix.network_address in self._adjustments
 
     def drop_outdated(self, prefix: IPv6Address, ticks: int) -> None:
         """Drop a report that is outdated, because the RMS knows the state of the prefix at ``ticks`` (1/65536 s)."""
@@ -97,11 +113,17 @@ class RouteAdjusts:
     def _transmit(self, prefix: IPv6Address, now: float) -> None:
         adjustment = self._adjustments[prefix]
         if adjustment.sent == self.config.adjust_tries:
-            text = f"the RMS does not confirm the route of {prefix}"
+            about = "the route of " + str(prefix) if prefix != UNSPECIFIED else "that it will send all routes"
+            text = f"the RMS does not confirm {about}"
             self._effects.report("route-adjust-unanswered", text, prefix=prefix)
         adjustment.sent += 1
         self._effects.send(adjustment.message, self.config.rms)
         self._timers.set(self._transmit, prefix, now + next(adjustment.delays))
+
+
+def _grant(entry: BindingUpdateEntry, prefix: IPv6Network) -> tuple[Option, ...]:
+    grant = entry.grants.get(prefix)
+    return () if grant is None else (grant,)
 
 
 def _naming(entry: BindingUpdateEntry) -> tuple[Option, ...]:

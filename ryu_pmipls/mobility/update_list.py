@@ -8,6 +8,7 @@ from enum import Enum, auto
 from ipaddress import IPv6Address, IPv6Network
 
 from ryu_pmipls.mobility.config import MobileNodePolicy
+from ryu_pmipls.wire import Grant
 from ryu_pmipls.wire.printable import printable
 
 #: The part of its lifetime after which a binding is refreshed; the rest is for retransmissions.
@@ -66,6 +67,7 @@ class BindingUpdateEntry:
     the node by its identity. The node may use ``prefixes`` until ``expires`` (monotonic clock); ``registered`` is the
     timestamp (1/65536 s) of the last accepted PBU. ``anchor`` is the LMA that has the session, or is asked for one: the
     profile's, unless a redirection or a refusal has changed it; ``unwilling`` are those that refused one.
+    ``grants`` has the anchor's code for each prefix, if it gave one.
     """
 
     policy: MobileNodePolicy
@@ -77,6 +79,7 @@ class BindingUpdateEntry:
     request: PendingRegistration | None = None
     anchor: IPv6Address = field(init=False)
     unwilling: set[IPv6Address] = field(default_factory=set)
+    grants: dict[IPv6Network, Grant] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.anchor = self.policy.anchor

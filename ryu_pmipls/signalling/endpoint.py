@@ -109,6 +109,10 @@ class Endpoint:
         """The node with that address; ``KeyError`` when no node of the domain has it."""
         return self._peers[address]
 
+    def secrets(self, address: IPv6Address) -> tuple[bytes, ...]:
+        """The secrets shared with a node, the one for sending first; none when messages are not authenticated."""
+        return () if self._keys is None else tuple(key.secret for key in self._keys.of(address).values())
+
     def drain(self) -> Iterator[tuple[Message, IPv6Address]]:
         """Permitted messages with their sources, from the datagrams that are there; not more than a batch."""
         for data, peer in self.datagrams():

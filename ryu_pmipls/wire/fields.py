@@ -282,6 +282,25 @@ class Octets(Tail):
         return value.hex(":")
 
 
+class Octets16(Octets):
+    """Sixteen octets."""
+
+    kind = "16 octets"
+    allowed = (16,)
+
+    def encode(self, value: bytes) -> bytes:
+        if not self.fits(len(value)):
+            raise ValueError(f"{self.name} has {len(value)} octets, not {self.allowed[0]}")
+        return value
+
+
+class Octets32(Octets16):
+    """Thirty-two octets."""
+
+    kind = "32 octets"
+    allowed = (32,)
+
+
 class Text(Octets):
     """Any number of octets that are text more often than not."""
 

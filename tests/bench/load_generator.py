@@ -19,12 +19,23 @@ from pathlib import Path
 from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.signalling import Endpoint, Role
 from ryu_pmipls.signalling.sockets import MOST
-from ryu_pmipls.wire import Attachment, MobileNodeIdentifier, MobileNodeLinkLayerIdentifier, RouteAdjust, Timestamp
+from ryu_pmipls.wire import (
+    Attachment,
+    GrantKey,
+    LoadInfo,
+    MobileNodeIdentifier,
+    MobileNodeLinkLayerIdentifier,
+    RouteAdjust,
+    Timestamp,
+)
+from tests.grants import grant_key, granted
 
 #: What was not answered is sent again after this time, in seconds.
 _PATIENCE = 2.0
 #: At full load so many are sent in one go, as soon as the window has room for them.
 _PIECE = 256
+#: Seconds that the RMS has to learn the keys of LMAs' grants.
+_LEARNING = 0.3
 _NOWHERE = IPv6Address("::")
 
 
@@ -71,13 +82,16 @@ class LoadGenerator:
         self._endpoints = {descriptor: each for each in (*self.mags, *self.lmas) for descriptor in each.descriptors}
         for descriptor in self._endpoints:
             self._poll.register(descriptor, select.EPOLLIN)
+        for endpoint, lma in zip(self.lmas, profile.lmas, strict=True):
+            endpoint.send(LoadInfo(0.0, 0, (), (GrantKey(grant_key(lma.name)),)), profile.rms.address)
+        time.sleep(_LEARNING)
 
     def messages(self, job: Job) -> list[tuple[Endpoint, bytes]]:
         """What is to be sent, in order, with its sender."""
         rms, anchor = self.profile.rms.address, self.profile.lmas[0].address
         addresses = [mag.address for mag in self.profile.mags[:2]]
         pool, ticks = int(self.profile.home_prefix_pool.network_address), int(time.time() * 65536)
-        made = []
+        made, key = [], grant_key(self.profile.lmas[0].name)
         for number in range(job.handoffs):
             turn, node = divmod(number, job.nodes)
             node += job.first_node
@@ -93,6 +107,7 @@ class LoadGenerator:
                     Attachment(1, anchor),
                 ),
             )
+            message = granted(message, addresses[new], key)
             made.append((self.mags[new], self.mags[new].encode(message, rms)))
         return made
 

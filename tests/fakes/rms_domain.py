@@ -41,6 +41,7 @@ from ryu_pmipls.signalling import Endpoint, Role
 from ryu_pmipls.wire import (
     Attachment,
     CoreGateway,
+    GrantKey,
     LoadAdjust,
     LoadInfo,
     MagLoad,
@@ -49,12 +50,15 @@ from ryu_pmipls.wire import (
     MobileNodeLinkLayerIdentifier,
     Option,
     RouteAdjust,
+    RouteSnapshot,
     Timestamp,
 )
+from ryu_pmipls.wire.grants import derived_key
 from tests.conftest import merge
 from tests.fakes.openflow_switch import FLOW, OpenFlowSwitch
 from tests.fakes.underlay import Underlay
 from tests.fakes.virtual_time import VirtualClock, virtual_time
+from tests.grants import grant_key, granted
 
 with pytest.MonkeyPatch.context() as _patch:
     _patch.setenv("PMIPLS_PROFILE", "two-lma")  # which it reads when it is imported
@@ -156,12 +160,16 @@ class FakeAgent:
             readable.wait()
             for message, _ in self.endpoint.drain():
                 self.heard.append(message)
-                asked = isinstance(message, LoadAdjust) or (
-                    isinstance(message, RouteAdjust) and (self._role is Role.LMA or message.prefix.is_unspecified)
-                )
-                answer = self.confirms(message) if asked and not self.mute else None
+                answer = self.confirms(message) if self._is_asked(message) and not self.mute else None
                 if answer is not None:
                     self.say(answer)
+
+    def _is_asked(self, message: Message) -> bool:
+        if not isinstance(message, RouteAdjust):
+            return isinstance(message, LoadAdjust)
+        if self._role is Role.MAG:
+            return message.prefix.is_unspecified
+        return not message.prefix.is_unspecified or message.option(RouteSnapshot) is not None
 
 
 class _Logged(logging.Handler):
@@ -187,6 +195,7 @@ class RmsDomain:
         self.underlay = Underlay()
         self.underlay.install(patch)
         self.store = UnreliableStore(MemoryStore(profile.rms.state_directory) if store is None else store)
+        self.store.store.save_setting("grant_keys", {lma.name: grant_key(lma.name).hex() for lma in profile.lmas})
         self.log = _Logged()
         self.switches: dict[str, OpenFlowSwitch] = {}
         self.agents: dict[str, FakeAgent] = {}
@@ -223,6 +232,16 @@ class RmsDomain:
             switch.disconnect()
         self.run(0.1)
         self.rms.endpoint.close()
+
+    def lmas_know_all(self) -> bool:
+        """True when all LMAs have had a snapshot of all routes."""
+        return all(
+            any(
+                isinstance(message, RouteAdjust) and (found := message.option(RouteSnapshot)) and found.complete
+                for message in self.agents[lma.name].heard
+            )
+            for lma in self.profile.lmas
+        )
 
     def start_agents(self, *names: str) -> None:
         """Those of the nodes named, or of all."""
@@ -334,8 +353,9 @@ class RmsDomain:
         anchor: str = "lma1",
         node: int = 1,
         options: tuple[Option, ...] | None = None,
+        grant: bool = True,
     ) -> RouteAdjust:
-        """Have a node say that a prefix has moved; the message."""
+        """Have a node say that a prefix has moved, with the anchor's ``grant``, unless it has its own options."""
         addresses = {mag.name: mag.address for mag in self.profile.mags}
         if options is None:
             options = (
@@ -344,14 +364,22 @@ class RmsDomain:
                 Attachment(port, self.profile.lma(anchor).address),
                 Timestamp.of(self.clock.elsewhere() if when is None else when),
             )
+        else:
+            grant = False
         message = RouteAdjust(
             self.prefix(number).network_address,
             addresses.get(old or "", _NOWHERE),
             addresses.get(new or "", _NOWHERE),
             options=options,
         )
+        if grant and by in self.mags:
+            message = granted(message, self.profile.mag(by).address, self._grant_key(anchor))
         self.agents[by].say(message)
         return message
+
+    def _grant_key(self, anchor: str) -> bytes:
+        shared = self.agents[anchor].endpoint.secrets(self.profile.rms.address) if anchor in self.agents else ()
+        return derived_key(shared[0]) if shared else grant_key(anchor)
 
     def attach(self, number: int, mag: str, old: str | None = None, **more: Any) -> None:
         """A mobile node attaches, and its MAG has the RMS's answer."""
@@ -361,7 +389,7 @@ class RmsDomain:
     def load(self, lma: str, cpu: float, packets: Mapping[str, int], *options: Option) -> None:
         """An LMA reports its load: a fraction of its CPU, and packets from MAGs in the window."""
         mags = tuple(MagLoad(self.profile.mag(mag).address, count) for mag, count in packets.items())
-        self.agents[lma].say(LoadInfo(cpu, sum(packets.values()), mags, options))
+        self.agents[lma].say(LoadInfo(cpu, sum(packets.values()), mags, (*options, GrantKey(grant_key(lma)))))
 
     def report_gateways(self) -> None:
         """All LMAs tell of their core gateways."""
@@ -419,6 +447,7 @@ def running(profile: Profile, store: Store | None = None) -> Iterator[RmsDomain]
         domain.start_rms()
         domain.connect()
         domain.until_ready()
+        domain.until(domain.lmas_know_all)
         yield domain
 
 

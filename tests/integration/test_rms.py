@@ -31,6 +31,7 @@ from ryu_pmipls.signalling import Endpoint, Role
 from ryu_pmipls.wire import (
     Attachment,
     Drain,
+    GrantKey,
     LoadAdjust,
     LoadInfo,
     MagLoad,
@@ -39,12 +40,14 @@ from ryu_pmipls.wire import (
     MobileNodeLinkLayerIdentifier,
     Option,
     RouteAdjust,
+    RouteSnapshot,
     Timestamp,
     TunnelRequest,
     UplinkShare,
     build,
 )
 from ryu_pmipls.wire.codepoints import MOBILITY_HEADER
+from tests.grants import grant_key, granted
 from tests.labs import lab_of
 from tests.waiting import PATIENCE, eventually
 
@@ -63,6 +66,15 @@ class Peers:
         self.addresses = {node.name: node.address for node in (*lab.profile.mags, *lab.profile.lmas)}
         self._endpoints = {node.name: self._open(node.name, Role.MAG) for node in lab.profile.mags}
         self._endpoints |= {node.name: self._open(node.name, Role.LMA) for node in lab.profile.lmas}
+        for lma in lab.profile.lmas:
+            self._tell_grant_key(lma.name)
+
+    def _tell_grant_key(self, lma: str) -> None:
+        """Ask for all routes, as an agent does when it starts; with its key."""
+        options = (Timestamp.of(time.time()), GrantKey(grant_key(lma)))
+        request = RouteAdjust(NOWHERE, NOWHERE, NOWHERE, options=options)
+        self.say(lma, request)
+        eventually(lambda: request in self.heard(lma))
 
     def _open(self, name: str, role: Role) -> Endpoint:
         profile, address = self.lab.profile, self.addresses[name]
@@ -75,7 +87,10 @@ class Peers:
         """What has come since this was asked last; every message is confirmed, as an agent does."""
         messages = [message for message, _ in self._endpoints[name].drain()]
         for message in messages:
-            if isinstance(message, LoadAdjust) or (isinstance(message, RouteAdjust) and name.startswith("lma")):
+            about = isinstance(message, RouteAdjust) and (
+                not message.prefix.is_unspecified or message.option(RouteSnapshot) is not None
+            )
+            if isinstance(message, LoadAdjust) or (about and name.startswith("lma")):
                 self.say(name, message)
         return messages
 
@@ -175,7 +190,7 @@ def route_adjust(
     lab: Lab, prefix: IPv6Network, old: str | None, new: str | None, when: float, port: int = 1
 ) -> RouteAdjust:
     addresses = {mag.name: mag.address for mag in lab.profile.mags}
-    return RouteAdjust(
+    report = RouteAdjust(
         prefix.network_address,
         addresses.get(old or "", NOWHERE),
         addresses.get(new or "", NOWHERE),
@@ -186,6 +201,7 @@ def route_adjust(
             Timestamp.of(when),
         ),
     )
+    return granted(report, addresses[new or old or ""], grant_key("lma1"))
 
 
 def home_prefix(lab: Lab, number: int) -> IPv6Network:

@@ -32,6 +32,7 @@ from ryu_pmipls.wire import (
     build,
 )
 from ryu_pmipls.wire.codepoints import MOBILITY_HEADER
+from tests.grants import granted, kept_grant_key
 
 #: A handoff that is not answered is repeated after this time, in seconds.
 PATIENCE = 1.0
@@ -62,6 +63,7 @@ class Handoffs:
     def __init__(self, profile_path: Path, nodes: int, rate: float) -> None:
         self.profile = load_profile(profile_path)
         self.rate = rate
+        self.key = kept_grant_key(profile_path.parent, self.profile.lmas[0].name)
         pool = int(self.profile.home_prefix_pool.network_address)
         self.nodes = [Node(number, IPv6Address(pool + (FIRST_PREFIX + number << 64))) for number in range(nodes)]
         self.mags = self.profile.mags[:2]
@@ -91,6 +93,7 @@ class Handoffs:
                 Attachment(1, self.profile.lmas[0].address),
             ),
         )
+        message = granted(message, mag.address, self.key)
         node.ticks = message.options[0].ticks  # type: ignore[attr-defined]
         octets = build(message, mag.address, rms)
         self.unanswered[_key(octets)] = Report(octets, node, node.mag, node.ticks, time.monotonic())

@@ -31,6 +31,8 @@ from ryu_pmipls.lab.probe import Probe
 from tests.labs import lab_of
 from tests.waiting import PATIENCE, eventually
 
+CHECKOUT = Path(__file__).resolve().parents[2]
+
 BRIDGE = "br-pm"
 NODES, RATE = 1000, 2000
 CHANGES = {
@@ -66,9 +68,8 @@ class Handoffs:
     """The process that plays the MAGs."""
 
     def __init__(self, lab: Lab) -> None:
-        script = Path(__file__).with_name("handoffs.py")
-        argv = [sys.executable, str(script), str(lab.directory / "profile.yaml"), str(NODES), str(RATE)]
-        self._process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        argv = [sys.executable, "-m", "tests.lab.handoffs", str(lab.directory / "profile.yaml"), str(NODES), str(RATE)]
+        self._process = subprocess.Popen(argv, cwd=CHECKOUT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self._began = time.monotonic()
 
     def ask(self, command: str) -> State:

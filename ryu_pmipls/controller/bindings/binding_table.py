@@ -253,6 +253,16 @@ class BindingTable:
                 found.setdefault(mag, {})[anchor] = len(prefixes)
         return found
 
+    def places(self) -> list[tuple[str, str | None]]:
+        """List (MAG, anchor) of all attached mobile nodes, each once."""
+        places = zip(self._places.names, self._places.prefixes, strict=True)
+        return [(mag, anchor) for (mag, anchor), held in places if held and mag is not None]
+
+    def at_place(self, mag: str, anchor: str | None) -> list[bytes]:
+        """List the prefixes of the mobile nodes that are at a MAG and have that anchor."""
+        number = self._places.get((mag, anchor))
+        return [] if number is None else [*self._places.prefixes[number]]
+
     def expire(self, now: float, after: float = 3600.0, limit: int = 1000) -> list[bytes]:
         """Forget prefixes detached more than ``after`` seconds before ``now``, at most ``limit``; return them.
 

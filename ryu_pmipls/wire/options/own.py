@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ipaddress import IPv6Address
 
 from ryu_pmipls.wire.codepoints import CoreRouting, Encapsulation, TunnelStatusCode
-from ryu_pmipls.wire.fields import Ipv6, LinkLayer, Number
+from ryu_pmipls.wire.fields import Ipv6, LinkLayer, Number, Octets16, Octets32
 from ryu_pmipls.wire.layout import Layout
 from ryu_pmipls.wire.options.option import Option, OptionDescription
 
@@ -134,4 +134,56 @@ class CoreRoutingStatus(Option):
         title="Core Routing Status",
         source="docs/health.md",
         layout=Layout(Number(name="status", octets=1, values=CoreRouting)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Grant(Option):
+    """The anchor's code for a prefix that it has given to a mobile node at a MAG (``wire/grants.py``).
+
+    In a PBA, one for each Home Network Prefix, in the same order; in the MAG's Route_adjust that of its prefix.
+    """
+
+    code: bytes
+
+    description = OptionDescription(
+        subtype=8,
+        title="Grant",
+        source="docs/signalling.md",
+        layout=Layout(Octets16(name="code", text="made with the key that the anchor shares with the RMS")),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class GrantKey(Option):
+    """In an LMA's messages to the RMS, unless the two share a key: that by which the LMA makes its grants."""
+
+    secret: bytes
+
+    description = OptionDescription(
+        subtype=9,
+        title="Grant Key",
+        source="docs/signalling.md",
+        layout=Layout(Octets32(name="secret")),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class RouteSnapshot(Option):
+    """In Route_adjust of the RMS about no prefix (``::``): all routes follow, or have been announced since then.
+
+    An LMA that gets the end of the snapshot whose beginning it got last forgets the routes that were not part of it.
+    """
+
+    number: int
+    complete: int
+
+    description = OptionDescription(
+        subtype=10,
+        title="Route Snapshot",
+        source="docs/signalling.md",
+        layout=Layout(
+            Number(name="number", octets=4),
+            Number(name="complete", octets=1, text="0: begins; 1: has ended"),
+        ),
     )

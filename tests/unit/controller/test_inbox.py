@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from ryu_pmipls.controller.grants import Grants
 from ryu_pmipls.controller.inbox import Inbox
 from ryu_pmipls.controller.route_reports import RouteReport
 from ryu_pmipls.controller.ryu import hub
@@ -22,10 +23,12 @@ from ryu_pmipls.wire import (
     BindingError,
     BindingErrorStatus,
     CoreGateway,
+    GrantKey,
     LoadAdjust,
     LoadInfo,
     Message,
     RouteAdjust,
+    RouteSnapshot,
     Timestamp,
     build,
     parse,
@@ -65,7 +68,10 @@ class Surroundings:
         self.refused: Counter[str] = Counter()
         world: Any = self
         context: Any = SimpleNamespace(profile=PROFILE, state=self, switches=self, clock=FixedClock(NOW))
-        self.inbox = Inbox(context, world, world, world, world, [self.use_load_info], self.refused)
+        self.grant_keys: dict[str, bytes] = {}
+        self.shared: tuple[bytes, ...] = ()
+        grants = Grants(PROFILE, world, lambda address: self.shared)
+        self.inbox = Inbox(context, world, world, world, world, [self.use_load_info], grants, self.refused)
 
     def handle(self, *messages: tuple[Message, Peer]) -> list[tuple[Any, ...]]:
         """Have messages handled in one turn; return what is done."""
@@ -124,6 +130,15 @@ class Surroundings:
     def learn_core_gateway(self, lma: str, address: bytes) -> bool:
         known, self.gateways[lma] = self.gateways.get(lma), address
         return known != address
+
+    def learn_grant_key(self, lma: str, key: bytes) -> None:
+        self.grant_keys[lma] = key
+
+    def restate(self, peer: Peer, request: bytes, now: float) -> None:
+        self.done.append(("restate", peer.name))
+
+    def send_octets(self, octets: bytes, peer: Peer) -> None:
+        self.done.append(("answer", peer.name))
 
     def refresh(self) -> None:
         self.done.append(("refresh",))
@@ -238,3 +253,28 @@ def test_datagrams_gather_after_a_small_batch_and_a_failure_is_counted(
     assert world.done == [("gather", 0.01)] * 2
     assert world.refused == {"failed": 2}
     assert [record.getMessage() for record in caplog.records] == ["handling reports of routes failed"] * 2
+
+
+KEY = GrantKey(bytes(range(32)))
+
+
+def test_the_request_of_an_lma_that_has_started_tells_its_key_and_is_answered_with_all_routes(
+    world: Surroundings,
+) -> None:
+    request = RouteAdjust(NOWHERE, NOWHERE, NOWHERE, options=(Timestamp.of(NOW), KEY))
+    assert world.handle((request, LMA)) == [("restate", "lma1"), ("answer", "lma1"), ("notify", True)]
+    assert world.grant_keys == {"lma1": KEY.secret}
+
+
+def test_a_late_answer_about_a_snapshot_is_no_request(world: Surroundings) -> None:
+    late = RouteAdjust(NOWHERE, NOWHERE, NOWHERE, options=(RouteSnapshot(1, 0),))
+    assert world.handle((late, LMA)) == [("notify", True)]
+    assert world.refused == {"nothing to answer": 1}
+
+
+def test_a_key_is_learnt_from_load_info_unless_the_two_share_a_secret(world: Surroundings) -> None:
+    world.handle((LoadInfo(0.5, 0, (), (KEY,)), LMA))
+    assert world.grant_keys.pop("lma1") == KEY.secret
+    world.shared = (b"a secret of sixteen",)
+    world.handle((LoadInfo(0.5, 0, (), (KEY,)), LMA))
+    assert world.grant_keys == {}

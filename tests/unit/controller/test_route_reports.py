@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from ipaddress import IPv6Address
+from types import SimpleNamespace
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ryu_pmipls.controller.grants import Grants
 from ryu_pmipls.controller.route_reports import RouteReport, RouteReportDecoder
 from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.signalling import Peer, Role
 from ryu_pmipls.wire import (
     Attachment,
+    Grant,
     Message,
     MobileNodeIdentifier,
     MobileNodeLinkLayerIdentifier,
@@ -25,6 +29,7 @@ from ryu_pmipls.wire import (
     parse,
 )
 from ryu_pmipls.wire.codepoints import CodePoints
+from ryu_pmipls.wire.grants import Granter, derived_key
 from ryu_pmipls.wire.pattern import Pattern, Place
 
 PROFILE = load_profile("two-lma")
@@ -37,6 +42,7 @@ def peer(name: str, role: Role, address: IPv6Address) -> Peer:
     return Peer(name, role, address, address.packed, "udp", b"")
 
 
+KEYS = {"lma1": b"1" * 32, "lma2": b"2" * 32}
 MAG, LMA = peer("mag1", Role.MAG, MAG1), peer("lma1", Role.LMA, LMA1)
 
 
@@ -51,9 +57,16 @@ class FakeEndpoint:
         return Pattern(data, CodePoints(), places) if same else None
 
 
+def grants(keys: dict[str, bytes] | None = None) -> Grants:
+    state: Any = SimpleNamespace(grant_keys=KEYS if keys is None else keys)
+    made = Grants(PROFILE, state, lambda address: ())
+    made.refresh()
+    return made
+
+
 def made() -> RouteReportDecoder:
     endpoint: Any = FakeEndpoint()
-    return RouteReportDecoder(PROFILE, endpoint)
+    return RouteReportDecoder(PROFILE, endpoint, grants())
 
 
 def decoded(reports: RouteReportDecoder, message: RouteAdjust, peer: Peer = MAG) -> RouteReport:
@@ -145,3 +158,68 @@ def test_only_what_has_a_timestamp_is_answered() -> None:
     assert decoded(made(), message).answerable
     assert not decoded(made(), without).answerable
     assert decoded(made(), without).change.timestamp == int(NOW * 65536)
+
+
+def granted(message: RouteAdjust, mag: IPv6Address, ticks: int, lma: str = "lma2") -> RouteAdjust:
+    """The message with a grant of its prefix for a MAG, registered at ``ticks``."""
+    identifier = message.option(MobileNodeIdentifier)
+    assert identifier is not None
+    code = Granter(KEYS[lma]).code(message.prefix.packed[:8], mag.packed, ticks, identifier.identifier)
+    return replace(message, options=(*message.options, Grant(code)))
+
+
+@given(st.integers(0, 2**20))
+def test_a_grant_covers_the_prefix_the_node_the_mag_and_the_time_for_which_it_was_given(number: int) -> None:
+    message, ticks = attachment(number), number + 7
+    assert not decoded(made(), message).granted
+    assert decoded(made(), granted(message, MAG1, ticks)).granted
+    # Of another LMA, when a MAG has ignored a redirection.
+    assert decoded(made(), granted(message, MAG1, ticks, "lma1")).granted
+    for other in (granted(message, MAG2, ticks), granted(message, MAG1, ticks + 1), granted(message, MAG1, ticks - 1)):
+        assert not decoded(made(), other).granted
+    grant = granted(message, MAG1, ticks).options[-1]
+    for other in (attachment(number + 10), attachment(number + 1)):  # another prefix; and another node
+        options = (Timestamp(ticks), *other.options[1:], grant)
+        assert not decoded(made(), replace(other, options=options)).granted
+    wrong = Grant(bytes(16))
+    assert not decoded(made(), replace(message, options=(*message.options, wrong))).granted
+
+
+def test_the_end_of_a_session_is_granted_at_the_tick_before() -> None:
+    message = attachment(new=NONE)
+    ended = replace(message, old_mag=MAG1)
+    assert decoded(made(), granted(ended, MAG1, 7)).granted
+    assert not decoded(made(), granted(ended, MAG1, 8)).granted
+    untimed = replace(ended, options=tuple(each for each in ended.options if not isinstance(each, Timestamp)))
+    assert not decoded(made(), granted(untimed, MAG1, 7)).granted
+    first = replace(ended, options=(Timestamp(0), *ended.options[1:]))
+    assert not decoded(made(), replace(first, options=(*first.options, Grant(bytes(16))))).granted
+
+
+def test_a_pattern_reads_grants() -> None:
+    reports = made()
+    for number in range(5):
+        message = granted(attachment(number), MAG1, number + 7)
+        data = build(message, MAG1, RMS)
+        read = one(reports, data)
+        assert (read is None) == (number == 0)
+        assert read in (None, decoded(reports, message))
+        assert read is None or read.granted
+
+
+def test_keys_that_follow_from_shared_secrets_count_and_those_that_are_told_do_not() -> None:
+    shared = {LMA1: (b"a" * 16, b"b" * 16), LMA2: (b"c" * 16,)}
+    state: Any = SimpleNamespace(grant_keys=KEYS)
+    made = Grants(PROFILE, state, lambda address: shared[address])
+    made.refresh()
+    keys = {secret: derived_key(secret) for secrets in shared.values() for secret in secrets}
+    arguments = b"prefixes", MAG1.packed, 7, b"mn1"
+
+    def covers(key: bytes) -> bool:
+        return made.covers(Granter(key).code(*arguments), LMA1.packed, *arguments)
+
+    assert all(map(covers, keys.values()))
+    assert not any(map(covers, KEYS.values()))
+    shared[LMA1] = (b"b" * 16,)  # the old key was removed
+    made.refresh()
+    assert [covers(keys[secret]) for secret in (b"a" * 16, b"b" * 16)] == [False, True]

@@ -88,7 +88,8 @@ def routes(world: World) -> Iterator[Routes]:
 def report(octets: bytes, old: str | None, new: str, seconds: float) -> RouteReport:
     ticks = int((NOW + seconds) * TICKS_PER_SECOND)
     change = RouteChange(PREFIX, old, new, ticks, "mn1", b"\2\0\0\0\0\1", 1, "lma1")
-    return RouteReport(change, octets, octets, SimpleNamespace(name=new), answerable=True)  # type: ignore[arg-type]
+    sender: Any = SimpleNamespace(name=new)
+    return RouteReport(change, octets, octets, sender, answerable=True, granted=True)
 
 
 FIRST, SECOND = report(b"first", None, "mag1", -2.0), report(b"second", "mag1", "mag2", -1.0)

@@ -138,7 +138,7 @@ class Domain(RuleBasedStateMachine):
             assert known is None or known.mag is None or known.anchor == str(source)
         change = RouteChange(
             prefix,
-            None if message.old_mag == GONE else str(message.old_mag),
+            known.mag if source in LMAS and known is not None else mag_name(message.old_mag),
             None if message.new_mag == GONE else str(message.new_mag),
             ticks(message),
             anchor=None if attachment is None else str(attachment.anchor),
@@ -351,6 +351,10 @@ def announcement(binding: Binding) -> RouteAdjust:
     prefix = binding.network.network_address
     options = (Timestamp(binding.timestamp),)
     return RouteAdjust(prefix, ADDRESSES[binding.previous_mag], ADDRESSES[binding.mag], options=options)
+
+
+def mag_name(mag: IPv6Address) -> str | None:
+    return None if mag == GONE else str(mag)
 
 
 def ticks(message: RouteAdjust) -> int:

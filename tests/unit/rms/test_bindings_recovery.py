@@ -80,6 +80,8 @@ def test_any_message_goes_before_what_the_switches_told(domain: RmsDomain) -> No
     lose_the_store(domain)
     domain.connect()
     domain.until_ready()
+    domain.report_gateways()  # with the keys of their grants
+    domain.run(0.1)
     domain.attach(1, "mag2", "mag1", when=begin)
     assert domain.routed_to("lma1", domain.prefix(1)) == "t-mag2"
     domain.run(3)

@@ -157,9 +157,9 @@ def test_a_binding_is_told_with_what_its_switch_counts_now(domain: RmsDomain) ->
 
 
 def test_the_traffic_of_a_node_without_entries_is_unknown(domain: RmsDomain) -> None:
-    domain.report("mag1", 1, None, "mag1", options=())  # a MAG that speaks only the draft
+    domain.report("mag1", 3, None, "mag1", options=())  # a MAG that speaks only the draft, of a prefix that is fixed
     domain.run(0.5)
-    assert domain.get("/v1/bindings/2001:db8:100:1::")["uplink_packets"] is None
+    assert domain.get("/v1/bindings/2001:db8:100:3::")["uplink_packets"] is None
 
 
 def test_who_is_not_attached_is_not_found(domain: RmsDomain) -> None:

@@ -7,16 +7,19 @@ from dataclasses import replace
 from ipaddress import IPv6Address
 from typing import Any
 
+from ryu_pmipls.controller.ryu import hub
 from ryu_pmipls.controller.switches.lma import LmaRule
 from ryu_pmipls.controller.switches.mag_rules import FORWARDING_TIME, MagRule
 from ryu_pmipls.controller.switches.reconciler import TIMEOUT
 from ryu_pmipls.controller.switches.session import CHANGE_TIMEOUT, MAX_LAPSED
 from ryu_pmipls.wire import (
     Attachment,
+    GrantKey,
     LoadAdjust,
     MobileNodeIdentifier,
     MobileNodeLinkLayerIdentifier,
     RouteAdjust,
+    RouteSnapshot,
     Timestamp,
     TunnelRequest,
 )
@@ -129,8 +132,16 @@ def test_a_detachment_takes_away_all_and_is_announced_without_the_attachment(dom
     assert announced.option(Timestamp) == said.option(Timestamp)
 
 
+def keep_agents_heard(domain: RmsDomain) -> None:
+    """Have LMAs report now and then."""
+    while True:
+        domain.report_gateways()
+        hub.sleep(300)
+
+
 def test_a_detached_prefix_is_forgotten_after_an_hour_and_a_store_that_fails_stops_nothing() -> None:
     with running(profile_with(SLOW_PACE)) as domain:
+        hub.spawn(keep_agents_heard, domain)
         domain.attach(1, "mag1")
         domain.attach(2, "mag1")
         domain.attach(3, "mag1")
@@ -212,12 +223,12 @@ def test_the_latest_of_several_handoffs_under_way_is_the_one_that_stays(domain: 
 
 def test_a_message_without_a_timestamp_is_done_and_not_answered(domain: RmsDomain) -> None:
     options = (
-        MobileNodeIdentifier(b"mn1@example.net"),
+        MobileNodeIdentifier(b"mn3@example.net"),
         MobileNodeLinkLayerIdentifier(NODE),
         Attachment(1, domain.profile.lma("lma1").address),
     )
-    domain.report("mag1", 1, None, "mag1", options=options)
-    domain.until(lambda: routes(domain, 1) == ["t-mag1", "t-mag1"])
+    domain.report("mag1", 3, None, "mag1", options=options)
+    domain.until(lambda: routes(domain, 3) == ["t-mag1", "t-mag1"])
     domain.run(1)
     assert domain.agents["mag1"].route_adjusts() == []
     (binding,) = domain.get("/v1/bindings")
@@ -225,9 +236,9 @@ def test_a_message_without_a_timestamp_is_done_and_not_answered(domain: RmsDomai
 
 
 def test_a_mag_that_speaks_only_the_draft_gets_routes_and_nothing_on_its_own_switch(domain: RmsDomain) -> None:
-    domain.report("mag1", 1, None, "mag1", options=())
-    domain.until(lambda: routes(domain, 1) == ["t-mag1", "t-mag1"])
-    assert at_mag(domain, "mag1", 1) == Counter()
+    domain.report("mag1", 3, None, "mag1", options=())  # a prefix that the profile fixes
+    domain.until(lambda: routes(domain, 3) == ["t-mag1", "t-mag1"])
+    assert at_mag(domain, "mag1", 3) == Counter()
 
 
 def test_what_may_not_be_said_is_counted_by_reason(domain: RmsDomain) -> None:
@@ -240,17 +251,19 @@ def test_what_may_not_be_said_is_counted_by_reason(domain: RmsDomain) -> None:
         RouteAdjust(IPv6Address("2001:db8:9900::"), nowhere, addresses["mag1"], options=(now,)),
         RouteAdjust(IPv6Address("2001:db8:ff::"), nowhere, addresses["mag1"], options=(now,)),
         RouteAdjust(IPv6Address("2001:db8:200::"), nowhere, addresses["mag1"], options=(now,)),
-        replace(attached, new_mag=addresses["mag1"], options=(Timestamp.of(domain.clock.wall() + 10),)),
+        replace(attached, new_mag=addresses["mag1"], options=(now,)),
         replace(attached, new_mag=addresses["mag1"], options=(MobileNodeLinkLayerIdentifier(b"\1" * 8), now)),
         attached,  # mag2 alone may say that
         TunnelRequest(addresses["mag1"]),
         LoadAdjust(domain.profile.lma("lma1").address, domain.profile.lma("lma2").address),
     ):
         domain.agents["mag1"].say(message)
+    domain.report("mag1", 5, None, "mag1", when=domain.clock.wall() + 10)
     domain.run(1)
     assert refused(domain) == Counter(
         {
             "route_adjust: prefix is not of the domain": 3,
+            "route_adjust: prefix not granted by an anchor": 1,
             "route_adjust: timestamp in the future": 1,
             "route_adjust: link-layer address is not one of Ethernet": 1,
             "not permitted: RouteAdjust": 1,
@@ -513,3 +526,92 @@ def test_nothing_is_answered_that_is_not_stored(domain: RmsDomain) -> None:
 def test_the_store_tidies_when_it_is_quiet(domain: RmsDomain) -> None:
     domain.run(10)
     assert 8 <= domain.store.called["tidy"] <= 11
+
+
+STEALS = "route_adjust: prefix not granted by an anchor"
+
+
+def test_what_no_anchor_has_granted_takes_nobodys_downlink_and_leaves_nothing(domain: RmsDomain) -> None:
+    domain.attach(1, "mag1")
+    domain.attach(3, "mag1", node=3)  # a prefix that the profile fixes
+    domain.run(1)
+    before = {name: domain.entries(name) for name in domain.switches}
+    told = {lma: len(domain.agents[lma].route_adjusts()) for lma in LMAS}
+    domain.report("mag2", 1, "mag1", "mag2", grant=False)
+    domain.report("mag2", 3, "mag1", "mag2", node=3, grant=False)
+    for number in range(10, 3010):
+        domain.report("mag2", number, None, "mag2", grant=False)
+        domain.report("mag2", number, "mag2", None, grant=False)  # nor their ends
+        if number % 100 == 0:
+            domain.run(0.1)
+    domain.run(2)
+    assert {name: domain.entries(name) for name in domain.switches} == before
+    assert len(domain.rms.state.bindings) == 2 == len([*domain.store.store.load_bindings()])
+    assert {lma: len(domain.agents[lma].route_adjusts()) for lma in LMAS} == told
+    assert refused(domain)[STEALS] >= 1000  # the rest was beyond the rate of its sender
+
+
+def test_a_grant_of_another_node_time_or_mag_is_none(domain: RmsDomain) -> None:
+    domain.attach(1, "mag1")
+    earlier = domain.report("mag2", 2, None, "mag2")
+    domain.until(lambda: earlier in domain.agents["mag2"].heard)
+    for prefix in (1, 2):
+        stolen = replace(earlier, prefix=domain.prefix(prefix).network_address)
+        later = tuple(Timestamp.of(domain.clock.wall()) if isinstance(o, Timestamp) else o for o in earlier.options)
+        domain.agents["mag2"].say(replace(stolen, options=later))
+    domain.run(1)
+    assert refused(domain) == {STEALS: 2}
+    assert (routes(domain, 1), routes(domain, 2)) == (["t-mag1"] * 2, ["t-mag2"] * 2)
+
+
+def test_a_prefix_that_the_profile_fixes_needs_no_grant_where_its_node_is_nowhere_else(domain: RmsDomain) -> None:
+    domain.report("mag2", 3, None, "mag2", node=1, grant=False)  # it is another node's
+    domain.run(1)
+    assert routes(domain, 3) == [None, None]
+    domain.attach(3, "mag1", node=3, grant=False)
+    assert routes(domain, 3) == ["t-mag1", "t-mag1"]
+    left = domain.report("mag1", 3, "mag1", None, node=3, grant=False)
+    domain.until(lambda: left in domain.agents["mag1"].heard)
+    domain.attach(3, "mag2", node=3, grant=False)
+    assert routes(domain, 3) == ["t-mag2", "t-mag2"]
+
+
+def test_an_end_that_nobody_knows_of_is_answered_and_not_remembered_unless_it_was_granted(domain: RmsDomain) -> None:
+    for grant in (False, True):
+        said = domain.report("mag1", 1, "mag1", None, grant=grant)
+        domain.until(lambda said=said: said in domain.agents["mag1"].heard)  # type: ignore[misc]
+        assert len(domain.rms.state.bindings) == grant
+    ended = domain.report("lma1", 2, "mag1", None)
+    domain.until(lambda: ended in domain.agents["lma1"].heard)
+    assert len(domain.rms.state.bindings) == 1
+
+
+def test_grants_count_though_the_rms_is_restarted_and_for_lmas_that_are_dead(domain: RmsDomain) -> None:
+    domain.agents["lma2"].stop()
+    domain.stop_rms()
+    domain.start_rms()
+    domain.connect()
+    domain.until_ready()
+    domain.attach(1, "mag1", anchor="lma2")
+    assert routes(domain, 1) == ["t-mag1", "t-mag1"]
+
+
+def test_an_lma_that_has_started_tells_another_key_and_gets_all_routes(domain: RmsDomain) -> None:
+    for number in range(20):
+        domain.attach(number, "mag1")
+    domain.run(1)
+    domain.agents["lma1"].heard.clear()
+    key = bytes(range(32))
+    now = domain.clock.wall()
+    domain.agents["lma1"].say(RouteAdjust(*[IPv6Address("::")] * 3, options=(Timestamp.of(now), GrantKey(key))))
+    domain.until(lambda: len(domain.agents["lma1"].route_adjusts()) == 20)
+    assert {message.network for message in domain.agents["lma1"].route_adjusts()} == {
+        domain.prefix(number) for number in range(20)
+    }
+    snapshots = [message.option(RouteSnapshot) for message in domain.agents["lma1"].heard]  # type: ignore[union-attr]
+    numbers = [found.number for found in snapshots if isinstance(found, RouteSnapshot)]
+    assert domain.rms.state.grant_keys["lma1"] == key
+    assert len({*numbers}) == 1
+    domain.report("mag1", 30, None, "mag1")  # by the old key
+    domain.run(1)
+    assert refused(domain) == {STEALS: 1}

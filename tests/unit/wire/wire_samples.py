@@ -105,6 +105,9 @@ _CHOSEN: tuple[wire.Option, ...] = (
     wire.UplinkShare(OTHER_LMA, 48),
     wire.Drain(1),
     wire.CoreRoutingStatus(wire.CoreRouting.BGP_DOWN),
+    wire.Grant(bytes(range(16))),
+    wire.GrantKey(bytes(range(32))),
+    wire.RouteSnapshot(0x01020304, 1),
     wire.ReplayProtection(0xE8FE_6F00_8000_0000),
     wire.Authentication(0x1000, bytes(range(12))),
 )
@@ -188,6 +191,8 @@ _BY_NAME: dict[str, st.SearchStrategy[object]] = {
     "identifier": st.binary(max_size=20),
     "authenticator": st.binary(max_size=20),
     "link_layer_address": st.binary(min_size=6, max_size=6),
+    "code": st.binary(min_size=16, max_size=16),
+    "secret": st.binary(min_size=32, max_size=32),
     "key": st.none() | st.integers(0, 2**32 - 1),
     "total_packets": st.integers(0, 2**32 - 1),
 }
