@@ -55,6 +55,7 @@ from ryu_pmipls.controller.store import Store, StoreError, open_store
 from ryu_pmipls.controller.switch_events import SwitchEvents
 from ryu_pmipls.controller.switches.domain_switches import Switches
 from ryu_pmipls.controller.uplink_enforcement import UplinkEnforcement
+from ryu_pmipls.controller.uplink_restatement import UplinkRestatement
 from ryu_pmipls.controller.watched_store import WatchedStore
 from ryu_pmipls.domain.profile import Profile, ProfileError, load_profile
 from ryu_pmipls.http.application import RestApplication
@@ -125,6 +126,7 @@ class RouteManagementServer(PromptApp):
         self.new_sessions = NewSessions(profile, self.retransmission, self.clock)
         enforcement = UplinkEnforcement(context, self.retransmission)
         self.load_sharing = LoadSharing(context, enforcement, self.new_sessions)
+        self.uplinks = UplinkRestatement(context, self.retransmission)
         self.measurement = LoadMeasurement(context)
         self.failures = FailureDetection(context, self.load_sharing)
         self.health = HealthControl(context, store.failures)
@@ -198,6 +200,7 @@ class RouteManagementServer(PromptApp):
             Periodic(_INTERVAL, "saving the state", self.state.save),
             Periodic(_TRIAL_INTERVAL, "trying the store", self.state.try_store),
             Periodic(_INTERVAL, "checking drained LMAs", self.operator.check_drained),
+            Periodic(self.profile.timers.binding_lifetime, "telling the shares of uplinks", self.uplinks.restate),
             Periodic(_INTERVAL, "looking for sessions without owners", self.owners.check),
             Periodic(_INTERVAL, "checking the domain's health", self.health.log_reasons),
         )

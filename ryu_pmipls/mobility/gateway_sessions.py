@@ -55,7 +55,7 @@ class GatewaySessions:
         self._updates = BindingUpdates(config, effects, timers, self._reachability, self._forget)
         self._entries: dict[bytes, BindingUpdateEntry] = {}  # by link-layer address
         self._nodes: dict[bytes, BindingUpdateEntry] = {}  # the same by identifier
-        self._barred: set[bytes] = set()  # identifiers
+        self._barred: dict[bytes, IPv6Address] = {}  # identifier -> the LMA that refuses the node
         self._recorded: set[bytes] = set()  # identifiers
 
     @property
@@ -66,6 +66,10 @@ class GatewaySessions:
     def is_barred(self, policy: MobileNodePolicy) -> bool:
         """True for a node that an LMA has refused for good."""
         return policy.identifier in self._barred
+
+    def unbar(self, lma: IPv6Address) -> None:
+        """Forget which nodes an LMA has refused for good: it was restarted, and its policies may be others."""
+        self._barred = {identifier: other for identifier, other in self._barred.items() if other != lma}
 
     # The link
 
@@ -184,7 +188,7 @@ class GatewaySessions:
             self._forget(entry)
         elif not repeats_request(entry, message):
             self._report("wrong-acknowledgement", f"PBA {message.sequence} from {source} is not what was asked for")
-            self._barred.add(entry.policy.identifier)
+            self._barred[entry.policy.identifier] = source
             self.give_up(entry, now)
         elif message.status < BindingStatus.REASON_UNSPECIFIED:
             self._accepted(entry, entry.request, message, now)
@@ -261,7 +265,7 @@ class GatewaySessions:
             self._register_again(entry, now)
             return
         if reaction is Reaction.BAR:
-            self._barred.add(entry.policy.identifier)
+            self._barred[entry.policy.identifier] = entry.anchor
         self.give_up(entry, now)
 
     def _compare_clocks(self, lma: IPv6Address, message: BindingAcknowledgement, now: float) -> None:

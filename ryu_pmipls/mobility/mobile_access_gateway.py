@@ -96,6 +96,7 @@ class MobileAccessGateway(Machine):
         Meanwhile mobile nodes keep their prefixes: the LMA will give them the same ones.
         """
         self._last_revocations.pop(peer, None)  # its sequence numbers begin again
+        self._sessions.unbar(peer)
         self._tunnel_requests.request(peer, now)
         for entry in self.bindings:
             if entry.anchor == peer and entry.state is not BindingState.DEREGISTERING:

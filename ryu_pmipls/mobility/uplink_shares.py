@@ -17,8 +17,8 @@ class Uplinks:
     """Shares of the uplink by LMA; only a record, because the RMS itself changes the switch.
 
     At first all shares are equal: each LMA carries the uplink of the mobile nodes that it anchors. A Load_adjust with
-    the new shares (``UplinkShare``) replaces the record. One without them is the draft's, and moves all of the old
-    LMA's share to the new LMA (errata E33, E34).
+    the new shares (``UplinkShare``) replaces the record; from an LMA to itself it moves nothing, and only tells them.
+    One without them is the draft's, and moves all of the old LMA's share to the new LMA (errata E33, E34).
     """
 
     def __init__(self, config: GatewayConfig, tunnels: Tunnels, effects: Effects) -> None:
@@ -41,13 +41,14 @@ class Uplinks:
         unknown = next((lma for lma in (new, *slots) if lma not in self._tunnels), None)
         if unknown is not None:
             fault = f"{unknown} is no LMA of this MAG"
-        elif not self._tunnels.is_up(new):
+        elif old != new and not self._tunnels.is_up(new):
             fault = f"there is no tunnel to {new}"
         elif not told and old not in self._slots:
             fault = f"no uplink goes to {old}"
         else:
-            self._slots = dict(slots)
-            self._effects.report("uplink-moved", f"from {old} to {new}", old=old, new=new)
+            before, self._slots = self._slots, dict(slots)
+            if self._slots != before:
+                self._effects.report("uplink-moved", f"from {old} to {new}", old=old, new=new)
             return True
         self._effects.report("load-adjust-refused", f"Load_adjust from {old} to {new}: {fault}", old=old, new=new)
         return False

@@ -67,9 +67,9 @@ class Peers:
         self._endpoints = {node.name: self._open(node.name, Role.MAG) for node in lab.profile.mags}
         self._endpoints |= {node.name: self._open(node.name, Role.LMA) for node in lab.profile.lmas}
         for lma in lab.profile.lmas:
-            self._tell_grant_key(lma.name)
+            self.tell_grant_key(lma.name)
 
-    def _tell_grant_key(self, lma: str) -> None:
+    def tell_grant_key(self, lma: str) -> None:
         """Ask for all routes, as an agent does when it starts; with its key."""
         options = (Timestamp.of(time.time()), GrantKey(grant_key(lma)))
         request = RouteAdjust(NOWHERE, NOWHERE, NOWHERE, options=options)
@@ -444,6 +444,7 @@ def test_routes_are_taken_over_from_the_switches_when_the_store_is_lost(lab: Lab
     restart(lab)
     assert {binding["prefix"] for binding in rest(lab, "bindings")} == set(after)
     eventually(lambda: own_flows(lab, "lma1") == flows["lma1"])
+    peers.tell_grant_key("lma1")
     confirmed(peers, "mag2", route_adjust(lab, at_mag1, "mag1", "mag2", time.time()))
     assert {routed_to(lab, lma, at_mag1) for lma in ("lma1", "lma2")} == {"t-mag2"}
 
@@ -591,7 +592,9 @@ def test_a_drained_lma_is_left_and_stays_so_after_a_restart(lab: Lab, peers: Pee
     eventually(lambda: reported() or uplink(lab, "mag1", 1) == uplink(lab, "mag1", 2) == "t-lma2")
     told = eventually(
         lambda: [
-            message for message in peers.heard("lma1") if isinstance(message, LoadAdjust) and message.option(Drain)
+            message
+            for message in peers.heard("lma1")
+            if isinstance(message, LoadAdjust) and message.option(Drain) == Drain(1)
         ]
     )
     assert (told[0].old_lma, told[0].new_lma, told[0].option(Drain)) == (
