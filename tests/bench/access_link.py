@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from ipaddress import IPv6Address
 from typing import Any
 
 from ryu_pmipls.agents import attachment
@@ -11,6 +12,7 @@ from ryu_pmipls.agents.configuration import gateway_config
 from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.mobility import MobileAccessGateway
 from ryu_pmipls.wire import Encapsulation
+from ryu_pmipls.wire.dns_options import DnsConfiguration
 from ryu_pmipls.wire.neighbour_discovery import router_solicitation
 from ryu_pmipls.wire.neighbour_frames import build_frame
 from tests.bench.comparison import Comparison, Effort, compare
@@ -25,6 +27,15 @@ class _Wire:
     def send(self, frame: bytes) -> None: ...
 
 
+class _Forgetful:
+    """Keeps no addresses."""
+
+    def get(self, node: bytes) -> IPv6Address | None:
+        return None
+
+    def learn(self, node: bytes, address: IPv6Address) -> None: ...
+
+
 def measure(effort: Effort) -> list[Comparison]:
     profile = load_profile("two-lma")
     node = profile.mobile_nodes[0].link_layer_address
@@ -37,7 +48,19 @@ def measure(effort: Effort) -> list[Comparison]:
 
     unused: Any = None
     counters: Counter[str] = Counter()
-    network = AccessNetwork(unused, ["acc1"], [node], 1452, attached, lambda *_: None, lambda _: None, counters)
+    network = AccessNetwork(
+        unused,
+        ["acc1"],
+        machine.policy,
+        1452,
+        DnsConfiguration(),
+        attached=attached,
+        reachable=lambda *_: None,
+        detached=lambda _: None,
+        opened=lambda *_: None,
+        addresses=_Forgetful(),
+        counters=counters,
+    )
     wire: Any = _Wire()
     network._present["acc1"] = OpenAccessPort(1, 1, 1500, wire, up=True)
     network._pace = attachment.RateLimiter(burst=2**62)  # all of what the known node sends is read
