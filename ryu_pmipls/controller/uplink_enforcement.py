@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from ryu_pmipls.controller.context import Context
 from ryu_pmipls.controller.retransmission import Retransmission
@@ -15,12 +15,21 @@ from ryu_pmipls.wire import LoadAdjust, Timestamp, UplinkShare
 
 LOG = logging.getLogger(__name__)
 
+#: LMAs that a Load_adjust tells of: the options of a Mobility Header have room for some seventy.
+_MOST_SHARES = 64
+
 _OUTCOMES = {
     WriteOutcome.ACKED: DecisionOutcome.ACKNOWLEDGED,
     WriteOutcome.ERROR: DecisionOutcome.REFUSED,
     WriteOutcome.TIMEOUT: DecisionOutcome.TIMED_OUT,
     WriteOutcome.DISCONNECTED: DecisionOutcome.TIMED_OUT,
 }
+
+
+def told_shares(slots: Mapping[str, int], new: str) -> dict[str, int]:
+    """The shares that a Load_adjust has room for: the largest ones, and that of the LMA which gets something."""
+    most = sorted(slots, key=lambda lma: (lma != new, -slots[lma]))[:_MOST_SHARES]
+    return {lma: slots[lma] for lma in slots if lma in most}
 
 
 class UplinkEnforcement:
@@ -62,7 +71,7 @@ class UplinkEnforcement:
         # The shares as they are by now, so that an agent that has missed something is corrected (erratum E34).
         shares = (
             UplinkShare(profile.lma(lma).address, slots)
-            for lma, slots in totals(self._state.uplinks, decision.mag).items()
+            for lma, slots in told_shares(totals(self._state.uplinks, decision.mag), decision.new_lma).items()
         )
         old, new = profile.lma(decision.old_lma).address, profile.lma(decision.new_lma).address
         return LoadAdjust(old, new, options=(Timestamp.of(self._clock.time_of_day(self._clock())), *shares))
