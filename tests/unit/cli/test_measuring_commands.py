@@ -22,6 +22,7 @@ from ryu_pmipls.lab.measuring import handoffs
 from ryu_pmipls.lab.measuring.demo import performance
 from ryu_pmipls.lab.measuring.demo.demo_report import DemoReport, Effect
 from ryu_pmipls.lab.measuring.handoff_series import MeasuredHandoff
+from ryu_pmipls.lab.measuring.sharing import goodput
 from ryu_pmipls.lab.traffic_generator import FlowResult, Interval
 
 HANDOFF = MeasuredHandoff("mag2", 1_700_000_000.0, 20.0, 30.0, 10.0, 18, 7, 0, 2)
@@ -91,6 +92,32 @@ def test_measure(monkeypatch: pytest.MonkeyPatch) -> None:
     assert json.loads(Path("measure-report/measurements.json").read_text()) == {"drain": {"lost": 0}}
     result = pmipls("measure", "drain", "--json", "--output", "other")
     assert (result.exit_code, json.loads(result.stdout)) == (0, {"drain": {"lost": 0}})
+
+
+def test_goodput_is_measured_as_often_as_wanted_and_shown_with_its_spread(monkeypatch: pytest.MonkeyPatch) -> None:
+    rates = iter((90.0, 99.0, 98.0))
+    monkeypatch.setattr(measuring, "measurements", lambda: {"goodput": lambda _: goodput_of(next(rates))})
+    result = pmipls("measure", "goodput", "--repeat", "3")
+    assert result.exit_code == 0
+    assert "0.98 (0.90 to 0.99)" in result.stdout and "3 of 3  at 1: as much as draft" in result.stdout
+    assert result.stdout.endswith("Left in measure-report: measurements.json, goodput.png\n")
+    left = json.loads(Path("measure-report/measurements.json").read_text())
+    assert [each["runs"][1]["mbit_s"] for each in left["goodput"]] == [90.0, 99.0, 98.0]
+    assert Path("measure-report/goodput.png").read_bytes().startswith(b"\x89PNG")
+
+
+def goodput_of(rate: float) -> dict[str, Any]:
+    run = {
+        "ratio": 1.0,
+        "moves": [3.0],
+        "seconds": 60.0,
+        "broken": [],
+        "tcp_mbit_s": 12.0,
+        "lost_by_mag": {"mag1": {"offered_mbit_s": 50.0, "lost": 0.0}},
+        "goodput": [(0.0, 50.0), (1.0, rate)],
+    }
+    runs = [run | {"policy": "draft", "mbit_s": 80.0}, run | {"policy": "balance", "mbit_s": rate}]
+    return {"capacity_mbit_s": 100.0, "runs": runs, "wanted": goodput.wanted(runs, 100.0)}
 
 
 # demo

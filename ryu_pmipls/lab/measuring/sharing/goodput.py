@@ -51,6 +51,7 @@ def wanted(runs: Sequence[Mapping[str, Any]], capacity: float) -> dict[str, bool
     for ratio in sorted({run["ratio"] for run in runs}):
         draft, balance = found["draft", ratio], found["balance", ratio]
         name = f"at {ratio:g}"
+        shown[f"{name}: no flow broke"] = not draft["broken"] and not balance["broken"]
         shown[f"{name}: as much as draft"] = balance["mbit_s"] >= draft["mbit_s"]
         if ratio >= 1:
             shown[f"{name}: 0.97 of the capacity"] = balance["mbit_s"] >= 0.97 * capacity
