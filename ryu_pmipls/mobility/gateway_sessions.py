@@ -98,7 +98,7 @@ class GatewaySessions:
         self._entries[entry.link_layer_address] = self._nodes[entry.policy.identifier] = entry
 
     def resume(self, policy: MobileNodePolicy, recorded: RecordedBinding, now: float) -> None:
-        """Resume a binding of the time before a restart: register the node at once, if it is still there.
+        """Resume a binding of the time before a restart: register the node as soon as it is known to be still there.
 
         Its prefixes, and the flow entries for them, stay in force meanwhile. Nothing happens if it has come again.
         """
@@ -115,7 +115,14 @@ class GatewaySessions:
         self._recorded.add(policy.identifier)
         self._advertising.resume(entry, now)
         self._report("resumed", f"{entry.name} on port {entry.port}", identifier=policy.identifier)
-        self.register_if_there(entry, now)
+        self._reachability.find_out(entry, self._register_again, self._leave_alone, now)
+
+    def _leave_alone(self, entry: BindingUpdateEntry, now: float) -> None:
+        """Drop a resumed binding: the node may be elsewhere, or sleep here until it solicits."""
+        self._report("not-resumed", f"{entry.name} on port {entry.port}", identifier=entry.policy.identifier)
+        self._timers.cancel(self._expire, entry)
+        self._advertising.withdraw(entry, link_is_up=False)
+        self._forget(entry)
 
     def displace(self, entry: BindingUpdateEntry, now: float) -> None:
         """De-register a node whose link-layer address turns out to be another one's."""

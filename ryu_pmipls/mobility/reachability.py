@@ -15,15 +15,18 @@ from ryu_pmipls.mobility.update_list import BindingUpdateEntry
 
 #: Seconds from one probe to the next, and from the last one to the verdict.
 RETRANS_TIMER = 1.0
+#: Probes of a node whose presence nothing says, where others are not probed.
+_PROBES_OF_UNKNOWN = 3
 
 Step = Callable[[BindingUpdateEntry, float], None]
 
 
 @dataclass
 class Inquiry:
-    """An inquiry under way: the step that waits for the node's answer, and the number of probes left."""
+    """An inquiry under way: the step that waits for the node's answer, the one without it, and the probes left."""
 
     step: Step
+    gone: Step
     left: int
 
 
@@ -48,8 +51,17 @@ class Reachability:
         elif entry in self._inquiries:
             self._inquiries[entry].step = step
         else:
-            self._inquiries[entry] = Inquiry(step, self._probes)
+            self._inquiries[entry] = Inquiry(step, self._gone, self._probes)
             self._probe(entry, now)
+
+    def find_out(self, entry: BindingUpdateEntry, step: Step, unknown: Step, now: float) -> None:
+        """The same of a node that no longer counts as present without probes: then ``unknown(entry, now)`` is called.
+
+        Without probes an unanswered question does not say that it has gone.
+        """
+        gone = self._gone if self._probes else unknown
+        self._inquiries[entry] = Inquiry(step, gone, self._probes or _PROBES_OF_UNKNOWN)
+        self._probe(entry, now)
 
     def confirm(self, entry: BindingUpdateEntry, now: float) -> None:
         """Go on with the step that waits, if any: the node has sent something on its link."""
@@ -67,7 +79,7 @@ class Reachability:
         inquiry = self._inquiries[entry]
         if inquiry.left == 0:
             self.drop(entry)
-            self._gone(entry, now)
+            inquiry.gone(entry, now)
         else:
             inquiry.left -= 1
             self._effects.append(ProbeNode(entry.port, entry.link_layer_address))

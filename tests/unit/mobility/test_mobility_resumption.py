@@ -5,7 +5,6 @@ from __future__ import annotations
 from ipaddress import IPv6Network
 from typing import Any
 
-import pytest
 from mobility_helpers import (
     DISABLED,
     LINK1,
@@ -133,17 +132,27 @@ def test_a_node_that_solicits_while_it_is_probed_is_registered_at_once() -> None
     assert only(of(effects, Advertise)).prefixes == (PREFIX,)
 
 
-@pytest.mark.parametrize(("probes", "probed"), [(0, False), (3, True)])
-def test_without_probes_all_are_there(probes: int, probed: bool) -> None:
-    effects = restarted(probes=probes).effects()
-    assert bool(of(effects, ProbeNode)) == probed
-    assert bool(sent(effects, BindingUpdate)) != probed
+def test_where_nodes_are_not_probed_one_that_says_nothing_is_left_alone() -> None:
+    """It may sleep here, or be at another MAG: neither its session nor its routes change."""
+    mag = restarted(probes=0)
+    assert of(mag.effects(), ProbeNode) == [ProbeNode(3, LINK1)]
+    effects = [effect for _, effect in until(mag, START + LIFETIME)]
+    assert len(of(effects, ProbeNode)) == 2 and mag.bindings == ()
+    assert not sent(effects, BindingUpdate) and not sent(effects, RouteAdjust) and not of(effects, Advertise)
+
+
+def test_where_nodes_are_not_probed_one_that_talks_is_registered() -> None:
+    mag = restarted(probes=0)
+    mag.effects()
+    mag.reachable(LINK1, 3, START + 2.5)
+    assert len(sent(mag.effects(), BindingUpdate)) == 1
 
 
 def test_the_anchor_is_the_recorded_one_if_there_is_still_a_tunnel_to_it() -> None:
     for recorded, asked in ((LMA2, LMA2), (STRANGER, NODE1.anchor), (None, NODE1.anchor)):
         mag = gateway()
         mag.resume(RecordedBinding(LINK1, 3, (PREFIX,), recorded), START)
+        mag.reachable(LINK1, 3, START)
         assert {effect.destination for effect in mag.effects() if isinstance(effect, Send)} == {asked}
 
 
@@ -156,6 +165,7 @@ def test_who_gets_nothing_here_is_not_resumed() -> None:
 
 def test_an_lma_that_does_not_answer_is_asked_again_until_the_session_may_have_ended() -> None:
     mag = restarted(probes=0)
+    mag.reachable(LINK1, 3, START)
     mag.effects()
     seen = until(mag, START + LIFETIME + 1)
     assert len(sent([effect for _, effect in seen], BindingUpdate)) > 100
@@ -185,6 +195,7 @@ def test_a_node_that_the_access_network_had_identified_is_known_by_that_again() 
     assert (before.link_layer_address, before.identifier) == (random, NODE1.identifier)
     mag = gateway()
     mag.resume(before, START)
+    mag.reachable(random, 3, START)
     talk(mag, lma, mag.effects(), START)
     entry = only(list(mag.bindings))
     assert (entry.link_layer_address, entry.policy, entry.state) == (random, NODE1, BindingState.BOUND)
