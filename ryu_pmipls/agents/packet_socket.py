@@ -6,9 +6,9 @@ import ctypes
 import socket
 import struct
 from collections.abc import Sequence
-from enum import Enum
+from enum import Enum, auto
 
-from ryu_pmipls.wire.neighbour_discovery import ROUTER_LINK_LAYER_ADDRESS
+from ryu_pmipls.wire.neighbour_discovery import REFUSED_LINK_LAYER_ADDRESS, ROUTER_LINK_LAYER_ADDRESS
 
 #: Octets of the largest frame that such a socket delivers.
 LARGEST_FRAME = 65535
@@ -41,11 +41,16 @@ _FILTER = (
 )
 
 
-class Frames(Enum):
-    """The frames that a socket takes: those that the pipeline was sending to a mobile node, or all others."""
+#: Code, jumps when true and when false, and value.
+Instruction = tuple[int, int, int, int]
 
-    TO_MOBILE_NODES = True
-    OTHERS = False
+
+class Frames(Enum):
+    """The frames that a socket takes, each kind in a queue of its own: none crowds out another."""
+
+    TO_MOBILE_NODES = auto()  # the pipeline was sending them to a mobile node
+    REFUSED = auto()  # the pipeline refuses their source
+    OTHERS = auto()
 
 
 def open_packet_socket(name: str, index: int) -> socket.socket:
@@ -59,31 +64,43 @@ def open_packet_socket(name: str, index: int) -> socket.socket:
 
 def open_ipv6_socket(name: str, index: int, frames: Frames) -> socket.socket:
     """Open a socket for IPv6 packets that come in on an interface."""
-    yes, no = (LARGEST_FRAME, 0) if frames is Frames.TO_MOBILE_NODES else (0, LARGEST_FRAME)
-    router = ROUTER_LINK_LAYER_ADDRESS
-    return _open(
-        name,
-        index,
-        _ETH_P_IPV6,
-        (
-            (0x20, 0, 0, 6),  # load four octets of the source
-            (0x15, 0, 3, int.from_bytes(router[:4], "big")),  # the router's, else the other verdict
-            (0x28, 0, 0, 10),  # load the two others
-            (0x15, 0, 1, int.from_bytes(router[4:], "big")),
-            (0x06, 0, 0, yes),
-            (0x06, 0, 0, no),
-        ),
+    return _open(name, index, _ETH_P_IPV6, frame_filter(frames))
+
+
+def frame_filter(frames: Frames) -> Sequence[Instruction]:
+    """The filter (classic BPF) that lets one kind of frames pass."""
+    mobile, refused, others = (
+        LARGEST_FRAME if frames is kind else 0 for kind in (Frames.TO_MOBILE_NODES, Frames.REFUSED, Frames.OTHERS)
+    )
+    router, mark = ROUTER_LINK_LAYER_ADDRESS, REFUSED_LINK_LAYER_ADDRESS
+    return (
+        (0x20, 0, 0, 6),  # load four octets of the source
+        (0x15, 0, 3, int.from_bytes(router[:4], "big")),  # the router's, else look at the destination
+        (0x28, 0, 0, 10),  # load the two others
+        (0x15, 0, 1, int.from_bytes(router[4:], "big")),
+        (0x06, 0, 0, mobile),
+        (0x20, 0, 0, 0),  # load four octets of the destination
+        (0x15, 0, 3, int.from_bytes(mark[:4], "big")),  # the mark, else the last verdict
+        (0x28, 0, 0, 4),  # load the two others
+        (0x15, 0, 1, int.from_bytes(mark[4:], "big")),
+        (0x06, 0, 0, refused),
+        (0x06, 0, 0, others),
     )
 
 
-def _open(name: str, index: int, protocol: int, program: Sequence[tuple[int, int, int, int]]) -> socket.socket:
+def attach_filter(opened: socket.socket, program: Sequence[Instruction]) -> None:
+    """Let only what a filter accepts come in at a socket."""
     octets = b"".join(struct.pack("=HBBI", *instruction) for instruction in program)
     instructions = ctypes.create_string_buffer(octets)
+    filter_ = struct.pack("@HP", len(program), ctypes.addressof(instructions))
+    opened.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, filter_)
+
+
+def _open(name: str, index: int, protocol: int, program: Sequence[Instruction]) -> socket.socket:
     # Without a protocol no frame comes in before the filter is in place.
     opened = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
     try:
-        filter_ = struct.pack("@HP", len(program), ctypes.addressof(instructions))
-        opened.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, filter_)
+        attach_filter(opened, program)
         _listen(opened, name, index, protocol)
     except OSError:
         opened.close()

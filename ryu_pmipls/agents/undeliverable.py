@@ -13,6 +13,7 @@ import socket
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
+from functools import partial
 from ipaddress import IPv6Address, IPv6Network
 
 from ovs_setup.error_port import add_error_port
@@ -62,7 +63,8 @@ class Undeliverable:
         self._mtu = mtu
         self._source = source
         self._counters = counters
-        self._serve = [self._answer_all] if serve is None else [self._answer_all, serve]
+        kinds = (Frames.OTHERS,) if ingress is None else (Frames.OTHERS, Frames.REFUSED)
+        self._serve = [partial(self._answer_all, frames) for frames in kinds] + ([] if serve is None else [serve])
         self._ingress = ingress
         self._limiter = RateLimiter(_ERRORS_PER_SENDER, interval=1.0)
 
@@ -92,9 +94,9 @@ class Undeliverable:
             loop.remove_reader(monitor)
             monitor.close()
 
-    async def _answer_all(self, name: str, index: int) -> None:
+    async def _answer_all(self, kind: Frames, name: str, index: int) -> None:
         loop = asyncio.get_running_loop()
-        with open_ipv6_socket(name, index, Frames.OTHERS) as port:
+        with open_ipv6_socket(name, index, kind) as port:
             port.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
             while True:
                 try:

@@ -21,6 +21,9 @@ ROUTER_ADDRESS = IPv6Address("fe80::200:5eff:fe00:5213")
 #: The MAG's link-layer address on every link to a mobile node (RFC 6543, section 5).
 ROUTER_LINK_LAYER_ADDRESS = bytes.fromhex("00005e005213")
 
+#: The link-layer destination that a MAG's switch gives packets whose source it refuses, on their way to the agent.
+REFUSED_LINK_LAYER_ADDRESS = bytes.fromhex("02005e005213")
+
 ALL_NODES = IPv6Address("ff02::1")
 ALL_ROUTERS = IPv6Address("ff02::2")
 UNSPECIFIED = IPv6Address("::")

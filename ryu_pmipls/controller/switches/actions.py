@@ -55,6 +55,25 @@ class SetLinkLayer(Action):
 
 
 @dataclass(frozen=True)
+class ToLinkLayer(Action):
+    """Write the link-layer destination."""
+
+    address: LinkLayer
+
+    def encode(self) -> list[Any]:
+        assert isinstance(self.address, bytes)
+        return [parser.OFPActionSetField(eth_dst=self.address.hex(":"))]
+
+    @classmethod
+    def decode(cls, *actions: Any) -> Action | None:
+        (action,) = actions
+        return cls(bytes.fromhex(action.value.replace(":", ""))) if _field_set(action) == "eth_dst" else None
+
+    def __str__(self) -> str:
+        return f"to link-layer address {shown(self.address)}"
+
+
+@dataclass(frozen=True)
 class ReturnToSender(Action):
     """Address the packet to its sender, as from a node with these addresses (moves are a Nicira extension)."""
 

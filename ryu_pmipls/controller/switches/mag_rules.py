@@ -20,6 +20,7 @@ from ryu_pmipls.controller.switches.actions import (
     SetLinkLayer,
     ToAddress,
     ToGroup,
+    ToLinkLayer,
 )
 from ryu_pmipls.controller.switches.flow import Owner, Pipeline, Table
 from ryu_pmipls.controller.switches.match import Match
@@ -36,6 +37,7 @@ from ryu_pmipls.controller.switches.shared_parameters import (
 )
 from ryu_pmipls.wire.neighbour_discovery import (
     ALL_NODES,
+    REFUSED_LINK_LAYER_ADDRESS,
     ROUTER_ADDRESS,
     ROUTER_LINK_LAYER_ADDRESS,
     UNSPECIFIED,
@@ -113,7 +115,7 @@ class MagTable:
         name="guard",
         text="port, link-layer address and source prefix must fit a binding",
         match=frozenset({"in_port", "eth_src", "ipv6_src", "ipv6_dst"}),
-        actions=frozenset({Output}),
+        actions=frozenset({ToLinkLayer, Output}),
         next_tables=(SIZE,),
     )
     CLASSIFY = Table(
@@ -185,8 +187,7 @@ class MagRule:
         for source in (_LINK_LOCAL, POOL)
     )
     ANYCAST_ECHO = MAG.rule(
-        "one to the anycast address of the routers of a home network; an LMA has sent it where the mobile node is, "
-        "which may have asked itself",
+        "one to the anycast address of a home network; an LMA has sent it to where the mobile node is",
         MagTable.CLASSIFY,
         20,
         Owner.BASE,
@@ -340,7 +341,7 @@ class MagRule:
         10,
         Owner.BASE,
         Match(),
-        (Output(ERROR_PORT),),
+        (ToLinkLayer(REFUSED_LINK_LAYER_ADDRESS), Output(ERROR_PORT)),
     )
     IMPOSTOR = MAG.rule(
         "nobody on an access link is the router: to the agent this would be a packet that it keeps for a mobile node",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 from collections import Counter
+from collections.abc import Callable
 from ipaddress import IPv6Address, IPv6Network
 
 import pytest
@@ -13,9 +15,10 @@ from scapy.packet import Raw
 
 from ovs_setup.vswitch import OpenVSwitch
 from ryu_pmipls.agents.ingress import Ingress
+from ryu_pmipls.agents.packet_socket import Frames, attach_filter, frame_filter
 from ryu_pmipls.agents.undeliverable import Undeliverable, gateway_source
 from ryu_pmipls.mobility import BindingUpdateEntry, MobileNodePolicy
-from ryu_pmipls.wire.neighbour_discovery import ROUTER_ADDRESS
+from ryu_pmipls.wire.neighbour_discovery import REFUSED_LINK_LAYER_ADDRESS, ROUTER_ADDRESS, ROUTER_LINK_LAYER_ADDRESS
 
 NODE, UNBOUND, STRANGER = (bytes.fromhex(f"02000000010{number}") for number in (1, 2, 9))
 ROUTER = "00:00:5e:00:52:13"
@@ -104,3 +107,35 @@ def test_the_rate_is_that_of_a_node_whatever_its_sources(mag: Mag) -> None:
     for number in range(200):
         mag.hear(f"2001:db8:100:{number + 16:x}::1")
     assert len(mag.sent) <= 20 and mag.counters["undeliverable: too many"] >= 180
+
+
+def test_refused_packets_wait_in_a_queue_of_their_own() -> None:
+    """So that a flood of them delays no Packet Too Big. Filters are tried on pairs of sockets, with frames in them."""
+    kinds = {kind: matching(kind) for kind in Frames}
+    router, mark = ROUTER_LINK_LAYER_ADDRESS, REFUSED_LINK_LAYER_ADDRESS
+    for source, destination, wanted in (
+        (NODE, mark, Frames.REFUSED),
+        (router, NODE, Frames.TO_MOBILE_NODES),
+        (router, mark, Frames.TO_MOBILE_NODES),
+        (NODE, router, Frames.OTHERS),
+        (bytes(6), bytes(6), Frames.OTHERS),
+        (router[:5] + b"\x14", mark[:5] + b"\x14", Frames.OTHERS),
+    ):
+        frame = destination + source + b"\x86\xdd" + bytes(40)
+        assert [kind for kind in Frames if kinds[kind](frame)] == [wanted]
+
+
+def matching(kind: Frames) -> Callable[[bytes], bool]:
+    """A pair of sockets, one of which takes only frames of a kind."""
+    there, here = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    here.setblocking(False)
+    attach_filter(here, frame_filter(kind))
+
+    def takes(frame: bytes) -> bool:
+        there.send(frame)
+        try:
+            return here.recv(2000) == frame
+        except BlockingIOError:
+            return False
+
+    return takes

@@ -22,6 +22,7 @@ from ryu_pmipls.controller.switches.actions import (
     SetLinkLayer,
     ToAddress,
     ToGroup,
+    ToLinkLayer,
     decode_actions,
 )
 from ryu_pmipls.controller.switches.flow import Action
@@ -35,6 +36,7 @@ ACTIONS: list[tuple[Action, str]] = [
         ReturnToSender(ONE, IPv6Network("fe80::1")),
         "back to the sender, from 02-00-00-00-00-01, fe80::1",
     ),
+    (ToLinkLayer(ONE), "to link-layer address 02-00-00-00-00-01"),
     (ToAddress(IPv6Network("ff02::1")), "to ff02::1"),
     (ExchangeAddresses(), "exchange source and destination"),
     (BecomeEchoReply(), "echo reply"),
@@ -84,14 +86,14 @@ def test_a_parameter_is_shown_by_its_name() -> None:
     "actions",
     [
         [set_field(eth_src="02:00:00:00:00:01")],
-        [set_field(eth_dst="02:00:00:00:00:02")],
-        [set_field(eth_dst="02:00:00:00:00:02"), set_field(eth_src="02:00:00:00:00:01")],
+        [set_field(ipv6_src="::1")],
+        [set_field(ipv6_src="::1"), set_field(eth_src="02:00:00:00:00:01")],
         [set_field(eth_src="02:00:00:00:00:01"), set_field(eth_src="02:00:00:00:00:02")],
         [parser.NXActionRegLoad(ofs_nbits=31, dst="in_port", value=7)],
         RETURNED[:3],
         [*RETURNED[:2], move("ipv6_src_nxm", "ipv6_dst_nxm", 64), RETURNED[3]],
         [move("eth_dst_nxm", "eth_src_nxm", 48), *RETURNED[1:]],
-        [RETURNED[0], set_field(eth_dst="02:00:00:00:00:01"), *RETURNED[2:]],
+        [RETURNED[0], set_field(ipv6_nd_sll="02:00:00:00:00:01"), *RETURNED[2:]],
         [parser.OFPActionSetField(icmpv6_type=136)],
         [parser.OFPActionSetField(icmpv6_type=129)],
         [parser.OFPActionSetField(icmpv6_type=129), parser.OFPActionSetNwTtl(63)],

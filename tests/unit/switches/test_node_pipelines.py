@@ -7,7 +7,14 @@ from openflow_helpers import lma_pipeline, mag_pipeline
 
 from ryu_pmipls.controller.bindings import Binding
 from ryu_pmipls.controller.switches import encoding as encode
-from ryu_pmipls.controller.switches.actions import CheckPacketLarger, DecrementHopLimit, ForgetInPort, Output, ToGroup
+from ryu_pmipls.controller.switches.actions import (
+    CheckPacketLarger,
+    DecrementHopLimit,
+    ForgetInPort,
+    Output,
+    ToGroup,
+    ToLinkLayer,
+)
 from ryu_pmipls.controller.switches.cookies import GENERATION_BITS, MARK, MARK_MASK, cookie, slice_of, sweep_cookies
 from ryu_pmipls.controller.switches.flow import GroupKind, Owner
 from ryu_pmipls.controller.switches.lma import LmaRule, LmaTable
@@ -17,6 +24,7 @@ from ryu_pmipls.controller.switches.match import Match
 from ryu_pmipls.controller.switches.parameter import IN_PORT, LOCAL
 from ryu_pmipls.controller.switches.ports import error_port
 from ryu_pmipls.domain.profile import HandoffSettings, load_profile
+from ryu_pmipls.wire.neighbour_discovery import REFUSED_LINK_LAYER_ADDRESS
 
 PROFILE = load_profile("two-lma")
 MAG_PORTS = {"acc1": 1, "acc2": 2, "acc3": 3, "t-lma1": 10, "t-lma2": 11}
@@ -128,7 +136,7 @@ def test_other_sources_are_the_agents_business_but_no_impostors(there):
     ports = MAG_PORTS | ({"icmp-1452": 77} if there else {})
     found = [e for e in mag_pipeline(PROFILE, "mag1").base_entries(ports, OWN) if e.rule.table is MagTable.GUARD]
     foreign = [entry for entry in found if entry.rule is MagRule.FOREIGN]
-    assert [entry.actions for entry in foreign] == [(Output(77),)] * there
+    assert [entry.actions for entry in foreign] == [(ToLinkLayer(REFUSED_LINK_LAYER_ADDRESS), Output(77))] * there
     (impostor,) = (entry for entry in found if entry.rule is MagRule.IMPOSTOR)
     assert impostor.match.eth_src == MAG_LINK_LAYER_ADDRESS and impostor.actions == () and impostor.rule.goto is None
     priorities = [rule.priority for rule in (MagRule.GUARD, MagRule.IMPOSTOR, MagRule.FOREIGN)]
