@@ -175,9 +175,9 @@ class OpenFlowSwitch:
         port = self.ports[name]
         port.rx_packets += packets
         port.rx_octets += octets
-        for entry in self.tables.entries.values():
-            if entry.table == 0 and entry.match.in_port == port.number:
-                entry.count(packets, octets)
+        lets_in = [each for each in self.entries() if each.table == 0 and each.match.in_port == port.number]
+        if lets_in:  # by the entry for all that none of the others matches
+            min(lets_in, key=lambda entry: len(entry.match.fields)).count(packets, octets)
 
     def restart(self) -> None:
         """Lose all entries and groups."""
