@@ -51,7 +51,9 @@ class Routes:
         pool = profile.home_prefix_pool
         self._first, self._last = pool.network_address.packed[:8], pool.broadcast_address.packed[:8]
         self._fixed = {
-            node.prefix.network_address.packed[:8]: node.identifier for node in profile.mobile_nodes if node.prefix
+            node.prefix.network_address.packed[:8]: (node.identifier, node.anchor or profile.lmas[0].name)
+            for node in profile.mobile_nodes
+            if node.prefix
         }
         self._state = context.state
         self._clock = context.clock
@@ -127,8 +129,10 @@ class Routes:
                 self._refused["route_adjust: prefix is not of the domain"] += 1
             elif address is not None and len(address) != 6:
                 self._refused["route_adjust: link-layer address is not one of Ethernet"] += 1
-            elif report.granted or (self._is_own(report) if new is None else self._is_fixed(report)):
+            elif report.granted or (new is None and self._is_own(report)):
                 acceptable.append(report)
+            elif new is not None and self._is_fixed(report):
+                acceptable.append(self._with_anchor(report))
             elif new is None:
                 if prefix not in self._under_way:
                     self._answer(report)  # nothing is attached there, and so nothing has to be remembered of its end
@@ -143,8 +147,13 @@ class Routes:
         """
         change, binding = report.change, self._bindings.get(report.change.prefix)
         fixed = self._fixed.get(change.prefix)
-        known = fixed is not None and change.identifier in (None, fixed)
+        known = fixed is not None and change.identifier in (None, fixed[0])
         return known and (binding is None or binding.mag in (None, change.new_mag))
+
+    def _with_anchor(self, report: RouteReport) -> RouteReport:
+        """The report with the anchor of the profile if it names none, so that somebody answers for the session."""
+        change = report.change
+        return report._replace(change=change._replace(anchor=change.anchor or self._fixed[change.prefix][1]))
 
     def _is_own(self, report: RouteReport) -> bool:
         """True for an end of what is attached at the MAG or anchored at the LMA that reports it."""

@@ -36,7 +36,7 @@ from ryu_pmipls.lab.lab_layout import UNDERLAY
 from ryu_pmipls.lab.lab_links import LinkChange
 from ryu_pmipls.lab.probe import Probe
 from ryu_pmipls.lab.traffic_generator import Flow
-from ryu_pmipls.wire import RouteAdjust, build
+from ryu_pmipls.wire import MobileNodeIdentifier, RouteAdjust, Timestamp, build
 from ryu_pmipls.wire.codepoints import MOBILITY_HEADER
 from tests.labs import lab_of
 from tests.waiting import PATIENCE, eventually
@@ -271,4 +271,30 @@ def test_a_message_with_a_wrong_checksum_does_nothing(lab: Lab) -> None:
         sender.sendto(bytes(header / right), (str(rms), 0))
         eventually(lambda: binding(lab, "mn1") is None, "the end of the binding")
     lab.detach("mn1")
+    place(lab, "mn1", "mag1")
+
+
+def test_a_mag_takes_no_prefix_that_its_anchor_has_not_given_it(lab: Lab) -> None:
+    """Neither mn1's, which is at mag1, nor invented ones; and mn1 moves there as before when it does."""
+    place(lab, "mn1", "mag1")
+    known = binding(lab, "mn1")
+    assert known is not None
+    bindings, refused = rest(lab, "health")["bindings"], rest(lab, "health")["refused"]
+    mag, rms = lab.profile.mag("mag2").address, lab.profile.rms.address
+    taken, pool = IPv6Network(known["prefix"]).network_address, int(lab.profile.home_prefix_pool.network_address)
+    invented = [IPv6Address(pool + (0xE00000 + number << 64)) for number in range(300)]
+    node = MobileNodeIdentifier(known["identifier"].encode())
+    with namespaces.open_socket(lab.namespace("mag2"), socket.AF_INET6, socket.SOCK_RAW, MOBILITY_HEADER) as sender:
+        sender.bind((str(mag), 0))
+        for prefix in (taken, *invented):
+            options = (Timestamp.of(time.time()), node)
+            report = RouteAdjust(prefix, IPv6Address("::"), mag, options=options)
+            sender.sendto(build(report, mag, rms), (str(rms), 0))
+    reason = "route_adjust: prefix not granted by an anchor"
+    eventually(lambda: rest(lab, "health")["refused"].get(reason, 0) - refused.get(reason, 0) == 301, "refusals")
+    assert binding(lab, "mn1") == known
+    assert rest(lab, "health")["bindings"] == bindings
+    place(lab, "mn1", "mag2")
+    moved = binding(lab, "mn1")
+    assert moved is not None and (moved["mag"], moved["prefix"]) == ("mag2", known["prefix"])
     place(lab, "mn1", "mag1")

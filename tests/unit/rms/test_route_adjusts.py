@@ -239,6 +239,8 @@ def test_a_mag_that_speaks_only_the_draft_gets_routes_and_nothing_on_its_own_swi
     domain.report("mag1", 3, None, "mag1", options=())  # a prefix that the profile fixes
     domain.until(lambda: routes(domain, 3) == ["t-mag1", "t-mag1"])
     assert at_mag(domain, "mag1", 3) == Counter()
+    (binding,) = domain.get("/v1/bindings")
+    assert binding["anchor"] == "lma1"  # the profile's, which answers for the session
 
 
 def test_what_may_not_be_said_is_counted_by_reason(domain: RmsDomain) -> None:
