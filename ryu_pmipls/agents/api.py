@@ -196,6 +196,7 @@ class GatewayControl(AgentApi):
         self._add_resource("bindings", Pages(self.bindings))
         self._add_resource("uplinks", self.uplinks)
         self._add_resource("access-ports", self.access_ports)
+        self._add_resource("contested-ports", self.contested_ports)
         self._add_command("attach", self.attach)
         self._add_command("detach", self.detach)
 
@@ -216,6 +217,31 @@ class GatewayControl(AgentApi):
             if (port := ports.get(name)) is not None
             else {"name": name, "port": None, "up": False, "mtu": None}
             for name in self._mag.access_ports
+        ]
+
+    def contested_ports(self) -> list[Document]:
+        """Access ports that have claimed mobile nodes which were elsewhere, the one with the oldest claim first."""
+        now = self._driver.clock()
+        return [
+            {
+                "access_port": self._port_name(found.place.port),
+                "port": found.place.port,
+                "link_layer_address": format_link_layer(found.place.link_layer_address),
+                "false_claims": found.claims,
+                "last": self._wall(found.last),
+                "held_until": self._wall(found.held_until) if found.held_until > now else None,
+            }
+            for found in self._machine.contested_ports(now)
+        ]
+
+    def reasons(self) -> list[str]:
+        return [
+            *super().reasons(),
+            *(
+                f"access port {found['access_port'] or found['port']} has claimed {found['link_layer_address']}, "
+                f"which was elsewhere, {found['false_claims']} times"
+                for found in self.contested_ports()
+            ),
         ]
 
     def attach(self, document: Document) -> Document:

@@ -33,6 +33,8 @@ from ryu_pmipls.wire.neighbour_discovery import (
     ROUTER_ADDRESS,
     UNSPECIFIED,
     Frame,
+    NeighbourAdvertisement,
+    NeighbourFlag,
     NeighbourSolicitation,
     RouterAdvertisement,
     RouterSolicitation,
@@ -75,11 +77,12 @@ class OpenAccessPort:
 class AccessNetwork:
     """The access ports of a MAG.
 
-    ``attached(link-layer address, OpenFlow port)`` is called for every router solicitation, ``reachable`` with the same
-    arguments for every other message of a node, ``detached(OpenFlow port)`` when a link goes down, and ``opened(name,
-    OpenFlow port)`` as soon as a port is there. Nodes whose link-layer address is not ``known`` get no answer.
-    ``addresses`` are the link-local addresses that nodes have been seen to use. ``mtu`` (octets) is that of the
-    tunnels, ``dns`` what router advertisements tell of name servers. ``counters`` counts refused messages.
+    ``attached(link-layer address, OpenFlow port)`` is called for every router solicitation, with the same arguments
+    ``answered`` for what answers a probe and ``reachable`` for every other message of a node, ``detached(OpenFlow
+    port)`` when a link goes down, and ``opened(name, OpenFlow port)`` as soon as a port is there. Nodes whose
+    link-layer address is not ``known`` get no answer. ``addresses`` are the link-local addresses that nodes have been
+    seen to use. ``mtu`` (octets) is that of the tunnels, ``dns`` what router advertisements tell of name servers.
+    ``counters`` counts refused messages.
     """
 
     def __init__(
@@ -91,6 +94,7 @@ class AccessNetwork:
         dns: DnsConfiguration,
         attached: Callable[[bytes, int], None],
         reachable: Callable[[bytes, int], None],
+        answered: Callable[[bytes, int], None],
         detached: Callable[[int], None],
         opened: Callable[[str, int], None],
         addresses: NodeAddresses,
@@ -103,6 +107,7 @@ class AccessNetwork:
         self._dns = dns
         self._attached = attached
         self._reachable = reachable
+        self._answered = answered
         self._detached = detached
         self._opened = opened
         self._addresses = addresses
@@ -272,6 +277,8 @@ class AccessNetwork:
             self._addresses.learn(node, address)
         if isinstance(message, RouterSolicitation):
             self._attached(node, port.number)
+        elif message is None or (isinstance(message, NeighbourAdvertisement) and message.flags & NeighbourFlag.S):
+            self._answered(node, port.number)
         else:
             self._reachable(node, port.number)
 

@@ -71,6 +71,10 @@ async def serve(
     def heard(link_layer_address: bytes, port: int) -> None:
         (attached if arrivals.has_come(link_layer_address, port) else reachable)(link_layer_address, port)
 
+    def answered(link_layer_address: bytes, port: int) -> None:
+        driver.dispatch(machine.answered, link_layer_address, port)
+        heard(link_layer_address, port)
+
     def is_here(link_layer_address: bytes, port: int) -> bool:
         binding = machine.binding(link_layer_address)
         return binding is not None and binding.port == port
@@ -103,6 +107,7 @@ async def serve(
         dns,
         attached,
         heard,
+        answered,
         detached,
         opened,
         record,

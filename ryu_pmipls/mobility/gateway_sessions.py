@@ -8,8 +8,10 @@ from typing import Any
 
 from ryu_pmipls.mobility.advertising import Advertising
 from ryu_pmipls.mobility.binding_updates import BindingUpdates, grants_in, repeats_request
+from ryu_pmipls.mobility.claims import Claims
 from ryu_pmipls.mobility.clock_skews import ClockSkews
 from ryu_pmipls.mobility.config import GatewayConfig, MobileNodePolicy
+from ryu_pmipls.mobility.contested_ports import ContestedPort
 from ryu_pmipls.mobility.effects import Effects, EraseBinding, RecordBinding
 from ryu_pmipls.mobility.prefix_pool import PREFIX_LENGTH
 from ryu_pmipls.mobility.reachability import Reachability
@@ -23,6 +25,7 @@ from ryu_pmipls.mobility.update_list import (
     BindingState,
     BindingUpdateEntry,
     PendingRegistration,
+    Place,
     RecordedBinding,
 )
 from ryu_pmipls.wire import BindingAcknowledgement, HomeNetworkPrefix, Redirect, Timestamp
@@ -53,6 +56,7 @@ class GatewaySessions:
         self._advertising = Advertising(config.advertisement_interval, effects, timers)
         self._reachability = Reachability(config.probes, effects, timers, self._unreachable)
         self._updates = BindingUpdates(config, effects, timers, self._reachability, self._forget)
+        self._claims = Claims(config.probes, effects, timers, self._move)
         self._entries: dict[bytes, BindingUpdateEntry] = {}  # by link-layer address
         self._nodes: dict[bytes, BindingUpdateEntry] = {}  # the same by identifier
         self._barred: dict[bytes, IPv6Address] = {}  # identifier -> the LMA that refuses the node
@@ -73,26 +77,53 @@ class GatewaySessions:
 
     # The link
 
-    def attach(self, policy: MobileNodePolicy, link_layer_address: bytes, port: int, now: float) -> None:
-        """Register a node on OpenFlow port ``port``, which has come, or answer one that is there."""
+    def attach(self, policy: MobileNodePolicy, place: Place, now: float) -> None:
+        """Register a node that has come to a place, or answer one that is there."""
         entry = self._nodes.get(policy.identifier)
         if entry is None or entry.state is BindingState.DEREGISTERING:
             if entry is not None:
                 self._forget(entry)
-            entry = BindingUpdateEntry(policy, port, link_layer_address)
+            entry = BindingUpdateEntry(policy, *place)
             self._add(entry)
-            self._register(entry, policy.prefixes, now)
-        elif (entry.port, entry.link_layer_address) != (port, link_layer_address):
-            # A node that has given its interface another link-layer address is the same one, and so is its session.
-            del self._entries[entry.link_layer_address]
-            entry.port, entry.link_layer_address = port, link_layer_address
-            self._add(entry)
-            self._register_again(entry, now)
-        elif self._advertising.solicited(entry, now):
-            # The node may have been elsewhere in between, because a link may stay up when its node leaves: handle this
-            # like any other attachment.
-            self._register_again(entry, now)
-        self._reachability.confirm(entry, now)
+            held = self._claims.held_until(place, now)
+            if held is None:
+                self._register(entry, policy.prefixes, now)
+            else:
+                self._register_later(entry, held)
+        elif entry.place != place:
+            self._claimed(entry, place, now)
+            return
+        elif entry.elsewhere:
+            if self._reachability.asks(entry):
+                self._move(entry, place, now)  # it has come back from there, or has never left
+        else:
+            self._claims.answered(entry, place, now)
+            if self._advertising.solicited(entry, now):
+                # The node may have been elsewhere in between, because a link may stay up when its node leaves: handle
+                # this like any other attachment.
+                self._register_again(entry, now)
+            self._reachability.confirm(entry, now)
+
+    def _claimed(self, entry: BindingUpdateEntry, place: Place, now: float) -> None:
+        """Process a solicitation from another place than the node's."""
+        if not entry.elsewhere or self._reachability.asks(entry):
+            self._claims.claim(entry, place, now)
+        elif self._claims.held_until(place, now) is None:
+            self._move(entry, place, now)  # its own place has to wait: there is nothing that could be disputed
+
+    def _move(self, entry: BindingUpdateEntry, place: Place, now: float) -> None:
+        """Register a node from another place than before.
+
+        A node that has given its interface another link-layer address is the same one, and so is its session.
+        """
+        if self._entries.get(place.link_layer_address, entry) is not entry:
+            return  # the address is another node's by now
+        del self._entries[entry.link_layer_address]
+        entry.port, entry.link_layer_address = place
+        self._add(entry)
+        self._timers.cancel(self._register_late, entry)
+        entry.elsewhere = False
+        self._register_again(entry, now)
 
     def _add(self, entry: BindingUpdateEntry) -> None:
         self._entries[entry.link_layer_address] = self._nodes[entry.policy.identifier] = entry
@@ -127,11 +158,35 @@ class GatewaySessions:
     def displace(self, entry: BindingUpdateEntry, now: float) -> None:
         """De-register a node whose link-layer address turns out to be another one's."""
         self.deregister(entry, now, link_is_up=False)
-        self._forget(entry)
+        if entry.policy.identifier in self._nodes:
+            self._forget(entry)
 
-    def confirm(self, entry: BindingUpdateEntry, now: float) -> None:
-        """Go on with what waits for a sign of life of the node."""
-        self._reachability.confirm(entry, now)
+    def reachable(self, policy: MobileNodePolicy, place: Place, now: float) -> None:
+        """Process a sign of life of a node; what waits for one at its place goes on.
+
+        It does not count while another MAG has the node: it may be older than that.
+        """
+        entry = self._nodes.get(policy.identifier)
+        if entry is not None and entry.place == place and not entry.elsewhere:
+            self._reachability.confirm(entry, now)
+
+    def answered(self, policy: MobileNodePolicy, place: Place, now: float) -> None:
+        """Process a node's answer to a probe, at its place or at the one where it was before."""
+        entry = self._nodes.get(policy.identifier)
+        if entry is not None:
+            self._claims.answered(entry, place, now)
+            if entry.place == place:
+                self._reachability.confirm(entry, now)
+
+    def link_down(self, port: int, now: float) -> None:
+        """De-register the nodes of a port whose link is down."""
+        self._claims.link_down(port, now)
+        for entry in [entry for entry in self._entries.values() if entry.port == port]:
+            self.deregister(entry, now, link_is_up=False)
+
+    def contested_ports(self, now: float) -> tuple[ContestedPort, ...]:
+        """The ports that have claimed nodes which were elsewhere."""
+        return self._claims.contested.all(now)
 
     def refuse_source(self, entry: BindingUpdateEntry, source: IPv6Address, now: float) -> None:
         """Withdraw an address's prefix from a node that holds others and not this one (RFC 5213, section 6.12)."""
@@ -139,13 +194,19 @@ class GatewaySessions:
             self._advertising.withdraw_foreign(entry, IPv6Network((source, PREFIX_LENGTH), strict=False), now)
 
     def _unreachable(self, entry: BindingUpdateEntry, now: float) -> None:
+        if entry.elsewhere:
+            self._forget(entry)
+            return
         identifier = entry.policy.identifier
         self._report("unreachable", f"{entry.name} on port {entry.port} does not answer", identifier=identifier)
         self.deregister(entry, now, link_is_up=True)
 
     def deregister(self, entry: BindingUpdateEntry, now: float, link_is_up: bool) -> None:
         """De-register a node that has left; it is told when it may still hear that."""
-        if entry.state is not BindingState.DEREGISTERING:
+        if entry.elsewhere:
+            self._forget(entry)
+        elif entry.state is not BindingState.DEREGISTERING:
+            self._claims.drop(entry)
             held = entry.prefixes
             self._withdraw(entry, now, link_is_up)
             self._erase(entry)
@@ -161,7 +222,7 @@ class GatewaySessions:
         self._request(entry, HandoffType.UNKNOWN, self._lifetime, prefixes, now)
 
     def _register_again(self, entry: BindingUpdateEntry, now: float) -> None:
-        self._register(entry, entry.prefixes or entry.policy.prefixes, now)
+        self._register(entry, entry.prefixes or entry.taken or entry.policy.prefixes, now)
 
     def register_if_there(self, entry: BindingUpdateEntry, now: float) -> None:
         """Register a node, with its prefixes, as if it had just come; first make sure that it has not gone."""
@@ -227,6 +288,7 @@ class GatewaySessions:
             self._routes.detached(entry, prefix, now)
         entry.prefixes, entry.expires, entry.registered = granted, expires, request.timestamp
         entry.grants = grants_in(message)
+        entry.taken, entry.elsewhere = (), False
         self._timers.set(self._expire, entry, expires)
         self._timers.set(self._refresh, entry, request.sent + message.lifetime * LIFETIME_UNIT * REFRESH_AFTER)
         self._advertising.announce(entry, now, withdrawn=lost)
@@ -291,6 +353,47 @@ class GatewaySessions:
         lmas = (entry.policy.anchor, *self._config.lmas) if self._config.redirection else ()
         return next((lma for lma in lmas if lma not in entry.unwilling and self._tunnels.is_up(lma)), None)
 
+    # Another MAG has the session
+
+    def ask_back(self, entry: BindingUpdateEntry, now: float) -> None:
+        """Take a session back that another MAG has taken, if the node answers here: the link has not gone down."""
+        if not self._config.probes:
+            self.give_up(entry, now)
+            return
+        taken = entry.prefixes
+        self._leave(entry, now)
+        entry.taken, entry.elsewhere = taken, True
+        self._reachability.ensure(entry, self._reclaim, now)
+
+    def _reclaim(self, entry: BindingUpdateEntry, now: float) -> None:
+        """Register a node whose handoff state has not changed, whatever another MAG has said."""
+        self._report("reclaimed", f"{entry.name} answers on port {entry.port}", identifier=entry.policy.identifier)
+        self._request(entry, HandoffType.RE_REGISTRATION, self._lifetime, entry.taken, now)
+
+    def yield_back(self, entry: BindingUpdateEntry, now: float) -> None:
+        """Give a session back to the MAG where its node has answered: the claim here was false."""
+        until = self._claims.refuted(entry, entry.place, now)
+        self._leave(entry, now)
+        entry.taken = ()
+        if self._config.probes:
+            self._register_later(entry, until)
+        else:
+            self._forget(entry)
+
+    def _register_later(self, entry: BindingUpdateEntry, when: float) -> None:
+        entry.elsewhere = True
+        self._timers.set(self._register_late, entry, when)
+
+    def _register_late(self, entry: BindingUpdateEntry, now: float) -> None:
+        self._reachability.ensure(entry, self._register_again, now)
+
+    def _leave(self, entry: BindingUpdateEntry, now: float) -> None:
+        """Hold nothing any more, without a word to the node: it has gone, or gets its prefixes back."""
+        self._claims.drop(entry)
+        self._withdraw(entry, now, link_is_up=False)
+        self._updates.cancel(entry)
+        self._reachability.drop(entry)
+
     # The end
 
     def _expire(self, entry: BindingUpdateEntry, now: float) -> None:
@@ -311,6 +414,7 @@ class GatewaySessions:
 
     def give_up(self, entry: BindingUpdateEntry, now: float) -> None:
         """End a session that its LMA has ended or refused."""
+        entry.prefixes = entry.prefixes or entry.taken
         self._withdraw(entry, now)
         self._forget(entry)
 
@@ -318,6 +422,8 @@ class GatewaySessions:
         self._updates.cancel(entry)
         self._reachability.drop(entry)
         self._erase(entry)
+        self._claims.drop(entry)
+        self._timers.cancel(self._register_late, entry)
         del self._entries[entry.link_layer_address], self._nodes[entry.policy.identifier]
 
     def _erase(self, entry: BindingUpdateEntry) -> None:

@@ -309,7 +309,7 @@ class LocalMobilityAnchor(Machine):
             self._report_session("handoff", entry)
             self._revocations.returned(entry)
             if not had_left:
-                self._revocations.handed_over(entry, old, same_access, now)
+                self._revocations.handed_over(entry, old, same_access, request.unmoved, now)
 
     def _grant(self, entry: BindingCacheEntry, request: Registration, now: float) -> None:
         self._record_order(entry, request)

@@ -6,16 +6,17 @@ from fractions import Fraction
 from ipaddress import IPv6Address
 
 from ryu_pmipls.mobility.config import GatewayConfig, MobileNodePolicy
+from ryu_pmipls.mobility.contested_ports import ContestedPort
 from ryu_pmipls.mobility.effects import Forward
 from ryu_pmipls.mobility.gateway_sessions import GatewaySessions
 from ryu_pmipls.mobility.known_nodes import KnownNodes
 from ryu_pmipls.mobility.machine import Machine
 from ryu_pmipls.mobility.registration import UNSPECIFIED
-from ryu_pmipls.mobility.revocation import judge
+from ryu_pmipls.mobility.revocation import HANDOVERS, judge
 from ryu_pmipls.mobility.route_adjusts import RouteAdjusts
 from ryu_pmipls.mobility.tunnel_requests import TunnelRequests
 from ryu_pmipls.mobility.tunnels import TunnelEvent
-from ryu_pmipls.mobility.update_list import BindingState, BindingUpdateEntry, RecordedBinding
+from ryu_pmipls.mobility.update_list import BindingState, BindingUpdateEntry, Place, RecordedBinding
 from ryu_pmipls.mobility.uplink_shares import Uplinks
 from ryu_pmipls.wire import (
     BindingAcknowledgement,
@@ -109,7 +110,7 @@ class MobileAccessGateway(Machine):
         self.handle_timer(now)
         policy = self._served(link_layer_address, port)
         if policy is not None:
-            self._sessions.attach(policy, link_layer_address, port, now)
+            self._sessions.attach(policy, Place(port, link_layer_address), now)
 
     def resume(self, binding: RecordedBinding, now: float) -> None:
         """Resume a binding that an earlier process of this MAG has left: it is registered if the node is there.
@@ -157,15 +158,24 @@ class MobileAccessGateway(Machine):
     def reachable(self, link_layer_address: bytes, port: int, now: float) -> None:
         """Process a sign of life on the link of OpenFlow port ``port``; the node need not be attached."""
         # Due timers must wait: one may be about to declare the node gone.
-        entry = self._sessions.entries.get(link_layer_address)
-        if entry is not None and entry.port == port:
-            self._sessions.confirm(entry, now)
+        policy = self.policy(link_layer_address)
+        if policy is not None:
+            self._sessions.reachable(policy, Place(port, link_layer_address), now)
+
+    def answered(self, link_layer_address: bytes, port: int, now: float) -> None:
+        """Process a node's answer to a probe on OpenFlow port ``port``, which may be where it was before."""
+        policy = self.policy(link_layer_address)
+        if policy is not None:
+            self._sessions.answered(policy, Place(port, link_layer_address), now)
 
     def detach(self, port: int, now: float) -> None:
         """De-register the nodes of OpenFlow port ``port``, whose link is down."""
         # Due timers must wait: a refresh for a node that has gone would take it back from its new MAG.
-        for entry in [entry for entry in self.bindings if entry.port == port]:
-            self._sessions.deregister(entry, now, link_is_up=False)
+        self._sessions.link_down(port, now)
+
+    def contested_ports(self, now: float) -> tuple[ContestedPort, ...]:
+        """The ports that have claimed nodes which were elsewhere, with the number of these false claims."""
+        return self._sessions.contested_ports(now)
 
     def refuse_source(self, link_layer_address: bytes, source: IPv6Address, now: float) -> None:
         """Withdraw the prefix of an address that a node sends from and must not: it has been told of another one.
@@ -225,5 +235,9 @@ class MobileAccessGateway(Machine):
             if message.trigger == RevocationTrigger.PER_PEER_POLICY and entry.state is not BindingState.DEREGISTERING:
                 # The LMA gives up all its sessions; the mobile node is still here.
                 self._sessions.move_on(entry, now)
+            elif message.trigger in HANDOVERS:
+                self._sessions.ask_back(entry, now)
+            elif message.trigger == RevocationTrigger.POSSIBLE_OUT_OF_SYNC_BCE_STATE:
+                self._sessions.yield_back(entry, now)
             else:
                 self._sessions.give_up(entry, now)

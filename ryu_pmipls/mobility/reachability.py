@@ -63,6 +63,10 @@ class Reachability:
         self._inquiries[entry] = Inquiry(step, gone, self._probes or _PROBES_OF_UNKNOWN)
         self._probe(entry, now)
 
+    def asks(self, entry: BindingUpdateEntry) -> bool:
+        """True while an inquiry about the node is under way."""
+        return entry in self._inquiries
+
     def confirm(self, entry: BindingUpdateEntry, now: float) -> None:
         """Go on with the step that waits, if any: the node has sent something on its link."""
         inquiry = self._inquiries.get(entry)

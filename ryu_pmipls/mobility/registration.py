@@ -19,7 +19,7 @@ from ryu_pmipls.wire import (
     Option,
     Timestamp,
 )
-from ryu_pmipls.wire.codepoints import BindingStatus
+from ryu_pmipls.wire.codepoints import BindingStatus, HandoffType
 from ryu_pmipls.wire.grants import Granter
 
 UNSPECIFIED = IPv6Address("::")
@@ -83,6 +83,11 @@ class Registration:
     def session(self) -> tuple[MobileNodeIdentifier, int, bytes]:
         """The key that distinguishes the interfaces of the mobile node."""
         return self.identifier, self.access_technology, self.link_layer_identifier
+
+    @property
+    def unmoved(self) -> bool:
+        """True when the MAG says that the node has been on its link all the time: the handoff state has not changed."""
+        return self.handoff == HandoffType.RE_REGISTRATION
 
     def acceptance(
         self,

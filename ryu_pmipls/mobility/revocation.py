@@ -34,6 +34,9 @@ HANDOVERS = (
     RevocationTrigger.INTER_MAG_HANDOVER_DIFFERENT_ACCESS_TYPE,
     RevocationTrigger.INTER_MAG_HANDOVER_UNKNOWN,
 )
+#: Triggers by which a session has gone to another MAG; by the last one it has gone back to the MAG where the node has
+#: been all the time, as that MAG says.
+_GONE = (*HANDOVERS, RevocationTrigger.POSSIBLE_OUT_OF_SYNC_BCE_STATE)
 #: Triggers that revoke one mobile node; those of global revocations are ``PER_PEER_POLICY`` and
 #: ``REVOKING_MOBILITY_NODE_LOCAL_POLICY``.
 _OF_ONE_NODE = range(RevocationTrigger.UNSPECIFIED, RevocationTrigger.POSSIBLE_OUT_OF_SYNC_BCE_STATE + 1)
@@ -89,9 +92,14 @@ class Revocations:
         # No options: they would narrow the revocation (RFC 5846, section 9.1).
         self._indicate(RevocationTrigger.PER_PEER_POLICY, RevocationFlag.P | RevocationFlag.G, (), mag, now, entries)
 
-    def handed_over(self, entry: BindingCacheEntry, old: IPv6Address, same_access: bool, now: float) -> None:
-        """Indicate to the MAG ``old``, which did not de-register the session, that another MAG has it."""
-        trigger = HANDOVERS[0] if same_access else HANDOVERS[1]
+    def handed_over(
+        self, entry: BindingCacheEntry, old: IPv6Address, same_access: bool, unmoved: bool, now: float
+    ) -> None:
+        """Indicate to the MAG ``old``, which did not de-register the session, that another MAG has it.
+
+        ``unmoved``: according to that one the node has been there all the time.
+        """
+        trigger = _GONE[-1] if unmoved else HANDOVERS[0] if same_access else HANDOVERS[1]
         # The timestamp of the registration that took the session away. A MAG to which the mobile node has since
         # returned sees by it that the indication is outdated.
         taken = (Timestamp(entry.timestamp),) if entry.timestamp else ()
@@ -208,7 +216,7 @@ def _judge_one_node(message: BindingRevocationIndication, own: list[BindingUpdat
         and (not named or not entry.prefixes or named.intersection(entry.prefixes))
     ]
     later = [entry for entry in found if _came_later(entry, message)]
-    if later and message.trigger in HANDOVERS:
+    if later and message.trigger in _GONE:
         return Judgement(RevocationStatus.REVOCATION_FAILED_MN_IS_ATTACHED)
     ended = tuple(entry for entry in found if entry not in later)
     if not ended:
@@ -239,7 +247,7 @@ def _belongs(identifier: bytes, name: bytes) -> bool:
 
 def _came_later(entry: BindingUpdateEntry, message: BindingRevocationIndication) -> bool:
     """True when the mobile node registered here after the event of the message, which is then outdated."""
-    asked = entry.request if message.trigger in HANDOVERS else None
+    asked = entry.request if message.trigger in _GONE else None
     time = message.option(Timestamp)
     if asked is not None and (time is None or asked.sequence is None):
         return True  # a registration under way, or still to be sent

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from ipaddress import IPv6Address, IPv6Network
+from typing import NamedTuple
 
 from ryu_pmipls.mobility.config import MobileNodePolicy
 from ryu_pmipls.wire import Grant
@@ -59,6 +60,13 @@ class RecordedBinding:
     identifier: bytes | None = None
 
 
+class Place(NamedTuple):
+    """Where a mobile node is, or is said to be: on an OpenFlow port, with a link-layer address."""
+
+    port: int
+    link_layer_address: bytes
+
+
 @dataclass(eq=False)
 class BindingUpdateEntry:
     """One interface of a mobile node, attached on OpenFlow port ``port``.
@@ -68,6 +76,9 @@ class BindingUpdateEntry:
     timestamp (1/65536 s) of the last accepted PBU. ``anchor`` is the LMA that has the session, or is asked for one: the
     profile's, unless a redirection or a refusal has changed it; ``unwilling`` are those that refused one.
     ``grants`` has the anchor's code for each prefix, if it gave one.
+
+    The session is ``elsewhere`` while another MAG has it and this one finds out whether the node is here all the same;
+    ``taken`` are the prefixes that the node had here before.
     """
 
     policy: MobileNodePolicy
@@ -80,9 +91,15 @@ class BindingUpdateEntry:
     anchor: IPv6Address = field(init=False)
     unwilling: set[IPv6Address] = field(default_factory=set)
     grants: dict[IPv6Network, Grant] = field(default_factory=dict)
+    elsewhere: bool = False
+    taken: tuple[IPv6Network, ...] = ()
 
     def __post_init__(self) -> None:
         self.anchor = self.policy.anchor
+
+    @property
+    def place(self) -> Place:
+        return Place(self.port, self.link_layer_address)
 
     @property
     def name(self) -> str:

@@ -56,6 +56,7 @@ def measure(effort: Effort) -> list[Comparison]:
         DnsConfiguration(),
         attached=attached,
         reachable=lambda *_: None,
+        answered=lambda *_: None,
         detached=lambda _: None,
         opened=lambda *_: None,
         addresses=_Forgetful(),

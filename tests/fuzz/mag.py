@@ -53,6 +53,9 @@ def execute(data: bytes) -> None:
     def heard(now: float) -> None:
         mag.reachable(link(), events.pick(PORTS), now)
 
+    def probed(now: float) -> None:
+        mag.answered(link(), events.pick(PORTS), now)
+
     def received(now: float) -> None:
         mag.receive(events.message(now), events.pick(ADDRESSES), now)
 
@@ -102,6 +105,7 @@ def execute(data: bytes) -> None:
         raw,
         departed,
         heard,
+        probed,
         lambda now: mag.tunnel_built(events.pick(LMAS), now),
         lambda now: mag.tunnel_failed(events.pick(LMAS), now),
         resumed,
@@ -131,7 +135,7 @@ def consistent(mag: MobileAccessGateway, now: float) -> None:
     assert len(links) == len(bindings), "a node has two entries"
     for entry in bindings:
         names, holds = due[id(entry)], bool(entry.prefixes)
-        next_step = names & {"_refresh", "_deferred", "_unanswered", "_probe"}
+        next_step = names & {"_refresh", "_deferred", "_unanswered", "_probe", "_register_late"}
         assert len(next_step) == 1, names
         assert holds == ("_expire" in names) and (not holds or now < entry.expires), "holds what has expired"
         assert ("_advertise" in names) == (holds and mag.config.advertisement_interval is not None), names
@@ -143,8 +147,12 @@ def consistent(mag: MobileAccessGateway, now: float) -> None:
             "no answer fits"
         )
         assert ("_probe" in names) == (entry in sessions._reachability._inquiries), names
+        assert not entry.elsewhere or names & {"_probe", "_register_late"}, "nobody finds out whether it is here"
+        assert ("_ask_again" in names) == (entry in sessions._claims._inquiries._inquiries), names
         assert entry.anchor in LMAS
     assert bindings >= set(sessions._updates._pending.values()) | set(sessions._reachability._inquiries)
+    assert bindings >= set(sessions._claims._inquiries._inquiries)
+    assert len(mag.contested_ports(now)) <= len(LINKS) * len(PORTS)
     assert bindings >= set(sessions._advertising._schedules) | set(sessions._advertising._allowance)
     assert set(mag.uplinks) <= set(LMAS) and sum(mag.uplinks.values()) == 1 and min(mag.uplinks.values()) > 0
     for adjusted in mag._routes._adjustments:

@@ -518,6 +518,39 @@ def test_a_host_with_an_address_that_is_dead_is_back_within_5_s(lab: Lab) -> Non
     assert ping(lab, "mn1") == 5
 
 
+@pytest.mark.parametrize(("stranger", "mag"), [("mn3", "mag1"), ("mn2", "mag2")])
+def test_who_solicits_in_the_name_of_a_node_that_is_elsewhere_takes_little_from_it(
+    lab: Lab, stranger: str, mag: str
+) -> None:
+    """The node does nothing about it: it answers a probe where it is, and gets its binding back."""
+    place(lab, "mn1", "mag1")
+    place(lab, stranger, mag)
+    node, port = lab.profile.mobile_node("mn1"), lab.network.attachments()[stranger].port
+    before = entry(lab, "mn1")
+    assert before is not None
+
+    def claims() -> list[int]:
+        shown = ask(lab, "contested-ports", node=mag)
+        return [found["false_claims"] for found in shown if found["access_port"] == port]
+
+    def where_it_was() -> bool:
+        after, known = entry(lab, "mn1"), binding(lab, "mn1")
+        same = all(after is not None and after[key] == before[key] for key in ("state", "access_port", "prefixes"))
+        return same and known is not None and known["mag"] == "mag1"
+
+    forged = build_frame(router_solicitation(node.link_layer_address, IPv6Address("fe80::bad")))
+    with namespaces.open_socket(lab.namespace(stranger), socket.AF_PACKET, socket.SOCK_RAW) as sender:
+        sender.bind(("eth0", ETH_P_IPV6))
+        for _ in range(2):
+            sender.send(forged)
+            eventually(claims, "a claim that is found to be false")
+            eventually(where_it_was, "mn1 where it was")
+            eventually(lambda: ping(lab, "mn1", 1) == 1, "a ping of mn1")
+    (reason,) = (reason for reason in ask(lab, "health", node=mag)["reasons"] if f"access port {port} has" in reason)
+    assert "has claimed 02:00:00:00:01:01, which was elsewhere" in reason
+    assert ping(lab, stranger) == 5
+
+
 def test_a_station_is_known_by_its_identity_whatever_its_address(lab: Lab, tmp_path: Path) -> None:
     """Those who authenticate may have a random link-layer address, another one each time (RFC 5213, section 6.6)."""
     place(lab, "mn2", "mag1")

@@ -58,6 +58,7 @@ class Link:
     def __init__(self, directory: Path, mtu: int = 1500, dns: DnsConfiguration = NO_DNS) -> None:
         self.attached: list[tuple[bytes, int]] = []
         self.heard: list[tuple[bytes, int]] = []
+        self.answered: list[tuple[bytes, int]] = []
         self.counters: Counter[str] = Counter()
         self.record = BindingRecord(directory, self.counters)
         ovs: Any = None
@@ -69,6 +70,7 @@ class Link:
             dns,
             attached=lambda node, port: self.attached.append((node, port)),
             reachable=lambda node, port: self.heard.append((node, port)),
+            answered=lambda node, port: self.answered.append((node, port)),
             detached=lambda port: None,
             opened=lambda name, port: None,
             addresses=self.record,
@@ -96,8 +98,7 @@ def solicitation(target: IPv6Address, source: IPv6Address = NODE_ADDRESS) -> Nei
     return NeighbourSolicitation(NODE, multicast_link_layer(group), source, group, target, options)
 
 
-def advertisement(address: IPv6Address) -> NeighbourAdvertisement:
-    flags = NeighbourFlag.S
+def advertisement(address: IPv6Address, flags: NeighbourFlag = NeighbourFlag.S) -> NeighbourAdvertisement:
     return NeighbourAdvertisement(NODE, ROUTER_LINK_LAYER_ADDRESS, address, ROUTER_ADDRESS, address, flags)
 
 
@@ -124,13 +125,18 @@ def test_every_router_solicitation_is_an_attachment(link: Link, message: RouterS
         solicitation(ROUTER_ADDRESS),
         solicitation(NODE_ADDRESS),
         solicitation(NODE_ADDRESS, UNSPECIFIED),
-        advertisement(NODE_ADDRESS),
+        advertisement(NODE_ADDRESS, NeighbourFlag.O),
     ],
-    ids=["asks for the router", "asks for another", "detects duplicates", "answers a probe"],
+    ids=["asks for the router", "asks for another", "detects duplicates", "says that its address has changed"],
 )
 def test_any_other_word_says_that_a_node_is_there(link: Link, message: Frame) -> None:
     link.say(message)
-    assert link.heard == [(NODE, 3)] and link.attached == []
+    assert link.heard == [(NODE, 3)] and link.attached == link.answered == []
+
+
+def test_an_answer_to_a_probe_is_told_from_what_was_said_unasked(link: Link) -> None:
+    link.say(advertisement(NODE_ADDRESS))
+    assert link.answered == [(NODE, 3)] and link.attached == link.heard == []
 
 
 @pytest.mark.parametrize("source", [NODE_ADDRESS, UNSPECIFIED])
@@ -247,13 +253,13 @@ def test_no_address_of_a_node_is_guessed(link: Link) -> None:
 
 def test_a_report_of_multicast_groups_says_that_a_node_is_there_and_where(link: Link) -> None:
     assert link.say(listener_report(NODE, NODE_ADDRESS)) == []
-    assert link.heard == [(NODE, 3)] and link.attached == []
+    assert link.answered == [(NODE, 3)] and link.attached == link.heard == []
     assert probed(link) == NODE_ADDRESS
 
 
 def test_a_report_from_no_address_says_that_a_node_is_there(link: Link) -> None:
     link.say(listener_report(NODE, UNSPECIFIED))
-    assert link.heard == [(NODE, 3)] and probed(link) is None
+    assert link.answered == [(NODE, 3)] and probed(link) is None
 
 
 @pytest.mark.parametrize(
@@ -284,6 +290,16 @@ def test_other_addresses_do_not_replace_it(link: Link, message: Frame) -> None:
     link.say(router_solicitation(NODE, NODE_ADDRESS))
     link.say(message)
     assert probed(link) == NODE_ADDRESS
+
+
+def test_who_claims_a_node_by_another_address_does_not_keep_it_from_being_asked(link: Link) -> None:
+    link.say(router_solicitation(NODE, NODE_ADDRESS))
+    link.network._present["acc2"] = OpenAccessPort(2, 4, 1500, FakeSocket(), up=True)  # type: ignore[arg-type]
+    link.network._admit("acc2", build_frame(router_solicitation(NODE, IPv6Address("fe80::bad"))))
+    assert link.attached == [(NODE, 3), (NODE, 4)]
+    link.socket.sent.clear()
+    link.network.probe(ProbeNode(3, NODE))
+    assert general_query(NODE) in link.socket.sent
 
 
 def test_what_goes_to_a_port_that_is_not_there_is_counted(link: Link) -> None:

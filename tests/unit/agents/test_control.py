@@ -152,7 +152,11 @@ class TestBoth:
     @pytest.mark.parametrize(
         ("role", "resources", "commands"),
         [
-            ("mag", {"health", "tunnels", "peers", "bindings", "uplinks", "access-ports"}, {"attach", "detach"}),
+            (
+                "mag",
+                {"health", "tunnels", "peers", "bindings", "uplinks", "access-ports", "contested-ports"},
+                {"attach", "detach"},
+            ),
             ("lma", {"health", "tunnels", "peers", "bindings", "routes", "sessions"}, {"revoke", "drain", "undrain"}),
         ],
     )
@@ -411,6 +415,26 @@ class TestGateway:
         status, message = mag.refusal("/detach", {"link_layer_address": "02:00:00:00:01:01"})
         assert (status, message) == (404, "mn1@example.net is not attached to mag1")
         assert mag.refusal("/detach", {"identifier": MN1.identifier, "access_port": "acc9"})[0] == 400
+
+    def test_a_port_that_claims_a_node_which_is_elsewhere_is_shown(self, mag: Agent, lma: Agent) -> None:
+        attach_mn1(mag, lma)
+        assert mag.ask("/contested-ports") == (200, [])
+        machine: Any = mag.driver.machine
+        mag.driver.dispatch(machine.attach, MN1.link_layer_address, 2)
+        mag.driver.dispatch(machine.answered, MN1.link_layer_address, 1)
+        assert mag.ask("/contested-ports")[1] == [
+            {
+                "access_port": "acc2",
+                "port": 2,
+                "link_layer_address": "02:00:00:00:01:01",
+                "false_claims": 1,
+                "last": NOW,
+                "held_until": NOW + 1,
+            }
+        ]
+        reasons = mag.ask("/health")[1]["reasons"]
+        assert "access port acc2 has claimed 02:00:00:00:01:01, which was elsewhere, 1 times" in reasons
+        assert mag.ask("/bindings")[1][0]["access_port"] == "acc1"
 
     def test_ports_and_uplinks(self, mag: Agent) -> None:
         control: Any = mag.control

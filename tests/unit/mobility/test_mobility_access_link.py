@@ -246,7 +246,10 @@ class TestReachability:
         until(mag, REFRESH)
         request = attach(mag, REFRESH + 0.5, port=5)
         answer(mag, pba(request), LMA1, REFRESH + 0.5)
-        assert probed(until(mag, REFRESH + 10)) == []
+        assert (
+            of([effect for _, effect in until(mag, REFRESH + 10)], ProbeNode) == [PROBE] * 2
+        )  # as of a port that it left
+        assert only(list(mag.bindings)).port == 5
 
     def test_an_expired_binding_is_renewed_only_if_the_node_is_there(self) -> None:
         mag = bound(probes=3)

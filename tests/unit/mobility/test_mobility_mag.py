@@ -225,8 +225,8 @@ class TestAttachment:
 
     def test_a_node_that_may_have_gone_while_its_pbu_had_to_wait_is_probed_first(self) -> None:
         mag = gateway(probes=3)
-        for number in range(4):
-            mag.attach(LINK1, number, START)
+        for _ in range(4):
+            mag.attach(LINK1, 3, START)
         mag.effects()
         mag.handle_timer(START + 1)
         assert mag.effects() == [ProbeNode(3, LINK1)]

@@ -64,6 +64,7 @@ class Domain(RuleBasedStateMachine):
         self.network: list[tuple[bytes, IPv6Address, IPv6Address, float]] = []  # the last: since when
         self.places: dict[bytes, tuple[IPv6Address, int]] = {}  # link-layer address -> MAG, port
         self.vanished: set[bytes] = set()  # those that have done so at some time
+        self.claimed: set[bytes] = set()  # likewise those in whose name others have solicited
         self.cut = False  # no node can reach any other
         # Prefixes whose MAG, or LMA, was restarted since the RMS heard of them; if both, nobody tells of their end.
         self.lost_by_mag: set[bytes] = set()
@@ -115,7 +116,7 @@ class Domain(RuleBasedStateMachine):
     def probe(self, mag: IPv6Address, effect: ProbeNode) -> None:
         """A node answers the MAG where it is."""
         if self.places.get(effect.link_layer_address) == (mag, effect.port):
-            self.mags[mag].reachable(effect.link_layer_address, effect.port, self.now)
+            self.mags[mag].answered(effect.link_layer_address, effect.port, self.now)
 
     def send(self, message: Message, source: IPv6Address, destination: IPv6Address) -> None:
         self.network.append((build(message, source, destination), source, destination, self.now))
@@ -239,6 +240,16 @@ class Domain(RuleBasedStateMachine):
         if self.places.pop(node.link_layer_address, None) is not None:
             self.vanished.add(node.link_layer_address)
 
+    @rule(node=st.sampled_from(NODES), mag=st.sampled_from(MAGS), port=st.integers(1, 2))
+    def is_claimed(self, node: MobileNodePolicy, mag: IPv6Address, port: int) -> None:
+        """Somebody solicits in the name of a node, from a port where it is not, and answers no probe."""
+        link, place = node.link_layer_address, (mag, NODES.index(node) * 10 + port)
+        if self.places.get(link) != place:
+            self.now += 0.001
+            self.claimed.add(link)
+            self.mags[mag].attach(link, place[1], self.now)
+            self.work()
+
     @rule(address=st.sampled_from(LMAS))
     def an_lma_is_restarted(self, address: IPv6Address) -> None:
         self.lost_by_lma.update(binding.prefix for binding in self.rms if binding.anchor == str(address))
@@ -296,6 +307,8 @@ class Domain(RuleBasedStateMachine):
                 link = entry.policy.link_layer_address
                 if self.places.get(link) != (address, entry.port) or (link in self.vanished and entry.request):
                     continue  # has left and nobody has noticed, or has come back and is registered anew
+                if link in self.claimed:
+                    continue  # another MAG may have it for a moment
                 [session] = self.sessions_of(entry.policy)
                 assert (session.care_of_address, session.leaving) == (address, False)
                 assert session.prefixes == entry.prefixes
@@ -306,6 +319,7 @@ class Domain(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """The network calms down; after a few lifetimes all agree."""
+        self.now += 0.001
         for link, (mag, port) in self.places.items():
             self.mags[mag].attach(link, port, self.now)  # for the MAGs that were restarted
         self.work()
