@@ -1,7 +1,7 @@
 """The certificates of a domain's nodes, and the authority on files that issues them (``docs/security.md``).
 
 ``node_names``, ``certificates`` and ``validity`` are pure: what a certificate says, and its state at a given time.
-``folder`` knows what is where, ``files`` reads and writes it, ``authority`` changes it, ``examination`` looks at it,
-and ``own_certificate`` does so for the health of a process. The library ``cryptography`` is an extra of the package
+``folder`` knows what is where, ``files`` reads and writes it, ``authority`` changes it, ``examined_certificates`` has
+the state of what is there, and ``own_certificate`` that of a process's own, for its health. The library ``cryptography`` is an extra of the package
 (``library``): what imports it is imported by functions, after the check that it is there.
 """

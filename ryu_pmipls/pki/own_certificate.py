@@ -44,13 +44,13 @@ class OwnCertificate:
         try:
             require_cryptography()
             from ryu_pmipls.pki.authority import read_trust
-            from ryu_pmipls.pki.examination import examine_authority, examine_node
+            from ryu_pmipls.pki.examined_certificates import examine_authority, examine_node
 
             trust = read_trust(folder)
         except PkiError as error:
             return [f"the certificate of {self._node} cannot be checked: {error}"]
         own = examine_node(folder, self._node, self._names, trust, now, key_needed=True)
-        return [finding.sentence for finding in (own, examine_authority(trust, now)) if finding.bad]
+        return [examined.sentence for examined in (own, examine_authority(trust, now)) if examined.bad]
 
 
 def _stamps(folder: Folder, node: str) -> _Stamps:

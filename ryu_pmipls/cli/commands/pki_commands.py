@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ryu_pmipls.domain.profile import Profile
     from ryu_pmipls.pki.authority import Authority
-    from ryu_pmipls.pki.examination import Finding
+    from ryu_pmipls.pki.examined_certificates import ExaminedCertificate
     from ryu_pmipls.pki.folder import Folder
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -158,7 +158,7 @@ def show(profile: str | None, folder: Path | None, as_json: bool) -> None:
     domain, place = _places(profile, folder)
     from ryu_pmipls.pki.authority import read_trust
     from ryu_pmipls.pki.certificates import list_number
-    from ryu_pmipls.pki.examination import examine, examine_authority
+    from ryu_pmipls.pki.examined_certificates import examine, examine_authority
     from ryu_pmipls.pki.node_names import node_names
 
     now, trust = _now(), read_trust(place)
@@ -172,7 +172,7 @@ def show(profile: str | None, folder: Path | None, as_json: bool) -> None:
     else:
         print_table(("certificate of", "is for", "until", "is"), map(_row, [authority, *nodes]), prose=("is for", "is"))
         click.echo(f"Revocation list {revocations['number']}: {revocations['revoked']} certificates.")
-    bad = [finding.sentence for finding in (authority, *nodes) if finding.bad]
+    bad = [examined.sentence for examined in (authority, *nodes) if examined.bad]
     if not nodes:
         bad.append(f"{place.path}: there are no certificates of nodes here")
     if bad:
@@ -211,28 +211,28 @@ def _authority(profile: str | None, folder: Path | None, ca_key: Path | None) ->
 
 
 def _print_issued(authority: Authority, node: str, certificate: Certificate) -> None:
-    from ryu_pmipls.pki.examination import date_text
+    from ryu_pmipls.pki.examined_certificates import date_text
 
     where = authority.folder.certificate(node).parent
     click.echo(f"{node}: valid until {date_text(certificate.not_valid_after_utc)}, in {where}.")
 
 
-def _row(finding: Finding) -> tuple[str, str, str, str]:
+def _row(examined: ExaminedCertificate) -> tuple[str, str, str, str]:
     from ryu_pmipls.pki.certificates import names_of
-    from ryu_pmipls.pki.examination import AUTHORITY, date_text
+    from ryu_pmipls.pki.examined_certificates import AUTHORITY, date_text
 
-    certificate = finding.certificate
+    certificate = examined.certificate
     if certificate is None:
-        return finding.subject, "-", "-", finding.state.value
-    names = "-" if finding.subject == AUTHORITY else str(names_of(certificate))
-    return finding.subject, names, date_text(certificate.not_valid_after_utc), finding.state.value
+        return examined.subject, "-", "-", examined.state.value
+    names = "-" if examined.subject == AUTHORITY else str(names_of(certificate))
+    return examined.subject, names, date_text(certificate.not_valid_after_utc), examined.state.value
 
 
-def _document(finding: Finding) -> dict[str, Any]:
+def _document(examined: ExaminedCertificate) -> dict[str, Any]:
     from ryu_pmipls.pki.certificates import names_of, serial_text
 
-    certificate = finding.certificate
-    document: dict[str, Any] = {"name": finding.subject, "state": finding.state.value}
+    certificate = examined.certificate
+    document: dict[str, Any] = {"name": examined.subject, "state": examined.state.value}
     if certificate is not None:
         document |= {
             "serial": serial_text(certificate.serial_number),

@@ -22,7 +22,7 @@ _ISSUED = (State.MISSING, State.REVOKED, State.OTHER_AUTHORITY, State.UNREADABLE
 
 
 @dataclass(frozen=True)
-class Finding:
+class ExaminedCertificate:
     """The state of a certificate: that of the node ``subject``, or of the authority; None where there is none."""
 
     subject: str
@@ -68,30 +68,30 @@ def date_text(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M} UTC"
 
 
-def examine_authority(trust: Trust, now: datetime) -> Finding:
+def examine_authority(trust: Trust, now: datetime) -> ExaminedCertificate:
     """Examine the authority's own certificate."""
-    return Finding(AUTHORITY, time_state(trust.authority, now), trust.authority)
+    return ExaminedCertificate(AUTHORITY, time_state(trust.authority, now), trust.authority)
 
 
 def examine_node(
     folder: Folder, node: str, names: NodeNames | None, trust: Trust, now: datetime, *, key_needed: bool
-) -> Finding:
+) -> ExaminedCertificate:
     """Examine the certificate of a node and its key, which must be here only where it is needed."""
     try:
         certificate = files.read_certificate(folder.certificate(node))
     except FileNotFoundError:
-        return Finding(node, State.MISSING)
+        return ExaminedCertificate(node, State.MISSING)
     except PkiError as error:
-        return Finding(node, State.UNREADABLE, error=str(error))
+        return ExaminedCertificate(node, State.UNREADABLE, error=str(error))
     state = node_state(certificate, names, trust, now)
     if not state.usable:
-        return Finding(node, state, certificate)
+        return ExaminedCertificate(node, state, certificate)
     try:
-        return Finding(node, _key_state(folder, node, certificate) or state, certificate)
+        return ExaminedCertificate(node, _key_state(folder, node, certificate) or state, certificate)
     except FileNotFoundError:
-        return Finding(node, State.WITHOUT_KEY if key_needed else state, certificate)
+        return ExaminedCertificate(node, State.WITHOUT_KEY if key_needed else state, certificate)
     except PkiError as error:
-        return Finding(node, State.UNREADABLE, certificate, str(error))
+        return ExaminedCertificate(node, State.UNREADABLE, certificate, str(error))
 
 
 def _key_state(folder: Folder, node: str, certificate: x509.Certificate) -> State | None:
@@ -102,7 +102,7 @@ def _key_state(folder: Folder, node: str, certificate: x509.Certificate) -> Stat
     return State.OPEN_KEY if files.others_may_read(path) else None
 
 
-def examine(folder: Folder, names: dict[str, NodeNames], trust: Trust, now: datetime) -> Iterator[Finding]:
+def examine(folder: Folder, names: dict[str, NodeNames], trust: Trust, now: datetime) -> Iterator[ExaminedCertificate]:
     """Examine all certificates of nodes: on the authority's host those of the profile, elsewhere those that are here.
 
     On the authority's host also certificates that are still good and whose nodes have left the profile.
@@ -114,4 +114,6 @@ def examine(folder: Folder, names: dict[str, NodeNames], trust: Trust, now: date
     for certificate in files.read_issued(folder):
         if node_state(certificate, None, trust, now) is State.UNKNOWN_NODE and node_of(certificate) not in names:
             unknown[node_of(certificate)] = certificate
-    yield from (Finding(node, State.UNKNOWN_NODE, certificate) for node, certificate in sorted(unknown.items()))
+    yield from (
+        ExaminedCertificate(node, State.UNKNOWN_NODE, certificate) for node, certificate in sorted(unknown.items())
+    )
