@@ -45,6 +45,7 @@ HOOK = ROOT / "ovs_setup" / "hostapd-pmipls.sh"
 API_PORT = 8081
 CORRESPONDENT = "cn"
 DNS_SERVER, DOMAIN = "fd00:c024::53", "example.net"
+NEW_AGENT = 8.0  # s in which an agent that was just started asks who has come
 LIFETIME = 16.0  # s, of bindings: they are extended after 12 s
 ETH_P_IPV6 = 0x86DD
 
@@ -126,6 +127,7 @@ def test_duplicate_address_detection_of_a_host_is_unharmed(lab: Lab) -> None:
         found = lab.execute("mn1", ["sysctl", "-n", f"net.ipv6.conf.eth0.{name}"]).stdout.strip()
         assert found == str(value)
     place(lab, "mn1", "mag1")
+    eventually(lambda: not any("tentative" in each for each in addresses(lab, "mn1", "link")), "a link-local address")
     (local,) = addresses(lab, "mn1", "link")
     (home,) = addresses(lab, "mn1", "global")
     for address in (local, home):
@@ -152,6 +154,7 @@ def test_the_router_defends_its_address(lab: Lab) -> None:
 def test_an_access_point_attaches_a_host_that_does_not_solicit(lab: Lab) -> None:
     """It gets its prefix by a router advertisement that it has not asked for."""
     lab.execute("mn2", ["sysctl", "-qw", "net.ipv6.conf.eth0.router_solicitations=0"])
+    time.sleep(NEW_AGENT)
     assert not lab.attach("mn2", "mag1").solicited
     eventually(lambda: [each for each in addresses(lab, "mn2", "link") if "tentative" not in each], "a link-local one")
     port = lab.network.attachments()["mn2"].port
