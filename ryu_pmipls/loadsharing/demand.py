@@ -20,6 +20,8 @@ _PLAYING = (LmaState.OVERLOADED, LmaState.NEUTRAL, LmaState.LIGHT)
 _UNSEEN = 1.25
 #: Highest ratio of offered to forwarded load that is believed.
 _MOST_OFFERED = 10.0
+#: Windows within which a full LMA's loss is measured, if the MAGs count what they send.
+_UNMEASURED = 1.5
 #: Ratio of the packets of the busiest LMA to those of the lightest from which on the two tell what an idle LMA uses.
 _TELLING = 4.0
 
@@ -115,9 +117,9 @@ class Demand:
         return losses
 
     def _unmeasurable(self) -> Flags:
-        """The LMAs that have been full for a window without any measurement of their loss, which will not come then."""
-        window = self._plan.snapshot.window
-        return np.array([load.full_for is None or load.full_for > window for load in self._plan.snapshot.lmas])
+        """The LMAs that have been full for so long that no measurement of their loss will come, where there is none."""
+        longest = _UNMEASURED * self._plan.snapshot.window
+        return np.array([load.full_for is None or load.full_for > longest for load in self._plan.snapshot.lmas])
 
     def _recent(self) -> list[Decision]:
         """Moves since which losses have not been measured."""

@@ -172,9 +172,8 @@ class LoadList:
         self._report_interval = report_interval
         self._stale_after = 2 * report_interval if stale_after is None else stale_after
         self._capacities = capacities or {}
-        self._offered = OfferedRates(
-            len(lmas), len(mags), self._stale_after, min(window, LOSS_INTERVALS * report_interval)
-        )
+        span = min(window, LOSS_INTERVALS * report_interval)
+        self._offered = OfferedRates(len(lmas), len(mags), max(self._stale_after, span / 2), span)
         self._nothing = np.full(len(mags), UNKNOWN, dtype=np.int64)
         self._no_spans = np.full(len(mags), np.nan)
         self._whole = np.full(len(mags), window)

@@ -15,7 +15,7 @@ class OfferedRates:
 
     They are those of ``span`` seconds, or of three quarters of it at least. Switches update their counters in jerks, a
     full LMA's above all, so that a rate over less says little. A rate whose last sample is more than ``keep`` seconds
-    old is unknown, and samples farther apart than that begin anew.
+    old is unknown, and samples farther apart than a span begin anew.
     """
 
     def __init__(self, lmas: int, mags: int, keep: float, span: float) -> None:
@@ -37,7 +37,7 @@ class OfferedRates:
         reads, times = self._reads[:, :, mags], self._times[:, :, mags]
         sampled = (counters != UNKNOWN_COUNTER) & ~(time >= now)
         gain = counters - read  # modulo 2**64, so that a wrap needs no care
-        going = sampled & (gain < IMPLAUSIBLE) & (now - time <= self._keep)
+        going = sampled & (gain < IMPLAUSIBLE) & (now - time <= self._span)
         passed = going & (now - times[-1] >= self._span / _PARTS)
         anew = sampled & ~going
         for values, value in ((reads, counters), (times, np.full_like(time, now))):
