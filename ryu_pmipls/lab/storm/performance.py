@@ -32,7 +32,7 @@ from ryu_pmipls.lab.storm.strangers.kinds import StrangerKind
 from ryu_pmipls.lab.storm.strikes import Strikes
 from ryu_pmipls.lab.storm.supervision import Downtime, Supervisor, victims
 from ryu_pmipls.lab.storm.timeline import draw
-from ryu_pmipls.lab.waiting import expect
+from ryu_pmipls.lab.waiting import expect, until
 
 #: Seconds within which all must be well before the storm begins.
 _FAIR_WEATHER = 120.0
@@ -153,7 +153,10 @@ class _Performance:
             self._ends.append(part.stop)
         self._await_fair_weather()
         agreement = Agreement(lab)
-        expect(lambda: not agreement.differences(), _FAIR_WEATHER, "all is not well before the storm")
+        until(lambda: not agreement.differences(), _FAIR_WEATHER)
+        differences = agreement.differences()
+        if differences:
+            raise LabError("\n".join(("all is not well before the storm:", *differences)))
         report.before = measure(lab, self._supervisor)
         blows = plan_blows(settings.seed, settings.duration, storm_domain(lab, places, self._strangers))
         self._say(f"{len(blows)} blows in {settings.duration:.0f} s, of seed {settings.seed}")

@@ -155,14 +155,15 @@ class Replay:
         return StrangerKind(_signallers, self._replay)
 
     def _listen(self) -> None:
-        udp_port = self._lab.profile.signalling.udp_port
+        udp_port = struct.pack("!H", self._lab.profile.signalling.udp_port)
         while not self._ends.is_set():
             if not select([self._socket], [], [], 0.5)[0]:
                 continue
             frame, address = self._socket.recvfrom(2048)
             if address[2] != _OUTGOING or frame[12:14] != b"\x86\xdd":
                 continue
-            if frame[20] == MOBILITY_HEADER or (frame[20] == _UDP and frame[56:58] == struct.pack("!H", udp_port)):
+            protocol, port = frame[20:21], frame[56:58]
+            if protocol == bytes((MOBILITY_HEADER,)) or (protocol == bytes((_UDP,)) and port == udp_port):
                 self._kept.append(frame)
 
     def _replay(self, _lab: Lab, target: str, random: Random) -> None:
