@@ -317,7 +317,10 @@ class LoadList:
         self, lma: str, counts: _SourceCounts | None, usable: bool, now: float, sent: tuple[Floats, Floats]
     ) -> LmaLoad:
         entry, capacity = self._entries[lma], self._capacities.get(lma, 1.0)
-        lossy = counts is not None and usable and entry.full and counts.source is Source.OPENFLOW
+        # A full LMA's switch is slow to tell its counters: what it has told lately still counts for its losses.
+        read = entry.ports.counts()
+        late = min(self._window, LOSS_INTERVALS * self._report_interval) / 2
+        lossy = usable and entry.full and entry.connected and read is not None and now - read.time <= late
         return LmaLoad(
             lma=lma,
             state=self._state(entry, counts if usable else None, capacity, now),
