@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import yaml
 from hypothesis import HealthCheck, settings
@@ -31,6 +32,8 @@ _PATIENT = {
     "tunnel": {"bfd_interval": 0.5},
     "failure": {"missing_echoes_allowed": 8},
 }
+#: Percent of the processors' time; a machine that has less to do is idle.
+_IDLE = 20.0
 #: Ports of labs' RMSs: below those that Linux gives to connections, some for each number of a lab.
 _FIRST_PORT, _PORTS_EACH = 20_000, 10
 
@@ -40,9 +43,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Two workers, which have a lab each, on two cores or more; none for a single file, which would stay with one."""
+    """Two workers on two cores or more, which have a lab each; a third where nothing else runs, as tests mostly wait.
+
+    None for a single file, which would stay with one.
+    """
     single = len(config.args) == 1 and Path(config.args[0].partition("::")[0]).is_file()
-    return 0 if single or len(os.sched_getaffinity(0)) < 2 else 2
+    if single or len(os.sched_getaffinity(0)) < 2:
+        return 0
+    return 3 if psutil.cpu_percent(interval=1.0) < _IDLE else 2
 
 
 @pytest.hookimpl(wrapper=True)

@@ -102,9 +102,10 @@ class LmaRule:
     MARTIAN = LMA.rule(
         "no packet from the core has such a source: it is forged (RFC 2827, RFC 3704)",
         LmaTable.CLASSIFY,
-        25,
+        17,  # in front of what is for mobile nodes, behind what is for the host
         Owner.BASE,
-        Match(in_port=_CORE, ipv6_src=_MARTIAN, ipv6_dst=POOL),
+        # Not the destination as well: who counts what is for mobile nodes, by its match, would count this with it.
+        Match(in_port=_CORE, ipv6_src=_MARTIAN),
     )
     FROM_HOST = LMA.rule(
         "what the host sends on the core link",
@@ -267,7 +268,7 @@ class LmaPipeline(NodePipeline):
             yield LmaRule.DISCOVERY.entry(core=core, icmpv6_type=kind)
         yield LmaRule.TO_HOST.entry(core=core, own_address=IPv6Network(self._lma.core.address.ip))
         for martian in (pool, *MARTIAN_SOURCES):
-            yield LmaRule.MARTIAN.entry(core=core, martian=martian, pool=pool)
+            yield LmaRule.MARTIAN.entry(core=core, martian=martian)
         yield LmaRule.FROM_CORE.entry(core=core, pool=pool)
         if own is not None and gateway is not None:
             yield LmaRule.TO_CORE.entry(pool=pool, own=own, gateway=gateway, core=core)
