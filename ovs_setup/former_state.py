@@ -38,7 +38,7 @@ class FormerState:
 
 @dataclass(frozen=True)
 class Changes:
-    """What a set-up will change: ports of the service bridge, all ports with their least MTU, and kernel settings."""
+    """Changes by a set-up: ports of the service bridge, all ports with their least MTU, and kernel settings."""
 
     node: str
     service_ports: tuple[str, ...]

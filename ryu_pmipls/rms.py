@@ -23,7 +23,7 @@ from ryu_pmipls.controller.api.rest_server import RestServer
 from ryu_pmipls.controller.clock_skews import ClockSkews
 from ryu_pmipls.controller.context import Context
 from ryu_pmipls.controller.failure_detection import FailureDetection
-from ryu_pmipls.controller.grants import Grants
+from ryu_pmipls.controller.grant_check import GrantCheck
 from ryu_pmipls.controller.health import HealthControl
 from ryu_pmipls.controller.inbox import Inbox
 from ryu_pmipls.controller.lma_notifier import LmaNotifier
@@ -147,7 +147,7 @@ class RouteManagementServer(PromptApp):
             self.notifier,
             self.retransmission,
             load_info_users,
-            Grants(profile, state, self.endpoint.secrets),
+            GrantCheck(profile, state, self.endpoint.secrets),
             self.refused,
         )
         self.switch_events = SwitchEvents(context, self.measurement, self.failures, self.health)

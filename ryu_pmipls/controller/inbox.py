@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from ryu_pmipls.controller.context import Context
-from ryu_pmipls.controller.grants import Grants
+from ryu_pmipls.controller.grant_check import GrantCheck
 from ryu_pmipls.controller.lma_notifier import LmaNotifier
 from ryu_pmipls.controller.retransmission import Retransmission
 from ryu_pmipls.controller.route_reports import RouteReport, RouteReportDecoder
@@ -45,7 +45,7 @@ class Inbox:
         notifier: LmaNotifier,
         retransmission: Retransmission,
         load_info_users: Iterable[Callable[[str, LoadInfo, float], None]],
-        grants: Grants,
+        grants: GrantCheck,
         refused: Counter[str],
     ) -> None:
         self._state = context.state

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from ryu_pmipls.controller.bindings import RouteChange
 from ryu_pmipls.controller.bindings.binding_table import TICKS_PER_SECOND
-from ryu_pmipls.controller.grants import Grants
+from ryu_pmipls.controller.grant_check import GrantCheck
 from ryu_pmipls.domain.profile import Profile
 from ryu_pmipls.signalling import Endpoint, Peer, Role
 from ryu_pmipls.wire import (
@@ -65,7 +65,7 @@ class RouteReport(NamedTuple):
 class RouteReportDecoder:
     """Decodes reports; most of those from MAGs by the pattern of an earlier one like them."""
 
-    def __init__(self, profile: Profile, endpoint: Endpoint, grants: Grants) -> None:
+    def __init__(self, profile: Profile, endpoint: Endpoint, grants: GrantCheck) -> None:
         self._endpoint = endpoint
         self._grants = grants
         self._mags = {mag.address.packed: mag.name for mag in profile.mags}

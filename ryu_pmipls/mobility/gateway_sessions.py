@@ -9,10 +9,10 @@ from typing import Any
 from ryu_pmipls.mobility.advertising import Advertising
 from ryu_pmipls.mobility.binding_updates import BindingUpdates, grants_in, repeats_request
 from ryu_pmipls.mobility.claims import Claims
-from ryu_pmipls.mobility.clock_skews import ClockSkews
 from ryu_pmipls.mobility.config import GatewayConfig, MobileNodePolicy
 from ryu_pmipls.mobility.contested_ports import ContestedPort
 from ryu_pmipls.mobility.effects import Effects, EraseBinding, RecordBinding
+from ryu_pmipls.mobility.peer_clocks import PeerClocks
 from ryu_pmipls.mobility.prefix_pool import PREFIX_LENGTH
 from ryu_pmipls.mobility.reachability import Reachability
 from ryu_pmipls.mobility.refusals import Reaction, reaction_to
@@ -42,7 +42,7 @@ class GatewaySessions:
         self,
         config: GatewayConfig,
         tunnels: Tunnels,
-        clocks: ClockSkews,
+        clocks: PeerClocks,
         routes: RouteAdjusts,
         effects: Effects,
         timers: TimerQueue,

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Mapping
 from ipaddress import IPv6Address
 from typing import Any
 
-from ryu_pmipls.mobility.clock_skews import ClockSkews
 from ryu_pmipls.mobility.config import AnchorConfig, GatewayConfig
 from ryu_pmipls.mobility.effects import BuildTunnel, CheckTunnel, Effect, Effects, RemoveTunnel
 from ryu_pmipls.mobility.heartbeat import HeartbeatPeer, Heartbeats, Watcher
+from ryu_pmipls.mobility.peer_clocks import PeerClocks
 from ryu_pmipls.mobility.timer_queue import TimerQueue
 from ryu_pmipls.mobility.tunnels import TunnelAction, TunnelEvent, Tunnels, TunnelState
 from ryu_pmipls.wire import Message
@@ -29,7 +29,7 @@ class Machine(Watcher):
     def __init__(self, config: GatewayConfig | AnchorConfig, peers: Iterable[IPv6Address]) -> None:
         self._time_of_day = config.time_of_day
         self._effects = Effects()
-        self._clocks = ClockSkews(config.time_of_day, self._effects)
+        self._clocks = PeerClocks(config.time_of_day, self._effects)
         self._timers = TimerQueue()
         self._tunnels = Tunnels(peers)
         self._peers = {peer: HeartbeatPeer() for peer in self._tunnels.states}

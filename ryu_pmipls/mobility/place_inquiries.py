@@ -18,7 +18,7 @@ Step = Callable[[float], object]
 
 
 @dataclass
-class Inquiry:
+class PlaceInquiry:
     """An inquiry at ``place`` with that many probes left: ``answered(now)`` follows an answer, else ``silent(now)``."""
 
     place: Place
@@ -34,13 +34,13 @@ class PlaceInquiries:
         self._probes = probes
         self._effects = effects
         self._timers = timers
-        self._inquiries: dict[BindingUpdateEntry, Inquiry] = {}
+        self._inquiries: dict[BindingUpdateEntry, PlaceInquiry] = {}
 
     def ask(self, entry: BindingUpdateEntry, place: Place, answered: Step, silent: Step, now: float) -> None:
         """Ask whether the node is at ``place``, unless nodes are not to be probed; replaces an earlier inquiry."""
         self.drop(entry)
         if self._probes:
-            self._inquiries[entry] = Inquiry(place, answered, silent, self._probes)
+            self._inquiries[entry] = PlaceInquiry(place, answered, silent, self._probes)
             self._ask_again(entry, now)
 
     def place(self, entry: BindingUpdateEntry) -> Place | None:
@@ -63,7 +63,7 @@ class PlaceInquiries:
         if entry in self._inquiries:
             self._end(entry)
 
-    def _end(self, entry: BindingUpdateEntry) -> Inquiry:
+    def _end(self, entry: BindingUpdateEntry) -> PlaceInquiry:
         self._timers.cancel(self._ask_again, entry)
         return self._inquiries.pop(entry)
 

@@ -55,9 +55,9 @@ class Reachability:
             self._probe(entry, now)
 
     def find_out(self, entry: BindingUpdateEntry, step: Step, unknown: Step, now: float) -> None:
-        """The same of a node that no longer counts as present without probes: then ``unknown(entry, now)`` is called.
+        """Call ``step(entry, now)`` as soon as a node, which must be asked even without probes, is known to be there.
 
-        Without probes an unanswered question does not say that it has gone.
+        Without probes an unanswered question does not say that it has gone: ``unknown(entry, now)`` is called.
         """
         gone = self._gone if self._probes else unknown
         self._inquiries[entry] = Inquiry(step, gone, self._probes or _PROBES_OF_UNKNOWN)

@@ -61,7 +61,7 @@ class RecordedBinding:
 
 
 class Place(NamedTuple):
-    """Where a mobile node is, or is said to be: on an OpenFlow port, with a link-layer address."""
+    """The place of a mobile node, real or claimed: an OpenFlow port, and the link-layer address used there."""
 
     port: int
     link_layer_address: bytes

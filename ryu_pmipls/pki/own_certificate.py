@@ -31,7 +31,7 @@ class OwnCertificate:
         self._reasons: list[str] = []
 
     def reasons(self, now: float, wall: float) -> list[str]:
-        """What is wrong with it at ``now`` (monotonic clock), which is ``wall`` in seconds since 1970."""
+        """Faults of the certificate at ``now`` (monotonic clock), which is ``wall`` in seconds since 1970."""
         if self._folder is None:
             return []
         stamps = _stamps(self._folder, self._node)

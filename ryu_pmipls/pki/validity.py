@@ -1,4 +1,4 @@
-"""What is to be thought of a certificate at a given time. Pure."""
+"""Validity of a certificate at a given time. Pure."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class State(Enum):
 
 @dataclass(frozen=True)
 class Trust:
-    """What certificates are judged by: the authority's own, and its revocation list."""
+    """The basis on which certificates are judged: the authority's own, and its revocation list."""
 
     authority: x509.Certificate
     revocations: x509.CertificateRevocationList

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from domain_helpers import await_tunnels, located, ping, place, rest
 
-from ryu_pmipls.lab.agent_requests import ask
+from ryu_pmipls.lab.agent_resources import ask
 from ryu_pmipls.lab.clock_steps import ClockSteps
 from ryu_pmipls.lab.lab import Lab
 from tests.conftest import DeriveProfile

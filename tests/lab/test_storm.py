@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from ryu_pmipls.domain.profile import load_profile
-from ryu_pmipls.lab.storm.performance import StormSettings, storm
+from ryu_pmipls.lab.storm.storm_run import StormSettings, storm
 from tests.conftest import DeriveProfile
 from tests.waiting import PATIENCE
 

@@ -46,12 +46,12 @@ def storm(profile: str | None, duration: float, seed: int, keep: bool, output: P
     same seed, duration and profile give the same sequence of blows.
     """
     from ryu_pmipls.domain.profile import find_profile, load_profile
-    from ryu_pmipls.lab.storm import performance
+    from ryu_pmipls.lab.storm import storm_run
 
     path = find_profile(profile, fallback=_FALLBACK)
-    settings = performance.StormSettings(seed, duration)
+    settings = storm_run.StormSettings(seed, duration)
     console = progress_console(document=as_json)
-    report = performance.storm(load_profile(path), path, settings, keep, output, console)
+    report = storm_run.storm(load_profile(path), path, settings, keep, output, console)
     if as_json:
         print_document(report.document())
     if not report.passed:

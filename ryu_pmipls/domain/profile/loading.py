@@ -85,7 +85,7 @@ def load_profile(name: str | Path | None = None, *, fallback: str | None = None)
 
 
 def warning_lines(path: Path, profile: Profile) -> list[str]:
-    """What an administrator should know of the valid profile in a file: a line each, with file, line and place."""
+    """Warnings about the valid profile in a file, for its administrator: a line each, with file, line and place."""
     found = [*warnings(profile)]
     if not found:
         return []

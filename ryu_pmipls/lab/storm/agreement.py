@@ -1,4 +1,4 @@
-"""Whether all parts of a domain say the same of every mobile node, and the same as what is."""
+"""Agreement of all parts of a domain about every mobile node, with each other and with what is."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ovs_setup import OvsSetupError
 from ryu_pmipls.domain.profile import format_link_layer
 from ryu_pmipls.http.client import ClientError, base_url, fetch
 from ryu_pmipls.http.wording import reason_lines
-from ryu_pmipls.lab.agent_requests import ask
+from ryu_pmipls.lab.agent_resources import ask
 from ryu_pmipls.lab.lab import Lab
 from ryu_pmipls.lab.storm.flow_tables import FlowTables, read_flows
 
@@ -20,7 +20,7 @@ _TUNNEL = "t-"
 
 @dataclass(frozen=True)
 class Place:
-    """Where a mobile node is: MAG, access port, home network prefix, anchor, link-layer address."""
+    """A mobile node's place: MAG, access port, home network prefix, anchor, link-layer address."""
 
     mag: str
     port: str
@@ -37,7 +37,7 @@ class Agreement:
         self._base = {node: read_flows(lab, node).base for node in lab.plan.switches}
 
     def differences(self) -> list[str]:
-        """What does not agree, or is not well, in lines for people; none when all do."""
+        """Disagreements, and complaints of health, in lines for people; none when all is well."""
         try:
             return [*self._differences()]
         except (ClientError, OvsSetupError, OSError) as error:
@@ -124,7 +124,7 @@ def mag_entries(mag: str, places: Mapping[str, Place]) -> set[str]:
 
 
 def summaries(tables: FlowTables) -> set[str]:
-    """What the entries for mobile nodes say: table, prefix, and with whom or where to."""
+    """The content of the entries for mobile nodes: table, prefix, and with whom or where to."""
     return {_summary(line) for line in tables.bindings}
 
 

@@ -48,7 +48,7 @@ def plan_blows(seed: int, duration: float, domain: Domain) -> tuple[Blow, ...]:
 
 
 class _Planner:
-    """What is planned so far, and the state that it will have brought about by the time of the next blow."""
+    """The plan so far, and the state that it will have brought about by the time of the next blow."""
 
     def __init__(self, random: Random, duration: float, domain: Domain) -> None:
         self.blows: list[Blow] = []
@@ -78,7 +78,7 @@ class _Planner:
             self._stranger(at)
 
     def _until(self, at: float, longest: float) -> float:
-        """When what begins now ends: short times are as likely as long ones, and all is over in the end."""
+        """The end (s) of what begins now: short times are as likely as long ones, and all is over in the end."""
         most = min(longest, self._duration - at)
         lasts: float = _SHORTEST * (longest / _SHORTEST) ** self._random.random()
         return at + min(most, lasts)

@@ -20,7 +20,7 @@ class Blow:
         return {"kind": self.kind} | asdict(self)
 
     def detail(self) -> str:
-        """What there is to say besides kind and target."""
+        """Details besides kind and target, for people."""
         return ""
 
 

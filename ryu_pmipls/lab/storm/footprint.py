@@ -1,4 +1,4 @@
-"""What a lab takes of its machine, and whether that has grown."""
+"""Resources that a lab takes of its machine, and their growth."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def _files(directory: Path) -> dict[str, int]:
 
 
 def grown(before: Footprint, after: Footprint, seconds: float) -> list[str]:
-    """What has grown in so many seconds by more than it may, in lines for people."""
+    """Growth beyond what is allowed for so many seconds, in lines for people."""
     return [*_grown(before, after, seconds)]
 
 
@@ -113,7 +113,7 @@ def _grown(before: Footprint, after: Footprint, seconds: float) -> Iterator[str]
 
 
 def left_behind(plan: LabLayout) -> list[str]:
-    """What is left of a lab that has gone down, in lines for people."""
+    """Remains of a lab that has gone down, in lines for people."""
     spaces = namespaces.identities(plan.namespaces)
     left = [f"process {process.pid}: {process.name()}" for process in processes.of_lab(plan.prefix, spaces)]
     left += [f"namespace {name}" for name in plan.namespaces if namespaces.identities([name])]

@@ -54,7 +54,7 @@ class Service:
         self._thread.join()
 
     def served_since(self, node: str, start: float, times: int) -> float | None:
-        """When the first of so many requests in a row was answered, of those after ``start``; None: never."""
+        """The time of the first of so many requests in a row that were answered after ``start``, or None."""
         answered = {*self.answered[node]}
         row: list[float] = []
         for asked in [*self.asked[node]]:

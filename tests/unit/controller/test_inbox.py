@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ryu_pmipls.controller.grants import Grants
+from ryu_pmipls.controller.grant_check import GrantCheck
 from ryu_pmipls.controller.inbox import Inbox
 from ryu_pmipls.controller.route_reports import RouteReport
 from ryu_pmipls.controller.ryu import hub
@@ -70,7 +70,7 @@ class Surroundings:
         context: Any = SimpleNamespace(profile=PROFILE, state=self, switches=self, clock=FixedClock(NOW))
         self.grant_keys: dict[str, bytes] = {}
         self.shared: tuple[bytes, ...] = ()
-        grants = Grants(PROFILE, world, lambda address: self.shared)
+        grants = GrantCheck(PROFILE, world, lambda address: self.shared)
         self.inbox = Inbox(context, world, world, world, world, [self.use_load_info], grants, self.refused)
 
     def handle(self, *messages: tuple[Message, Peer]) -> list[tuple[Any, ...]]:

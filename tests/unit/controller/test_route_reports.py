@@ -11,7 +11,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ryu_pmipls.controller.grants import Grants
+from ryu_pmipls.controller.grant_check import GrantCheck
 from ryu_pmipls.controller.route_reports import RouteReport, RouteReportDecoder
 from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.signalling import Peer, Role
@@ -57,9 +57,9 @@ class FakeEndpoint:
         return Pattern(data, CodePoints(), places) if same else None
 
 
-def grants(keys: dict[str, bytes] | None = None) -> Grants:
+def grants(keys: dict[str, bytes] | None = None) -> GrantCheck:
     state: Any = SimpleNamespace(grant_keys=KEYS if keys is None else keys)
-    made = Grants(PROFILE, state, lambda address: ())
+    made = GrantCheck(PROFILE, state, lambda address: ())
     made.refresh()
     return made
 
@@ -210,7 +210,7 @@ def test_a_pattern_reads_grants() -> None:
 def test_keys_that_follow_from_shared_secrets_count_and_those_that_are_told_do_not() -> None:
     shared = {LMA1: (b"a" * 16, b"b" * 16), LMA2: (b"c" * 16,)}
     state: Any = SimpleNamespace(grant_keys=KEYS)
-    made = Grants(PROFILE, state, lambda address: shared[address])
+    made = GrantCheck(PROFILE, state, lambda address: shared[address])
     made.refresh()
     keys = {secret: derived_key(secret) for secrets in shared.values() for secret in secrets}
     arguments = b"prefixes", MAG1.packed, 7, b"mn1"

@@ -13,10 +13,10 @@ from ryu_pmipls.lab.storm.agreement import Place, lma_entries, mag_entries, summ
 from ryu_pmipls.lab.storm.blows import Handoff, Kill
 from ryu_pmipls.lab.storm.flow_tables import parse_flows
 from ryu_pmipls.lab.storm.footprint import Footprint, ProcessFootprint, grown
-from ryu_pmipls.lab.storm.performance import initial_places, storm_domain
 from ryu_pmipls.lab.storm.storm_report import StormReport, counted
+from ryu_pmipls.lab.storm.storm_run import initial_places, storm_domain
 from ryu_pmipls.lab.storm.strangers import stranger_kinds
-from ryu_pmipls.lab.storm.strangers.at_networks import Replay
+from ryu_pmipls.lab.storm.strangers.at_networks import ReplayAttack
 from ryu_pmipls.lab.storm.strikes import Struck
 from ryu_pmipls.lab.storm.supervision import Downtime
 from ryu_pmipls.lab.storm.timeline import draw
@@ -118,7 +118,7 @@ def test_a_generation_of_cookies_makes_no_difference() -> None:
 def test_every_stranger_has_somebody_to_come_to(name: str) -> None:
     profile = load_profile(name)
     lab = Lab(profile, Path(name))
-    kinds = stranger_kinds(Replay(lab))
+    kinds = stranger_kinds(ReplayAttack(lab))
     domain = storm_domain(lab, initial_places(profile), kinds)
     assert {*domain.strangers} == {*kinds}
     assert {*domain.attached} == {node.name for node in profile.mobile_nodes}
@@ -139,6 +139,6 @@ def test_nobody_comes_to_nodes_that_there_are_not(tmp_path: Path) -> None:
     path.write_text(yaml.safe_dump(document))
     profile = load_profile(path)
     lab = Lab(profile, path)
-    domain = storm_domain(lab, initial_places(profile), stranger_kinds(Replay(lab)))
+    domain = storm_domain(lab, initial_places(profile), stranger_kinds(ReplayAttack(lab)))
     assert "forged solicitation" not in domain.strangers
     assert all(domain.strangers.values())

@@ -45,7 +45,7 @@ def measure(testbed: Testbed) -> Figures:
 
 
 def wanted(runs: Sequence[Mapping[str, Any]], capacity: float) -> dict[str, bool]:
-    """What load sharing must show, and whether these runs do: by ratio, of ``balance``."""
+    """Requirements of load sharing by ``balance``, at each ratio: true for those that these runs meet."""
     found = {(run["policy"], run["ratio"]): run for run in runs}
     shown = {}
     for ratio in sorted({run["ratio"] for run in runs}):

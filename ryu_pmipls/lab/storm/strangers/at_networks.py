@@ -130,7 +130,7 @@ def _core_packets(lab: Lab, target: str, random: Random) -> None:
 # Replay
 
 
-class Replay:
+class ReplayAttack:
     """Listens to all signalling on the underlay, and sends some of it again, whole as it was."""
 
     def __init__(self, lab: Lab) -> None:
@@ -177,5 +177,5 @@ KINDS = {
     "packets of no tunnel": StrangerKind(lambda profile: _signallers(profile)[1:], _tunnel_packets),
     "packets from the core": StrangerKind(_lmas, _core_packets),
 }
-#: Name of what a ``Replay`` does.
+#: Name of what a ``ReplayAttack`` does.
 REPLAY = "replay of signalling"

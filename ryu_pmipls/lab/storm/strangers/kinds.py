@@ -1,4 +1,4 @@
-"""What all strangers have in common: what they see of the lab, and how they put frames and connections into it."""
+"""The common part of all strangers: their sight of the lab, and their frames and connections into it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _UDP = 17
 
 @dataclass(frozen=True)
 class StrangerKind:
-    """What a stranger may do: ``act`` to one of ``targets``, with the octets of the random numbers that it is given.
+    """A kind of stranger: ``act`` harms one of ``targets``, with the octets of the random numbers that it is given.
 
     It returns after some seconds at most. What it cannot do, because nobody listens, it leaves.
     """

@@ -1,4 +1,4 @@
-"""Questions to the agents of a lab, at their Unix sockets."""
+"""Resources of the agents of a lab, fetched at their Unix sockets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _OK = 200
 
 
 def ask(lab: Lab, name: str, resource: str) -> Any:
-    """What the agent of a MAG or an LMA answers to a GET of /v1/``resource``; ``OSError`` when it does not."""
+    """The answer of a MAG's or an LMA's agent to a GET of /v1/``resource``; ``OSError`` when there is none."""
     status, document = request(socket_path(name, lab.directory / name), f"/v1/{resource}")
     if status != _OK:
         raise OSError(f"the agent of {name} answers with status {status}: {document}")

@@ -12,7 +12,7 @@ from ryu_pmipls.wire import Timestamp
 _SKEW_SHOWN = 70.0
 
 
-class ClockSkews:
+class PeerClocks:
     """The peers that disagree, and by how much; ``time_of_day`` as in the node's configuration."""
 
     def __init__(self, time_of_day: Callable[[float], float], effects: Effects) -> None:

@@ -27,7 +27,7 @@ from ryu_pmipls.lab.storm.footprint import grown, left_behind, measure
 from ryu_pmipls.lab.storm.service import Service
 from ryu_pmipls.lab.storm.storm_report import StormReport, counted, summary
 from ryu_pmipls.lab.storm.strangers import stranger_kinds
-from ryu_pmipls.lab.storm.strangers.at_networks import Replay
+from ryu_pmipls.lab.storm.strangers.at_networks import ReplayAttack
 from ryu_pmipls.lab.storm.strangers.kinds import StrangerKind
 from ryu_pmipls.lab.storm.strikes import Strikes
 from ryu_pmipls.lab.storm.supervision import Downtime, Supervisor, victims
@@ -80,21 +80,21 @@ def storm(
     """
     with tempfile.TemporaryDirectory(prefix="pmipls-storm-") as folder:
         clocks = ClockSteps(Path(folder))
-        performance = _Performance(Lab(profile, path, clocks.environment), clocks, settings, console)
-        lab, report = performance.lab, performance.report
+        run = _StormRun(Lab(profile, path, clocks.environment), clocks, settings, console)
+        lab, report = run.lab, run.report
         try:
-            performance.play()
+            run.play()
         except (LabError, OvsSetupError) as error:
             console.print(f"[red]The storm cannot go on:[/red] {escape(str(error))}")
             report.stopped = str(error)
         finally:
-            performance.end()
-            if performance.is_up:
+            run.end()
+            if run.is_up:
                 directory.mkdir(parents=True, exist_ok=True)
                 shutil.copytree(lab.directory / "log", directory / "log", dirs_exist_ok=True)
-            if performance.is_up and not keep:
+            if run.is_up and not keep:
                 _take_down(lab, report)
-    if not performance.is_up:
+    if not run.is_up:
         return report
     if keep:
         console.print("The lab is still up: 'pmipls lab status' shows it, 'pmipls lab down' removes it.")
@@ -120,7 +120,7 @@ def _take_down(lab: Lab, report: StormReport) -> None:
     report.demand("nothing is left", "when the lab is down", failures + left_behind(lab.plan))
 
 
-class _Performance:
+class _StormRun:
     """One storm; ``is_up`` when it has brought its lab up."""
 
     def __init__(self, lab: Lab, clocks: ClockSteps, settings: StormSettings, console: Console) -> None:
@@ -130,7 +130,7 @@ class _Performance:
         self._settings = settings
         self._console = console
         self._supervisor = Supervisor(lab)
-        self._replay = Replay(lab)
+        self._replay = ReplayAttack(lab)
         nodes = lab.plan.mobile_nodes
         self._service = Service(lab, nodes[::2])  # the others are silent, as far as hosts are
         self._strangers = stranger_kinds(self._replay)
@@ -195,7 +195,7 @@ class _Performance:
         nodes = lab.plan.mobile_nodes
 
         def served() -> dict[str, float | None]:
-            """When each node was served first, None for those that are not, or not any more."""
+            """Node -> the time when it was served first, None if it is not, or not any more."""
             last = time.monotonic() - _ANSWER
             return {
                 node: self._service.served_since(node, calm, _IN_A_ROW)
@@ -236,7 +236,7 @@ class _Performance:
         report.demand("nothing fails by itself", f"{counted(report.blows)}", [*self._failures()])
 
     def _record(self, begin: float) -> None:
-        """What was seen, in seconds after the storm's beginning."""
+        """Put into the report what was seen, in seconds after the storm's beginning."""
         report = self.report
         report.downtimes = [
             Downtime(each.daemon, each.since - begin, each.until - begin) for each in self._supervisor.downtimes

@@ -15,7 +15,7 @@ from ryu_pmipls.domain.profile import Profile
 from ryu_pmipls.wire.grants import Granter, derived_key, is_granted
 
 
-class Grants:
+class GrantCheck:
     """The granters of a domain; ``secrets`` gives those that the RMS shares with a node, the one in use first."""
 
     def __init__(self, profile: Profile, state: DomainState, secrets: Callable[[IPv6Address], Sequence[bytes]]) -> None:
