@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from ipaddress import IPv6Network
 from pathlib import Path
@@ -19,6 +20,8 @@ LOG = logging.getLogger(__name__)
 
 #: Lines beyond twice the leases that there are at which the file is written anew.
 _SPARE_LINES = 4096
+#: Seconds between tries to keep the leases that the disk has refused.
+_RETRY_INTERVAL = 1.0
 
 
 class LeaseFile:
@@ -60,6 +63,15 @@ class LeaseFile:
         if self._lines > 2 * len(self._kept) + _SPARE_LINES:
             with suppress(OSError):  # the longer file has all, too
                 self._rewrite()
+
+    async def keep_trying(self, failed: Callable[[str, Exception], None]) -> None:
+        """Try again and again to write what is not kept yet, for ever; ``failed(what, error)`` when a try fails."""
+        while True:
+            await asyncio.sleep(_RETRY_INTERVAL)
+            try:
+                self.keep()
+            except OSError as error:
+                failed("keeping leases", error)
 
     def announces_unkept(self, message: Message) -> bool:
         """True for the acceptance of a session whose lease is not kept."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from ryu_pmipls.agents.driver import Driver
 from ryu_pmipls.agents.grant_keys import GrantKeys
 from ryu_pmipls.agents.host_watch import HostWatch
 from ryu_pmipls.agents.lease_file import LeaseFile
-from ryu_pmipls.agents.load_report import LoadMeter, tunnel_counters
+from ryu_pmipls.agents.load_report import LoadReporter
 from ryu_pmipls.agents.reconnection import keep_hastened
 from ryu_pmipls.agents.tunnel_ends import TunnelEnds
 from ryu_pmipls.agents.undeliverable import Undeliverable
@@ -30,10 +30,7 @@ from ryu_pmipls.clock import Clock
 from ryu_pmipls.domain.profile import Lma, Profile
 from ryu_pmipls.mobility import Lease, LocalMobilityAnchor
 from ryu_pmipls.signalling import Endpoint, Role
-from ryu_pmipls.wire import CoreGateway, CoreRoutingStatus, Encapsulation, GrantKey, Option, Timestamp
-
-#: Seconds between tries to keep the leases that the disk has refused.
-_LEASE_INTERVAL = 1.0
+from ryu_pmipls.wire import CoreGateway, CoreRoutingStatus, Encapsulation, GrantKey, Option
 
 
 async def serve(
@@ -54,47 +51,22 @@ async def serve(
     config = anchor_config(profile, lma, Encapsulation[encapsulation.upper()], count_restart(state), clock.time_of_day)
     config = replace(config, grant_key=keys.present, announced_grant_key=keys.announced)
     machine = LocalMobilityAnchor(config, leases.leases)
-    mags = {mag.name: mag.address for mag in profile.mags}
-    peers = {address: name for name, address in mags.items()}
+    peers = {mag.address: mag.name for mag in profile.mags}
     tunnels = TunnelEnds(ovs, lma.address, peers, encapsulation, tunnel.Bfd.of_lma(profile.tunnel.bfd_interval))
     driver = Driver(
         machine, endpoint, tunnels, clock, counters, {Lease: leases.record}, withhold=leases.announces_unkept
     )
     gateway = CoreGatewayResolver(SERVICE_BRIDGE, lma.core.gateway)
-    meter = LoadMeter(mags, profile.load_sharing.window)
     announcer = Announcer(profile.home_prefix_pool, ovs, tunnels, machine)
     routing = CoreRoutingWatch(lma.core.gateway, bird, announcer, machine)
-
-    async def report_load() -> None:
-        while True:
-            await asyncio.sleep(profile.load_sharing.report_interval)
-            counted = await asyncio.to_thread(tunnel_counters, ovs)
-            now = clock()
-            options: tuple[Option, ...] = (Timestamp.of(clock.time_of_day(now)),)
-            if keys.announced is not None:
-                options += (GrantKey(keys.announced),)
-            if gateway.link_layer_address is not None:
-                options += (CoreGateway(gateway.link_layer_address),)
-            if routing.status is not None:
-                options += (CoreRoutingStatus(routing.status),)
-            for info in meter.report(cpu.utilisation(), counted, now):
-                endpoint.send(replace(info, options=options + info.options), profile.rms.address)
-
-    async def keep_leases() -> None:
-        while True:
-            await asyncio.sleep(_LEASE_INTERVAL)
-            try:
-                leases.keep()
-            except OSError as error:
-                driver.failed("keeping leases", error)
-
+    reporter = LoadReporter(profile, ovs, cpu, clock, endpoint, lambda: _news(keys, gateway, routing))
     host = HostWatch(ovs, profile, lma)
     disk = DiskTrial(state)
     AnchorControl(profile, lma, driver, host, disk, machine, routing, leases).listen(control)
     driver.dispatch(machine.start)
     driver.background(gateway.watch)
-    driver.background(report_load)
-    driver.background(keep_leases)
+    driver.background(reporter.run)
+    driver.background(lambda: leases.keep_trying(driver.failed))
     mtu = tunnel.inner_mtu(profile.tunnel.underlay_mtu, encapsulation)
     driver.background(Undeliverable(ovs, mtu, lambda _packet, _from_tunnel: lma.core.address.ip, counters).watch)
     driver.background(lambda: keep_hastened(ovs))
@@ -103,3 +75,13 @@ async def serve(
     driver.background(announcer.keep)
     driver.background(routing.watch)
     await driver.run()
+
+
+def _news(keys: GrantKeys, gateway: CoreGatewayResolver, routing: CoreRoutingWatch) -> Iterator[Option]:
+    """Yield what the RMS must know of an LMA besides its load."""
+    if keys.announced is not None:
+        yield GrantKey(keys.announced)
+    if gateway.link_layer_address is not None:
+        yield CoreGateway(gateway.link_layer_address)
+    if routing.status is not None:
+        yield CoreRoutingStatus(routing.status)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from ipaddress import IPv6Address
 
 import numpy as np
 
 from ovs_setup.node import SERVICE_BRIDGE, TUNNEL_PREFIX
 from ovs_setup.vswitch import OpenVSwitch
+from ryu_pmipls.agents.cpu import Cpu
+from ryu_pmipls.clock import Clock
+from ryu_pmipls.domain.profile import Profile
 from ryu_pmipls.loadsharing.window import UNKNOWN, UNKNOWN_COUNTER, PortWindows
-from ryu_pmipls.wire import LoadInfo, LoadInfoPart, MagLoad, split_load_info
+from ryu_pmipls.signalling import Endpoint
+from ryu_pmipls.wire import LoadInfo, LoadInfoPart, MagLoad, Option, Timestamp, split_load_info
 from ryu_pmipls.wire.load_info import MAXIMUM_MAGS
 
 _ENTRY = re.compile(r"n_packets=(\d+), n_bytes=(\d+),.*\bin_port=\"?([^\s\",]+)")
@@ -58,3 +64,35 @@ class LoadMeter:
         self._number = (self._number + 1) % 2**32
         part = (LoadInfoPart(self._number, 0, 1),) if len(loads) > MAXIMUM_MAGS else ()
         return split_load_info(LoadInfo(cpu, sum(load.packets for load in loads), tuple(loads), part))
+
+
+class LoadReporter:
+    """Reports the load of an LMA to the RMS, with the options that ``news()`` gives; ``cpu`` is that of its switch."""
+
+    def __init__(
+        self,
+        profile: Profile,
+        ovs: OpenVSwitch,
+        cpu: Cpu,
+        clock: Clock,
+        endpoint: Endpoint,
+        news: Callable[[], Iterable[Option]],
+    ) -> None:
+        self._rms = profile.rms.address
+        self._interval = profile.load_sharing.report_interval
+        self._meter = LoadMeter({mag.name: mag.address for mag in profile.mags}, profile.load_sharing.window)
+        self._ovs = ovs
+        self._cpu = cpu
+        self._clock = clock
+        self._endpoint = endpoint
+        self._news = news
+
+    async def run(self) -> None:
+        """Send a report in every report interval, for ever; ``OvsSetupError`` when the switch does not answer."""
+        while True:
+            await asyncio.sleep(self._interval)
+            counted = await asyncio.to_thread(tunnel_counters, self._ovs)
+            now = self._clock()
+            options: tuple[Option, ...] = (Timestamp.of(self._clock.time_of_day(now)), *self._news())
+            for info in self._meter.report(self._cpu.utilisation(), counted, now):
+                self._endpoint.send(replace(info, options=options + info.options), self._rms)

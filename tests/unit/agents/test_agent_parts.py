@@ -2,35 +2,43 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import struct
 from ipaddress import IPv6Address, IPv6Network
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from ovs_setup.cgroup import CpuGroup
+from ovs_setup.vswitch import OpenVSwitch
 from ryu_pmipls.agents import cpu
 from ryu_pmipls.agents.attachment_times import AttachmentTimes
 from ryu_pmipls.agents.configuration import anchor_config, gateway_config
-from ryu_pmipls.agents.cpu import GroupCpu, HostCpu
+from ryu_pmipls.agents.cpu import Cpu, GroupCpu, HostCpu
 from ryu_pmipls.agents.link_monitor import LinkState, parse_links
-from ryu_pmipls.agents.load_report import LoadMeter, tunnel_counters
+from ryu_pmipls.agents.load_report import LoadMeter, LoadReporter, tunnel_counters
+from ryu_pmipls.clock import Clock
 from ryu_pmipls.domain.profile import load_profile
 from ryu_pmipls.mobility import Advertise, Send
+from ryu_pmipls.signalling import Endpoint
 from ryu_pmipls.wire import (
     BindingAcknowledgement,
     BindingUpdate,
+    CoreGateway,
     Encapsulation,
     HandoffIndicator,
     HandoffType,
+    LoadInfo,
     LoadInfoPart,
     MagLoad,
+    Message,
     MobileNodeLinkLayerIdentifier,
     Option,
     RouteAdjust,
+    Timestamp,
 )
 
 MN = bytes.fromhex("020000000101")
@@ -87,6 +95,11 @@ DUMP = f"""\
 """
 
 
+class FakeCpu:
+    def utilisation(self) -> float:
+        return 0.25
+
+
 class FakeSwitch:
     def ofctl(self, *args: str) -> str:
         assert args == ("--names", "dump-flows", "br-pm", "table=0,ipv6")
@@ -108,6 +121,43 @@ def test_packets_of_the_window_are_reported_for_each_mag() -> None:
     assert third.mags == (MagLoad(MAG, 100), MagLoad(RMS, 25))
     assert third.total_packets == 125
     assert third.option(LoadInfoPart) is None
+
+
+def test_every_report_goes_to_the_rms_with_its_time_and_the_news_of_then() -> None:
+    profile = load_profile("two-lma")
+    often = profile.load_sharing.model_copy(update={"report_interval": 0.001})
+    profile = profile.model_copy(update={"load_sharing": often})
+    sent: list[tuple[Message, IPv6Address]] = []
+    gateways = [CoreGateway(MN), CoreGateway(bytes(6))]
+
+    class FakeEndpoint:
+        def send(self, message: Message, destination: IPv6Address) -> None:
+            sent.append((message, destination))
+
+    switch, processor, endpoint = FakeSwitch(), FakeCpu(), FakeEndpoint()
+    reporter = LoadReporter(
+        profile,
+        cast(OpenVSwitch, switch),
+        cast(Cpu, processor),
+        Clock(),
+        cast(Endpoint, endpoint),
+        lambda: [gateways[min(len(sent), 1)]],
+    )
+
+    async def run() -> None:
+        task = asyncio.ensure_future(reporter.run())
+        while len(sent) < 2:
+            assert not task.done()
+            await asyncio.sleep(0.001)
+        task.cancel()
+
+    asyncio.run(asyncio.wait_for(run(), 60))
+    for (message, destination), gateway in zip(sent, gateways, strict=False):
+        assert isinstance(message, LoadInfo)
+        assert destination == profile.rms.address
+        assert message.cpu == 0.25
+        assert message.option(CoreGateway) == gateway
+        assert message.option(Timestamp) is not None
 
 
 def test_more_than_twelve_mags_need_several_messages() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from ipaddress import IPv6Network
 from pathlib import Path
@@ -121,6 +122,27 @@ def test_an_acceptance_is_announced_when_its_lease_is_kept(tmp_path: Path) -> No
         assert not file.announces_unkept(other)
     file.keep()
     assert not file.announces_unkept(acknowledgement(ONE))
+
+
+def test_what_the_disk_has_refused_is_tried_until_it_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lease_file, "_RETRY_INTERVAL", 0.0)
+    file = LeaseFile(tmp_path)
+    failures: list[str] = []
+
+    async def run() -> None:
+        task = asyncio.ensure_future(file.keep_trying(lambda what, error: failures.append(f"{what}: {error}")))
+        with disk_with_room_for(0):
+            while len(failures) < 3:
+                await asyncio.sleep(0)
+        while file.unkept:
+            await asyncio.sleep(0)
+        task.cancel()
+
+    with pytest.raises(OSError, match="large"), disk_with_room_for(0):
+        file.record(Lease(ONE, b"a@x"))
+    asyncio.run(asyncio.wait_for(run(), 60))
+    assert {*failures} == {"keeping leases: [Errno 27] File too large"}
+    assert LeaseFile(tmp_path).leases == {ONE: b"a@x"}
 
 
 def test_lines_are_what_they_were(tmp_path: Path) -> None:
