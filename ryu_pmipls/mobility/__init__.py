@@ -13,6 +13,7 @@ from ryu_pmipls.mobility.effects import (
     Notice,
     ProbeNode,
     RecordBinding,
+    RecordedBinding,
     RemoveTunnel,
     Send,
     SynchroniseClock,
@@ -20,7 +21,7 @@ from ryu_pmipls.mobility.effects import (
 from ryu_pmipls.mobility.local_mobility_anchor import LocalMobilityAnchor
 from ryu_pmipls.mobility.mobile_access_gateway import MobileAccessGateway
 from ryu_pmipls.mobility.prefix_pool import PrefixPool
-from ryu_pmipls.mobility.update_list import BindingState, BindingUpdateEntry, RecordedBinding
+from ryu_pmipls.mobility.update_list import BindingState, BindingUpdateEntry
 
 __all__ = [
     "Advertise",

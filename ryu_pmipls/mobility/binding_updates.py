@@ -9,7 +9,7 @@ from ipaddress import IPv6Address, IPv6Network
 from ryu_pmipls.mobility.config import GatewayConfig
 from ryu_pmipls.mobility.effects import Effects
 from ryu_pmipls.mobility.reachability import Reachability
-from ryu_pmipls.mobility.registration import network
+from ryu_pmipls.mobility.registration import UNSPECIFIED, network
 from ryu_pmipls.mobility.timer_queue import TimerQueue, delays
 from ryu_pmipls.mobility.update_list import BindingState, BindingUpdateEntry, PendingRegistration
 from ryu_pmipls.wire import (
@@ -160,6 +160,12 @@ def repeats_request(entry: BindingUpdateEntry, message: BindingAcknowledgement) 
         MobileNodeLinkLayerIdentifier(policy.link_layer_address),
     )
     return all(message.option(type(option)) in (None, option) for option in expected)
+
+
+def granted_prefixes(message: BindingAcknowledgement) -> tuple[IPv6Network, ...]:
+    """The prefixes that a PBA gives to the node."""
+    options = message.all(HomeNetworkPrefix)
+    return tuple(dict.fromkeys(network(option) for option in options if option.prefix != UNSPECIFIED))
 
 
 def grants_in(message: BindingAcknowledgement) -> dict[IPv6Network, Grant]:

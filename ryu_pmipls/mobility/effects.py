@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from ipaddress import IPv6Address, IPv6Network
 from typing import Any, Union
 
-from ryu_pmipls.mobility.update_list import RecordedBinding
 from ryu_pmipls.wire import Message
 
 
@@ -83,6 +82,22 @@ class Lease:
 
     prefix: IPv6Network
     identifier: bytes
+
+
+@dataclass(frozen=True)
+class RecordedBinding:
+    """A binding as it outlives the MAG's process: what another process needs to register the mobile node again.
+
+    ``anchor`` and ``identifier`` are None, and ``registered`` is 0, where they are unknown. Without ``identifier`` the
+    link-layer address tells the mobile node.
+    """
+
+    link_layer_address: bytes
+    port: int
+    prefixes: tuple[IPv6Network, ...]
+    anchor: IPv6Address | None = None
+    registered: int = 0
+    identifier: bytes | None = None
 
 
 @dataclass(frozen=True)

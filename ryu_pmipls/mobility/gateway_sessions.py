@@ -7,16 +7,17 @@ from ipaddress import IPv6Address, IPv6Network
 from typing import Any
 
 from ryu_pmipls.mobility.advertising import Advertising
-from ryu_pmipls.mobility.binding_updates import BindingUpdates, grants_in, repeats_request
+from ryu_pmipls.mobility.anchor_choice import AnchorChoice
+from ryu_pmipls.mobility.binding_updates import BindingUpdates, granted_prefixes, grants_in, repeats_request
 from ryu_pmipls.mobility.claims import Claims
 from ryu_pmipls.mobility.config import GatewayConfig, MobileNodePolicy
 from ryu_pmipls.mobility.contested_ports import ContestedPort
-from ryu_pmipls.mobility.effects import Effects, EraseBinding, RecordBinding
+from ryu_pmipls.mobility.effects import Effects, RecordedBinding
 from ryu_pmipls.mobility.peer_clocks import PeerClocks
 from ryu_pmipls.mobility.prefix_pool import PREFIX_LENGTH
 from ryu_pmipls.mobility.reachability import Reachability
-from ryu_pmipls.mobility.refusals import Reaction, reaction_to
-from ryu_pmipls.mobility.registration import LIFETIME_UNIT, UNSPECIFIED, network
+from ryu_pmipls.mobility.refusals import Reaction, Refusals
+from ryu_pmipls.mobility.registration import LIFETIME_UNIT
 from ryu_pmipls.mobility.route_adjusts import RouteAdjusts
 from ryu_pmipls.mobility.timer_queue import TimerQueue
 from ryu_pmipls.mobility.tunnels import Tunnels
@@ -24,16 +25,16 @@ from ryu_pmipls.mobility.update_list import (
     REFRESH_AFTER,
     BindingState,
     BindingUpdateEntry,
+    BindingUpdateList,
     PendingRegistration,
     Place,
-    RecordedBinding,
 )
-from ryu_pmipls.wire import BindingAcknowledgement, HomeNetworkPrefix, Redirect, Timestamp
+from ryu_pmipls.wire import BindingAcknowledgement
 from ryu_pmipls.wire.codepoints import BindingStatus, HandoffType
 
 
 class GatewaySessions:
-    """The binding update list, and what registers its entries and ends them.
+    """The sessions: registers the entries of the binding update list, and ends them.
 
     ``tunnels`` are those to the LMAs, ``clocks`` compares times of day with theirs, ``routes`` reports to the RMS.
     """
@@ -57,34 +58,33 @@ class GatewaySessions:
         self._reachability = Reachability(config.probes, effects, timers, self._unreachable)
         self._updates = BindingUpdates(config, effects, timers, self._reachability, self._forget)
         self._claims = Claims(config.probes, effects, timers, self._move)
-        self._entries: dict[bytes, BindingUpdateEntry] = {}  # by link-layer address
-        self._nodes: dict[bytes, BindingUpdateEntry] = {}  # the same by identifier
-        self._barred: dict[bytes, IPv6Address] = {}  # identifier -> the LMA that refuses the node
-        self._recorded: set[bytes] = set()  # identifiers
+        self._list = BindingUpdateList(effects)
+        self._anchors = AnchorChoice(config, tunnels, effects)
+        self._refusals = Refusals(config, self._anchors, clocks)
 
     @property
     def entries(self) -> Mapping[bytes, BindingUpdateEntry]:
         """The binding update list by link-layer address, to be read only."""
-        return self._entries
+        return self._list.entries
 
     def is_barred(self, policy: MobileNodePolicy) -> bool:
         """True for a node that an LMA has refused for good."""
-        return policy.identifier in self._barred
+        return self._refusals.is_barred(policy)
 
     def unbar(self, lma: IPv6Address) -> None:
         """Forget which nodes an LMA has refused for good: it was restarted, and its policies may be others."""
-        self._barred = {identifier: other for identifier, other in self._barred.items() if other != lma}
+        self._refusals.unbar(lma)
 
     # The link
 
     def attach(self, policy: MobileNodePolicy, place: Place, now: float) -> None:
         """Register a node that has come to a place, or answer one that is there."""
-        entry = self._nodes.get(policy.identifier)
+        entry = self._list.of(policy)
         if entry is None or entry.state is BindingState.DEREGISTERING:
             if entry is not None:
                 self._forget(entry)
             entry = BindingUpdateEntry(policy, *place)
-            self._add(entry)
+            self._list.add(entry)
             held = self._claims.held_until(place, now)
             if held is None:
                 self._register(entry, policy.prefixes, now)
@@ -116,34 +116,28 @@ class GatewaySessions:
 
         A node that has given its interface another link-layer address is the same one, and so is its session.
         """
-        if self._entries.get(place.link_layer_address, entry) is not entry:
+        if self.entries.get(place.link_layer_address, entry) is not entry:
             return  # the address is another node's by now
-        del self._entries[entry.link_layer_address]
-        entry.port, entry.link_layer_address = place
-        self._add(entry)
+        self._list.move(entry, place)
         self._timers.cancel(self._register_late, entry)
         entry.elsewhere = False
         self._register_again(entry, now)
-
-    def _add(self, entry: BindingUpdateEntry) -> None:
-        self._entries[entry.link_layer_address] = self._nodes[entry.policy.identifier] = entry
 
     def resume(self, policy: MobileNodePolicy, recorded: RecordedBinding, now: float) -> None:
         """Resume a binding of the time before a restart: register the node as soon as it is known to be still there.
 
         Its prefixes, and the flow entries for them, stay in force meanwhile. Nothing happens if it has come again.
         """
-        if policy.identifier in self._nodes or recorded.link_layer_address in self._entries:
+        if self._list.of(policy) is not None or recorded.link_layer_address in self.entries:
             return
         entry = BindingUpdateEntry(policy, recorded.port, recorded.link_layer_address)
-        self._add(entry)
+        self._list.add_recorded(entry)
         if recorded.anchor is not None and recorded.anchor in self._tunnels:
             entry.anchor = recorded.anchor
         entry.prefixes, entry.registered = recorded.prefixes, recorded.registered
         # The LMA's answer brings the true end, which is no later.
         entry.expires = now + self._config.binding_lifetime
         self._timers.set(self._expire, entry, entry.expires)
-        self._recorded.add(policy.identifier)
         self._advertising.resume(entry, now)
         self._report("resumed", f"{entry.name} on port {entry.port}", identifier=policy.identifier)
         self._reachability.find_out(entry, self._register_again, self._leave_alone, now)
@@ -158,7 +152,7 @@ class GatewaySessions:
     def displace(self, entry: BindingUpdateEntry, now: float) -> None:
         """De-register a node whose link-layer address turns out to be another one's."""
         self.deregister(entry, now, link_is_up=False)
-        if entry.policy.identifier in self._nodes:
+        if self._list.of(entry.policy) is not None:
             self._forget(entry)
 
     def reachable(self, policy: MobileNodePolicy, place: Place, now: float) -> None:
@@ -166,13 +160,13 @@ class GatewaySessions:
 
         It does not count while another MAG has the node: it may be older than that.
         """
-        entry = self._nodes.get(policy.identifier)
+        entry = self._list.of(policy)
         if entry is not None and entry.place == place and not entry.elsewhere:
             self._reachability.confirm(entry, now)
 
     def answered(self, policy: MobileNodePolicy, place: Place, now: float) -> None:
         """Process a node's answer to a probe, at its place or at the one where it was before."""
-        entry = self._nodes.get(policy.identifier)
+        entry = self._list.of(policy)
         if entry is not None:
             self._claims.answered(entry, place, now)
             if entry.place == place:
@@ -181,7 +175,7 @@ class GatewaySessions:
     def link_down(self, port: int, now: float) -> None:
         """De-register the nodes of a port whose link is down."""
         self._claims.link_down(port, now)
-        for entry in [entry for entry in self._entries.values() if entry.port == port]:
+        for entry in [entry for entry in self.entries.values() if entry.port == port]:
             self.deregister(entry, now, link_is_up=False)
 
     def contested_ports(self, now: float) -> tuple[ContestedPort, ...]:
@@ -209,7 +203,7 @@ class GatewaySessions:
             self._claims.drop(entry)
             held = entry.prefixes
             self._withdraw(entry, now, link_is_up)
-            self._erase(entry)
+            self._list.erase(entry)
             # If the LMA has accepted a request whose answer is still missing, it knows the session without a prefix.
             self._request(entry, HandoffType.UNKNOWN, 0, held, now)
 
@@ -256,7 +250,7 @@ class GatewaySessions:
             self._forget(entry)
         elif not repeats_request(entry, message):
             self._report("wrong-acknowledgement", f"PBA {message.sequence} from {source} is not what was asked for")
-            self._barred[entry.policy.identifier] = source
+            self._refusals.bar(entry.policy, source)
             self.give_up(entry, now)
         elif message.status < BindingStatus.REASON_UNSPECIFIED:
             self._accepted(entry, entry.request, message, now)
@@ -266,9 +260,7 @@ class GatewaySessions:
     def _accepted(
         self, entry: BindingUpdateEntry, request: PendingRegistration, message: BindingAcknowledgement, now: float
     ) -> None:
-        granted = tuple(
-            dict.fromkeys(network(option) for option in message.all(HomeNetworkPrefix) if option.prefix != UNSPECIFIED)
-        )
+        granted = granted_prefixes(message)
         expires = request.sent + message.lifetime * LIFETIME_UNIT
         if not granted or expires <= now:
             self._report("empty-acceptance", f"{entry.name}: accepted without a prefix or lifetime")
@@ -283,7 +275,7 @@ class GatewaySessions:
         self._clocks.agree(entry.anchor)
         self._updates.cancel(entry)
         self._reachability.drop(entry)
-        self._follow(entry, request, message)
+        self._anchors.follow(entry, request, message)
         for prefix in lost:
             self._routes.detached(entry, prefix, now)
         entry.prefixes, entry.expires, entry.registered = granted, expires, request.timestamp
@@ -299,59 +291,21 @@ class GatewaySessions:
             self._routes.attached(entry, prefix, now)
             self._report("attached", f"{entry.name} on port {entry.port}: {prefix}", prefix=prefix)
         if new or lost:
-            self._recorded.add(entry.policy.identifier)
-            self._effects.append(RecordBinding(entry.record))
-
-    def _follow(self, entry: BindingUpdateEntry, request: PendingRegistration, message: BindingAcknowledgement) -> None:
-        """Follow the redirection of the session to an LMA, which has it already (RFC 6463, section 5.2)."""
-        entry.unwilling.clear()
-        redirect = message.option(Redirect)
-        if redirect is None:
-            return
-        if request.redirectable and isinstance(redirect.address, IPv6Address) and self._tunnels.is_up(redirect.address):
-            entry.anchor = redirect.address
-            self._report("redirected", f"{entry.name} to {entry.anchor}", lma=entry.anchor)
-        else:
-            text = f"{entry.name}: redirection to {redirect.address} ignored"
-            self._report("redirection-ignored", text, lma=redirect.address)
+            self._list.record(entry)
 
     def _refused(
         self, entry: BindingUpdateEntry, request: PendingRegistration, message: BindingAcknowledgement, now: float
     ) -> None:
         identifier, status = entry.policy.identifier, message.status
         self._report("registration-refused", f"{entry.name}: status {status}", status=status, identifier=identifier)
-        reaction = reaction_to(status)
-        if reaction is Reaction.TRY_AGAIN:
-            self._compare_clocks(entry.anchor, message, now)
-            return
-        if reaction is Reaction.ASK_FOR_ANY and request.prefixes:
+        reaction = self._refusals.react(entry, request, message, now)
+        if reaction is Reaction.ASK_FOR_ANY:
             self._withdraw(entry, now)
             self._register(entry, (), now)
-            return
-        other = self._other_anchor(entry) if reaction is Reaction.ASK_ANOTHER else None
-        if other is not None:
-            entry.anchor = other
+        elif reaction is Reaction.ASK_ANOTHER:
             self._register_again(entry, now)
-            return
-        if reaction is Reaction.BAR:
-            self._barred[entry.policy.identifier] = entry.anchor
-        self.give_up(entry, now)
-
-    def _compare_clocks(self, lma: IPv6Address, message: BindingAcknowledgement, now: float) -> None:
-        """Compare the time of day with that of an LMA which has refused a timestamp.
-
-        Behind the last one accepted is also a PBU that another MAG's has overtaken: that is no fault of a clock.
-        """
-        timestamp = message.option(Timestamp)
-        away = 0.0 if timestamp is None else abs(timestamp.seconds - self._config.time_of_day(now))
-        if message.status == BindingStatus.TIMESTAMP_MISMATCH or away > self._config.timestamp_validity_window:
-            self._clocks.disagree(lma, timestamp, now)
-
-    def _other_anchor(self, entry: BindingUpdateEntry) -> IPv6Address | None:
-        """The next LMA to ask when one refuses the session: the profile's, then the others in their order."""
-        entry.unwilling.add(entry.anchor)
-        lmas = (entry.policy.anchor, *self._config.lmas) if self._config.redirection else ()
-        return next((lma for lma in lmas if lma not in entry.unwilling and self._tunnels.is_up(lma)), None)
+        elif reaction is not Reaction.TRY_AGAIN:
+            self.give_up(entry, now)
 
     # Another MAG has the session
 
@@ -421,16 +375,9 @@ class GatewaySessions:
     def _forget(self, entry: BindingUpdateEntry) -> None:
         self._updates.cancel(entry)
         self._reachability.drop(entry)
-        self._erase(entry)
         self._claims.drop(entry)
         self._timers.cancel(self._register_late, entry)
-        del self._entries[entry.link_layer_address], self._nodes[entry.policy.identifier]
-
-    def _erase(self, entry: BindingUpdateEntry) -> None:
-        """Erase the record, if there is one, so that a restart does not bring the node back."""
-        if entry.policy.identifier in self._recorded:
-            self._recorded.remove(entry.policy.identifier)
-            self._effects.append(EraseBinding(entry.policy.identifier))
+        self._list.remove(entry)
 
     def _withdraw(self, entry: BindingUpdateEntry, now: float, link_is_up: bool = True) -> None:
         """Withdraw all prefixes from the node."""

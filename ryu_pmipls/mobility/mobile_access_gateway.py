@@ -7,7 +7,7 @@ from ipaddress import IPv6Address
 
 from ryu_pmipls.mobility.config import GatewayConfig, MobileNodePolicy
 from ryu_pmipls.mobility.contested_ports import ContestedPort
-from ryu_pmipls.mobility.effects import Forward
+from ryu_pmipls.mobility.effects import Forward, RecordedBinding
 from ryu_pmipls.mobility.gateway_sessions import GatewaySessions
 from ryu_pmipls.mobility.known_nodes import KnownNodes
 from ryu_pmipls.mobility.machine import Machine
@@ -16,7 +16,7 @@ from ryu_pmipls.mobility.revocation import HANDOVERS, judge
 from ryu_pmipls.mobility.route_adjusts import RouteAdjusts
 from ryu_pmipls.mobility.tunnel_requests import TunnelRequests
 from ryu_pmipls.mobility.tunnels import TunnelEvent
-from ryu_pmipls.mobility.update_list import BindingState, BindingUpdateEntry, Place, RecordedBinding
+from ryu_pmipls.mobility.update_list import BindingState, BindingUpdateEntry, Place
 from ryu_pmipls.mobility.uplink_shares import Uplinks
 from ryu_pmipls.wire import (
     BindingAcknowledgement,

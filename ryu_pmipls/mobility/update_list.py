@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from ipaddress import IPv6Address, IPv6Network
 from typing import NamedTuple
 
 from ryu_pmipls.mobility.config import MobileNodePolicy
+from ryu_pmipls.mobility.effects import Effects, EraseBinding, RecordBinding, RecordedBinding
 from ryu_pmipls.wire import Grant
 from ryu_pmipls.wire.printable import printable
 
@@ -42,22 +43,6 @@ class PendingRegistration:
     sequence: int | None = None
     timestamp: int = 0
     sent: float = 0.0
-
-
-@dataclass(frozen=True)
-class RecordedBinding:
-    """A binding as it outlives the MAG's process: what another process needs to register the mobile node again.
-
-    ``anchor`` and ``identifier`` are None, and ``registered`` is 0, where they are unknown. Without ``identifier`` the
-    link-layer address tells the mobile node.
-    """
-
-    link_layer_address: bytes
-    port: int
-    prefixes: tuple[IPv6Network, ...]
-    anchor: IPv6Address | None = None
-    registered: int = 0
-    identifier: bytes | None = None
 
 
 class Place(NamedTuple):
@@ -120,3 +105,53 @@ class BindingUpdateEntry:
         if self.request.lifetime == 0:
             return BindingState.DEREGISTERING
         return BindingState.REFRESHING if self.prefixes else BindingState.REGISTERING
+
+
+class BindingUpdateList:
+    """The entries of a MAG, one for each mobile node, and which of them are on record for the time after a restart."""
+
+    def __init__(self, effects: Effects) -> None:
+        self._effects = effects
+        self._entries: dict[bytes, BindingUpdateEntry] = {}  # by link-layer address
+        self._nodes: dict[bytes, BindingUpdateEntry] = {}  # the same by identifier
+        self._recorded: set[bytes] = set()  # identifiers
+
+    @property
+    def entries(self) -> Mapping[bytes, BindingUpdateEntry]:
+        """The entries by link-layer address, to be read only."""
+        return self._entries
+
+    def of(self, policy: MobileNodePolicy) -> BindingUpdateEntry | None:
+        """The entry of a mobile node, if there is one."""
+        return self._nodes.get(policy.identifier)
+
+    def add(self, entry: BindingUpdateEntry) -> None:
+        """Add an entry for a node that has none, with a link-layer address that no other one has."""
+        self._entries[entry.link_layer_address] = self._nodes[entry.policy.identifier] = entry
+
+    def add_recorded(self, entry: BindingUpdateEntry) -> None:
+        """Add an entry whose binding is on record already."""
+        self.add(entry)
+        self._recorded.add(entry.policy.identifier)
+
+    def move(self, entry: BindingUpdateEntry, place: Place) -> None:
+        """Move an entry to a place with a link-layer address that no other one has."""
+        del self._entries[entry.link_layer_address]
+        entry.port, entry.link_layer_address = place
+        self.add(entry)
+
+    def remove(self, entry: BindingUpdateEntry) -> None:
+        """Remove an entry, and erase its record."""
+        self.erase(entry)
+        del self._entries[entry.link_layer_address], self._nodes[entry.policy.identifier]
+
+    def record(self, entry: BindingUpdateEntry) -> None:
+        """Record the binding as it is now."""
+        self._recorded.add(entry.policy.identifier)
+        self._effects.append(RecordBinding(entry.record))
+
+    def erase(self, entry: BindingUpdateEntry) -> None:
+        """Erase the record, if there is one, so that a restart does not bring the node back."""
+        if entry.policy.identifier in self._recorded:
+            self._recorded.remove(entry.policy.identifier)
+            self._effects.append(EraseBinding(entry.policy.identifier))

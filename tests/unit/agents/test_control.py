@@ -392,7 +392,7 @@ class TestGateway:
 
     def test_who_is_barred_gets_no_service(self, mag: Agent) -> None:
         machine: Any = mag.driver.machine
-        machine._sessions._barred[MN1.identifier.encode()] = LMA.address
+        machine._sessions._refusals._barred[MN1.identifier.encode()] = LMA.address
         status, message = mag.refusal("/attach", {"access_port": "acc1", "identifier": MN1.identifier})
         assert (status, message) == (409, "mn1@example.net gets no service here; the log of mag1 says why")
 
