@@ -51,11 +51,11 @@ class NodeRequest(RequestModel):
         return self
 
 
-class Attach(NodeRequest):
+class AttachRequest(NodeRequest):
     access_port: str
 
 
-class Detach(NodeRequest):
+class DetachRequest(NodeRequest):
     """A departure. With ``access_port`` the node must be there: it may have gone to another port since."""
 
     access_port: str | None = None
@@ -246,7 +246,7 @@ class GatewayControl(AgentApi):
 
     def attach(self, document: Document) -> Document:
         """Attach a mobile node to an access port; registration goes on meanwhile, and ``bindings`` shows its result."""
-        request = read(Attach, document)
+        request = read(AttachRequest, document)
         node = self._mobile_node(request)
         self._require_own(request.access_port)
         port = self._access.ports.get(request.access_port)
@@ -266,7 +266,7 @@ class GatewayControl(AgentApi):
 
     def detach(self, document: Document) -> Document:
         """Detach a mobile node, which has left or must leave."""
-        request = read(Detach, document)
+        request = read(DetachRequest, document)
         node = self._mobile_node(request)
         if request.access_port is not None:
             self._require_own(request.access_port)

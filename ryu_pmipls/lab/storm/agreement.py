@@ -19,7 +19,7 @@ _TUNNEL = "t-"
 
 
 @dataclass(frozen=True)
-class Place:
+class NodePlace:
     """A mobile node's place: MAG, access port, home network prefix, anchor, link-layer address."""
 
     mag: str
@@ -51,7 +51,7 @@ class Agreement:
                 yield f"the tunnel of {tunnel['mag']} and {tunnel['lma']} is not up"
         drained = [lma["name"] for lma in fetch(url, "lmas") if lma["drain"] is not None]
         yield from (f"{lma} is drained" for lma in drained)
-        places: dict[str, Place] = {}
+        places: dict[str, NodePlace] = {}
         yield from self._places(fetch(url, "bindings"), places)
         for name in self._lab.plan.switches:
             yield from (f"{name}: {reason}" for reason in ask(self._lab, name, "health")["reasons"])
@@ -65,7 +65,7 @@ class Agreement:
         for name in self._lab.plan.switches:
             yield from self._flows(name, places)
 
-    def _places(self, bindings: list[dict[str, Any]], places: dict[str, Place]) -> Iterator[str]:
+    def _places(self, bindings: list[dict[str, Any]], places: dict[str, NodePlace]) -> Iterator[str]:
         """The RMS's bindings against where the nodes are; those that fit are added to ``places``."""
         attachments = self._lab.network.attachments()
         names = {node.identifier: node for node in self._lab.profile.mobile_nodes}
@@ -79,7 +79,7 @@ class Agreement:
                 yield f"RMS: {node.name} is at {binding['mag']}, and not at {access and access.mag}"
                 continue
             link_layer = format_link_layer(node.link_layer_address)
-            places[node.name] = Place(access.mag, access.port, binding["prefix"], binding["anchor"], link_layer)
+            places[node.name] = NodePlace(access.mag, access.port, binding["prefix"], binding["anchor"], link_layer)
         yield from (f"RMS: no binding of {name}" for name in attachments if name not in places)
 
     def _bindings(self, name: str, peer: str) -> set[str]:
@@ -88,7 +88,7 @@ class Agreement:
             for entry in ask(self._lab, name, "bindings")
         }
 
-    def _flows(self, name: str, places: Mapping[str, Place]) -> Iterator[str]:
+    def _flows(self, name: str, places: Mapping[str, NodePlace]) -> Iterator[str]:
         found = read_flows(self._lab, name)
         yield from _compare(f"flow entries of {name} itself", self._base[name], found.base)
         is_lma = name in [lma.name for lma in self._lab.profile.lmas]
@@ -96,20 +96,20 @@ class Agreement:
         yield from _compare(f"flow entries of {name}", wanted, summaries(found))
 
 
-def _at_mag(mag: str, places: Mapping[str, Place]) -> set[str]:
+def _at_mag(mag: str, places: Mapping[str, NodePlace]) -> set[str]:
     return {f"{name} bound {place.prefix} {place.anchor}" for name, place in places.items() if place.mag == mag}
 
 
-def _at_lma(lma: str, places: Mapping[str, Place]) -> set[str]:
+def _at_lma(lma: str, places: Mapping[str, NodePlace]) -> set[str]:
     return {f"{name} bound {place.prefix} {place.mag}" for name, place in places.items() if place.anchor == lma}
 
 
-def lma_entries(places: Mapping[str, Place]) -> set[str]:
+def lma_entries(places: Mapping[str, NodePlace]) -> set[str]:
     """Summaries of the entries for mobile nodes that an LMA has."""
     return {f"2 to {place.prefix} -> {_TUNNEL}{place.mag}" for place in places.values()}
 
 
-def mag_entries(mag: str, places: Mapping[str, Place]) -> set[str]:
+def mag_entries(mag: str, places: Mapping[str, NodePlace]) -> set[str]:
     """Summaries of the entries for mobile nodes that a MAG has."""
     here = [place for place in places.values() if place.mag == mag]
     return {

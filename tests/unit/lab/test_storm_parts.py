@@ -9,7 +9,7 @@ import yaml
 
 from ryu_pmipls.domain.profile import SHIPPED_PROFILES, load_profile
 from ryu_pmipls.lab.lab import Lab
-from ryu_pmipls.lab.storm.agreement import Place, lma_entries, mag_entries, summaries
+from ryu_pmipls.lab.storm.agreement import NodePlace, lma_entries, mag_entries, summaries
 from ryu_pmipls.lab.storm.blows import Handoff, Kill
 from ryu_pmipls.lab.storm.flow_tables import parse_flows
 from ryu_pmipls.lab.storm.footprint import Footprint, ProcessFootprint, grown
@@ -86,7 +86,7 @@ def test_a_report_names_what_was_not_met_and_has_a_picture(tmp_path: Path) -> No
 
 
 POOL = IPv6Network("2001:db8:300::/40")
-PLACES = {"mn1": Place("mag1", "acc1", "2001:db8:316:d4e5::/64", "lma1", "02:00:00:00:03:01")}
+PLACES = {"mn1": NodePlace("mag1", "acc1", "2001:db8:316:d4e5::/64", "lma1", "02:00:00:00:03:01")}
 MAG = """
  cookie=0x504d000000000001, priority=10,ipv6,in_port=acc1 actions=goto_table:1
  cookie=0x504d010000250001, table=1, priority=20,ipv6,in_port=acc1,dl_src=02:00:00:00:03:01,ipv6_src=2001:db8:316:d4e5::/64 actions=goto_table:2
