@@ -108,6 +108,6 @@ def summary(report: StormReport) -> Table:
 
 
 def counted(blows: Sequence[Struck]) -> str:
-    """The number of blows of each kind: ``40 kills, 20 handoffs``."""
+    """The number of blows of each kind: ``kill 40, handoff 20``."""
     numbers = Counter(struck.blow.kind for struck in blows)
-    return ", ".join(f"{number} {kind}{'s' if number > 1 else ''}" for kind, number in numbers.most_common())
+    return ", ".join(f"{kind} {number}" for kind, number in numbers.most_common())

@@ -46,7 +46,7 @@ def draw(report: StormReport, path: Path) -> None:
     axis.axvline(report.duration, color="black", linestyle="--", linewidth=1)
     axis.set_yticks([*rows.values()], [*rows], fontsize=7)
     axis.invert_yaxis()
-    axis.set_xlabel("seconds since the beginning; nothing is touched behind the broken line")
+    axis.set_xlabel("seconds since the beginning; nothing is touched after the broken line")
     axis.set_title(
         f"Storm of seed {report.seed} in the domain {report.domain}: daemons that are down (red), "
         "mobile nodes served (green) or not (red)",

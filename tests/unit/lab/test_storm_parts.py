@@ -72,7 +72,7 @@ def test_a_report_names_what_was_not_met_and_has_a_picture(tmp_path: Path) -> No
     report.answered = {"mn1": [0.0]}
     report.demand("all agree", "not within 60 s", ["RMS: no binding of mn1"])
     assert not report.passed
-    assert counted(report.blows) == "2 kills, 1 handoff"
+    assert counted(report.blows) == "kill 2, handoff 1"
     report.write(tmp_path)
     draw(report, tmp_path / "timeline.png")
     assert all(path.stat().st_size > 0 for path in tmp_path.iterdir())
