@@ -354,21 +354,23 @@ def test_what_waits_is_folded_when_it_is_quiet(store: SqliteStore, monkeypatch: 
     assert len(list(store.load_bindings())) == 8
 
 
-ENDLESS_WRITER = """
-import sys
+#: Writes bindings until there are as many as it is told, and waits to be killed.
+WRITER = """
+import sys, time
 from pathlib import Path
 from ryu_pmipls.controller.bindings import Binding
 from ryu_pmipls.controller.store import SqliteStore
 
 store = SqliteStore(Path(sys.argv[1]))
 number = len(list(store.load_bindings()))
-while True:
+while number < float(sys.argv[2]):
     batch = [
         Binding(n.to_bytes(8, "big"), "mag1", None, None, None, n, None, n) for n in range(number, number + 7)
     ]
     store.save_bindings(batch)
     number += 7
     print(number, flush=True)
+time.sleep(600)
 """
 
 
@@ -376,7 +378,7 @@ def test_what_was_acknowledged_survives_sigkill(tmp_path: Path) -> None:
     acknowledged = 0
     for commits in (1, 5, 23):
         with subprocess.Popen(
-            [sys.executable, "-c", ENDLESS_WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", WRITER, str(tmp_path), "inf"], stdout=subprocess.PIPE, text=True
         ) as writer:
             assert writer.stdout is not None
             for _ in range(commits):
@@ -394,9 +396,10 @@ def test_what_was_acknowledged_survives_sigkill(tmp_path: Path) -> None:
 
 def test_a_torn_log_costs_only_what_is_behind_the_tear(tmp_path: Path) -> None:
     with subprocess.Popen(
-        [sys.executable, "-c", ENDLESS_WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", WRITER, str(tmp_path), "420"], stdout=subprocess.PIPE, text=True
     ) as writer:
         assert writer.stdout is not None
+        # More would not all be in the log any more: SQLite moves it into the database, 1000 pages at a time.
         acknowledged = [int(writer.stdout.readline()) for _ in range(60)][-1]
         writer.kill()
     database, log = tmp_path / "rms.sqlite", tmp_path / "rms.sqlite-wal"
