@@ -11,12 +11,12 @@ from ryu_pmipls.lab.storm.blows import (
     Blow,
     ClockStep,
     Detach,
-    Domain,
-    Drain,
+    DrainLma,
     Handoff,
     Kill,
+    StormTargets,
     Stranger,
-    Undrain,
+    UndrainLma,
 )
 
 #: Mean seconds between two blows, not counting those that make up for earlier ones.
@@ -33,7 +33,7 @@ _STEPS = (-86400.0, -3600.0, -120.0, -10.0, -1.0, 1.0, 10.0, 120.0, 3600.0, 8640
 _WEIGHTS = {"kill": 34, "handoff": 24, "stranger": 24, "absence": 6, "drain": 5, "clock": 7}
 
 
-def plan_blows(seed: int, duration: float, domain: Domain) -> tuple[Blow, ...]:
+def plan_blows(seed: int, duration: float, domain: StormTargets) -> tuple[Blow, ...]:
     """The sequence of blows, by time; the same for the same arguments.
 
     In the end, after ``duration`` seconds, every daemon has been started again, every mobile node is attached, no LMA
@@ -50,7 +50,7 @@ def plan_blows(seed: int, duration: float, domain: Domain) -> tuple[Blow, ...]:
 class _Planner:
     """The plan so far, and the state that it will have brought about by the time of the next blow."""
 
-    def __init__(self, random: Random, duration: float, domain: Domain) -> None:
+    def __init__(self, random: Random, duration: float, domain: StormTargets) -> None:
         self.blows: list[Blow] = []
         self._random = random
         self._duration = duration
@@ -132,7 +132,7 @@ class _Planner:
         lma = self._random.choice(there)
         until = self._until(at, _LONGEST_DRAIN)
         self._busy["drained", lma] = until
-        self.blows += [Drain(at, lma), Undrain(until, lma)]
+        self.blows += [DrainLma(at, lma), UndrainLma(until, lma)]
         return True
 
     def _step(self, at: float) -> bool:

@@ -65,14 +65,14 @@ class Handoff(Blow):
 
 
 @dataclass(frozen=True)
-class Drain(Blow):
+class DrainLma(Blow):
     """The operator drains an LMA."""
 
     kind: ClassVar[str] = "drain"
 
 
 @dataclass(frozen=True)
-class Undrain(Blow):
+class UndrainLma(Blow):
     """The operator lets a drained LMA take part again."""
 
     kind: ClassVar[str] = "undrain"
@@ -102,7 +102,7 @@ class Stranger(Blow):
 
 
 @dataclass(frozen=True)
-class Domain:
+class StormTargets:
     """The names of what a storm may strike.
 
     ``daemons`` may be killed; the wall clocks of ``clocks`` may be set. ``ports``: MAG -> number of its access ports.

@@ -21,7 +21,7 @@ _SHOWN = 12
 
 
 @dataclass(frozen=True)
-class Demand:
+class StormDemand:
     """Something that must hold after a storm; ``faults`` are what speaks against it."""
 
     name: str
@@ -51,7 +51,7 @@ class StormReport:
     served_after: Mapping[str, float | None] = field(default_factory=dict)
     before: Footprint | None = None
     after: Footprint | None = None
-    demands: list[Demand] = field(default_factory=list)
+    demands: list[StormDemand] = field(default_factory=list)
     stopped: str | None = None  # the reason why it could not go on, if so
 
     @property
@@ -60,7 +60,7 @@ class StormReport:
 
     def demand(self, name: str, measured: str, faults: Sequence[str]) -> None:
         """Add a demand, met if there are no faults."""
-        self.demands.append(Demand(name, measured, tuple(faults)))
+        self.demands.append(StormDemand(name, measured, tuple(faults)))
 
     def document(self) -> dict[str, Any]:
         """The report as a JSON document."""

@@ -22,7 +22,7 @@ from ryu_pmipls.lab.lab_error import LabError
 from ryu_pmipls.lab.lab_layout import RMS
 from ryu_pmipls.lab.storm.agreement import Agreement
 from ryu_pmipls.lab.storm.blow_plan import plan_blows
-from ryu_pmipls.lab.storm.blows import Blow, Domain, Drain, Kill
+from ryu_pmipls.lab.storm.blows import Blow, DrainLma, Kill, StormTargets
 from ryu_pmipls.lab.storm.footprint import grown, left_behind, measure
 from ryu_pmipls.lab.storm.service import Service
 from ryu_pmipls.lab.storm.storm_report import StormReport, counted, summary
@@ -44,10 +44,10 @@ _ANSWER = 1.5  # s that an answer may take
 _FAULT = "Traceback (most recent call last)"
 
 
-def storm_domain(lab: Lab, attached: Mapping[str, str], kinds: Mapping[str, StrangerKind]) -> Domain:
+def storm_domain(lab: Lab, attached: Mapping[str, str], kinds: Mapping[str, StrangerKind]) -> StormTargets:
     """The names of what a storm may strike in a lab."""
     profile = lab.profile
-    return Domain(
+    return StormTargets(
         daemons=victims(lab.daemons, lab.plan.switches),
         clocks=(RMS, *lab.plan.switches),
         lmas=tuple(lma.name for lma in profile.lmas),
@@ -254,7 +254,7 @@ class _StormRun:
             if faults:
                 yield f"{log.name} has {faults} tracebacks"
         for struck in self.report.blows:
-            if struck.outcome and not isinstance(struck.blow, Drain | Kill):
+            if struck.outcome and not isinstance(struck.blow, DrainLma | Kill):
                 yield f"{struck.blow.kind} of {struck.blow.target}: {struck.outcome}"
 
     def _announce(self, blow: Blow) -> None:

@@ -22,11 +22,11 @@ from ryu_pmipls.lab.storm.blows import (
     Blow,
     ClockStep,
     Detach,
-    Drain,
+    DrainLma,
     Handoff,
     Kill,
     Stranger,
-    Undrain,
+    UndrainLma,
 )
 from ryu_pmipls.lab.storm.strangers.kinds import StrangerKind
 from ryu_pmipls.lab.storm.supervision import Supervisor
@@ -102,9 +102,9 @@ class Strikes:
                 return "kills", lambda: self._kill(blow)
             case Attach() | Detach() | Handoff():
                 return "links", lambda: self._link(blow)
-            case Drain():
+            case DrainLma():
                 return "operator", lambda: self._command(blow.target, "drain")
-            case Undrain():
+            case UndrainLma():
                 return "operator", lambda: self._command(blow.target, "undrain")
             case ClockStep():
                 return "clocks", lambda: self._step(blow)

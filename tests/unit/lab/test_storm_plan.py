@@ -9,20 +9,31 @@ from hypothesis import strategies as st
 
 from ryu_pmipls.lab.storm import blow_plan, blows
 from ryu_pmipls.lab.storm.blow_plan import plan_blows
-from ryu_pmipls.lab.storm.blows import Attach, Blow, ClockStep, Detach, Domain, Drain, Handoff, Kill, Stranger, Undrain
+from ryu_pmipls.lab.storm.blows import (
+    Attach,
+    Blow,
+    ClockStep,
+    Detach,
+    DrainLma,
+    Handoff,
+    Kill,
+    StormTargets,
+    Stranger,
+    UndrainLma,
+)
 
 seeds = st.integers(0, 2**32 - 1)
 durations = st.floats(10, 2000)
 
 
 @st.composite
-def domains(draw: st.DrawFn) -> Domain:
+def domains(draw: st.DrawFn) -> StormTargets:
     """Domains of any size, whose mobile nodes all find a port."""
     lmas = tuple(f"lma{number}" for number in range(1, draw(st.integers(1, 4)) + 1))
     ports = {f"mag{number}": draw(st.integers(1, 4)) for number in range(1, draw(st.integers(1, 5)) + 1)}
     places = [mag for mag, count in ports.items() for _ in range(count)]
     nodes = draw(st.integers(1, len(places)))
-    return Domain(
+    return StormTargets(
         daemons=("rms", *lmas, *ports, *(f"{name}/ovs-vswitchd" for name in (*lmas, *ports))),
         clocks=("rms", *lmas, *ports),
         lmas=lmas,
@@ -33,19 +44,21 @@ def domains(draw: st.DrawFn) -> Domain:
 
 
 @given(seeds, durations, domains())
-def test_the_same_seed_gives_the_same_blows(seed: int, duration: float, domain: Domain) -> None:
+def test_the_same_seed_gives_the_same_blows(seed: int, duration: float, domain: StormTargets) -> None:
     assert plan_blows(seed, duration, domain) == plan_blows(seed, duration, domain)
 
 
 @given(seeds, durations, domains())
-def test_blows_come_in_order_and_within_the_storm(seed: int, duration: float, domain: Domain) -> None:
+def test_blows_come_in_order_and_within_the_storm(seed: int, duration: float, domain: StormTargets) -> None:
     times = [blow.at for blow in plan_blows(seed, duration, domain)]
     assert times == sorted(times)
     assert all(0 <= at <= duration for at in times)
 
 
 @given(seeds, durations, domains())
-def test_nothing_is_struck_that_is_down_and_all_is_up_in_the_end(seed: int, duration: float, domain: Domain) -> None:
+def test_nothing_is_struck_that_is_down_and_all_is_up_in_the_end(
+    seed: int, duration: float, domain: StormTargets
+) -> None:
     up_again: dict[str, float] = {}
     for blow in plan_blows(seed, duration, domain):
         if isinstance(blow, Kill):
@@ -58,7 +71,7 @@ def test_nothing_is_struck_that_is_down_and_all_is_up_in_the_end(seed: int, dura
 
 @given(seeds, durations, domains())
 def test_a_mobile_node_moves_to_a_free_port_and_is_attached_in_the_end(
-    seed: int, duration: float, domain: Domain
+    seed: int, duration: float, domain: StormTargets
 ) -> None:
     places: dict[str, str | None] = dict(domain.attached)
     for blow in plan_blows(seed, duration, domain):
@@ -77,20 +90,22 @@ def test_a_mobile_node_moves_to_a_free_port_and_is_attached_in_the_end(
 
 
 @given(seeds, durations, domains())
-def test_one_lma_at_least_is_never_drained_and_none_in_the_end(seed: int, duration: float, domain: Domain) -> None:
+def test_one_lma_at_least_is_never_drained_and_none_in_the_end(
+    seed: int, duration: float, domain: StormTargets
+) -> None:
     drained: set[str] = set()
     for blow in plan_blows(seed, duration, domain):
-        if isinstance(blow, Drain):
+        if isinstance(blow, DrainLma):
             assert blow.target not in drained
             drained.add(blow.target)
-        elif isinstance(blow, Undrain):
+        elif isinstance(blow, UndrainLma):
             drained.remove(blow.target)
         assert len(drained) < len(domain.lmas)
     assert not drained
 
 
 @given(seeds, durations, domains())
-def test_every_clock_is_right_in_the_end(seed: int, duration: float, domain: Domain) -> None:
+def test_every_clock_is_right_in_the_end(seed: int, duration: float, domain: StormTargets) -> None:
     ahead: Counter[str] = Counter()
     for blow in plan_blows(seed, duration, domain):
         if isinstance(blow, ClockStep):
@@ -100,14 +115,16 @@ def test_every_clock_is_right_in_the_end(seed: int, duration: float, domain: Dom
 
 
 @given(seeds, domains())
-def test_strangers_do_what_they_can_where_they_can(seed: int, domain: Domain) -> None:
+def test_strangers_do_what_they_can_where_they_can(seed: int, domain: StormTargets) -> None:
     for blow in plan_blows(seed, 300, domain):
         if isinstance(blow, Stranger):
             assert blow.target in domain.strangers[blow.what]
 
 
 def test_a_long_storm_has_blows_of_all_kinds() -> None:
-    domain = Domain(("rms",), ("rms",), ("lma1", "lma2"), {"mag1": 2, "mag2": 2}, {"mn1": "mag1"}, {"noise": ("rms",)})
+    domain = StormTargets(
+        ("rms",), ("rms",), ("lma1", "lma2"), {"mag1": 2, "mag2": 2}, {"mn1": "mag1"}, {"noise": ("rms",)}
+    )
     kinds = Counter(type(blow) for blow in plan_blows(1, 900, domain))
     assert {*kinds} == {*Blow.__subclasses__()}
     assert 300 < sum(kinds.values()) < 700
