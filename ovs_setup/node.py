@@ -146,6 +146,9 @@ def kernel_settings(node: Node, ports: list[str], userspace: bool) -> dict[str, 
     settings |= {f"net/ipv6/conf/{SERVICE_BRIDGE}/{name}": "0" for name in ("accept_ra", "accept_redirects")}
     if isinstance(node, Lma):
         settings[f"net/ipv6/neigh/{SERVICE_BRIDGE}/ucast_solicit"] = str(CORE_SOLICITATIONS)
+        # Neighbours are told that it is a router (RFC 4861, section 7.2.4): Linux soon forgets the path MTU by a gateway
+        # that says it is none.
+        settings[f"net/ipv6/conf/{SERVICE_BRIDGE}/forwarding"] = "1"
     return settings
 
 

@@ -101,6 +101,9 @@ def test_a_transfer_up_and_one_down_learn_the_path_mtu(lab: Lab) -> None:
         assert result.error is None
         assert sum(interval.octets for interval in result.received) > 100_000  # full-sized segments among them
         assert path_mtu(lab, sender, receiver) == tunnel_mtu(lab)
+        # Linux forgets the path MTU by a gateway that says it is no router, whenever it collects garbage.
+        lab.execute(sender, ["sysctl", "-w", "net.ipv6.route.flush=1"])
+        assert path_mtu(lab, sender, receiver) == tunnel_mtu(lab)
 
 
 def test_what_does_not_fit_between_two_mobile_nodes_is_answered_by_the_mag(lab: Lab) -> None:
