@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 #: Profile of the lab without any other: the measurements need more than the default lab has.
 _FALLBACK = "four-lma"
-_NAMES = ("goodput", "move", "failure", "fallback", "drain")
+_NAMES = ("goodput", "move", "failure", "fallback", "drain", "agent")
 
 
 def measurements() -> dict[str, Callable[[Testbed], Figures]]:
     """The measurements by name."""
-    from ryu_pmipls.lab.measuring.sharing import drain, goodput, lma_failure, moves
+    from ryu_pmipls.lab.measuring.sharing import agent_death, drain, goodput, lma_failure, moves
 
     return {
         "goodput": goodput.measure,
@@ -34,6 +34,7 @@ def measurements() -> dict[str, Callable[[Testbed], Figures]]:
         "failure": partial(lma_failure.measure, rms=True),
         "fallback": partial(lma_failure.measure, rms=False),
         "drain": drain.measure,
+        "agent": agent_death.measure,
     }
 
 
@@ -50,8 +51,8 @@ def measure(what: tuple[str, ...], repeat: int, profile: str | None, output: Pat
 
     WHAT is some of these, all by default: goodput by policy at 0.7, 1.0 and 1.5 times what the LMAs carry, with the
     spread of several measurements, a table and a picture; packets lost by a move; a killed LMA, with the RMS
-    (failure) and without it (fallback); a drain. It needs the lab of a profile with at least 2 LMAs, 4 MAGs and 8
-    mobile nodes.
+    (failure) and without it (fallback); a drain; ten minutes without the agent of a MAG. It needs the lab of a profile
+    with at least 2 LMAs, 4 MAGs and 8 mobile nodes.
     """
     from ryu_pmipls.domain.profile import find_profile, load_profile
     from ryu_pmipls.lab.lab import Lab

@@ -12,11 +12,11 @@ from ryu_pmipls.lab.probe import Probe, ProbeResult
 FAST, SLOW = 10_000, 1000
 
 
-def start(lab: Lab, *, up: Mapping[str, int], down: Iterable[str]) -> dict[str, Probe]:
-    """Start probes from mobile nodes, at the given datagrams per second, and slow ones to mobile nodes; by name."""
+def start(lab: Lab, *, up: Mapping[str, int], down: Iterable[str], down_rate: int = SLOW) -> dict[str, Probe]:
+    """Start probes from mobile nodes, and others to mobile nodes, at the given datagrams per second; by name."""
     correspondent = lab.plan.correspondent
     probes = {f"{node} up": Probe(lab, node, correspondent, rate) for node, rate in up.items()}
-    probes |= {f"{node} down": Probe(lab, correspondent, node, SLOW) for node in down}
+    probes |= {f"{node} down": Probe(lab, correspondent, node, down_rate) for node in down}
     for probe in probes.values():
         probe.start()
     return probes
