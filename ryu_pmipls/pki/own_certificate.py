@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
-from pathlib import Path
 
 from ryu_pmipls.domain.profile import Profile
 from ryu_pmipls.pki.errors import PkiError
+from ryu_pmipls.pki.file_stamps import Stamps, stamps
 from ryu_pmipls.pki.folder import Folder
 from ryu_pmipls.pki.library import require_cryptography
 from ryu_pmipls.pki.node_names import node_names
 
 #: Seconds between two examinations while no file changes.
 _INTERVAL = 60.0
-
-#: Time of the last change of each file and its inode, which chmod changes as well; None for one that is missing.
-_Stamps = tuple[tuple[int, int] | None, ...]
 
 
 class OwnCertificate:
@@ -26,7 +23,7 @@ class OwnCertificate:
         self._folder = None if path is None else Folder(path)
         self._node = node
         self._names = node_names(profile)[node]
-        self._stamps: _Stamps = ()
+        self._stamps: Stamps = ()
         self._examined = float("-inf")
         self._reasons: list[str] = []
 
@@ -34,9 +31,9 @@ class OwnCertificate:
         """Faults of the certificate at ``now`` (monotonic clock), which is ``wall`` in seconds since 1970."""
         if self._folder is None:
             return []
-        stamps = _stamps(self._folder, self._node)
-        if stamps != self._stamps or now - self._examined >= _INTERVAL:
-            self._stamps, self._examined = stamps, now
+        found = stamps(self._folder, self._node)
+        if found != self._stamps or now - self._examined >= _INTERVAL:
+            self._stamps, self._examined = found, now
             self._reasons = self._examine(self._folder, datetime.fromtimestamp(wall, timezone.utc))
         return self._reasons
 
@@ -51,15 +48,3 @@ class OwnCertificate:
             return [f"the certificate of {self._node} cannot be checked: {error}"]
         own = examine_node(folder, self._node, self._names, trust, now, key_needed=True)
         return [examined.sentence for examined in (own, examine_authority(trust, now)) if examined.bad]
-
-
-def _stamps(folder: Folder, node: str) -> _Stamps:
-    return tuple(map(_stamp, (folder.authority, folder.revocations, folder.certificate(node), folder.key(node))))
-
-
-def _stamp(path: Path) -> tuple[int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_ctime_ns, found.st_ino
