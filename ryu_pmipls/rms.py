@@ -22,6 +22,7 @@ from ryu_pmipls.controller.api.resources import Resources
 from ryu_pmipls.controller.api.rest_server import RestServer
 from ryu_pmipls.controller.clock_skews import ClockSkews
 from ryu_pmipls.controller.context import Context
+from ryu_pmipls.controller.domain_certificates import DomainCertificates
 from ryu_pmipls.controller.failure_detection import FailureDetection
 from ryu_pmipls.controller.grant_check import GrantCheck
 from ryu_pmipls.controller.health import HealthControl
@@ -61,6 +62,7 @@ from ryu_pmipls.domain.profile import Profile, ProfileError, load_profile
 from ryu_pmipls.http.application import RestApplication
 from ryu_pmipls.http.exchange import MAX_CONNECTIONS
 from ryu_pmipls.log_format import format_log
+from ryu_pmipls.pki.errors import PkiError
 from ryu_pmipls.signalling import Endpoint, Role
 
 #: Seconds between checks for overdue answers.
@@ -69,6 +71,8 @@ _OVERDUE_INTERVAL = 0.25
 _INTERVAL = 1.0
 #: Seconds between trials whether the store can be written to.
 _TRIAL_INTERVAL = 10.0
+#: Seconds between looks whether the certificates of connected switches still hold.
+_CERTIFICATES_INTERVAL = 10.0
 #: Seconds without an answer to echo requests after which a switch is disconnected. An overloaded one is slow to answer.
 _SILENCE = 4.0
 #: Open files beside those of connections: logs, store, listening sockets.
@@ -85,6 +89,11 @@ def _configure() -> Profile:
         profile = load_profile()
     except ProfileError as error:
         print(f"ryu_pmipls.rms: {error}", file=sys.stderr)
+        sys.exit(2)
+    if CONFIGURATION.ctl_privkey or CONFIGURATION.ctl_cert or CONFIGURATION.ca_certs:
+        print(
+            "ryu_pmipls.rms: for TLS set rms.openflow.tls in the profile; Ryu's options have no effect", file=sys.stderr
+        )
         sys.exit(2)
     CONFIGURATION.set_default("ofp_listen_host", profile.rms.openflow.host)
     CONFIGURATION.set_default("ofp_tcp_listen_port", profile.rms.openflow.port)
@@ -110,7 +119,8 @@ class RouteManagementServer(PromptApp):
         self.profile = profile = PROFILE
         self.clock = Clock()
         self.refused: Counter[str] = Counter()
-        Connection.install({node.datapath_id: node.address for node in (*profile.lmas, *profile.mags)}, self.refused)
+        addresses = {node.datapath_id: node.address for node in (*profile.lmas, *profile.mags)}
+        Connection.install(addresses, self.refused, self._certificates() if profile.rms.openflow.tls else None)
         try:
             store = WatchedStore(in_thread(open_store, profile.rms.store, profile.rms.state_directory))
             self.state = state = DomainState(profile, cast(Store, store))
@@ -176,6 +186,15 @@ class RouteManagementServer(PromptApp):
             hub.kill(thread)
         super().stop()
 
+    def _certificates(self) -> DomainCertificates:
+        folder = self.profile.certificates.folder
+        if folder is None:
+            sys.exit("ryu_pmipls.rms: rms.openflow.tls needs certificates.folder in the profile")
+        try:
+            return DomainCertificates(self.profile, folder)
+        except PkiError as error:
+            sys.exit(f"ryu_pmipls.rms: rms.openflow.tls: {error}")
+
     def _open_endpoint(self) -> Endpoint:
         try:
             return Endpoint(self.profile, Role.RMS, self.profile.rms.address, self.refused)
@@ -203,6 +222,7 @@ class RouteManagementServer(PromptApp):
             Periodic(self.profile.timers.binding_lifetime, "telling the shares of uplinks", self.uplinks.restate),
             Periodic(_INTERVAL, "looking for sessions without owners", self.owners.check),
             Periodic(_INTERVAL, "checking the domain's health", self.health.log_reasons),
+            Periodic(_CERTIFICATES_INTERVAL, "checking certificates", Connection.admission.review),
         )
         return [
             self._serve_rest(),

@@ -35,9 +35,14 @@ class ServerContexts:
         self._node = node
         self._clients = clients
         self._stamps: Stamps = stamps(folder, node)
-        #: Grows whenever other files are in use.
-        self.generation = 0
+        self._generation = 0
         self._context, self._trust = self._read()
+
+    @property
+    def generation(self) -> int:
+        """A number that grows whenever other files are in use."""
+        self._refresh()
+        return self._generation
 
     def current(self) -> ssl.SSLContext:
         """The context for a new connection."""
@@ -69,7 +74,7 @@ class ServerContexts:
         except PkiError as error:
             LOG.warning("the former certificates stay in use: %s", error)
             return
-        self.generation += 1
+        self._generation += 1
         LOG.info("the certificates in %s have been read again", self._folder.path)
 
     def _read(self) -> tuple[ssl.SSLContext, Trust]:

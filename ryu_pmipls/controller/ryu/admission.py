@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, Protocol
 
+from ryu_pmipls.controller.ryu import hub
 from ryu_pmipls.controller.ryu.connection_errors import (
     DuplicateError,
     RefusalError,
@@ -40,6 +41,9 @@ class Admissible(Protocol):
 
     def abort(self, why: RefusalError) -> None:
         """End the connection, for that reason."""
+
+    def objection(self) -> RefusalError | None:
+        """Why it must end, though it was admitted once; None when it need not."""
 
 
 class Admission:
@@ -89,6 +93,13 @@ class Admission:
         self._unidentified.pop(connection, None)
         self._identified[datapath_id] = connection
         connection.claimed_id = datapath_id
+
+    def review(self) -> None:
+        """End the connections of switches that would not be admitted any more."""
+        for connection in [*self._identified.values()]:
+            if (why := connection.objection()) is not None:
+                connection.abort(why)
+            hub.sleep(0)
 
     def refuse(self, address: Any, error: RefusalError) -> None:
         """Log and count that a connection is ended."""

@@ -7,14 +7,13 @@ five times the work of handling it.
 
 from __future__ import annotations
 
-import _socket
 import logging
-import ssl
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
+from functools import partial
 from ipaddress import IPv6Address
-from socket import SHUT_RDWR, SHUT_WR
+from socket import SHUT_RDWR
 from struct import pack
 from typing import Any, ClassVar
 
@@ -26,6 +25,7 @@ from ryu.controller.handler import DEAD_DISPATCHER, MAIN_DISPATCHER
 
 from ryu_pmipls.controller.ryu import CONFIGURATION, hub, ofproto_v1_3
 from ryu_pmipls.controller.ryu.admission import HANDSHAKE_TIMEOUT, Admission
+from ryu_pmipls.controller.ryu.certified_end import CertifiedEnd, SwitchCertificates
 from ryu_pmipls.controller.ryu.connection_errors import (
     ExcessError,
     MalformedError,
@@ -86,15 +86,24 @@ class Connection(Datapath):
     admission: ClassVar[Admission] = Admission({}, Counter())
 
     @classmethod
-    def install(cls, addresses: Mapping[int, IPv6Address], refused: Counter[str]) -> None:
-        """Have Ryu make connections of this class from now on, for the nodes with these addresses by datapath id."""
+    def install(
+        cls,
+        addresses: Mapping[int, IPv6Address],
+        refused: Counter[str],
+        certificates: SwitchCertificates | None = None,
+    ) -> None:
+        """Have Ryu make connections of this class from now on, for the nodes with these addresses by datapath id.
+
+        With ``certificates`` they are by TLS only.
+        """
         cls.admission = Admission(addresses, refused)
-        controller.datapath_connection_factory = cls._serve
+        controller.datapath_connection_factory = partial(cls._serve, certificates=certificates)
         controller.StreamServer = OpenFlowListener
 
     @classmethod
-    def _serve(cls, socket: Any, address: Any) -> None:
-        with closing(cls(socket, address)) as connection:
+    def _serve(cls, socket: Any, address: Any, certificates: SwitchCertificates | None = None) -> None:
+        end = None if certificates is None else CertifiedEnd(socket, certificates)
+        with closing(cls(socket if end is None else end.socket, address, end)) as connection:
             try:
                 connection.serve()
             except RefusalError as error:
@@ -102,9 +111,10 @@ class Connection(Datapath):
             except Exception:
                 LOG.exception("the OpenFlow connection from %s failed", address[0])
 
-    def __init__(self, socket: Any, address: Any) -> None:
-        #: The non-blocking socket below eventlet's. TLS has none.
-        self._socket = None if isinstance(socket, ssl.SSLSocket) else socket.fd
+    def __init__(self, socket: Any, address: Any, end: CertifiedEnd | None = None) -> None:
+        #: The socket below eventlet's, or that of TLS, which do not wait.
+        self._socket = socket.fd
+        self._end = end
         self._readable = Readable(socket.fileno())
         #: Called at once with the transaction ids of answered barriers; Ryu's applications then get no event. False
         #: when nobody has asked for it.
@@ -122,10 +132,23 @@ class Connection(Datapath):
         self.admission.enter(self)
         limit = hub.spawn(self._limit_handshake)
         try:
-            super().serve()
+            if self._end is None or self._shakes_hands(self._end):
+                super().serve()
         finally:
             hub.kill(limit)
             self.admission.leave(self)
+            self._readable.close()
+            with suppress(OSError):
+                self.socket.close()
+
+    def _shakes_hands(self, end: CertifiedEnd) -> bool:
+        """Wait for the handshake of TLS; false when the connection was ended from here meanwhile."""
+        try:
+            end.shake_hands()
+        except RefusalError:
+            if self.state != DEAD_DISPATCHER:
+                raise
+        return bool(self.state != DEAD_DISPATCHER)
 
     def _limit_handshake(self) -> None:
         # By short pauses: the time in which this process does not get to read does not count.
@@ -142,7 +165,11 @@ class Connection(Datapath):
         self.admission.refuse(self.address, why)
         self.set_state(DEAD_DISPATCHER)
         with suppress(OSError):
-            _socket.socket.shutdown(self.socket if self._socket is None else self._socket, SHUT_RDWR)
+            self._socket.shutdown(SHUT_RDWR)
+
+    def objection(self) -> RefusalError | None:
+        """Why its certificate does not hold any more; None when it does, or there is no TLS."""
+        return None if self._end is None else self._end.objection()
 
     def answers(self, within: float) -> bool:
         """Ask by an echo request whether the switch is there, and wait for up to so many seconds."""
@@ -164,7 +191,7 @@ class Connection(Datapath):
 
     def send(self, octets: bytes, close_socket: bool = False) -> bool:
         """Send messages, at once if nothing waits; false when the connection has ended."""
-        if self._socket is not None and self._nothing_waits() and not close_socket:
+        if self._nothing_waits() and not close_socket:
             with suppress(OSError):  # the socket is full, or gone: Ryu's green thread finds out
                 octets = octets[self._socket.send(octets) :]
                 if not octets:
@@ -176,38 +203,25 @@ class Connection(Datapath):
         # A sender that has room but has not had its turn yet goes first.
         return bool(queue and queue.getting() and room.balance == queue.maxsize)
 
-    def _close_write(self) -> None:
-        if self._socket is not None:
-            super()._close_write()
-            return
-        # Python's shutdown of a TLS socket also removes what is needed to read from it.
-        with suppress(OSError):
-            _socket.socket.shutdown(self.socket, SHUT_WR)
-
     def _recv_loop(self) -> None:
         received = bytearray()
         turn = _TURN
-        try:
-            while self.state != DEAD_DISPATCHER and (came := self._read()):
-                received += came
-                begin = 0
-                while len(received) - begin >= HEADER.size:
-                    version, kind, length, xid = HEADER.unpack_from(received, begin)
-                    if length < HEADER.size:
-                        raise MalformedError(f"a message of {length} octets")
-                    end = begin + length
-                    if len(received) < end or self.state == DEAD_DISPATCHER:
-                        break
-                    self._receive(version, kind, xid, bytes(received[begin:end]))
-                    begin, turn = end, turn - 1 - length // _OCTETS
-                    if turn <= 0:
-                        turn = _TURN
-                        hub.sleep(0)
-                del received[:begin]
-        finally:
-            self._readable.close()
-            with suppress(OSError):
-                self.socket.close()
+        while self.state != DEAD_DISPATCHER and (came := self._read()):
+            received += came
+            begin = 0
+            while len(received) - begin >= HEADER.size:
+                version, kind, length, xid = HEADER.unpack_from(received, begin)
+                if length < HEADER.size:
+                    raise MalformedError(f"a message of {length} octets")
+                end = begin + length
+                if len(received) < end or self.state == DEAD_DISPATCHER:
+                    break
+                self._receive(version, kind, xid, bytes(received[begin:end]))
+                begin, turn = end, turn - 1 - length // _OCTETS
+                if turn <= 0:
+                    turn = _TURN
+                    hub.sleep(0)
+            del received[:begin]
 
     def _receive(self, version: int, kind: int, xid: int, octets: bytes) -> None:
         """Handle a message; ``RefusalError`` when the connection must end because of it."""
@@ -236,6 +250,8 @@ class Connection(Datapath):
         if kind == ofproto_v1_3.OFPT_HELLO:
             self._phase = Phase.FEATURES
         elif kind == ofproto_v1_3.OFPT_FEATURES_REPLY:
+            if self._end is not None:
+                self._end.require(message.datapath_id)
             self.admission.identify(self, message.datapath_id)
             self._phase = Phase.IDENTIFIED
             self.send(_PORT_STATUS_ONLY)
@@ -262,14 +278,10 @@ class Connection(Datapath):
         """Wait for input; return at least one octet, or none at the end of the connection."""
         while self.state != DEAD_DISPATCHER:
             try:
-                if self._socket is None:
-                    return bytes(self.socket.recv(_MOST))
                 try:
                     return bytes(self._socket.recv(_MOST))
                 except BlockingIOError:
                     self._readable.wait()
-            except TimeoutError:  # a TLS socket has waited for long
-                continue
             except (EOFError, OSError):
                 break
         return b""

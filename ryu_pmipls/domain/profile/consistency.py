@@ -26,6 +26,7 @@ def inconsistencies(sound: Any) -> Iterator[Fault]:
     yield from _home_prefix_faults(sound)
     yield from _anchor_faults(sound)
     yield from _failure_faults(sound)
+    yield from _certificate_faults(sound)
     yield from _lab_faults(sound)
 
 
@@ -105,6 +106,14 @@ def _failure_faults(sound: Any) -> Iterator[Fault]:
             if "tunnels" in signs:
                 message = "nobody watches tunnels while tunnel.bfd_interval is null; allowed: switch, agent"
                 yield Fault(place, message)
+
+
+def _certificate_faults(sound: Any) -> Iterator[Fault]:
+    """A lab makes certificates where the profile names no folder of them."""
+    folders = [folder for _, folder in values(sound, "certificates.folder")]
+    for place, tls in values(sound, "rms.openflow.tls"):
+        if tls and folders == [None] and sound.lab is None:
+            yield Fault(place, "TLS needs certificates.folder, the folder of certificates; allowed without one: false")
 
 
 def _lab_faults(sound: Any) -> Iterator[Fault]:

@@ -31,6 +31,12 @@ class ListenEndpoint(Section):
     port: int = Field(ge=1, le=65535)
 
 
+class OpenFlowEndpoint(ListenEndpoint):
+    """Address and port where switches find the RMS; with ``tls`` by TLS only, with the certificates of the domain."""
+
+    tls: bool = False
+
+
 class RestEndpoint(ListenEndpoint):
     """Address and port where REST is served; ``names`` are those by which clients may ask, besides addresses."""
 
@@ -53,7 +59,7 @@ class Node(Section):
 class Rms(Node):
     """The Route Management Server."""
 
-    openflow: ListenEndpoint = ListenEndpoint(host="::", port=6653)
+    openflow: OpenFlowEndpoint = OpenFlowEndpoint(host="::", port=6653)
     rest: RestEndpoint = REST_DEFAULT
     state_directory: Path = STATE_DIRECTORY
     store: str = "sqlite"  # or "memory", which keeps nothing over a restart (:mod:`ryu_pmipls.controller.store`)

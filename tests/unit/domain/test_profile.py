@@ -106,6 +106,16 @@ def test_tunnels_that_nobody_watches_are_no_sign_of_death(tmp_path: Path) -> Non
     assert fault.startswith("failure.dead_when[1]: nobody watches tunnels") and "allowed: switch, agent" in fault
 
 
+def test_tls_needs_the_folder_of_certificates_outside_of_labs(tmp_path: Path) -> None:
+    document = changed("rms", "openflow", to={"host": "::", "port": 6653, "tls": True})
+    assert Profile.model_validate(document).rms.openflow.tls
+    del document["lab"]
+    (line,) = faults(tmp_path, yaml.safe_dump(document))
+    assert line.startswith("rms.openflow.tls: TLS needs certificates.folder, ")
+    document["certificates"] = {"folder": "/etc/pmipls/pki"}
+    assert Profile.model_validate(document).rms.openflow.tls
+
+
 def test_profile_is_frozen() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         load_profile("two-lma").domain = "other"
@@ -214,6 +224,7 @@ def test_unknown_name_tells_the_names_there_are(find: Callable[[Profile, str], A
         (("mags", 0, "transport"), "tcp", "mags[0] (mag1): transport", "'raw' or 'udp'"),
         (("signalling",), {"keys": "keys"}, "signalling.keys", "must be an absolute path"),
         (("certificates",), {"folder": "pki"}, "certificates.folder", "must be an absolute path"),
+        (("rms", "openflow"), {"host": "::", "port": 6653, "tls": "yes, please"}, "rms.openflow.tls", "valid boolean"),
         (("certificates",), {"key": "/x"}, "certificates.key", "unknown key; allowed: folder"),
         (("lmas", 0, "name"), "rms", "lmas[0] (rms): name", "rms is the name of the RMS; allowed: any other"),
         (("signalling",), {"rate_limit": 0}, "signalling.rate_limit", "greater than or equal to 1"),

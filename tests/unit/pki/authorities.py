@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import subprocess
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -42,3 +43,20 @@ def verified(folder: Folder, certificate: Path, *options: str, now: datetime = N
         assert done.stdout.strip() == f"{certificate}: OK"
         return "OK"
     return next(line.partition("lookup: ")[2] for line in done.stderr.splitlines() if "lookup: " in line)
+
+
+def client_context(
+    folder: Folder,
+    node: str | None,
+    trusted: Folder | None = None,
+    newest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3,
+    kind: type[ssl.SSLContext] = ssl.SSLContext,
+) -> ssl.SSLContext:
+    """TLS of a client with the certificate of a node in a folder, or none, that trusts an authority: by default its."""
+    context = kind(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.maximum_version = newest
+    context.load_verify_locations((trusted or folder).authority)
+    if node is not None:
+        context.load_cert_chain(folder.certificate(node), folder.key(node))
+    return context

@@ -14,6 +14,7 @@ from ryu_pmipls.pki.certificates import CURVE
 from ryu_pmipls.pki.errors import PkiError
 from ryu_pmipls.pki.folder import Folder
 from ryu_pmipls.pki.tls_contexts import ServerContexts
+from tests.unit.pki.authorities import client_context as client
 from tests.unit.pki.authorities import days, established, opened
 
 
@@ -24,17 +25,6 @@ def folder(tmp_path: Path) -> Folder:
     for node in ("rms", "lma1"):
         opened(folder).issue(node)
     return folder
-
-
-def client(folder: Folder, node: str | None, newest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3) -> ssl.SSLContext:
-    """TLS of a client with the certificate of a node, or none."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.maximum_version = newest
-    context.load_verify_locations(folder.authority)
-    if node is not None:
-        context.load_cert_chain(folder.certificate(node), folder.key(node))
-    return context
 
 
 def meet(server: ssl.SSLContext, client: ssl.SSLContext) -> bytes | None:
@@ -58,7 +48,7 @@ def test_a_node_of_the_domain_is_accepted_by_tls_1_3(folder: Folder) -> None:
 
 def test_an_older_version_is_refused(folder: Folder) -> None:
     with pytest.raises(ssl.SSLError):
-        meet(ServerContexts(folder, "rms").current(), client(folder, "lma1", ssl.TLSVersion.TLSv1_2))
+        meet(ServerContexts(folder, "rms").current(), client(folder, "lma1", newest=ssl.TLSVersion.TLSv1_2))
 
 
 def test_a_client_without_a_certificate_is_accepted_only_where_it_may_be(folder: Folder) -> None:
@@ -72,10 +62,8 @@ def test_bad_certificates_are_refused(folder: Folder, tmp_path: Path, clients: s
     server = ServerContexts(folder, "rms", clients)
     other = established(tmp_path / "other")
     opened(other).issue("lma1")
-    stranger = client(other, "lma1")
-    stranger.load_verify_locations(folder.authority)
     with pytest.raises(ssl.SSLCertVerificationError, match="verify failed"):
-        meet(server.current(), stranger)
+        meet(server.current(), client(other, "lma1", folder))
     opened(folder, days(-390)).issue("mag1", 1)
     with pytest.raises(ssl.SSLCertVerificationError, match="expired"):
         meet(server.current(), client(folder, "mag1"))
@@ -115,6 +103,13 @@ def test_a_certificate_is_objected_to_once_it_is_revoked_and_not_when_it_is_rene
     assert server.objection(shown) == ""
     opened(folder).revoke("lma1")
     assert server.objection(shown) == "revoked"
+
+
+def test_nothing_is_objected_to_a_certificate_that_has_ended_since(folder: Folder) -> None:
+    opened(folder, days(-390)).issue("mag1", 1)
+    assert (
+        ServerContexts(folder, "rms").objection(ssl.PEM_cert_to_DER_cert(folder.certificate("mag1").read_text())) == ""
+    )
 
 
 def test_a_certificate_of_a_former_authority_is_objected_to(folder: Folder, tmp_path: Path) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import ssl
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import eventlet
 from eventlet.hubs import get_hub
@@ -14,6 +15,7 @@ from ryu.controller.handler import HANDSHAKE_DISPATCHER
 from ryu.controller.ofp_handler import OFPHandler
 
 from ryu_pmipls.controller.ryu import DEAD_DISPATCHER, hub, ofp_event, set_ev_cls
+from ryu_pmipls.controller.ryu.certified_end import SwitchCertificates
 from ryu_pmipls.controller.ryu.connection import Connection, PromptApp
 from tests.waiting import PATIENCE
 
@@ -68,17 +70,24 @@ def readers() -> set[int]:
     return {listener.fileno for listener in get_hub().get_readers()}
 
 
+class Tls(NamedTuple):
+    """TLS at both ends of a connection."""
+
+    certificates: SwitchCertificates
+    client: ssl.SSLContext
+
+
 class Switch:
     """The other end of a connection."""
 
-    def __init__(self, told: Told, wrap: Callable[[Any, bool], Any] = lambda plain, server: plain) -> None:
+    def __init__(self, told: Told, tls: Tls | None = None) -> None:
         listener = eventlet.listen(("127.0.0.1", 0))
         here = eventlet.connect(listener.getsockname())
         there, address = listener.accept()
         listener.close()
         self.descriptor = there.fileno()
-        self.thread = hub.spawn(lambda: Connection._serve(wrap(there, True), address))
-        self.socket = wrap(here, False)
+        self.thread = hub.spawn(Connection._serve, there, address, None if tls is None else tls.certificates)
+        self.socket = here if tls is None else tls.client.wrap_socket(here)
         self.socket.settimeout(PATIENCE)
         self.told = told
         version, kind, _, _ = HEADER.unpack(self.take(HEADER.size))

@@ -6,13 +6,10 @@ import _socket
 import logging
 import os
 import socket
-import ssl
 import struct
-import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import eventlet
@@ -21,14 +18,17 @@ from eventlet.green import ssl as green_ssl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ryu_pmipls.controller.domain_certificates import DomainCertificates
 from ryu_pmipls.controller.ryu import CONFIGURATION, hub
 from ryu_pmipls.controller.ryu.connection import Connection, controller
 from ryu_pmipls.controller.ryu.listener import OpenFlowListener
+from tests.unit.pki.authorities import PROFILE, client_context, established, opened
 from tests.unit.ryu.connection_helpers import (
     ECHO_REPLY,
     ECHO_REQUEST,
     HEADER,
     Switch,
+    Tls,
     Told,
     application,
     echo,
@@ -263,8 +263,12 @@ def test_what_is_sent_is_on_its_way_at_once(switch: Switch) -> None:
 def test_messages_of_many_senders_come_whole_and_in_their_order(
     senders: list[list[tuple[int, int]]], pauses: list[int]
 ) -> None:
+    require_order(senders, pauses)
+
+
+def require_order(senders: list[list[tuple[int, int]]], pauses: list[int], tls: Tls | None = None) -> None:
     with application() as told:
-        switch = Switch(told)
+        switch = Switch(told, tls)
         narrow(switch)
         order: list[tuple[int, int]] = []
 
@@ -330,27 +334,16 @@ def test_what_is_sent_last(switch: Switch) -> None:
 
 
 @pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("tls") / "both.pem"
-    kind = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=rms")
-    command = ["openssl", "req", "-x509", *kind, "-keyout", str(path), "-out", f"{path}.crt"]
-    subprocess.run(command, check=True, capture_output=True)
-    path.write_text(path.read_text() + Path(f"{path}.crt").read_text())
-    return path
+def tls(tmp_path_factory: pytest.TempPathFactory) -> Tls:
+    folder = established(tmp_path_factory.mktemp("tls") / "pki")
+    for node in ("rms", "lma1"):
+        opened(folder).issue(node)
+    return Tls(DomainCertificates(PROFILE, folder.path), client_context(folder, "lma1", kind=green_ssl.SSLContext))
 
 
 @pytest.fixture
-def tls_switch(short_timeout: None, told: Told, certificate: Path) -> Iterator[Switch]:
-    def wrap(plain: Any, server: bool) -> Any:
-        context = green_ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER if server else ssl.PROTOCOL_TLS_CLIENT)
-        if server:
-            context.load_cert_chain(certificate)
-        else:
-            context.check_hostname = False
-            context.load_verify_locations(certificate)
-        return context.wrap_socket(plain, server_side=server)
-
-    made = Switch(told, wrap)
+def tls_switch(short_timeout: None, told: Told, tls: Tls) -> Iterator[Switch]:
+    made = Switch(told, tls)
     yield made
     made.socket.close()
     with eventlet.Timeout(PATIENCE):
@@ -402,6 +395,56 @@ def test_what_is_not_tls_ends_a_tls_connection(tls_switch: Switch) -> None:
     tls_switch.joined()
 
 
+def test_tls_octet_by_octet(tls_switch: Switch) -> None:
+    for octet in echo(7, b"data"):
+        tls_switch.socket.sendall(bytes([octet]))
+        hub.sleep(0)
+    assert tls_switch.message() == (ECHO_REPLY, 7, b"data")
+
+
+def test_tls_and_a_switch_that_resets_it(tls_switch: Switch) -> None:
+    tls_switch.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    tls_switch.socket.close()
+    tls_switch.joined()
+
+
+def test_tls_and_a_switch_that_does_not_read(tls_switch: Switch) -> None:
+    narrow(tls_switch)
+    with eventlet.Timeout(PATIENCE):
+        while tls_switch.connection.send(echo(1, bytes(60000))):
+            pass
+    assert not tls_switch.connection.send(b"")
+
+
+@settings(deadline=None, max_examples=20)
+@given(
+    senders=st.lists(
+        st.lists(st.tuples(st.integers(0, 3), st.sampled_from([0, 9, 2000, 60000])), min_size=1, max_size=4),
+        min_size=1,
+        max_size=40,
+    ),
+    pauses=st.lists(st.integers(0, 2), min_size=1, max_size=10),
+)
+def test_tls_and_messages_of_many_senders(tls: Tls, senders: list[list[tuple[int, int]]], pauses: list[int]) -> None:
+    require_order(senders, pauses, tls)
+
+
+def test_tls_and_a_write_that_is_under_way(tls_switch: Switch) -> None:
+    """The kernel has no room; what is encrypted already is neither lost nor sent twice, and reading goes on."""
+    narrow(tls_switch)
+    tls_switch.echo(0)
+    many = b"".join(echo(xid, bytes(10)) for xid in range(2**16))
+    assert tls_switch.connection.send(many)
+    for _ in range(5):
+        hub.sleep(0)
+    tls_switch.socket.sendall(echo(9))
+    until(lambda: tls_switch.told.echoes[-1] == (9, b""))
+    assert tls_switch.connection.send(echo(1))
+    came = tls_switch.take(len(many) + 2 * HEADER.size)
+    assert came[: len(many)] == many
+    assert sorted(HEADER.unpack_from(came, len(many) + at)[1::2] for at in (0, HEADER.size)) == [(2, 1), (3, 9)]
+
+
 # Ryu.
 
 
@@ -410,7 +453,8 @@ def test_ryu_makes_connections_of_this_class(monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setattr(controller, name, None)
     monkeypatch.setattr(Connection, "admission", None)
     Connection.install({}, Counter())
-    assert (controller.datapath_connection_factory, controller.StreamServer) == (Connection._serve, OpenFlowListener)
+    assert controller.datapath_connection_factory.func == Connection._serve
+    assert controller.StreamServer is OpenFlowListener
 
 
 def test_an_application_can_be_stopped(told: Told) -> None:

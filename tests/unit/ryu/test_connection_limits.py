@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import logging
-import ssl
 import subprocess
 import sys
 from collections import Counter
@@ -266,29 +265,6 @@ def test_a_listening_socket_that_is_useless_is_no_silent_end() -> None:
 
 def _raise(error: Exception) -> Any:
     raise error
-
-
-def test_tls_serves_one_connection_after_another(tmp_path: Path) -> None:
-    pem = tmp_path / "both.pem"
-    kind = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=rms")
-    command = ["openssl", "req", "-x509", *kind, "-keyout", str(pem), "-out", f"{pem}.crt"]
-    subprocess.run(command, check=True, capture_output=True)
-    context = eventlet.green.ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    files = {"keyfile": str(pem), "certfile": f"{pem}.crt"}
-    listener = Listener(("127.0.0.1", 0), lambda wrapped, _: wrapped.sendall(b"hello"), ssl_ctx=context, **files)
-    thread = hub.spawn(listener.serve_forever)
-    stranger = eventlet.connect(listener.socket.getsockname())
-    stranger.sendall(b"this is no record of TLS at all")
-    silent = [eventlet.connect(listener.socket.getsockname()) for _ in range(100)]
-    hub.sleep(0.1)
-    assert len(listener._shaking_hands) <= 33
-    assert silent[0].recv(1) == b""
-    for _ in range(2):
-        client = eventlet.green.ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        client.check_hostname = False
-        client.load_verify_locations(f"{pem}.crt")
-        assert client.wrap_socket(eventlet.connect(listener.socket.getsockname())).recv(5) == b"hello"
-    hub.kill(thread)
 
 
 # The end of loops without which the process is of no use.
