@@ -22,6 +22,7 @@ from ryu_pmipls.domain.profile import Lma, Mag, Profile, load_profile
 from ryu_pmipls.lab import cleanup, examination, namespaces, processes
 from ryu_pmipls.lab.cleanup import LabObjects, Progress, say_nothing
 from ryu_pmipls.lab.daemons import Daemons
+from ryu_pmipls.lab.lab_certificates import make_certificates
 from ryu_pmipls.lab.lab_error import LabError, LabInputError
 from ryu_pmipls.lab.lab_layout import RMS, UNDERLAY_PORT, AccessPort, cpu_group, plan, settings
 from ryu_pmipls.lab.lab_links import LabLinks, LinkChange
@@ -112,6 +113,7 @@ class Lab:
     def _make(self, rms: bool, agents: bool, progress: Progress) -> None:
         shutil.copyfile(self._profile_path, self._copy)
         (self.directory / "log").mkdir()
+        make_certificates(self.profile, self.directory)
         progress("namespaces and links")
         self.network.build()
         child = self._daemons.launch_rms() if rms else None
