@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ovs_setup import interfaces, offloads
+from ovs_setup import interfaces, offloads, tls
 from ovs_setup.interfaces import FAMILIES
 from ovs_setup.vswitch import OpenVSwitch, OvsError
 
@@ -29,6 +29,7 @@ class FormerState:
     port_addresses: dict[str, list[str]] = field(default_factory=dict)  # of the ports of the service bridge
     port_routes: dict[str, list[str]] = field(default_factory=dict)
     mtus: dict[str, int] = field(default_factory=dict)  # port -> octets, where these were too few
+    tls: list[str] | None = None  # setting for TLS (``tls.present_setting``); None: the set-up has not changed it
 
     @property
     def userspace(self) -> bool:
@@ -38,13 +39,14 @@ class FormerState:
 
 @dataclass(frozen=True)
 class Changes:
-    """Changes by a set-up: ports of the service bridge, all ports with their least MTU, and kernel settings."""
+    """Changes by a set-up: ports of the service bridge, all ports with their least MTU, kernel settings, TLS."""
 
     node: str
     service_ports: tuple[str, ...]
     underlay_port: str | None
     least_mtus: Mapping[str, int]
     sysctls: Iterable[str]
+    tls: bool = False
 
 
 def observe(ovs: OpenVSwitch, changes: Changes, links: Mapping[str, Any], known: FormerState | None) -> FormerState:
@@ -61,6 +63,7 @@ def observe(ovs: OpenVSwitch, changes: Changes, links: Mapping[str, Any], known:
         | {port: offloads.active(ovs, port, offloads.RECEIVING) for port in userspace if port not in state.offloads},
         port_addresses=state.port_addresses | {port: _addresses(links[port]) for port in ports},
         port_routes=state.port_routes | {port: _routes(ovs, port) for port in ports},
+        tls=tls.present_setting(ovs) if changes.tls and state.tls is None else state.tls,
     )
 
 

@@ -11,11 +11,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from ipaddress import IPv6Interface
 from typing import Any, Literal
 
-from ovs_setup import OvsSetupError, former_state, ingress_filter, interfaces, offloads
+from ovs_setup import OvsSetupError, former_state, ingress_filter, interfaces, offloads, tls
 from ovs_setup.former_state import FormerState
 from ovs_setup.packet_sockets import enlarge_receive_buffers
 from ovs_setup.vswitch import OpenVSwitch, OvsError
@@ -65,6 +65,7 @@ def set_up(ovs: OpenVSwitch, profile: Profile, node: Node, datapath: Datapath, u
             "the netdev datapath needs an underlay port (--underlay-port), the interface towards the other nodes"
         )
     ovs.require_running()
+    files = tls.readable_files(profile, node.name)
     ports = [*service_ports(node), *([] if underlay_port is None else [underlay_port])]
     links = interfaces.links(ovs)
     missing = [port for port in ports if port not in links]
@@ -79,7 +80,7 @@ def set_up(ovs: OpenVSwitch, profile: Profile, node: Node, datapath: Datapath, u
     mtus = {port: least_mtu(profile, node, port) for port in ports}
     settings = kernel_settings(node, ports, datapath == "netdev")
     changed = [path for path in settings if path.split("/")[-2] not in (SERVICE_BRIDGE, UNDERLAY_BRIDGE)]
-    changes = former_state.Changes(node.name, service_ports(node), underlay_port, mtus, changed)
+    changes = former_state.Changes(node.name, service_ports(node), underlay_port, mtus, changed, files is not None)
     before = former_state.observe(ovs, changes, links, known)
     addresses = _underlay_addresses(profile, node, before)
     _configure_switch(ovs, node, datapath, before, links)
@@ -92,7 +93,8 @@ def set_up(ovs: OpenVSwitch, profile: Profile, node: Node, datapath: Datapath, u
         _enlarge_mtus(ovs, mtus, links)
         ovs.execute("sysctl", "-qw", *(f"{path}={value}" for path, value in settings.items()))
         _configure_host(ovs, node, before, addresses, ports)
-        _set_controller(ovs, profile, anew=before.underlay_port is not None and not _has_address(links, node))
+        anew = before.underlay_port is not None and not _has_address(links, node)
+        _set_controller(ovs, profile, files, before, anew)
     except OvsSetupError:
         if known is None:
             tear_down(ovs, profile, node)
@@ -115,7 +117,10 @@ def tear_down(ovs: OpenVSwitch, profile: Profile, node: Node) -> None:
         ingress_filter.remove(ovs)
     with suppress(OvsError):  # there may be no such table
         ovs.execute("ip", "-6", "route", "flush", "table", str(ANNOUNCEMENT_TABLE))
-    ovs.vsctl("--if-exists", "del-br", SERVICE_BRIDGE, "--", "--if-exists", "del-br", UNDERLAY_BRIDGE)
+    steps = [["--if-exists", "del-br", bridge] for bridge in (SERVICE_BRIDGE, UNDERLAY_BRIDGE)]
+    if before.tls is not None:
+        steps.append(tls.vsctl_step(before.tls))
+    _transact(ovs, steps)
 
 
 def hasten_reconnection(ovs: OpenVSwitch) -> bool:
@@ -146,15 +151,16 @@ def kernel_settings(node: Node, ports: list[str], userspace: bool) -> dict[str, 
     settings |= {f"net/ipv6/conf/{SERVICE_BRIDGE}/{name}": "0" for name in ("accept_ra", "accept_redirects")}
     if isinstance(node, Lma):
         settings[f"net/ipv6/neigh/{SERVICE_BRIDGE}/ucast_solicit"] = str(CORE_SOLICITATIONS)
-        # Neighbours are told that it is a router (RFC 4861, section 7.2.4): Linux soon forgets the path MTU by a gateway
-        # that says it is none.
+        # Neighbours are told that it is a router (RFC 4861, section 7.2.4): Linux soon forgets the path MTU by a
+        # gateway that says it is none.
         settings[f"net/ipv6/conf/{SERVICE_BRIDGE}/forwarding"] = "1"
     return settings
 
 
 def controller(profile: Profile) -> str:
     """The RMS as the service bridge's controller."""
-    return f"tcp:[{profile.rms.address}]:{profile.rms.openflow.port}"
+    endpoint = profile.rms.openflow
+    return f"{'ssl' if endpoint.tls else 'tcp'}:[{profile.rms.address}]:{endpoint.port}"
 
 
 def service_ports(node: Node) -> tuple[str, ...]:
@@ -217,14 +223,13 @@ def _configure_switch(
     ovs: OpenVSwitch, node: Node, datapath: Datapath, before: FormerState, links: dict[str, Any]
 ) -> None:
     """Set bridges and ports, in one transaction."""
-    record = json.dumps(json.dumps(asdict(before)))
     steps = [
         ["--may-exist", "add-br", SERVICE_BRIDGE],
         ["set", "bridge", SERVICE_BRIDGE, f"datapath_type={datapath}", "fail_mode=secure", "protocols=OpenFlow13"],
         ["set", "bridge", SERVICE_BRIDGE, f"other_config:datapath-id={node.datapath_id:016x}"],
         # Without this, the address is a random one, or changes with the ports.
         ["set", "bridge", SERVICE_BRIDGE, _hardware_address(links[service_ports(node)[0]])],
-        ["set", "bridge", SERVICE_BRIDGE, f"external_ids:{_RECORD}={record}"],
+        _record_step(before),
     ]
     for number, port in enumerate(service_ports(node), start=1):
         steps.append(["--may-exist", "add-port", SERVICE_BRIDGE, port])
@@ -234,22 +239,37 @@ def _configure_switch(
         steps.append(["set", "bridge", UNDERLAY_BRIDGE, "datapath_type=netdev", "fail_mode=standalone"])
         steps.append(["set", "bridge", UNDERLAY_BRIDGE, _hardware_address(links[before.underlay_port])])
         steps.append(["--may-exist", "add-port", UNDERLAY_BRIDGE, before.underlay_port])
+    _transact(ovs, steps)
+
+
+def _record_step(before: FormerState) -> list[str]:
+    return ["set", "bridge", SERVICE_BRIDGE, f"external_ids:{_RECORD}={json.dumps(json.dumps(asdict(before)))}"]
+
+
+def _transact(ovs: OpenVSwitch, steps: list[list[str]]) -> None:
+    """Have ``ovs-vsctl`` do all of these commands or none."""
     ovs.vsctl(*(word for step in steps for word in ("--", *step)))
 
 
-def _set_controller(ovs: OpenVSwitch, profile: Profile, anew: bool) -> None:
-    """Make the switch look for the RMS, last of all: after each failure it waits longer.
+def _set_controller(
+    ovs: OpenVSwitch, profile: Profile, files: tls.TlsFiles | None, before: FormerState, anew: bool
+) -> None:
+    """Make the switch look for the RMS, by TLS with these files if any, last of all: after a failure it waits longer.
 
     ``anew`` restarts a switch's search that began without addresses.
     """
     if anew:
         ovs.vsctl("del-controller", SERVICE_BRIDGE)
     steps = []
+    if files is not None and tls.present_setting(ovs) != [*files]:
+        steps.append(tls.vsctl_step(files))
+    elif files is None and before.tls is not None:  # the profile has wanted TLS before
+        steps += [tls.vsctl_step(before.tls), _record_step(replace(before, tls=None))]
     if _controllers(ovs) != [controller(profile)]:  # setting the same one again would break the connection
         steps.append(["set-controller", SERVICE_BRIDGE, controller(profile)])
     options = (f"inactivity_probe={_INACTIVITY_PROBE}", f"max_backoff={_MAX_BACKOFF}", "connection_mode=out-of-band")
     steps.append(["set", "controller", SERVICE_BRIDGE, *options])
-    ovs.vsctl(*(word for step in steps for word in ("--", *step)))
+    _transact(ovs, steps)
 
 
 def _has_address(links: dict[str, Any], node: Node) -> bool:

@@ -168,8 +168,23 @@ def _controller(facts: NodeFacts, wanted: WantedSwitch, switch: SwitchFacts) -> 
         found = f"{', '.join(targets) or 'none'} is set, must be {wanted.controller}"
         return wrong(found, facts.wanted.remedies.set_up)
     if not switch.controllers[0].connected:
-        return wrong(f"{wanted.controller} is not connected: does the RMS run?", facts.wanted.remedies.rms)
+        doubt = "does the RMS run?" if wanted.tls is None else "does the RMS run, and does it accept the certificate?"
+        return wrong(f"{wanted.controller} is not connected: {doubt}", facts.wanted.remedies.rms)
     return ok(f"{wanted.controller}, connected")
+
+
+def _tls(facts: NodeFacts, wanted: WantedSwitch, switch: SwitchFacts) -> Verdict:
+    if wanted.tls is None:
+        return ok("none is needed")
+    if switch.tls != wanted.tls:
+        found = "none" if switch.tls is None else ", ".join(switch.tls)
+        return wrong(f"{found} is set, must be {', '.join(wanted.tls)}", facts.wanted.remedies.set_up)
+    if switch.unreadable:
+        faults = "; ".join(f"{path} cannot be read: {reason}" for path, reason in switch.unreadable.items())
+        return wrong(
+            faults, f"pmipls pki issue {facts.wanted.name}   # on the host of the authority; then bring it here"
+        )
+    return ok(f"{wanted.tls.certificate} with its key, and {wanted.tls.authority}")
 
 
 def _tunnels(facts: NodeFacts, wanted: WantedSwitch, switch: SwitchFacts) -> Verdict:
@@ -273,6 +288,15 @@ NODE_CHECKS: tuple[Check[NodeFacts], ...] = (
         "Only the RMS writes flow entries.",
         "start the RMS; let its port through a firewall",
         _of_running_switch(_controller),
+    ),
+    Check(
+        "TLS",
+        SWITCHES,
+        "with `rms.openflow.tls`, the files of certificate, key and authority that Open vSwitch uses: those of the "
+        "profile, and there",
+        "The RMS speaks to no switch without the certificate of its node.",
+        "the set-up again; a certificate and its key come from the host of the authority (`pmipls pki`)",
+        _of_running_switch(_tls),
     ),
     Check(
         "tunnels",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ovs_setup.tls import TlsFiles
 from ryu_pmipls.doctor.check import HostRole
 
 
@@ -27,11 +28,12 @@ class WantedLink:
 
 @dataclass(frozen=True)
 class WantedSwitch:
-    """The Open vSwitch of a MAG or an LMA; ``tunnels``: peer -> local and remote address."""
+    """The Open vSwitch of a MAG or an LMA; ``tunnels``: peer -> local and remote address; ``tls``: None without TLS."""
 
     datapath_id: str
     controller: str
     tunnels: Mapping[str, tuple[str, str]]
+    tls: TlsFiles | None = None
 
 
 @dataclass(frozen=True)
@@ -94,13 +96,15 @@ class Controller:
 
 @dataclass(frozen=True)
 class SwitchFacts:
-    """An Open vSwitch; ``flow_entries`` of the service bridge."""
+    """An Open vSwitch; ``flow_entries`` of the service bridge, ``unreadable``: files for TLS, each with the reason."""
 
     runs: bool
     bridges: Mapping[str, Bridge] = field(default_factory=dict)
     ports: Mapping[str, SwitchPort] = field(default_factory=dict)
     controllers: tuple[Controller, ...] = ()
     flow_entries: int = 0
+    tls: TlsFiles | None = None
+    unreadable: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

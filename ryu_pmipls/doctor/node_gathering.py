@@ -10,7 +10,7 @@ from dataclasses import replace
 from ipaddress import ip_address
 from typing import Any
 
-from ovs_setup import OvsSetupError, ingress_filter, offloads
+from ovs_setup import OvsSetupError, ingress_filter, offloads, tls
 from ovs_setup.node import SERVICE_BRIDGE, UNDERLAY_BRIDGE
 from ovs_setup.vswitch import OpenVSwitch
 from ryu_pmipls.doctor.node_facts import Bridge, Controller, Link, NodeFacts, SwitchFacts, SwitchPort, WantedNode
@@ -79,6 +79,7 @@ def _switch(ovs: OpenVSwitch) -> SwitchFacts:
     if not ovs.running():
         return SwitchFacts(runs=False)
     names = ovs.vsctl("list-br").split()
+    files = tls.present_files(ovs)
     rows = {row["name"]: row for row in ovs.rows("Bridge", "name", "fail_mode", "protocols", "datapath_id")}
     return SwitchFacts(
         runs=True,
@@ -88,6 +89,8 @@ def _switch(ovs: OpenVSwitch) -> SwitchFacts:
             Controller(row["target"], row["is_connected"]) for row in ovs.rows("Controller", "target", "is_connected")
         ),
         flow_entries=_flow_entries(ovs) if SERVICE_BRIDGE in names else 0,
+        tls=files,
+        unreadable={} if files is None else files.unreadable(),
     )
 
 

@@ -15,6 +15,7 @@ from ovs_setup.node import (
     least_mtu,
     service_ports,
 )
+from ovs_setup.tls import wanted_files
 from ryu_pmipls.doctor.check import HostRole
 from ryu_pmipls.doctor.host_facts import ListeningPort, Purpose
 from ryu_pmipls.doctor.node_facts import Remedies, WantedLink, WantedNode, WantedSwitch
@@ -112,5 +113,6 @@ def wanted_switch_node(profile: Profile, node: Node, underlay_ports: tuple[str, 
             datapath_id=f"{node.datapath_id:016x}",
             controller=controller(profile),
             tunnels={peer.name: (str(node.address), str(peer.address)) for peer in peers},
+            tls=wanted_files(profile, node.name),
         ),
     )

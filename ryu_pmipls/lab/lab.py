@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +21,7 @@ from ryu_pmipls.domain.profile import Lma, Mag, Profile, load_profile
 from ryu_pmipls.lab import cleanup, examination, namespaces, processes
 from ryu_pmipls.lab.cleanup import LabObjects, Progress, say_nothing
 from ryu_pmipls.lab.daemons import Daemons
-from ryu_pmipls.lab.lab_certificates import make_certificates
+from ryu_pmipls.lab.lab_certificates import make_certificates, with_folder, write_profile
 from ryu_pmipls.lab.lab_error import LabError, LabInputError
 from ryu_pmipls.lab.lab_layout import RMS, UNDERLAY_PORT, AccessPort, cpu_group, plan, settings
 from ryu_pmipls.lab.lab_links import LabLinks, LinkChange
@@ -69,10 +68,10 @@ class Lab:
     """
 
     def __init__(self, profile: Profile, profile_path: Path, environment: Mapping[str, str] | None = None) -> None:
-        self.profile = profile
         self.plan = plan(profile)
         self.network = LabLinks(self.plan)
         self.directory = cleanup.directory(self.plan.prefix)
+        self.profile = profile = with_folder(profile, self.directory)
         self._profile_path = profile_path
         self._copy = self.directory / _PROFILE_COPY
         self._daemons = Daemons(profile, self.plan, self.directory, self._copy, environment or {})
@@ -111,7 +110,7 @@ class Lab:
             raise
 
     def _make(self, rms: bool, agents: bool, progress: Progress) -> None:
-        shutil.copyfile(self._profile_path, self._copy)
+        write_profile(self.profile, self._profile_path, self._copy)
         (self.directory / "log").mkdir()
         make_certificates(self.profile, self.directory)
         progress("namespaces and links")
@@ -139,6 +138,11 @@ class Lab:
         """The doctor's findings about this host that are not ok, in lines."""
         faults = [finding for finding in examination.examine_host(self.profile, self.plan) if finding.fault]
         return ["the doctor's findings:", *lines(faults)] if faults else []
+
+    @property
+    def profile_path(self) -> Path:
+        """The profile that the processes of a lab that is up read."""
+        return self._copy
 
     def down(self, progress: Progress = say_nothing) -> None:
         """Remove the lab whatever state it is in; when there is none, do nothing."""

@@ -1,11 +1,17 @@
-"""Certificates of a lab: an authority of its own in the lab's directory, and certificates for all nodes."""
+"""Certificates of a lab: an authority of its own in the lab's directory, and certificates for all nodes.
+
+All nodes of a lab are this machine's root, and could read each other's keys: these are in folders of their own, as on
+real hosts, and no more than that.
+"""
 
 from __future__ import annotations
 
 from datetime import datetime, timezone
 from pathlib import Path
 
-from ryu_pmipls.domain.profile import Profile
+import yaml
+
+from ryu_pmipls.domain.profile import Certificates, Profile
 from ryu_pmipls.lab.lab_error import LabError
 from ryu_pmipls.pki.errors import PkiError
 from ryu_pmipls.pki.folder import Folder
@@ -14,6 +20,29 @@ from ryu_pmipls.pki.node_names import node_names
 
 #: The folder of certificates in a lab's directory.
 FOLDER = "pki"
+
+
+def with_folder(profile: Profile, directory: Path) -> Profile:
+    """The profile of a lab, with a folder for the certificates if its nodes need some.
+
+    That is the profile's own if it is there, else one in the lab's ``directory``.
+    """
+    folder = profile.certificates.folder
+    if not profile.rms.openflow.tls or (folder is not None and folder.exists()):
+        return profile
+    return profile.model_copy(update={"certificates": Certificates(folder=directory / FOLDER)})
+
+
+def write_profile(profile: Profile, source: Path, copy: Path) -> None:
+    """Copy the file of a profile for the processes of a lab, with the folder of certificates that ``profile`` has."""
+    text = source.read_text(encoding="utf-8-sig")
+    document = yaml.load(text, yaml.CSafeLoader)
+    section = document.get("certificates", {})
+    folder = profile.certificates.folder
+    if folder is not None and section.get("folder") != str(folder):
+        document["certificates"] = {**section, "folder": str(folder)}
+        text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
+    copy.write_text(text, encoding="utf-8")
 
 
 def make_certificates(profile: Profile, directory: Path) -> None:

@@ -28,7 +28,7 @@ ALLOWED: dict[str, set[str]] = {
     "http": {"domain"},
     "pki": {"domain"},
     "signalling": {"wire", "domain", "clock", "rate_limiter"},
-    "ovs_setup": {"domain"},
+    "ovs_setup": {"domain", "pki"},
     "simulator": {"loadsharing", "domain"},
     "doctor": {"domain", "signalling", "ovs_setup"},
     # The agents' processes: nothing of the controller's.

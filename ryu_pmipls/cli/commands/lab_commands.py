@@ -61,7 +61,7 @@ def up(profile: str | None, no_rms: bool) -> None:
         made.up(rms=not no_rms, progress=progress)
     click.echo(f"The lab of domain {made.profile.domain} is up; logs are in {made.directory / 'log'}.")
     if no_rms:
-        click.echo(f"Start its RMS with: PMIPLS_PROFILE={path} ryu-manager ryu_pmipls.rms")
+        click.echo(f"Start its RMS with: PMIPLS_PROFILE={made.profile_path} ryu-manager ryu_pmipls.rms")
 
 
 @lab.command("down", bad="it cannot be removed", wrong="no such prefix")

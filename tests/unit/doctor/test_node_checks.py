@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from ovs_setup.tls import TlsFiles
 from ryu_pmipls.doctor.check import Level
 from ryu_pmipls.doctor.node_checks import NODE_CHECKS
 from ryu_pmipls.doctor.node_facts import Bridge, Controller, Link, NodeFacts, SwitchFacts, SwitchPort
@@ -36,6 +37,16 @@ def with_bridge(**changes: Any) -> NodeFacts:
 
 def with_port(name: str, port: SwitchPort) -> NodeFacts:
     return with_switch(ports={**SWITCH.ports, name: port})
+
+
+TLS = TlsFiles("/p/key.pem", "/p/certificate.pem", "/p/ca.pem")
+
+
+def with_tls(there: TlsFiles | None, unreadable: dict[str, str] | None = None, **changes: Any) -> NodeFacts:
+    """A node whose profile wants TLS, and the files that its switch has."""
+    facts = with_switch(tls=there, unreadable=unreadable or {}, **changes)
+    assert NODE.wanted.switch is not None
+    return replace(facts, wanted=replace(NODE.wanted, switch=replace(NODE.wanted.switch, tls=TLS)))
 
 
 SETTINGS = {"net/ipv6/conf/all/forwarding": "1", "net/ipv6/conf/br-pm/accept_ra": "0"}
@@ -73,6 +84,14 @@ CASES: list[tuple[str, NodeFacts, str, str]] = [
     ("bridges", with_port("core", SwitchPort(-1, "no such device")), "core: no such device", "SET-UP"),
     ("controller", with_switch(controllers=()), f"none is set, must be {re.escape(CONTROLLER)}", "SET-UP"),
     ("controller", with_switch(controllers=(Controller(CONTROLLER, connected=False),)), "not connected", "RMS"),
+    ("TLS", with_tls(None), "none is set, must be /p/key.pem, /p/certificate.pem, /p/ca.pem", "SET-UP"),
+    ("TLS", with_tls(TlsFiles("/k", "/c", "/a")), "/k, /c, /a is set, must be /p/key.pem", "SET-UP"),
+    (
+        "TLS",
+        with_tls(TLS, {"/p/key.pem": "Permission denied"}),
+        "/p/key.pem cannot be read: Permission denied",
+        "issue",
+    ),
     ("tunnels", with_switch(ports={"core": SwitchPort(1)}), "none to mag1", "AGENT"),
     ("tunnels", with_port("t-mag1", SwitchPort(-1, "no")), "to mag1: no", "AGENT"),
     ("tunnels", with_port("t-mag1", ELSEWHERE), "to mag1: from fd00::11 to fd00::ff", "AGENT"),
@@ -105,7 +124,13 @@ def test_what_only_root_may_look_at_is_said_to_be_unknown() -> None:
 
 def test_a_switch_that_does_not_run_is_one_fault() -> None:
     levels = [check.verdict(STOPPED).level for check in NODE_CHECKS]
-    assert (levels.count(WRONG), levels.count(UNKNOWN)) == (1, 4)
+    assert (levels.count(WRONG), levels.count(UNKNOWN)) == (1, 5)
+
+
+def test_a_switch_that_has_the_files_of_the_profile_is_well_and_a_refused_one_is_told_of_its_certificate() -> None:
+    assert node_verdict("TLS", with_tls(TLS)).level is Level.OK
+    refused = with_tls(TLS, controllers=(Controller(CONTROLLER, connected=False),))
+    assert "does it accept the certificate?" in node_verdict("controller", refused).found
 
 
 def test_the_mtu_of_ports_is_mended_before_that_of_their_bridge() -> None:
