@@ -14,7 +14,8 @@ from ryu_pmipls.controller.switches.mag_groups import (
     anchor_groups,
     tunnel_groups,
 )
-from ryu_pmipls.controller.switches.mag_rules import MAG, MagRule, MagTable
+from ryu_pmipls.controller.switches.mag_rules import MAG, MagRule
+from ryu_pmipls.controller.switches.mag_tables import MagTable
 from ryu_pmipls.controller.switches.node_pipeline import NodePipeline, RecoveredState
 from ryu_pmipls.controller.switches.parameter import Bound, subnet_routers
 from ryu_pmipls.controller.switches.ports import Ports, error_port, tunnel_port

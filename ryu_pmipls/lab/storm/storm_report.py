@@ -9,12 +9,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rich.markup import escape
 from rich.table import Table
 
 from ryu_pmipls.lab.storm.footprint import Footprint
 from ryu_pmipls.lab.storm.strikes import Struck
 from ryu_pmipls.lab.storm.supervision import Downtime
+from ryu_pmipls.lab.verdicts import Verdict, verdict_table
 
 #: Lines of each demand that the summary shows.
 _SHOWN = 12
@@ -92,19 +92,13 @@ class StormReport:
 
 def summary(report: StormReport) -> Table:
     """Table of the demands, met or not, each with what was measured, and what speaks against it."""
-    table = Table.grid(padding=(0, 2))
-    table.title, table.title_justify = "After the storm", "left"
-    table.add_column()
-    table.add_column(no_wrap=True)
-    table.add_column()
-    for demand in report.demands:
-        met = "[green]yes[/green]" if demand.met else "[red]NO[/red]"
-        table.add_row(met, demand.name, escape(demand.measured))
-        for fault in demand.faults[:_SHOWN]:
-            table.add_row("", "", escape(fault))
-        if len(demand.faults) > _SHOWN:
-            table.add_row("", "", f"and {len(demand.faults) - _SHOWN} more, in the report")
-    return table
+    return verdict_table("After the storm", (_verdict(demand) for demand in report.demands))
+
+
+def _verdict(demand: StormDemand) -> Verdict:
+    shown, more = demand.faults[:_SHOWN], len(demand.faults) - _SHOWN
+    remarks = (*shown, f"and {more} more, in the report") if more > 0 else shown
+    return Verdict(demand.met, demand.name, demand.measured, remarks)
 
 
 def counted(blows: Sequence[Struck]) -> str:

@@ -14,7 +14,7 @@ from ryu_pmipls.lab.lab import LabStatus, SwitchNodeStatus
 from ryu_pmipls.lab.measuring.demo.demo_report import DemoReport, Effect, Sample
 from ryu_pmipls.lab.measuring.demo.diagnosis import complaints, stopped
 from ryu_pmipls.lab.measuring.demo.flow_shares import FlowShare, continuity, measure
-from ryu_pmipls.lab.measuring.demo.summary import summary
+from ryu_pmipls.lab.measuring.demo.performance import summary
 from ryu_pmipls.lab.traffic_generator import FlowResult, Interval
 
 REPORT = DemoReport(domain="two-lma", start=100.0, versions={})

@@ -19,7 +19,8 @@ from ryu_pmipls.controller.switches.cookies import GENERATION_BITS, MARK, MARK_M
 from ryu_pmipls.controller.switches.flow import GroupKind, Owner
 from ryu_pmipls.controller.switches.lma import LmaRule, LmaTable
 from ryu_pmipls.controller.switches.mag_groups import access_group, tunnel_group
-from ryu_pmipls.controller.switches.mag_rules import FORWARDING_TIME, MAG_LINK_LAYER_ADDRESS, MagRule, MagTable
+from ryu_pmipls.controller.switches.mag_rules import FORWARDING_TIME, MAG_LINK_LAYER_ADDRESS, MagRule
+from ryu_pmipls.controller.switches.mag_tables import MagTable
 from ryu_pmipls.controller.switches.match import Match
 from ryu_pmipls.controller.switches.parameter import IN_PORT, LOCAL
 from ryu_pmipls.controller.switches.ports import error_port

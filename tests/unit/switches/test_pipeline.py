@@ -11,7 +11,8 @@ from docs.generators.pipeline import reference
 from ryu_pmipls.controller.switches.actions import DecrementHopLimit, ForgetInPort, Output
 from ryu_pmipls.controller.switches.flow import Owner, PipelineError, Rule, Table
 from ryu_pmipls.controller.switches.lma import LMA, LmaRule, LmaTable
-from ryu_pmipls.controller.switches.mag_rules import MAG, MagRule, MagTable
+from ryu_pmipls.controller.switches.mag_rules import MAG, MagRule
+from ryu_pmipls.controller.switches.mag_tables import MagTable
 from ryu_pmipls.controller.switches.match import Match
 from ryu_pmipls.controller.switches.parameter import Kind, Parameter, SubnetRouters
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
+from rich.table import Table
 
 from ryu_pmipls.http.client import ClientError
 from ryu_pmipls.lab.lab import Lab
@@ -17,8 +18,8 @@ from ryu_pmipls.lab.measuring.demo.diagnosis import diagnose
 from ryu_pmipls.lab.measuring.demo.overload import overload
 from ryu_pmipls.lab.measuring.demo.signalling_capture import Capture
 from ryu_pmipls.lab.measuring.demo.stage import DemoStep, Stage
-from ryu_pmipls.lab.measuring.demo.summary import summary
 from ryu_pmipls.lab.measuring.demo.tcp_handoff import hand_off
+from ryu_pmipls.lab.verdicts import Verdict, verdict_table
 
 
 def _steps(capture: Capture) -> tuple[DemoStep, ...]:
@@ -62,6 +63,17 @@ def _play(stage: Stage, capture: Capture) -> str | None:
     except (LabError, ClientError) as error:
         return str(error)
     return None
+
+
+def summary(report: DemoReport) -> Table:
+    """Table of the effects, seen or not, with the measured figure; below a missing one, the wanted figure."""
+    return verdict_table(
+        "Was it seen?",
+        (
+            Verdict(effect.seen, effect.name, effect.measured, () if effect.seen else (f"wanted: {effect.wanted}",))
+            for effect in report.effects
+        ),
+    )
 
 
 def _conclude(stage: Stage, capture: Capture, directory: Path, console: Console) -> None:
