@@ -312,6 +312,9 @@ def test_tunnels_count_packets_of_mobile_nodes_and_not_those_that_watch_over_the
 
 # Handoffs of mn2, which is at mag2 before and afterwards
 
+#: Seconds for which a packet may be under way on a busy machine.
+UNDER_WAY = 0.5
+
 
 def downlink(lab: Lab, mag: str) -> list[str]:
     """The entries of mn2 in the last table of a MAG."""
@@ -345,12 +348,13 @@ def test_a_handoff_loses_nothing_from_the_end_of_the_old_link_on(lab: Lab) -> No
     probe = Probe(lab, "cn", "mn2", rate=200)
     probe.start()
     time.sleep(0.5)
-    gone = leave(lab, "mn2")
+    gone = leave(lab, "mn2") + UNDER_WAY
+    time.sleep(UNDER_WAY)
     lab.attach("mn2", "mag1")
     eventually(lambda: forwards(lab, "mag2"), "a MAG that forwards")
     eventually(lambda: handoff_count(lab, "mag2", "sent on") > 0, "packets that are sent on")
     seen = probe.stop()
-    assert [time for time in losses(seen) if time > gone + 0.1] == []
+    assert [time for time in losses(seen) if time > gone] == []
     assert seen.duplicated == 0 and seen.arrivals[-1].received > gone
     assert handoff_count(lab, "mag2", "sent on") >= handoff_count(lab, "mag2", "kept") > 0
     eventually(lambda: not downlink(lab, "mag2"), "the end of forwarding")

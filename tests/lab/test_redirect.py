@@ -69,8 +69,9 @@ def test_a_mobile_node_that_comes_while_its_lma_is_overloaded_is_anchored_elsewh
     pools = list(lab.profile.home_prefix_pool.subnets())
     assert IPv6Network(before["prefix"]).subnet_of(pools[1])  # it is lma2's to give
     assert {routed_to(lab, lma.name, before["prefix"]) for lma in lab.profile.lmas} == {"t-mag1"}
-    # The session that was there stays where it was.
-    assert binding(lab, "mn1") == first
+    # The session that was there stays where it was; the node may have solicited once more.
+    now = binding(lab, "mn1")
+    assert now is not None and now | {"since": first["since"]} == first
 
 
 def test_it_keeps_its_prefix_at_another_mag_when_the_overload_is_over(lab: Lab) -> None:
