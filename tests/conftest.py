@@ -39,7 +39,7 @@ _FIRST_PORT, _PORTS_EACH = 20_000, 10
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--kills", type=int, default=2, help="how often tests/lab/test_crashes.py kills the RMS")
+    parser.addoption("--kills", type=int, default=2, help="how often test_crashes.py and test_tls.py kill the RMS")
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:

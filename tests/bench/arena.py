@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import asdict
 from ipaddress import IPv6Address
@@ -26,6 +26,7 @@ from typing import Any, TypeVar
 
 import yaml
 
+from ovs_setup.tls import vsctl_step, wanted_files
 from ovs_setup.vswitch import OpenVSwitch
 from ryu_pmipls.controller.bindings import Binding
 from ryu_pmipls.controller.bindings.binding_table import TICKS_PER_SECOND
@@ -33,6 +34,7 @@ from ryu_pmipls.controller.store import SqliteStore
 from ryu_pmipls.controller.switches.ports import tunnel_port
 from ryu_pmipls.domain.profile import PROFILE_VARIABLE, Lma, Mag, Profile, load_profile
 from ryu_pmipls.lab import namespaces
+from ryu_pmipls.lab.lab_certificates import make_certificates
 from ryu_pmipls.lab.processes import last_lines
 from tests import checkout_first
 from tests.bench.load_generator import Job, Outcome
@@ -44,6 +46,8 @@ T = TypeVar("T")
 NAMESPACE = "pmbench"
 #: Where switches find the RMS, the raw writer and the ordinary application.
 RMS_PORT, RAW_PORT, ORDINARY_PORT = 6653, 6654, 6655
+#: Where they find the RMS by TLS.
+TLS_PORT = 6656
 #: The environment variable that tells the ordinary application to store; empty for no.
 ORDINARY_STORE = "PMIPLS_ORDINARY_STORE"
 _NETWORK = 0xFD00_5213_BE << 88
@@ -73,6 +77,8 @@ class Arena:
         self.profile: Profile = load_profile(self.profile_path)
         #: The same domain with the ordinary application in place of the RMS.
         self.ordinary_profile = self._write_profile("ordinary.yaml", lmas, 0x98, ORDINARY_PORT, load_sharing)
+        #: The same domain with the same RMS, which speaks TLS to the switches.
+        self.tls_profile = self._write_profile("tls.yaml", lmas, 0x99, TLS_PORT, load_sharing)
         self._ends = ExitStack()
         self._running: dict[subprocess.Popen[bytes], Path] = {}  # what was started here, and its log
 
@@ -165,15 +171,17 @@ class Arena:
 
     # Switches.
 
-    def start_switches(self, controllers: Iterable[int], nodes: Iterable[Lma | Mag] = ()) -> list[OpenVSwitch]:
+    def start_switches(self, controllers: Collection[int], nodes: Iterable[Lma | Mag] = ()) -> list[OpenVSwitch]:
         """An Open vSwitch for every LMA, or these nodes, which looks for its controllers at these ports."""
+        if TLS_PORT in controllers:
+            make_certificates(load_profile(self.tls_profile), self.directory)
         return [self._start_switch(node, controllers) for node in (*nodes,) or self.profile.lmas]
 
     def start_sinks(self) -> subprocess.Popen[bytes]:
         """Switches that take everything and do nothing but answer, for every LMA, in one process."""
         return self.start([sys.executable, "-m", "tests.bench.sink_switches", str(self.profile_path)], "sinks.log")
 
-    def _start_switch(self, node: Lma | Mag, controllers: Iterable[int]) -> OpenVSwitch:
+    def _start_switch(self, node: Lma | Mag, controllers: Collection[int]) -> OpenVSwitch:
         switch, bridge = OpenVSwitch(self.directory / node.name, self._create_host(node)), f"br-{node.name}"
         self._ends.callback(switch.stop)
         switch.start()
@@ -189,7 +197,11 @@ class Arena:
                 *(f'options:local_ip="{node.address}"', f'options:remote_ip="{peer.address}"', "options:key=flow"),
                 *("options:packet_type=legacy_l3", f"ofport_request={port}"),
             ]
-        targets = (f"tcp:[{self.profile.rms.address}]:{port}" for port in controllers)
+        if TLS_PORT in controllers:
+            switch.vsctl(*vsctl_step(wanted_files(load_profile(self.tls_profile), node.name) or ()))
+        targets = (
+            f"{'ssl' if port == TLS_PORT else 'tcp'}:[{self.profile.rms.address}]:{port}" for port in controllers
+        )
         switch.vsctl(*commands, "--", "set-controller", bridge, *targets)
         for row in switch.rows("Controller", "_uuid"):
             # No probes: a switch that is busy is not to be taken for one that is gone.
@@ -218,8 +230,7 @@ class Arena:
 
     def launch_rms(self, module: str = "ryu_pmipls.rms", **environment: str) -> subprocess.Popen[bytes]:
         """The same, but return at once."""
-        environment[PROFILE_VARIABLE] = str(self.profile_path)
-        return self._start_controller(module, "rms.log", environment)
+        return self._start_controller(module, "rms.log", {PROFILE_VARIABLE: str(self.profile_path), **environment})
 
     def start_ordinary(self, *, stored: bool) -> subprocess.Popen[bytes]:
         """Start the ordinary application, and return when all switches have connected to it."""
@@ -304,7 +315,7 @@ class Arena:
             "home_prefix_pool": "2001:db8:100::/40",
             "rms": {
                 "address": address[rms],
-                "openflow": {"host": "::", "port": port},
+                "openflow": {"host": "::", "port": port, "tls": port == TLS_PORT},
                 "rest": {"host": "127.0.0.1", "port": 8080},
                 "state_directory": str(self.directory / "state"),
             },
@@ -327,6 +338,7 @@ class Arena:
                 for number in range(1, MAGS + 1)
             ],
             "load_sharing": load_sharing,
+            "certificates": {"folder": str(self.directory / "pki")} if port == TLS_PORT else {},
             "timers": {} if self._audited else {"audit_interval": None},
             "signalling": {"rate_limit": 1_000_000},
         }

@@ -1,11 +1,15 @@
-"""Route updates through the whole RMS, with real switches: Route_adjust in, stored, in force on all LMAs, answered."""
+"""Route updates through the whole RMS, with real switches: Route_adjust in, stored, in force on all LMAs, answered.
+
+The RMS speaks to the switches by TCP, and by TLS.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ryu_pmipls.domain.profile import PROFILE_VARIABLE
 from tests.bench import raw_writer
-from tests.bench.arena import FIRST_TUNNEL, ORDINARY_PORT, RAW_PORT, RMS_PORT, Arena
+from tests.bench.arena import FIRST_TUNNEL, ORDINARY_PORT, RAW_PORT, RMS_PORT, TLS_PORT, Arena
 from tests.bench.comparison import Comparison, Effort
 from tests.bench.load_generator import Job
 
@@ -18,6 +22,8 @@ ROUNDS = 3
 #: LMAs -> the least flow-mods of the RMS for one of the raw writer.
 AT_LEAST = {1: 0.25, 4: 0.4}
 AT_LEAST_ORDINARY = 5
+#: Of the RMS's own by TCP.
+AT_LEAST_TLS = 0.6
 
 
 def measure(effort: Effort) -> list[Comparison]:
@@ -34,7 +40,7 @@ def _with(lmas: int, effort: Effort) -> Iterator[Comparison]:
     window = min(WINDOW, nodes)  # no node has two handoffs under way
     with Arena(lmas) as arena:
         writer = arena.raw_writer()
-        arena.start_switches([RMS_PORT, RAW_PORT, ORDINARY_PORT])
+        arena.start_switches([RMS_PORT, RAW_PORT, ORDINARY_PORT, TLS_PORT])
         writer.accept()
         there, back = (raw_writer.routes(nodes, port) for port in (FIRST_TUNNEL, FIRST_TUNNEL + 1))
         writer.write(back)  # a first one, as of ours, so that all others find a route that they replace
@@ -45,6 +51,10 @@ def _with(lmas: int, effort: Effort) -> Iterator[Comparison]:
         ours = _rate(arena, Job(handoffs, nodes, window), rounds) * lmas
         arena.end(rms)
         yield Comparison(f"flow-mods of handoffs, {lmas} LMA", ours, "raw writer", raw, AT_LEAST[lmas])
+        rms = arena.start_rms(**{PROFILE_VARIABLE: str(arena.tls_profile)})
+        by_tls = _rate(arena, Job(handoffs, nodes, window), rounds) * lmas
+        arena.end(rms)
+        yield Comparison(f"flow-mods of handoffs by TLS, {lmas} LMA", by_tls, "the RMS by TCP", ours, AT_LEAST_TLS)
         for stored, all_handoffs in ORDINARY.items():
             process = arena.start_ordinary(stored=stored)
             some = effort.of(all_handoffs)
