@@ -53,4 +53,5 @@ class LoadSharing:
         state, now = self._state, self._clock()
         snapshot = replace(self._load_list.snapshot(now), time=now + ahead)
         memory = state.memory.shifted(ahead)
-        return Inputs(state.settings, snapshot, dict(state.uplinks), memory, state.bindings.sessions())
+        rates = self._load_list.slot_rates(now)
+        return Inputs(state.settings, snapshot, dict(state.uplinks), memory, state.bindings.sessions(), rates)

@@ -156,7 +156,7 @@ class OperatorCommands:
         names = frozenset(self._profile.lma(lma).name for lma in drained)
         inputs = self._load_sharing.inputs()
         if policy is not None:
-            inputs = replace(inputs, settings=replace(inputs.settings, policy=policy))
+            inputs = replace(inputs, settings=self._profile.load_sharing.settings_with(policy))
         return decide(if_drained(inputs, names))
 
     def choose_policy(self, policy: PolicyName | None) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -60,7 +59,7 @@ class DomainState:
         #: Settings of load sharing, with the operator's policy.
         self.settings: Settings = profile.load_sharing.settings
         if settings.get(_POLICY) in POLICIES:
-            self.settings = replace(self.settings, policy=settings[_POLICY])
+            self.settings = profile.load_sharing.settings_with(settings[_POLICY])
         #: Memory of load sharing from one round to the next; its times are on the monotonic clock.
         self.memory = Memory(evacuated=_stored_evacuations(profile, settings.get(_EVACUATED, ())))
         self.journal = Journal(store.load_decisions())
@@ -181,7 +180,7 @@ class DomainState:
         """Decide by that policy from now on; None: by the profile's."""
         self._store.save_setting(_POLICY, policy)
         chosen = self._profile.load_sharing.policy if policy is None else policy
-        self.settings = replace(self.settings, policy=chosen)
+        self.settings = self._profile.load_sharing.settings_with(chosen)
 
     def _write_bindings(self, prefixes: Iterable[bytes]) -> None:
         bindings = (self.bindings.get(prefix) for prefix in prefixes)

@@ -90,8 +90,7 @@ class SwitchEvents:
         """Handle the counters of groups."""
         switch = self._switch(message.datapath)
         if switch is not None and switch.name in self._switches.mags:
-            packets = {group.group_id: group.packet_count for group in message.body}
-            self._measurement.add_group_statistics(switch.name, packets)
+            self._measurement.add_group_statistics(switch.name, message.body)
 
     def add_aggregate_statistics(self, message: Any) -> None:
         """Handle the summed counters of some flow entries."""

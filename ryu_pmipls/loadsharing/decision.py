@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from ryu_pmipls.loadsharing.load_list import OverloadRule
+from ryu_pmipls.loadsharing.slot_rates import SlotRatesByUplink
 from ryu_pmipls.loadsharing.slots import SLOTS, Slots, SpreadSlots, Uplinks, reassigned, slots_of, spread_slots, whole
 from ryu_pmipls.loadsharing.snapshot import LoadSnapshot
 
@@ -57,7 +58,7 @@ class Decision:
     A share of 1 is all of it: the draft's Load_adjust (erratum E33). ``predicted_cpu`` is the fraction expected at the
     new LMA, ``rate`` the packets per second expected to move; None where too little is known. ``time`` is
     seconds since 1970, ``id`` unique, ``round`` the id of the round. An ``evacuation`` leaves an LMA that is dead or
-    draining.
+    draining; the operator has decided what is ``by_hand``.
     """
 
     id: str
@@ -72,6 +73,7 @@ class Decision:
     rate: float | None
     reason: str
     evacuation: bool = False
+    by_hand: bool = False
 
     def apply(self, uplinks: Uplinks) -> dict[str, Slots]:
         """Anchor -> desired slots at the MAG, of the anchors that change."""
@@ -116,6 +118,7 @@ class Inputs:
 
     ``sessions`` are the numbers of mobile nodes of each anchor at each MAG: they show which uplinks carry anything,
     where only the total packets of a MAG are counted. None when unknown; all anchors then count alike.
+    ``slot_rates`` has what the slots of uplinks carry, of those where that has been measured.
     """
 
     settings: Settings
@@ -123,6 +126,7 @@ class Inputs:
     uplinks: Uplinks = field(default_factory=dict)
     memory: Memory = Memory()
     sessions: Mapping[str, Mapping[str, int]] | None = None
+    slot_rates: SlotRatesByUplink = field(default_factory=dict)
 
     @property
     def time(self) -> float:
@@ -160,6 +164,10 @@ class Inputs:
             },
             "memory": _MEMORY.dump_python(self.memory, mode="json"),
             "sessions": None if self.sessions is None else {mag: dict(self.sessions[mag]) for mag in self.sessions},
+            "slot_rates": {
+                mag: {anchor: list(slots) for anchor, slots in anchors.items()}
+                for mag, anchors in self.slot_rates.items()
+            },
         }
 
     @staticmethod
@@ -177,6 +185,7 @@ class Inputs:
                 uplinks=uplinks,
                 memory=_MEMORY.validate_python(document["memory"]),
                 sessions=_SESSIONS.validate_python(document["sessions"]),
+                slot_rates=_measured(document.get("slot_rates", {})),  # records before 0.2 have none
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not the record of a round of decisions: {error!r}") from error
@@ -217,6 +226,15 @@ _SETTINGS = TypeAdapter(Settings)
 _COMMON = {field.name for field in fields(Settings)} - {"own"}
 _MEMORY = TypeAdapter(Memory)
 _SESSIONS: TypeAdapter[dict[str, dict[str, int]] | None] = TypeAdapter(dict[str, dict[str, int]] | None)
+
+_SLOT_RATES: TypeAdapter[dict[str, dict[str, tuple[float, ...]]]] = TypeAdapter(dict[str, dict[str, tuple[float, ...]]])
+
+
+def _measured(document: Any) -> SlotRatesByUplink:
+    rates = _SLOT_RATES.validate_python(document)
+    if any(len(slots) not in (1, SLOTS) for anchors in rates.values() for slots in anchors.values()):
+        raise ValueError(f"the rates of an uplink are those of {SLOTS} slots, or one of all")
+    return rates
 
 
 def _places(names: Iterable[str]) -> dict[str, int]:

@@ -22,6 +22,10 @@ _UNSEEN = 1.25
 _MOST_OFFERED = 10.0
 #: Windows within which a full LMA's loss is measured, if the MAGs count what they send.
 _UNMEASURED = 1.5
+#: Part of the packets per second at an LMA that must be those of measured slots.
+_MOSTLY = 0.9
+#: Logarithm of the ratio to the others from which on an LMA is taken to forward less or more than they do.
+_OTHERWISE = 0.3
 #: Ratio of the packets of the busiest LMA to those of the lightest from which on the two tell what an idle LMA uses.
 _TELLING = 4.0
 
@@ -49,8 +53,10 @@ class Demand:
     ``rates`` their packets per second. ``known`` is false for a full LMA whose loss nobody has measured. ``level`` is
     the lower bound of the highest demand: that of all LMAs, if the work could be divided at will.
 
-    * An LMA takes part when its CPU, and its loss if it is full, were measured after its last move. Packets of the
-      window that came before a move are counted where they would come now.
+    * Where it is measured what slots carry, and some LMA is full, the demand is what they offer by what LMAs forward:
+      at once after a move as well. While slots of a divided uplink wait to be measured their LMAs are left alone.
+    * Any other LMA takes part when its CPU, and its loss if it is full, were measured after its last move. Packets of
+      the window that came before a move are counted where they would come now.
     * A full LMA forwards less than it is offered. The MAGs' own counters show how much more it is offered; where they
       do not, its work is taken to be a quarter more.
     * What an idle LMA uses cannot be moved. It shows when one LMA has few packets beside another's.
@@ -63,11 +69,15 @@ class Demand:
         losses = self._losses()
         self.known: Flags = ~full | np.isfinite(losses)
         self.rates = self._rates()
-        self.playing: Flags = (
-            self._settled()
-            & np.array([load.state in _PLAYING and load.cpu is not None and load.packets is not None for load in loads])
-            & ~(full & (self._unreported() | (np.isnan(losses) & ~self._unmeasurable())))
+        self.measured: Flags = self._measured()
+        self.known |= self.measured
+        self.playing: Flags = np.array(
+            [load.state in _PLAYING and load.cpu is not None and load.packets is not None for load in loads]
+        ) & (
+            self.measured
+            | self._settled() & ~(full & (self._unreported() | (np.isnan(losses) & ~self._unmeasurable())))
         )
+        self.playing &= ~plan.awaited()
         totals: Floats = np.maximum(
             self.rates.sum(axis=1),
             [0.0 if load.packets is None or not load.span else load.packets / load.span for load in loads],
@@ -76,6 +86,10 @@ class Demand:
         ratio = np.where(full, ratio, 1.0)
         idle = self._idle(totals / np.where(self.known, ratio, 1.0) / plan.capacity)
         self.demand: Floats = idle + (plan.cpu - idle) * ratio
+        if self.measured.any():
+            offered = self.rates.sum(axis=1)
+            totals = np.where(self.measured, offered, totals)
+            self.demand = np.where(self.measured, idle + (1 - idle) * offered / self._forwardable(), self.demand)
         with np.errstate(invalid="ignore", divide="ignore"):
             work = ((self.demand - idle) * plan.capacity / totals)[:, None] * self.rates
         self.work: Floats = np.nan_to_num(work, nan=0.0, posinf=0.0)
@@ -115,6 +129,39 @@ class Demand:
         losses = np.array([np.nan if load.loss is None else load.loss for load in self._plan.snapshot.lmas])
         losses[self._unreported()] = np.nan
         return losses
+
+    def _forwardable(self) -> Floats:
+        """Packets per second that each LMA can forward, by what full ones do; NaN where none shows it.
+
+        What they show is unsteady, and settles only slowly after a move, and so it is taken to be the same for all of
+        a capacity, unless an LMA that has been left alone shows otherwise.
+        """
+        plan, loads = self._plan, self._plan.snapshot.lmas
+        shown = np.array([np.nan if load.forwarded is None else load.forwarded for load in loads])
+        shown[shown <= 0] = np.nan
+        alone = ~self._unreported()
+        certain = np.isfinite(shown) & (alone if (np.isfinite(shown) & alone).any() else True)
+        if not certain.any():
+            return np.full(len(loads), np.nan)
+        common = plan.capacity * float(shown[certain].sum() / plan.capacity[certain].sum())
+        other = certain & alone & self._unmeasurable() & (np.abs(np.log(shown / common)) > _OTHERWISE)
+        return np.where(other, shown, common)
+
+    def _measured(self) -> Flags:
+        """The LMAs to which known rates of slots lead, where it is known what LMAs can forward.
+
+        Known rates take the place of others.
+        """
+        rates = self._plan.measured()
+        known = np.isfinite(rates)
+        self.rates = np.where(known, rates, self.rates)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            most = np.where(known, self.rates, 0.0).sum(axis=1) >= _MOSTLY * self.rates.sum(axis=1)
+        result: Flags = most & known.any(axis=1) & np.isfinite(self._forwardable())
+        for move in self._plan.recent(self._plan.snapshot.window):
+            if move.evacuation and move.old_lma in self._plan.row:
+                result[self._plan.row[move.old_lma]] = False
+        return result
 
     def _unmeasurable(self) -> Flags:
         """The LMAs that have been full for so long that no measurement of their loss will come, where there is none."""

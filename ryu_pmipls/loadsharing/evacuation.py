@@ -8,7 +8,6 @@ import numpy as np
 
 from ryu_pmipls.loadsharing.levels import water_level
 from ryu_pmipls.loadsharing.round_builder import RoundBuilder
-from ryu_pmipls.loadsharing.slots import count
 from ryu_pmipls.loadsharing.snapshot import LmaLoad, LmaState
 
 #: Multiple of the mean that a target may reach, so that a MAG need not be divided.
@@ -79,26 +78,27 @@ def _spread(plan: RoundBuilder, source: int, mags: Iterable[str]) -> None:
         if load.lma in carried:
             plan.evacuated[mag, load.lma] = None
         weights = plan.weights(mag, carried)
-        left = {anchor: numbers for anchor, numbers in carried.items() if weights[anchor] > 0}
-        idle = {anchor: numbers for anchor, numbers in carried.items() if weights[anchor] == 0}
-        rate = rates[mag] / count(left)  # of a slot
-        work = rate * unit
+        left = {anchor: numbers for anchor, numbers in carried.items() if weights[anchor].any()}
+        idle = {anchor: numbers for anchor, numbers in carried.items() if anchor not in left}
+        of_slots = np.concatenate([weights[anchor][list(numbers)] for anchor, numbers in left.items()])
+        of_slots = of_slots * (rates[mag] / of_slots.sum()) if of_slots.any() else np.zeros(len(of_slots))
         while left:
-            waiting = count(left)
+            work = float(of_slots.mean()) * unit  # of a slot
             after = (plan.cpu + work / plan.capacity)[may_take]
             dealt = (given / plan.capacity)[may_take]
             target = int(may_take[np.lexsort((dealt, after) if work > 0 else (after, dealt))[0]])
             room = max(0.0, (level - plan.cpu[target]) * plan.capacity[target])
-            part = waiting if work * waiting <= room else max(1, int(room / work))
+            part = max(1, int(np.searchsorted(of_slots.cumsum() * unit, room * (1 + 1e-9), side="right")))
             slots, left = _split(left, part)
+            rate, of_slots = float(of_slots[:part].sum()), of_slots[part:]
             given[target] += part
             plan.move(
                 mag,
                 source,
                 target,
                 slots | idle,
-                work=work * part,
-                rate=rate * part,
+                work=rate * unit,
+                rate=rate,
                 reason=f"{_what(load)}; {plan.names[target]} is the lightest, with CPU "
                 f"{plan.cpu[target]:.0%} before the move",
                 evacuation=True,

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from ryu_pmipls.loadsharing.offered_load import OfferedRates
+from ryu_pmipls.loadsharing.slot_rates import SlotRates, SlotRatesByUplink
 from ryu_pmipls.loadsharing.snapshot import LmaLoad, LmaState, LoadSnapshot, Source
 from ryu_pmipls.loadsharing.window import (
     ROWS_PER_WINDOW,
@@ -23,8 +24,12 @@ from ryu_pmipls.loadsharing.window import (
 
 #: From this CPU fraction on an LMA may be offered more than it forwards.
 SATURATED = 0.95
+#: CPU fraction below which an LMA that was full no longer is: what a quota grants is unsteady.
+_NO_LONGER_FULL = 0.9
 #: Report intervals, but no more than a window, over which losses are measured.
 LOSS_INTERVALS = 10
+#: Report intervals for which an LMA must have been full to show what it can forward.
+_LEAST_FULL = 6
 #: Reports of its CPU in a window from which on an LMA has a trend.
 _LEAST_RISE = 3
 
@@ -174,6 +179,7 @@ class LoadList:
         self._capacities = capacities or {}
         span = min(window, LOSS_INTERVALS * report_interval)
         self._offered = OfferedRates(len(lmas), len(mags), max(self._stale_after, span / 2), span)
+        self._slots = SlotRates(span)
         self._nothing = np.full(len(mags), UNKNOWN, dtype=np.int64)
         self._no_spans = np.full(len(mags), np.nan)
         self._whole = np.full(len(mags), window)
@@ -227,7 +233,10 @@ class LoadList:
         if entry.cpu is not None and now <= entry.cpu_time:
             return
         entry.cpu, entry.cpu_time = cpu, now
-        entry.full_since = (now if entry.full_since is None else entry.full_since) if entry.full else None
+        if cpu < _NO_LONGER_FULL:
+            entry.full_since = None
+        elif entry.full and entry.full_since is None:
+            entry.full_since = now
         if not entry.cpus or now - entry.cpus[-1][0] >= self._window / ROWS_PER_WINDOW:
             entry.cpus = [each for each in entry.cpus if each[0] > now - self._window] + [(now, cpu)]
         entry.hot = self._rule.is_hot(cpu, entry.hot)
@@ -255,6 +264,14 @@ class LoadList:
         """Add sent statistics of all MAGs at once, from an array of the shape (LMAs, MAGs)."""
         self._offered.add(slice(None), counters, now)
 
+    def add_uplink_counters(self, mag: str, anchor: str, packets: Sequence[int], now: float) -> None:
+        """Add cumulative 64-bit packet counters of an uplink's slots, or the one of all that one LMA carries."""
+        self._slots.add(mag, anchor, packets, now)
+
+    def begin_uplink_anew(self, mag: str, anchor: str) -> None:
+        """Have the counters of an uplink begin anew: others carry its slots."""
+        self._slots.begin_anew(mag, anchor)
+
     # States set from outside.
 
     def set_draining(self, lma: str, draining: bool) -> None:
@@ -270,6 +287,14 @@ class LoadList:
     def full(self) -> list[str]:
         """The LMAs that may be offered more than they forward: the MAGs' counters show how much that is."""
         return [lma for lma, entry in self._entries.items() if entry.full]
+
+    def hot(self) -> list[str]:
+        """The LMAs that are hot or full: it matters how much each slot carries that leads there."""
+        return [lma for lma, entry in self._entries.items() if entry.hot or entry.full]
+
+    def slot_rates(self, now: float) -> SlotRatesByUplink:
+        """The packets per second of slots, as far as they are known."""
+        return self._slots.rates(now)
 
     def snapshot(self, now: float) -> LoadSnapshot:
         """The load list as it stands at ``now``."""
@@ -337,7 +362,19 @@ class LoadList:
             loss=_loss(*sent, entry.ports) if lossy else None,
             rise=entry.rise(),
             full_for=None if entry.full_since is None else now - entry.full_since,
+            forwarded=self._forwarded(entry, now) if usable and entry.connected else None,
         )
+
+    def _forwarded(self, entry: _LmaRecord, now: float) -> float | None:
+        """Packets per second that an LMA has forwarded since it is full, within a window; None before that is known."""
+        read = entry.ports.counts()
+        if entry.full_since is None or read is None:
+            return None
+        span = min(self._window, read.time - entry.full_since)
+        if span < _LEAST_FULL * self._report_interval or now - read.time > self._window / 2:
+            return None
+        rates = entry.ports.rates(span)
+        return float(np.nansum(rates)) if np.isfinite(rates).any() else None
 
     def _state(self, entry: _LmaRecord, counts: _SourceCounts | None, capacity: float, now: float) -> LmaState:
         if entry.dead:

@@ -24,7 +24,8 @@ def adjust(inputs: Inputs, mag: str, lma: str) -> Round:
         source = plan.row[carrier]
         rate = float(np.nan_to_num(plan.rates[source, column]))
         slots = plan.carried(mag, carrier)
-        plan.move(mag, source, target, slots, work=rate * unit, rate=rate, reason="the operator wants it so")
+        reason = "the operator wants it so"
+        plan.move(mag, source, target, slots, work=rate * unit, rate=rate, reason=reason, by_hand=True)
     for evacuated in [pair for pair in plan.evacuated if pair[0] == mag]:
         del plan.evacuated[evacuated]
     outcome = plan.result()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
 from ryu_pmipls.loadsharing.decision import Alarm, Decision, Inputs, Memory, Outlook, Round
-from ryu_pmipls.loadsharing.slots import Slots, carried, whole
+from ryu_pmipls.loadsharing.slots import SLOTS, Slots, carried, whole
 from ryu_pmipls.loadsharing.snapshot import LmaState
 from ryu_pmipls.loadsharing.window import UNKNOWN, Flags, Floats
 
@@ -65,22 +65,66 @@ class RoundBuilder:
         order = sorted(found, key=lambda anchor: self.row.get(anchor, len(self.row)))
         return {anchor: found[anchor] for anchor in order}
 
-    def weights(self, mag: str, slots: Mapping[str, tuple[int, ...]]) -> dict[str, float]:
-        """Anchor -> weight of one of its slots: its sessions at the MAG; all alike where no session is known."""
-        if self.inputs.sessions is not None:
-            sessions = self.inputs.sessions.get(mag, {})
-            found = {anchor: float(sessions.get(anchor, 0)) for anchor in slots}
-            if any(found.values()):
-                return found
-        return dict.fromkeys(slots, 1.0)
+    def weights(self, mag: str, slots: Mapping[str, tuple[int, ...]]) -> dict[str, Floats]:
+        """Anchor -> weights of its slots, by number: packets per second where these are measured.
+
+        Else a slot counts for its part of the anchor's sessions at the MAG; all alike where no session is known.
+        """
+        base, measured = self._sessions(mag, slots), self.inputs.slot_rates.get(mag, {})
+        known = [anchor for anchor in slots if anchor in measured and base[anchor] > 0]
+        rate = sum(sum(measured[anchor]) for anchor in known)
+        if rate <= 0:
+            return {anchor: np.full(SLOTS, weight) for anchor, weight in base.items()}
+        # What is not measured sends as much for a session.
+        unit = rate / sum(base[anchor] for anchor in known) / SLOTS
+        return {
+            anchor: of_slots(measured[anchor]) if anchor in known else np.full(SLOTS, base[anchor] * unit)
+            for anchor in slots
+        }
 
     def part(self, mag: str, slots: Mapping[str, tuple[int, ...]], whole: Mapping[str, tuple[int, ...]]) -> float:
         """The fraction of the traffic of ``whole`` that belongs to ``slots``, a part of it."""
         weights = self.weights(mag, whole)
-        total = sum(weights[anchor] * len(numbers) for anchor, numbers in whole.items())
-        return (
-            sum(weights.get(anchor, 0.0) * len(numbers) for anchor, numbers in slots.items()) / total if total else 0.0
+        total = sum(float(weights[anchor][list(numbers)].sum()) for anchor, numbers in whole.items())
+        part = sum(
+            float(weights[anchor][list(numbers)].sum()) for anchor, numbers in slots.items() if anchor in weights
         )
+        return part / total if total else 0.0
+
+    def measured(self) -> Floats:
+        """Packets per second (LMAs, MAGs) of slots after the decisions so far; NaN where some are not measured."""
+        rates = np.full((len(self.names), len(self.snapshot.mags)), np.nan)
+        for mag, anchors in self.inputs.slot_rates.items():
+            if mag in self.column:
+                rates[:, self.column[mag]] = self._measured(mag, anchors)
+        return rates
+
+    def _measured(self, mag: str, measured: Mapping[str, tuple[float, ...]]) -> Floats:
+        uplinks, rates = self.uplinks(mag), np.zeros(len(self.names) + 1)  # the last is that of LMAs unknown here
+        for anchor, sessions in self._sessions(mag, dict.fromkeys([*self.names, *uplinks])).items():
+            if sessions > 0:
+                carriers = [self.row.get(lma, -1) for lma in uplinks.get(anchor) or whole(anchor)]
+                np.add.at(rates, carriers, of_slots(measured[anchor]) if anchor in measured else np.nan)
+        return rates[:-1]
+
+    def awaited(self) -> Flags:
+        """The LMAs to which slots of uplinks lead that were divided, but have been measured only as a whole."""
+        found = np.zeros(len(self.names), dtype=np.bool_)
+        for mag, anchors in self.inputs.slot_rates.items():
+            for anchor, rates in anchors.items():
+                carriers = {*(self.inputs.uplinks.get(mag, {}).get(anchor) or whole(anchor))}
+                if len(carriers) > 1 and len(rates) == 1:
+                    found[[self.row[lma] for lma in carriers if lma in self.row]] = True
+        return found
+
+    def _sessions(self, mag: str, anchors: Iterable[str]) -> dict[str, float]:
+        """Anchor -> its sessions at a MAG; 1 for all where no session is known."""
+        if self.inputs.sessions is not None:
+            sessions = self.inputs.sessions.get(mag, {})
+            found = {anchor: float(sessions.get(anchor, 0)) for anchor in anchors}
+            if any(found.values()):
+                return found
+        return dict.fromkeys(anchors, 1.0)
 
     def share(self, mag: str, row: int, slots: Mapping[str, tuple[int, ...]]) -> float:
         """The fraction that ``slots`` made up of the traffic an LMA carried for a MAG before the round."""
@@ -97,6 +141,7 @@ class RoundBuilder:
         rate: float,
         reason: str,
         evacuation: bool = False,
+        by_hand: bool = False,
     ) -> None:
         """Decide a move from LMA ``old`` to LMA ``new`` (rows), of ``work`` and ``rate`` packets per second."""
         self.cpu[old] = max(0.0, self.cpu[old] - work / self.capacity[old])
@@ -117,6 +162,7 @@ class RoundBuilder:
             rate=float(rate),
             reason=reason,
             evacuation=evacuation,
+            by_hand=by_hand,
         )
         self.decisions.append(decision)
         self._changed.setdefault(mag, {}).update(decision.apply({mag: self.uplinks(mag)}))
@@ -148,3 +194,8 @@ class RoundBuilder:
             evacuated=tuple(self.evacuated),
         )
         return Round(self.inputs, tuple(self.decisions), memory, self.outlook)
+
+
+def of_slots(rates: tuple[float, ...]) -> Floats:
+    """The rate of each slot; an even part where one of all is known."""
+    return np.array(rates) if len(rates) == SLOTS else np.full(SLOTS, sum(rates) / SLOTS)

@@ -81,11 +81,6 @@ def carried(uplinks: Uplinks, mag: str, lma: str) -> dict[str, tuple[int, ...]]:
     return found
 
 
-def count(slots: Mapping[str, tuple[int, ...]]) -> int:
-    """Number of slots of all anchors together."""
-    return sum(map(len, slots.values()))
-
-
 def totals(uplinks: Uplinks, mag: str) -> dict[str, int]:
     """Number of slots that each LMA carries, of all anchors of ``mag`` together."""
     found: Counter[str] = Counter()

@@ -60,7 +60,8 @@ class LmaLoad:
     watched for every MAG. ``signalled_packets`` is the total of the newest Load_info, for comparison. ``capacity`` is
     relative to that of the other LMAs. ``cause`` is the reason an LMA counts as dead, or the party that drains it.
     ``loss`` is the fraction lately lost of the packets that MAGs sent to the LMA, if that is full.
-    ``rise`` is that of the CPU, per second, in the last window; ``full_for`` the seconds since when the LMA is full.
+    ``rise`` is that of the CPU, per second, in the last window; ``full_for`` the seconds since when the LMA is full,
+    and ``forwarded`` the packets per second that it has forwarded since then, within a window.
     """
 
     lma: str
@@ -78,6 +79,7 @@ class LmaLoad:
     loss: float | None = None
     rise: float | None = None
     full_for: float | None = None
+    forwarded: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -17,7 +17,7 @@ from ryu.lib import hub
 from ryu.ofproto import nicira_ext, ofproto_v1_3, ofproto_v1_3_parser
 from ryu.ofproto.ofproto_protocol import ProtocolDesc
 
-from ryu_pmipls.controller.ryu.described_state import ToldEntry
+from ryu_pmipls.controller.ryu.described_state import ToldEntry, ToldGroupCounters
 
 T = TypeVar("T")
 
@@ -83,6 +83,7 @@ __all__ = [
     "InterruptionError",
     "ProtocolDesc",
     "ToldEntry",
+    "ToldGroupCounters",
     "error_name",
     "give_way",
     "hub",

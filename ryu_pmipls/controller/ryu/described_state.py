@@ -1,4 +1,4 @@
-"""Flow entries and groups as a switch describes them, with strict lengths: Ryu's parsers loop for ever on some."""
+"""Flow entries and groups as a switch tells them, with strict lengths: Ryu's parsers loop for ever on some."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ _INPUT_PORT = Struct("!II")
 _DESTINATION_PREFIX, _MASK_64 = 0x80003720, b"\xff" * 8 + bytes(8)
 #: A group description (A.3.5.9) and a bucket (A.3.4.2) up to their lists.
 _GROUP, _BUCKET = Struct("!HBxI"), Struct("!HHII4x")
+#: Statistics of a group, and of a bucket (A.3.5.8): number and packets.
+_GROUP_COUNTERS, _BUCKET_COUNTERS = Struct("!4xI8xQ16x"), Struct("!Q8x")
 #: An experimenter action (A.2.5) with Nicira's subtype.
 _EXPERIMENTER = Struct("!4xIH")
 #: Octets of Nicira's actions that Ryu's parsers are trusted with, by subtype. It keeps unknown ones as octets.
@@ -135,6 +137,26 @@ class ToldGroup(NamedTuple):
         return cls(length, kind, group, tuple(_buckets(octets, offset + _GROUP.size, offset + length)))
 
 
+class ToldGroupCounters(NamedTuple):
+    """Packets that a group and each of its buckets have sent on (OpenFlow 1.3, A.3.5.8), by a switch's reply."""
+
+    length: int
+    group_id: int
+    packet_count: int
+    buckets: tuple[int, ...]
+
+    @classmethod
+    def parser(cls, octets: bytes, offset: int) -> ToldGroupCounters:
+        """Parse a group's statistics, called by Ryu; ``MalformedError`` when a length is wrong."""
+        length = _length(octets, offset, len(octets), _GROUP_COUNTERS.size)
+        begin = offset + _GROUP_COUNTERS.size
+        if (offset + length - begin) % _BUCKET_COUNTERS.size:
+            raise MalformedError(f"statistics of a group with {length} octets")
+        group, packets = _GROUP_COUNTERS.unpack_from(octets, offset)
+        counted = _BUCKET_COUNTERS.iter_unpack(octets[begin : offset + length])
+        return cls(length, group, packets, tuple(each for (each,) in counted))
+
+
 class ToldBucket(NamedTuple):
     """A bucket of a group: its actions as Ryu's, or one None in place of actions that are not ours."""
 
@@ -142,9 +164,10 @@ class ToldBucket(NamedTuple):
     actions: tuple[Any, ...]
 
 
-# Flow statistics and group descriptions of Ryu consist of these.
+# Flow statistics, group descriptions and group statistics of Ryu consist of these.
 ofproto_v1_3_parser.OFPFlowStatsReply.cls_stats_body_cls = ToldEntry
 ofproto_v1_3_parser.OFPGroupDescStatsReply.cls_stats_body_cls = ToldGroup
+ofproto_v1_3_parser.OFPGroupStatsReply.cls_stats_body_cls = ToldGroupCounters
 
 
 def _length(octets: bytes, at: int, end: int, least: int) -> int:

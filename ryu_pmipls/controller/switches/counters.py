@@ -80,15 +80,17 @@ class SwitchCounters:
 
     # Counters of all ports, kept.
 
-    def request_ports(self, groups: Iterable[int] = ()) -> None:
-        """Request the counters of these groups and of all ports, unless an answer is still awaited."""
-        if self._session is not None and not self._ports_pending:
-            self._ports_pending = True
-            of_groups = (parser.OFPGroupStatsRequest(encode.PROTOCOL, 0, group) for group in groups)
-            # The ports come last: their answer completes all.
-            of_ports = encode.classifying_stats_request(), parser.OFPPortStatsRequest(encode.PROTOCOL, 0, ofp.OFPP_ANY)
-            transaction = self._session.request(*of_groups, *of_ports)
-            self._by_port = _FlowStatsReply(transaction.first_xid + transaction.xids - len(of_ports), [])
+    def request_ports(self, groups: Iterable[int] = ()) -> bool:
+        """Request the counters of these groups and of all ports; false if an answer is still awaited."""
+        if self._session is None or self._ports_pending:
+            return False
+        self._ports_pending = True
+        of_groups = (parser.OFPGroupStatsRequest(encode.PROTOCOL, 0, group) for group in groups)
+        # The ports come last: their answer completes all.
+        of_ports = encode.classifying_stats_request(), parser.OFPPortStatsRequest(encode.PROTOCOL, 0, ofp.OFPP_ANY)
+        transaction = self._session.request(*of_groups, *of_ports)
+        self._by_port = _FlowStatsReply(transaction.first_xid + transaction.xids - len(of_ports), [])
+        return True
 
     def record_port_stats(self, entries: Iterable[Any], more: bool) -> bool:
         """Record the counters of ports, perhaps in several messages; true when all are there.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -52,8 +53,14 @@ class _CommonLoadSharing(Section):
 
         A policy that also acts without an overload waits longer, so as not to move the same MAG to and fro.
         """
-        windows = POLICIES[self.policy].rest_windows
-        return windows * self.window if self.cool_down is None else self.cool_down
+        return self._rest_with(self.policy)
+
+    def _rest_with(self, policy: PolicyName) -> float:
+        return POLICIES[policy].rest_windows * self.window if self.cool_down is None else self.cool_down
+
+    def settings_with(self, policy: PolicyName) -> Settings:
+        """The settings with another policy; uplinks begin as they have begun with the profile's."""
+        return replace(self.settings, policy=policy, cool_down=self._rest_with(policy))
 
     @property
     def settings(self) -> Settings:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -14,7 +13,9 @@ from pydantic import Field
 from ryu_pmipls.loadsharing.decision import Outlook
 from ryu_pmipls.loadsharing.demand import Demand, loss_at
 from ryu_pmipls.loadsharing.levels import water_level
+from ryu_pmipls.loadsharing.pieces import Uplink, chosen, smallest
 from ryu_pmipls.loadsharing.policies.policy import NewSessionRanking, Policy, PolicySettings, lightest_first
+from ryu_pmipls.loadsharing.rest import Rest
 from ryu_pmipls.loadsharing.round_builder import RoundBuilder
 from ryu_pmipls.loadsharing.slots import SLOTS
 from ryu_pmipls.loadsharing.snapshot import LmaLoad, LmaState
@@ -28,6 +29,8 @@ _WORTHWHILE = 0.25
 _WORTH_A_SPLIT = 0.5
 #: Tolerances above the level for which a MAG that rests is moved again; twice as much for each further time.
 _URGENT = 4
+#: The same where the rates of slots are measured: predictions are right then, but for noise.
+_URGENT_IF_MEASURED = 1
 #: Part of an LMA's distance from the CPU threshold that is added to the tolerance: moves cost more than evenness brings
 #: while nobody has much to do.
 _EASE = 0.3
@@ -36,6 +39,8 @@ _NEARLY_FULL = 0.9
 #: Loss above that of evenly divided work for which a full LMA gives to another full one; as much more for each earlier
 #: round that has moved something from or to it lately, because what is measured may be wrong by that much.
 _LOSS_TOLERANCE = 0.1
+#: Part of the tolerance by which an LMA may be brought above the level where that spares the division of an uplink.
+_SPARED = 0.5
 #: Part of ``balance_above`` below which an anchor must stay for uplinks to go back to it.
 _RETURN_BELOW = 0.8
 
@@ -99,22 +104,7 @@ class _Board:
         self.settings = plan.settings
         self.demand = Demand(plan)
         self.moves = 0
-        #: LMA -> number of rounds that have moved something from or to it within the cool-down.
-        self.rounds: Counter[str] = Counter()
-        self.moved_to: dict[tuple[str, str], dict[str, set[int]]] = {}
-        rounds: dict[tuple[str, str], set[str]] = {}
-        for move in plan.recent(self.settings.cool_down):
-            if move.evacuation:
-                continue
-            for lma in (move.old_lma, move.new_lma):
-                rounds.setdefault((move.mag, lma), set()).add(move.round)
-            there = self.moved_to.setdefault((move.mag, move.new_lma), {})
-            for anchor, numbers in move.slots.items():
-                there.setdefault(anchor, set()).update(numbers)
-        #: MAG that rests at an LMA, and that LMA -> number of rounds that have moved something of it there or away.
-        self.resting = {place: len(found) for place, found in rounds.items()}
-        for lma in plan.names:
-            self.rounds[lma] = len({number for (_, at), found in rounds.items() if at == lma for number in found})
+        self.rest = Rest(plan)
 
     def level_out(self) -> None:
         """Move work from LMAs above the level to LMAs below it."""
@@ -142,7 +132,7 @@ class _Board:
         plan, demand = self.plan, self.demand
         if demand.highest() > self.own.balance_above:
             return
-        moved = {mag for mag, _ in self.resting} | {decision.mag for decision in plan.decisions}
+        moved = {mag for mag, _ in self.rest.places} | {decision.mag for decision in plan.decisions}
         for away, stays in sorted(self._displaced.items()):
             for column, anchor, home, numbers in stays:
                 if plan.snapshot.mags[column] in moved:
@@ -167,12 +157,15 @@ class _Board:
         """
         level, own, demand = self.demand.level, self.own, self.demand.demand
         far = np.clip(self.settings.rule.cpu_threshold - demand - self._rise(), 0.0, None)
-        limits: Floats = np.maximum(own.balance_above, level * (1 + own.tolerance + _EASE * far))
+        rounds = np.array([self.rest.rounds[name] for name in self.plan.names])
+        limits: Floats = np.maximum(
+            own.balance_above, level * (1 + own.tolerance * np.maximum(1, rounds) + _EASE * far)
+        )
         if level >= _NEARLY_FULL:
-            kept = (
-                1 - loss_at(level) - _LOSS_TOLERANCE * (1 + np.array([self.rounds[name] for name in self.plan.names]))
-            )
-            limits = np.maximum(limits, np.where(kept > 0, 1 / np.maximum(kept, 1e-9), math.inf))
+            kept = 1 - loss_at(level) - _LOSS_TOLERANCE * (1 + rounds)
+            seen = np.where(kept > 0, 1 / np.maximum(kept, 1e-9), math.inf)
+            # Losses are measured badly, rates of slots well.
+            limits = np.maximum(limits, np.where(self.demand.measured, level * (1 + own.tolerance * rounds), seen))
         return limits
 
     def _rise(self) -> Floats:
@@ -205,9 +198,10 @@ class _Board:
         columns = np.flatnonzero(work > 0)
         order: list[int] = columns[np.argsort(-work[columns], kind="stable")].tolist()
         excess = self.demand.demand[source] - self.demand.level
-        unrest = excess / max(1e-9, _URGENT * self.own.tolerance * self.demand.level)
+        urgent = _URGENT_IF_MEASURED if self.demand.measured[source] else _URGENT
+        unrest = excess / max(1e-9, urgent * self.own.tolerance * self.demand.level)
         name = self.plan.names[source]
-        return [column for column in order if self._may_move(self.resting.get((mags[column], name), 0), unrest)]
+        return [column for column in order if self._may_move(self.rest.places.get((mags[column], name), 0), unrest)]
 
     @staticmethod
     def _may_move(times: int, unrest: float) -> bool:
@@ -252,21 +246,31 @@ class _Board:
     def _fitting(self, source: int, target: int, wanted: float) -> _Piece | None:
         """Piece nearest to the wanted work without exceeding it, best a whole MAG; None if no move is worthwhile."""
         columns, work = self._candidates(source), self.demand.work[source]
-        small = [column for column in columns if work[column] <= wanted]
-        large = [column for column in columns if work[column] > wanted]
+        most = wanted + self._slack(source)
+        small = [column for column in columns if work[column] <= most]
+        large = sorted((column for column in columns if work[column] > most), key=lambda column: work[column])
         best = next((piece for column in small if (piece := self._piece(source, column)).work > 0), _NOTHING)
         finest = _NOTHING
-        if best.work < _WHOLE_SUFFICES * wanted:
-            for column in sorted(large, key=lambda column: work[column]):
-                part = self._piece(source, column, wanted=wanted)
+        # A MAG that need not divide an uplink for it comes first.
+        for dividing in (False, True) if best.work < _WHOLE_SUFFICES * wanted else ():
+            for column in large:
+                part = self._piece(source, column, wanted=wanted, dividing=dividing)
                 best = max(best, part, key=lambda piece: piece.work)
-                slot = self._finest(source, column)
-                if slot.slots and (not finest.slots or slot.work < finest.work):
-                    finest = slot
                 if best.work >= _WHOLE_SUFFICES * wanted:
                     break
+                slot = self._as_piece(source, column, smallest(self._movable(source, column))) if dividing else _NOTHING
+                if slot.slots and (not finest.slots or slot.work < finest.work):
+                    finest = slot
+            if best.work >= _WHOLE_SUFFICES * wanted:
+                break
         # When every slot is too big to stay below the level, the smallest goes, if that helps at all.
         return next((piece for piece in (best, finest) if self._worthwhile(source, target, piece)), None)
+
+    def _slack(self, source: int) -> float:
+        """Work beyond the level that spares the division of an uplink, where it is known how much that carries."""
+        if not self.demand.measured[source]:
+            return 0.0
+        return _SPARED * self.own.tolerance * self.demand.level * float(self.plan.capacity[source])
 
     def _worthwhile(self, source: int, target: int, piece: _Piece) -> bool:
         """True when a move promises more than it costs."""
@@ -274,7 +278,8 @@ class _Board:
             return False
         promise = self.demand.promise(source, target, piece.work)
         least = _WORTH_A_SPLIT if self._divides(source, piece) else _WORTHWHILE
-        if self.demand.full and promise.loss < least * _LOSS_TOLERANCE:
+        tolerance = self.own.tolerance if self.demand.measured[source] else _LOSS_TOLERANCE
+        if self.demand.full and promise.loss < least * tolerance:
             return False
         return promise.demand >= least * self.own.tolerance * self.demand.level
 
@@ -296,40 +301,35 @@ class _Board:
         anchor: str | None = None,
         wanted: float = math.inf,
         among: Collection[int] = range(SLOTS),
+        dividing: bool = True,
     ) -> _Piece:
         """Movable slots of a MAG at an LMA, ``among`` these: of one anchor, or of all; no more than the wanted work."""
-        pieces = {}
-        left = wanted
-        for owner, free, work in self._movable(row, column):
-            numbers = tuple(number for number in free if number in among)
-            if numbers and anchor in (None, owner) and work <= left:
-                pieces[owner] = numbers[: _whole_number(min(left / work, len(numbers)))]
-                left -= work * len(pieces[owner])
-        return self._as_piece(row, column, pieces)
+        movable = [
+            replace(uplink, slots={number: work for number, work in uplink.slots.items() if number in among})
+            for uplink in self._movable(row, column)
+            if anchor in (None, uplink.anchor)
+        ]
+        return self._as_piece(row, column, chosen(movable, wanted, self._slack(row), dividing))
 
-    def _finest(self, row: int, column: int) -> _Piece:
-        """The one slot that moves the least."""
-        movable = self._movable(row, column)
-        owner, numbers, _ = min(movable, key=lambda slots: slots[2], default=("", (), 0.0))
-        return self._as_piece(row, column, {owner: numbers[:1]} if numbers else {})
+    def _movable(self, row: int, column: int) -> list[Uplink]:
+        """The uplinks of a MAG at an LMA that carry anything, with their slots that do not rest.
 
-    def _movable(self, row: int, column: int) -> list[tuple[str, tuple[int, ...], float]]:
-        """(anchor, slots that do not rest, work of one of them) of the uplinks of a MAG at an LMA that carry anything.
-
-        Uplinks with another anchor come first: they were moved here because they carried traffic.
+        Those with another anchor come first: they were moved here because they carried traffic.
         """
         plan, lma = self.plan, self.plan.names[row]
         mag = plan.snapshot.mags[column]
         there = plan.carried(mag, lma)
         weights = plan.weights(mag, there)
-        total = sum(weights[owner] * len(numbers) for owner, numbers in there.items())
-        resting = self.moved_to.get((mag, lma), {})
+        total = sum(float(weights[owner][list(numbers)].sum()) for owner, numbers in there.items())
+        # Where it is measured what slots carry, it is known what moving them again brings.
+        resting = {} if self.demand.measured[row] else self.rest.slots(mag, lma)
         found = []
         for owner in sorted(there, key=lambda owner: owner == lma):
-            free = tuple(number for number in there[owner] if number not in resting.get(owner, ()))
-            work = float(self.demand.work[row, column]) * weights[owner] / total
-            if free and work > 0:
-                found.append((owner, free, work))
+            free = [number for number in there[owner] if number not in resting.get(owner, ())]
+            if free and total > 0 and weights[owner].any():
+                work = float(self.demand.work[row, column]) * weights[owner] / total
+                slots = {number: float(work[number]) for number in free}
+                found.append(Uplink(owner, slots, len(free) == SLOTS))
         return found
 
     def _as_piece(self, row: int, column: int, slots: Mapping[str, tuple[int, ...]]) -> _Piece:
@@ -356,11 +356,6 @@ class _Board:
             reason=f"{reason}; {what}, bring {plan.names[target]} from CPU {before:.0%} to "
             f"{self.demand.demand[target]:.0%}",
         )
-
-
-def _whole_number(number: float) -> int:
-    """The next lower whole number; a number that rounding errors put just below a whole one counts as that one."""
-    return int(number + 1e-9)
 
 
 _NOTHING = _Piece(0, {}, 0.0, 0.0)

@@ -61,12 +61,14 @@ def test_a_round_that_an_earlier_version_recorded_is_decided_again_alike(stored:
     inputs = Inputs.from_document(stored["inputs"])
     document = inputs.to_document()
     assert document["settings"].pop("spread_uplinks") is False  # later versions have this as well,
-    for name in ("rise", "full_for"):
+    assert document.pop("slot_rates") == {}  # and this,
+    for name in ("rise", "full_for", "forwarded"):
         assert {load.pop(name) for load in document["snapshot"]["lmas"]} == {None}  # and this
     assert json.dumps(document) == json.dumps(stored["inputs"])
     if inputs.settings.policy == "balance":
         return  # later versions move less
     decisions = TypeAdapter(tuple[Any, ...]).dump_python(decide(inputs).decisions, mode="json")
+    assert not any(decision.pop("by_hand") for decision in decisions)
     assert json.dumps(decisions) == json.dumps(stored["decisions"])
 
 
