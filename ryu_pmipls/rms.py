@@ -50,6 +50,7 @@ from ryu_pmipls.controller.ryu.admission import MAX_UNIDENTIFIED
 from ryu_pmipls.controller.ryu.connection import Connection, PromptApp
 from ryu_pmipls.controller.ryu.threads import in_thread
 from ryu_pmipls.controller.ryu.vital import vital
+from ryu_pmipls.controller.security_associations import SecurityAssociations
 from ryu_pmipls.controller.session_owners import SessionOwners
 from ryu_pmipls.controller.state import DomainState
 from ryu_pmipls.controller.store import Store, StoreError, open_store
@@ -58,9 +59,12 @@ from ryu_pmipls.controller.switches.domain_switches import Switches
 from ryu_pmipls.controller.uplink_enforcement import UplinkEnforcement
 from ryu_pmipls.controller.uplink_restatement import UplinkRestatement
 from ryu_pmipls.controller.watched_store import WatchedStore
-from ryu_pmipls.domain.profile import Profile, ProfileError, load_profile
+from ryu_pmipls.domain.profile import RMS_NAME, Profile, ProfileError, load_profile
 from ryu_pmipls.http.application import RestApplication
 from ryu_pmipls.http.exchange import MAX_CONNECTIONS
+from ryu_pmipls.ipsec.errors import IpsecError
+from ryu_pmipls.ipsec.protection import require_protection
+from ryu_pmipls.ipsec.watch import INTERVAL as ASSOCIATIONS_INTERVAL
 from ryu_pmipls.log_format import format_log
 from ryu_pmipls.pki.errors import PkiError
 from ryu_pmipls.signalling import Endpoint, Role
@@ -139,7 +143,8 @@ class RouteManagementServer(PromptApp):
         self.uplinks = UplinkRestatement(context, self.retransmission)
         self.measurement = LoadMeasurement(context)
         self.failures = FailureDetection(context, self.load_sharing)
-        self.health = HealthControl(context, store.failures)
+        self.associations = SecurityAssociations(profile)
+        self.health = HealthControl(context, store.failures, self.associations.watch)
         self.operator = OperatorCommands(context, self.load_sharing, self.new_sessions)
         announcements = Announcements(profile, state.bindings, self.endpoint)
         lmas = [self.endpoint.peer(lma.address) for lma in profile.lmas]
@@ -162,9 +167,15 @@ class RouteManagementServer(PromptApp):
         )
         self.switch_events = SwitchEvents(context, self.measurement, self.failures, self.health)
         self.rest = RestApplication(give_way, profile.rms.rest.names)
-        Resources(context, self.new_sessions, self.failures, self.operator, self.health, self.refused).register(
-            self.rest
-        )
+        Resources(
+            context,
+            self.new_sessions,
+            self.failures,
+            self.operator,
+            self.health,
+            self.associations.watch,
+            self.refused,
+        ).register(self.rest)
 
     def start(self) -> None:
         super().start()
@@ -197,8 +208,9 @@ class RouteManagementServer(PromptApp):
 
     def _open_endpoint(self) -> Endpoint:
         try:
+            require_protection(self.profile, RMS_NAME)
             return Endpoint(self.profile, Role.RMS, self.profile.rms.address, self.refused)
-        except ProfileError as error:
+        except (ProfileError, IpsecError) as error:
             sys.exit(f"ryu_pmipls.rms: {error}")
         except OSError as error:
             way = "raw sockets need root or CAP_NET_RAW" if isinstance(error, PermissionError) else "is the port taken?"
@@ -221,6 +233,7 @@ class RouteManagementServer(PromptApp):
             Periodic(_INTERVAL, "checking drained LMAs", self.operator.check_drained),
             Periodic(self.profile.timers.binding_lifetime, "telling the shares of uplinks", self.uplinks.restate),
             Periodic(_INTERVAL, "looking for sessions without owners", self.owners.check),
+            Periodic(ASSOCIATIONS_INTERVAL, "asking for security associations", self.associations.look),
             Periodic(_INTERVAL, "checking the domain's health", self.health.log_reasons),
             Periodic(_CERTIFICATES_INTERVAL, "checking certificates", Connection.admission.review),
         )

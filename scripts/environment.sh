@@ -91,6 +91,7 @@ setup() {
     exec 9>>"$log"
     flock -n 9 || { echo "Another set-up is running in $checkout; waiting for it."; flock 9; }
     : >"$log"
+    [ "${1:-}" != test ] || packages+=("${ipsec_packages[@]}")
     require_packages "${packages[@]}"
     choose_python
     lock=$checkout/requirements/python$version.txt

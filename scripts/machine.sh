@@ -3,6 +3,8 @@
 
 tested="Debian 12, Debian 13 and Ubuntu 24.04"
 packages=(bird2 ca-certificates curl ethtool iperf3 iproute2 iputils-ping nftables openssl openvswitch-switch procps python3 python3-venv tcpdump tshark)
+# What IPsec needs besides.
+ipsec_packages=(charon-systemd libcharon-extra-plugins libstrongswan-standard-plugins strongswan-swanctl)
 policy=/usr/sbin/policy-rc.d
 units=/etc/systemd/system
 
@@ -29,6 +31,11 @@ missing_packages() {
     for package; do
         case $(dpkg-query -W -f='${db:Status-Abbrev}' "$package" 2>/dev/null) in ii*) ;; *) echo "$package" ;; esac
     done
+}
+
+# with_ipsec ARGUMENT...: has set-up install what IPsec needs, if the arguments ask for it.
+with_ipsec() {
+    case " $* " in *" --protection ipsec "* | *" --protection=ipsec "*) packages+=("${ipsec_packages[@]}") ;; esac
 }
 
 # require_packages PACKAGE...: installs those that are missing, and says so before.

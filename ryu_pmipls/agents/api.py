@@ -17,6 +17,7 @@ from ryu_pmipls import __version__
 from ryu_pmipls.agents.attachment import AccessNetwork
 from ryu_pmipls.agents.disk_trial import DiskTrial
 from ryu_pmipls.agents.driver import Driver
+from ryu_pmipls.agents.follow_associations import follow_associations
 from ryu_pmipls.agents.host_watch import HostWatch
 from ryu_pmipls.clock import deviation
 from ryu_pmipls.domain.profile import LinkLayerAddress, Lma, Mag, MobileNode, Profile, format_link_layer
@@ -24,6 +25,7 @@ from ryu_pmipls.http.application import Page, Pages, Resource, RestApplication, 
 from ryu_pmipls.http.pages import page_of
 from ryu_pmipls.http.requests import RequestModel, read
 from ryu_pmipls.http.server import HttpServer
+from ryu_pmipls.ipsec.watch import AssociationWatch
 from ryu_pmipls.mobility import BindingUpdateEntry, MobileAccessGateway
 from ryu_pmipls.pki.own_certificate import OwnCertificate
 
@@ -80,15 +82,19 @@ class AgentApi:
         self._disk = disk
         self._names = {peer.address: peer.name for peer in (*profile.lmas, *profile.mags)}
         self._certificate = OwnCertificate(profile, node.name)
+        self._associations = AssociationWatch(profile, node.name)
         self._index: dict[str, list[str]] = {"resources": [], "commands": []}
         self.application = RestApplication(names=() if node.api is None else node.api.names)
         self.application.serve("/v1", self.index)
         self._add_resource("health", self.health)
         self._add_resource("tunnels", self.tunnels)
         self._add_resource("peers", self.peers)
+        self._add_resource("ipsec", self._associations.document)
 
     def listen(self, path: Path) -> None:
         """Have the driver serve at the Unix socket ``path``, and where the profile says."""
+        if self._associations.needed:
+            self._driver.background(lambda: follow_associations(self._associations))
         server = HttpServer(self.application)
         self._driver.background(lambda: server.listen_at_path(path))
         api = self._node.api
@@ -135,6 +141,7 @@ class AgentApi:
                 for peer, ahead in self._driver.clock_skews().items()
             ),
             *self._certificate.reasons(now, self._driver.clock.wall(now)),
+            *self._associations.reasons(),
             *self._host.changes,
             *((self._disk.fault,) if self._disk.fault is not None else ()),
         ]

@@ -28,6 +28,7 @@ from ryu_pmipls.agents.tunnel_ends import TunnelEnds
 from ryu_pmipls.agents.undeliverable import Undeliverable
 from ryu_pmipls.clock import Clock
 from ryu_pmipls.domain.profile import Lma, Profile
+from ryu_pmipls.ipsec.protection import require_protection
 from ryu_pmipls.mobility import Lease, LocalMobilityAnchor
 from ryu_pmipls.signalling import Endpoint, Role
 from ryu_pmipls.wire import CoreGateway, CoreRoutingStatus, Encapsulation, GrantKey, Option
@@ -40,8 +41,10 @@ async def serve(
 
     ``cpu`` is the processor of its switch, ``bird`` the control socket of the routing daemon, None for another daemon.
 
-    ``OvsSetupError`` when no switch is set up here, ``OSError`` when sockets cannot be opened.
+    ``OvsSetupError`` when no switch is set up here, ``OSError`` when sockets cannot be opened, ``IpsecError`` when
+    signalling has to be protected and is not.
     """
+    require_protection(profile, lma.name)
     encapsulation = tunnel.encapsulation(ovs, profile.tunnel.type)
     counters: Counter[str] = Counter()
     clock = Clock()

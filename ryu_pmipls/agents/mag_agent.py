@@ -29,6 +29,7 @@ from ryu_pmipls.agents.tunnel_ends import TunnelEnds
 from ryu_pmipls.agents.undeliverable import Undeliverable, gateway_source
 from ryu_pmipls.clock import Clock
 from ryu_pmipls.domain.profile import Mag, Profile
+from ryu_pmipls.ipsec.protection import require_protection
 from ryu_pmipls.mobility import (
     Advertise,
     Effect,
@@ -51,8 +52,10 @@ async def serve(
 
     It records attachments in the file ``events``.
 
-    ``OvsSetupError`` when no switch is set up here, ``OSError`` when sockets cannot be opened.
+    ``OvsSetupError`` when no switch is set up here, ``OSError`` when sockets cannot be opened, ``IpsecError`` when
+    signalling has to be protected and is not.
     """
+    require_protection(profile, mag.name)
     await MagAgent(profile, mag, ovs, state, events).run(control)
 
 

@@ -46,11 +46,12 @@ def _domain_error(error: BaseException) -> click.ClickException | None:
     from ovs_setup import OvsSetupError
     from ryu_pmipls.domain.profile import ProfileError
     from ryu_pmipls.http.client import ClientError, WrongRequestError
+    from ryu_pmipls.ipsec.errors import IpsecError
     from ryu_pmipls.lab.lab_error import LabError, LabInputError
     from ryu_pmipls.pki.errors import PkiError, PkiInputError
 
     if isinstance(error, ProfileError | WrongRequestError | LabInputError | PkiInputError):
         return InputError(str(error))
-    if isinstance(error, ClientError | LabError | OvsSetupError | PkiError):
+    if isinstance(error, ClientError | IpsecError | LabError | OvsSetupError | PkiError):
         return StateError(str(error))
     return None

@@ -20,6 +20,13 @@ prefix_option = click.option(
     "--prefix", type=LabPrefix(), metavar="PREFIX", help="Prefix of the lab, when several are up."
 )
 
+#: ``protection`` of signalling in a lab, or None for that of the profile.
+protection_option = click.option(
+    "--protection",
+    type=click.Choice(["none", "ipsec"]),
+    help="Protection of signalling, in place of the profile's.",
+)
+
 run_directory_option = click.option(
     "--run-directory",
     type=click.Path(file_okay=False, exists=True, path_type=Path),

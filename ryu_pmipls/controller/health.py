@@ -16,6 +16,7 @@ from ryu_pmipls.controller.switches.ports import tunnel_port
 from ryu_pmipls.controller.switches.session import CHANGE_TIMEOUT
 from ryu_pmipls.controller.switches.switch import Switch
 from ryu_pmipls.domain.profile import RMS_NAME, Lma
+from ryu_pmipls.ipsec.watch import AssociationWatch
 from ryu_pmipls.loadsharing import LmaLoad, LmaState
 from ryu_pmipls.pki.own_certificate import OwnCertificate
 from ryu_pmipls.wire import CoreRouting, CoreRoutingStatus, LoadInfo
@@ -24,6 +25,8 @@ LOG = logging.getLogger(__name__)
 
 #: Seconds that a tunnel may be dead before it is reported: an overloaded switch may miss some of BFD's packets.
 _DEAD_TUNNEL = 3.0
+#: Seconds that a security association may be away before it is reported: it comes back when a node has restarted.
+_LOST_ASSOCIATION = 5.0
 #: Seconds that a new BGP session needs to announce its routes, and BFD to watch over it.
 _YOUNG_SESSION = 5.0
 #: Mobile nodes that are named; the others are only counted.
@@ -35,11 +38,12 @@ _LOGGED = 10
 class HealthControl:
     """Finds out what is wrong in a domain; ``store_failures`` are the present ones, by method."""
 
-    def __init__(self, context: Context, store_failures: Mapping[str, str]) -> None:
+    def __init__(self, context: Context, store_failures: Mapping[str, str], associations: AssociationWatch) -> None:
         profile = context.profile
         self._context = context
         self._clock = context.clock
         self._store_failures = store_failures
+        self._associations = associations
         self._certificate = OwnCertificate(profile, RMS_NAME)
         self._stale_after = 2 * profile.load_sharing.report_interval
         self._routing: dict[str, tuple[int, float]] = {}  # LMA -> status, and the time of the report
@@ -96,6 +100,8 @@ class HealthControl:
             yield Symptom(RMS_NAME, f"the RMS's store fails: {error}")
         for text in self._certificate.reasons(self._clock(), self._clock.wall(self._clock())):
             yield Symptom(RMS_NAME, text)
+        for text in self._associations.reasons():
+            yield Symptom(RMS_NAME, text, patience=_LOST_ASSOCIATION)
         for switch in self._context.switches:
             if switch.state is not SwitchState.READY and switch.name not in dead:
                 yield Symptom(switch.name, f"the switch of {switch.name} is {switch.state.value}")

@@ -11,11 +11,14 @@ import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from ipaddress import IPv6Address
 from pathlib import Path
 
 from pyroute2 import IPRoute
 
 from ovs_setup.cgroup import CpuGroup
+from ovs_setup.ipsec.set_up import tear_down
+from ovs_setup.vswitch import OpenVSwitch
 from ryu_pmipls.lab import namespaces, processes
 from ryu_pmipls.lab.lab_error import LabError
 
@@ -37,6 +40,7 @@ class LabObjects:
     namespaces: tuple[str, ...] = ()
     host_ports: tuple[str, ...] = ()
     cpu_groups: tuple[str, ...] = ()
+    ipsec_address: str = ""  # the RMS's, whose signalling is protected on this host
 
 
 def directory(prefix: str) -> Path:
@@ -101,3 +105,5 @@ def _remove_network(objects: LabObjects) -> None:
                 routing.link("del", index=index)
     for name in objects.namespaces:
         namespaces.remove(name)
+    if objects.ipsec_address:
+        tear_down(OpenVSwitch(), IPv6Address(objects.ipsec_address), None)

@@ -1,4 +1,7 @@
-"""The daemons of a lab: the RMS (``rms``), an agent on each MAG and LMA (``mag1``), bird (``bird-lma1``)."""
+"""The daemons of a lab: the RMS (``rms``), an agent on each MAG and LMA (``mag1``), bird (``bird-lma1``).
+
+With IPsec strongSwan on all nodes, too (``charon-mag1``).
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,11 @@ from pathlib import Path
 import psutil
 
 from ovs_setup.bird import core_configuration, lma_configuration
+from ovs_setup.ipsec.files import DaemonFiles
 from ovs_setup.node import hasten_reconnection
 from ovs_setup.vswitch import OpenVSwitch
 from ryu_pmipls.domain.profile import PROFILE_VARIABLE, Lma, Mag, Profile
+from ryu_pmipls.ipsec.charon import VICI_VARIABLE
 from ryu_pmipls.lab import processes
 from ryu_pmipls.lab.lab_error import LabError
 from ryu_pmipls.lab.lab_layout import RMS, LabLayout, cpu_group, settings
@@ -24,6 +29,8 @@ _SETTLING = 0.5  # seconds for which a process must live to count as started
 _DEATH = 15.0  # seconds from SIGKILL to the end of a process that its quota keeps waiting
 #: Prefix of the names of routing daemons.
 _BIRD = "bird-"
+#: Prefix of the names of strongSwan's daemons.
+CHARON = "charon-"
 
 
 class Daemons:
@@ -107,16 +114,20 @@ class Daemons:
             self.launch_rms()
         elif name.startswith(_BIRD):
             self._launch_bird(name.removeprefix(_BIRD))
+        elif name.startswith(CHARON):
+            self._launch_charon(name.removeprefix(CHARON))
         else:
             nodes: tuple[Mag | Lma, ...] = (*self._profile.lmas, *self._profile.mags)
             self._launch_agent(next(node for node in nodes if node.name == name))
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The daemons of a lab that is up: the RMS, the agents, the routing daemons."""
+        """The daemons of a lab that is up: the RMS, the agents, the routing daemons, with IPsec those of strongSwan."""
         lmas = tuple(lma.name for lma in self._profile.lmas)
         routers = (settings(self._profile).correspondent.name, *lmas)
-        return (RMS, *self._plan.switches, *(f"{_BIRD}{node}" for node in routers))
+        protected = (RMS, *self._plan.switches) if self._profile.signalling.ipsec else ()
+        routing = (f"{_BIRD}{node}" for node in routers)
+        return (RMS, *self._plan.switches, *routing, *(f"{CHARON}{node}" for node in protected))
 
     # The RMS.
 
@@ -187,10 +198,22 @@ class Daemons:
         argv = ["bird", "-f", "-c", str(directory / "bird.conf"), "-s", str(directory / "bird.ctl")]
         return self._launch(f"{_BIRD}{node}", argv, self._plan.namespace(node))
 
+    # IPsec.
+
+    def _launch_charon(self, node: str) -> None:
+        files = DaemonFiles.private(self._directory / node)
+        namespace = None if node == RMS else self._plan.namespace(node)
+        places = {"STRONGSWAN_CONF": str(files.daemon), "SWANCTL_DIR": str(files.swanctl)}
+        self._launch(f"{CHARON}{node}", ["charon-systemd"], namespace, places)
+
     # Starting.
 
-    def _launch(self, name: str, argv: list[str], namespace: str | None) -> subprocess.Popen[bytes]:
-        child = processes.start(self.mark(name), argv, self.log(name), namespace, self._environment)
+    def _launch(
+        self, name: str, argv: list[str], namespace: str | None, places: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[bytes]:
+        vici = {VICI_VARIABLE: str(DaemonFiles.private(self._directory / name).socket)}
+        environment = {**self._environment, **vici, **(places or {})}
+        child = processes.start(self.mark(name), argv, self.log(name), namespace, environment)
         self._children[name] = child
         return child
 

@@ -23,6 +23,7 @@ from ryu_pmipls.lab.cleanup import LabObjects, Progress, say_nothing
 from ryu_pmipls.lab.daemons import Daemons
 from ryu_pmipls.lab.lab_certificates import make_certificates, with_folder, write_profile
 from ryu_pmipls.lab.lab_error import LabError, LabInputError
+from ryu_pmipls.lab.lab_ipsec import LabIpsec
 from ryu_pmipls.lab.lab_layout import RMS, UNDERLAY_PORT, AccessPort, cpu_group, plan, settings
 from ryu_pmipls.lab.lab_links import LabLinks, LinkChange
 from ryu_pmipls.lab.waiting import expect
@@ -75,6 +76,7 @@ class Lab:
         self._profile_path = profile_path
         self._copy = self.directory / _PROFILE_COPY
         self._daemons = Daemons(profile, self.plan, self.directory, self._copy, environment or {})
+        self.ipsec = LabIpsec(profile, self.plan, self.directory, self._daemons)
 
     @classmethod
     def find(cls, prefix: str | None = None) -> Lab:
@@ -115,6 +117,7 @@ class Lab:
         make_certificates(self.profile, self.directory)
         progress("namespaces and links")
         self.network.build()
+        self.ipsec.protect_rms()
         child = self._daemons.launch_rms() if rms else None
         progress(f"Open vSwitch on {', '.join(self.plan.switches)}")
         with ThreadPoolExecutor(4) as pool:
@@ -125,6 +128,7 @@ class Lab:
                 self._daemons.await_listener(child)
             progress("bridges, ports, CPU quotas")
             list(pool.map(self._set_up_switch, self._switch_nodes))
+        self.ipsec.protect_switches()
         progress("routing between core and LMAs")
         self._daemons.start_routing()
         if agents:
@@ -347,6 +351,7 @@ class Lab:
         return LabObjects(
             namespaces=self.plan.namespaces,
             host_ports=(self.plan.host_port,),
+            ipsec_address=str(self.profile.rms.address) if self.profile.signalling.ipsec else "",
             cpu_groups=tuple(cpu_group(self.plan.prefix, name) for name in settings(self.profile).lma_cpu),
         )
 

@@ -27,8 +27,9 @@ def with_folder(profile: Profile, directory: Path) -> Profile:
 
     That is the profile's own if it is there, else one in the lab's ``directory``.
     """
-    folder = profile.certificates.folder
-    if not profile.rms.openflow.tls or (folder is not None and folder.exists()):
+    folder, signalling = profile.certificates.folder, profile.signalling
+    needed = profile.rms.openflow.tls or (signalling.ipsec and signalling.ipsec_keys is None)
+    if not needed or (folder is not None and folder.exists()):
         return profile
     return profile.model_copy(update={"certificates": Certificates(folder=directory / FOLDER)})
 

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PURE = {"wire", "mobility", "loadsharing", "controller.bindings"}
 #: What any process may use.
-SHARED = {"wire", "domain", "signalling", "http", "pki", "clock", "descriptors", "log_format", "rate_limiter"}
+SHARED = {"wire", "domain", "signalling", "http", "pki", "ipsec", "clock", "descriptors", "log_format", "rate_limiter"}
 CONTROLLER = {f"controller.{part}" for part in ("bindings", "fast", "ryu", "store", "switches")}
 #: Layer -> the layers of the project that it may import. A layer is a folder or a module of ryu_pmipls, a folder of its
 #: controller, or ovs_setup.
@@ -28,9 +28,10 @@ ALLOWED: dict[str, set[str]] = {
     "http": {"domain"},
     "pki": {"domain"},
     "signalling": {"wire", "domain", "clock", "rate_limiter"},
-    "ovs_setup": {"domain", "pki"},
+    "ipsec": {"domain", "signalling", "pki"},
+    "ovs_setup": {"domain", "signalling", "pki", "ipsec"},
     "simulator": {"loadsharing", "domain"},
-    "doctor": {"domain", "signalling", "ovs_setup"},
+    "doctor": {"domain", "signalling", "ovs_setup", "ipsec"},
     # The agents' processes: nothing of the controller's.
     "agents": {*SHARED, "mobility", "loadsharing", "ovs_setup", "doctor"},
     # The controller's process: nothing of the agents'.

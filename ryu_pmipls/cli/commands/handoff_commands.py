@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ryu_pmipls.cli.failures import InputError
-from ryu_pmipls.cli.options import json_option, lab_profile_option, output_option
+from ryu_pmipls.cli.options import json_option, lab_profile_option, output_option, protection_option
 from ryu_pmipls.cli.parameter_types import FiniteRange
 from ryu_pmipls.cli.progress import progress_console
 from ryu_pmipls.cli.sections import MEASURE
@@ -48,10 +48,17 @@ _FIGURES: tuple[tuple[str, Callable[[Any], float]], ...] = (
     multiple=True,
     help="Measure only this way, and keep the other ones of an earlier report; may be repeated.",
 )
+@protection_option
 @output_option("handoff-report")
 @json_option
 def handoffs(
-    profile: str | None, number: int, interval: float, names: tuple[str, ...], output: Path, as_json: bool
+    profile: str | None,
+    number: int,
+    interval: float,
+    names: tuple[str, ...],
+    protection: str | None,
+    output: Path,
+    as_json: bool,
 ) -> None:
     """Measure what a handoff costs a downlink, in several ways.
 
@@ -59,6 +66,7 @@ def handoffs(
     """
     from ryu_pmipls.domain.profile import LAB_PROFILE, find_profile, load_profile
     from ryu_pmipls.lab.measuring.handoffs import draw, measure
+    from ryu_pmipls.lab.protection import protected_profile
 
     path = find_profile(profile, fallback=LAB_PROFILE)
     _check(load_profile(path), path)
@@ -68,8 +76,9 @@ def handoffs(
     console = progress_console(document=as_json)
     for way in WAYS:
         if not names or way.name in names:
-            with console.status(f"{way.name}: {number} handoffs"):
-                results[way.name] = measure(path, way, number, interval)
+            status = console.status(f"{way.name}: {number} handoffs")
+            with status, protected_profile(path, protection) as wanted:
+                results[way.name] = measure(wanted, way, number, interval)
     results = {way.name: results[way.name] for way in WAYS if way.name in results}
     document = {name: [asdict(each) for each in found] for name, found in results.items()}
     figures.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ryu_pmipls.cli.failures import InputError, StateError
-from ryu_pmipls.cli.options import json_option, lab_profile_option, prefix_option
+from ryu_pmipls.cli.options import json_option, lab_profile_option, prefix_option, protection_option
 from ryu_pmipls.cli.parameter_types import FiniteRange, NodeName
 from ryu_pmipls.cli.progress import progress_console
 from ryu_pmipls.cli.sections import LAB, StatedGroup
@@ -44,21 +44,24 @@ def _find(prefix: str | None) -> Lab:
 
 @lab.command("up", bad="it is up already, or cannot be set up", wrong="a profile without a lab")
 @lab_profile_option("two-lma")
+@protection_option
 @click.option("--no-rms", is_flag=True, help="Leave the RMS to be started by hand: ryu-manager ryu_pmipls.rms.")
-def up(profile: str | None, no_rms: bool) -> None:
+def up(profile: str | None, protection: str | None, no_rms: bool) -> None:
     """Bring up the lab of a profile."""
     from ryu_pmipls.domain.profile import LAB_PROFILE, find_profile, load_profile
     from ryu_pmipls.lab.lab import Lab
+    from ryu_pmipls.lab.protection import protected_profile
 
     path = find_profile(profile, fallback=LAB_PROFILE)
-    made = Lab(load_profile(path), path)
-    with progress_console(document=False).status("setting up") as status:
+    with protected_profile(path, protection) as wanted:
+        made = Lab(load_profile(wanted), wanted)
+        with progress_console(document=False).status("setting up") as status:
 
-        def progress(text: str) -> None:
-            status.update(text)
-            click.echo(f"  {text}")
+            def progress(text: str) -> None:
+                status.update(text)
+                click.echo(f"  {text}")
 
-        made.up(rms=not no_rms, progress=progress)
+            made.up(rms=not no_rms, progress=progress)
     click.echo(f"The lab of domain {made.profile.domain} is up; logs are in {made.directory / 'log'}.")
     if no_rms:
         click.echo(f"Start its RMS with: PMIPLS_PROFILE={made.profile_path} ryu-manager ryu_pmipls.rms")

@@ -21,6 +21,7 @@ from ryu_pmipls.controller.switches.switch import Switch
 from ryu_pmipls.domain.profile import format_link_layer
 from ryu_pmipls.http.application import Command, Page, Pages, Resource, RestApplication, RestError
 from ryu_pmipls.http.requests import Nothing, RequestModel, read
+from ryu_pmipls.ipsec.watch import AssociationWatch
 from ryu_pmipls.loadsharing import POLICIES, Incident, PolicyName, Record, weights
 
 Document = dict[str, Any]
@@ -54,6 +55,7 @@ class Resources:
     failures: FailureDetection
     operator: OperatorCommands
     health_control: HealthControl
+    associations: AssociationWatch
     refused: Mapping[str, int]  # datagrams and messages that were dropped, by reason
 
     def resources(self) -> dict[str, Resource | Pages]:
@@ -72,6 +74,7 @@ class Resources:
             "decisions/{id}": self.decision,
             "incidents": Pages(self.all_incidents),
             "policy": self.policy,
+            "ipsec": self.associations.document,
         }
 
     def commands(self) -> dict[str, Command]:

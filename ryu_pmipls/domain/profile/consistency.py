@@ -27,6 +27,7 @@ def inconsistencies(sound: Any) -> Iterator[Fault]:
     yield from _anchor_faults(sound)
     yield from _failure_faults(sound)
     yield from _certificate_faults(sound)
+    yield from _protection_faults(sound)
     yield from _lab_faults(sound)
 
 
@@ -114,6 +115,24 @@ def _certificate_faults(sound: Any) -> Iterator[Fault]:
     for place, tls in values(sound, "rms.openflow.tls"):
         if tls and folders == [None] and sound.lab is None:
             yield Fault(place, "TLS needs certificates.folder, the folder of certificates; allowed without one: false")
+
+
+def _protection_faults(sound: Any) -> Iterator[Fault]:
+    for place, protection in values(sound, "signalling.protection"):
+        for _, keys in values(sound, "signalling.keys"):
+            if "keys" in (protection or ()) and keys is None:
+                yield Fault(place, "keys need a file; name it in", ("signalling", "keys"))
+            if protection == () and keys is not None:
+                yield Fault(place, "must be keys while there is a file of them in", ("signalling", "keys"))
+        if "ipsec" in (protection or ()) and sound.lab is None and not _ipsec_has_identities(sound):
+            message = "ipsec needs certificates.folder, or a file of keys in"
+            yield Fault(place, message, ("signalling", "ipsec_keys"))
+
+
+def _ipsec_has_identities(sound: Any) -> bool:
+    """True unless the nodes have nothing by which to know each other; a faulty value counts as one."""
+    found = (*values(sound, "certificates.folder"), *values(sound, "signalling.ipsec_keys"))
+    return len(found) < 2 or any(value is not None for _, value in found)
 
 
 def _lab_faults(sound: Any) -> Iterator[Fault]:

@@ -154,10 +154,14 @@ class TestBoth:
         [
             (
                 "mag",
-                {"health", "tunnels", "peers", "bindings", "uplinks", "access-ports", "contested-ports"},
+                {"health", "tunnels", "peers", "ipsec", "bindings", "uplinks", "access-ports", "contested-ports"},
                 {"attach", "detach"},
             ),
-            ("lma", {"health", "tunnels", "peers", "bindings", "routes", "sessions"}, {"revoke", "drain", "undrain"}),
+            (
+                "lma",
+                {"health", "tunnels", "peers", "ipsec", "bindings", "routes", "sessions"},
+                {"revoke", "drain", "undrain"},
+            ),
         ],
     )
     def test_the_index_lists_what_there_is(

@@ -14,7 +14,8 @@ from ryu_pmipls.controller.data_path import DataPathFault, NodeFault
 from ryu_pmipls.controller.health import HealthControl, core_symptoms, load_symptoms, node_symptom
 from ryu_pmipls.controller.switches.counters import PortCounters
 from ryu_pmipls.controller.switches.inventory import SwitchState
-from ryu_pmipls.domain.profile import load_profile
+from ryu_pmipls.domain.profile import RMS_NAME, load_profile
+from ryu_pmipls.ipsec.watch import AssociationWatch
 from ryu_pmipls.loadsharing import Alarm, LmaLoad, LmaState, LoadList, Memory
 from ryu_pmipls.wire import CoreRouting, CoreRoutingStatus, LoadInfo
 from tests.fakes.clocks import FixedClock
@@ -81,7 +82,7 @@ class Domain:
             clock=self.clock,
             clock_skews=ClockSkews(self.clock, endpoint),
         )
-        self.health = HealthControl(context, self.store_failures)
+        self.health = HealthControl(context, self.store_failures, AssociationWatch(context.profile, RMS_NAME))
         for lma in self.switches.lmas:
             self.loads.set_ports(lma, self.switches.mags)
         self.go_on(2)

@@ -57,6 +57,32 @@ def test_default_profile() -> None:
     assert profile.anchor_of(profile.mobile_node("mn1")).name == "lma1"
 
 
+@pytest.mark.parametrize(
+    ("signalling", "expected", "ipsec"),
+    [
+        ({}, None, False),
+        ({"keys": "/k"}, None, False),
+        ({"protection": "none"}, (), False),
+        ({"protection": "keys", "keys": "/k"}, ("keys",), False),
+        ({"protection": "ipsec", "ipsec_keys": "/i"}, ("ipsec",), True),
+        ({"protection": ["ipsec", "keys", "ipsec"], "keys": "/k", "ipsec_keys": "/i"}, ("ipsec", "keys"), True),
+    ],
+)
+def test_protections_of_signalling(signalling: Document, expected: tuple[str, ...] | None, ipsec: bool) -> None:
+    found = Profile.model_validate(changed("signalling", to=signalling)).signalling
+    assert (found.protection, found.ipsec) == (expected, ipsec)
+
+
+def test_certificates_will_do_for_ipsec_and_a_lab_makes_them(tmp_path: Path) -> None:
+    lab = changed("signalling", to={"protection": "ipsec"})
+    assert Profile.model_validate(lab).signalling.ipsec
+    hosts = {key: value for key, value in lab.items() if key != "lab"}
+    (fault,) = faults(tmp_path, yaml.safe_dump(hosts))
+    wanted = "signalling.protection: ipsec needs certificates.folder, or a file of keys in signalling.ipsec_keys"
+    assert fault.startswith(wanted)
+    assert Profile.model_validate(hosts | {"certificates": {"folder": "/etc/pmipls/pki"}}).signalling.ipsec
+
+
 def test_first_lma_anchors_whom_no_other_does() -> None:
     whole = document()
     del whole["mobile_nodes"][0]["anchor"]
@@ -223,6 +249,20 @@ def test_unknown_name_tells_the_names_there_are(find: Callable[[Profile, str], A
         (("signalling",), {"transport": "tcp"}, "signalling.transport", "'raw' or 'udp'"),
         (("mags", 0, "transport"), "tcp", "mags[0] (mag1): transport", "'raw' or 'udp'"),
         (("signalling",), {"keys": "keys"}, "signalling.keys", "must be an absolute path"),
+        (("signalling",), {"protection": "esp"}, "signalling.protection", "must be none, keys, ipsec or [ipsec, keys]"),
+        (
+            ("signalling",),
+            {"protection": "keys"},
+            "signalling.protection",
+            "keys need a file; name it in signalling.keys",
+        ),
+        (
+            ("signalling",),
+            {"protection": "none", "keys": "/k"},
+            "signalling.protection",
+            "must be keys while there is a file",
+        ),
+        (("signalling",), {"protection": ["ipsec"], "ipsec_keys": "k"}, "signalling.ipsec_keys", "an absolute path"),
         (("certificates",), {"folder": "pki"}, "certificates.folder", "must be an absolute path"),
         (("rms", "openflow"), {"host": "::", "port": 6653, "tls": "yes, please"}, "rms.openflow.tls", "valid boolean"),
         (("certificates",), {"key": "/x"}, "certificates.key", "unknown key; allowed: folder"),

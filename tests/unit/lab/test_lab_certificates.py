@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ryu_pmipls.domain.profile import SHIPPED_PROFILES, Certificates, load_profile
+from ryu_pmipls.domain.profile import SHIPPED_PROFILES, Certificates, Profile, load_profile
 from ryu_pmipls.lab.lab_certificates import make_certificates, with_folder, write_profile
 from ryu_pmipls.pki.folder import Folder
 
@@ -53,3 +53,13 @@ def test_a_lab_whose_switches_need_certificates_has_them_in_its_directory_unless
     write_profile(profile, source, copy)
     assert profile.certificates.folder == own
     assert copy.read_text(encoding="utf-8") == source.read_text(encoding="utf-8")
+
+
+def test_a_lab_with_ipsec_needs_certificates_unless_it_has_keys(tmp_path: Path) -> None:
+    def protected(**settings: object) -> Profile:
+        signalling = PROFILE.signalling.model_copy(update={"protection": ("ipsec",), **settings})
+        return PROFILE.model_copy(update={"signalling": signalling})
+
+    assert with_folder(protected(), tmp_path).certificates.folder == tmp_path / "pki"
+    by_keys = protected(ipsec_keys=Path("/k"))
+    assert with_folder(by_keys, tmp_path) is by_keys

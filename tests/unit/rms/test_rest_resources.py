@@ -45,7 +45,18 @@ def test_the_index_names_every_path(domain: RmsDomain) -> None:
     index = domain.get("/v1")
     assert [*index] == ["domain", "version", "resources", "commands"]
     assert (index["domain"], index["version"]) == ("two-lma", __version__)
-    resources = ("health", "load-list", "lmas", "mags", "tunnels", "bindings", "decisions", "incidents", "policy")
+    resources = (
+        "health",
+        "load-list",
+        "lmas",
+        "mags",
+        "tunnels",
+        "bindings",
+        "decisions",
+        "incidents",
+        "policy",
+        "ipsec",
+    )
     commands = ("lmas/{name}/drain", "lmas/{name}/undrain", "mags/{name}/adjust", "dry-run", "policy")
     assert index["resources"][: len(resources)] == [f"/v1/{name}" for name in resources]
     assert index["commands"][: len(commands)] == [f"/v1/{name}" for name in commands]
