@@ -9,7 +9,10 @@
 # wrong is said on stderr and in the system's log.
 #
 #   PMIPLS_AGENT        the agent's Unix socket (default: the only /run/pmipls-*.sock), or the address of its REST, if
-#                       it is on another host: http://192.0.2.21:8081
+#                       it is on another host: https://192.0.2.21:8081
+#   PMIPLS_TOKEN_FILE   a file with a token of the agent, for its address (pmipls token create NAME --role operate
+#                       --node MAG, on the agent's host)
+#   PMIPLS_CA           the file of the authority that has certified the agent, for https (default: the host's own)
 #   PMIPLS_ACCESS_PORT  the MAG's access port behind which the access point is (default: INTERFACE)
 set -u
 
@@ -50,6 +53,11 @@ if [ "$command" = attach ]; then
 fi
 identity=
 [ -z "$known" ] || identity="\"identifier\": \"$(printf %s "$known" | sed 's/[\\"]/\\&/g')\", "
-answer=$(curl -sS --fail-with-body --max-time 5 -H 'Content-Type: application/json' \
+# What is secret is not for the arguments, which anybody on this host can see.
+settings() {
+    [ -z "${PMIPLS_CA:-}" ] || printf 'cacert = "%s"\n' "$PMIPLS_CA"
+    [ -z "${PMIPLS_TOKEN_FILE:-}" ] || printf 'header = "Authorization: Bearer %s"\n' "$(cat "$PMIPLS_TOKEN_FILE")"
+}
+answer=$(settings | curl -sS --fail-with-body --max-time 5 -K - -H 'Content-Type: application/json' \
     -d "{${identity}\"access_port\": \"$port\", \"link_layer_address\": \"$station\"}" "$@" 2>&1) ||
     fail "$command $station at $port: $answer"

@@ -60,6 +60,10 @@ from ryu_pmipls.controller.uplink_enforcement import UplinkEnforcement
 from ryu_pmipls.controller.uplink_restatement import UplinkRestatement
 from ryu_pmipls.controller.watched_store import WatchedStore
 from ryu_pmipls.domain.profile import RMS_NAME, Profile, ProfileError, load_profile
+from ryu_pmipls.http.access.audit_log import AuditLog
+from ryu_pmipls.http.access.audit_trail import AuditTrail
+from ryu_pmipls.http.access.control import server_access
+from ryu_pmipls.http.access.local_token import write_local_token
 from ryu_pmipls.http.application import RestApplication
 from ryu_pmipls.http.exchange import MAX_CONNECTIONS
 from ryu_pmipls.ipsec.errors import IpsecError
@@ -67,6 +71,7 @@ from ryu_pmipls.ipsec.protection import require_protection
 from ryu_pmipls.ipsec.watch import INTERVAL as ASSOCIATIONS_INTERVAL
 from ryu_pmipls.log_format import format_log
 from ryu_pmipls.pki.errors import PkiError
+from ryu_pmipls.pki.rest_tls import rest_tls
 from ryu_pmipls.signalling import Endpoint, Role
 
 #: Seconds between checks for overdue answers.
@@ -166,7 +171,9 @@ class RouteManagementServer(PromptApp):
             self.refused,
         )
         self.switch_events = SwitchEvents(context, self.measurement, self.failures, self.health)
-        self.rest = RestApplication(give_way, profile.rms.rest.names)
+        endpoint = profile.rms.rest.model_copy(update={"host": CONFIGURATION.wsapi_host})
+        self.access = server_access(profile, endpoint, profile.rms.state_directory, self.refused)
+        self.rest = self._rest_application()
         Resources(
             context,
             self.new_sessions,
@@ -216,6 +223,10 @@ class RouteManagementServer(PromptApp):
             way = "raw sockets need root or CAP_NET_RAW" if isinstance(error, PermissionError) else "is the port taken?"
             sys.exit(f"ryu_pmipls.rms: signalling at {self.profile.rms.address} cannot be opened: {error}; {way}")
 
+    def _rest_application(self) -> RestApplication:
+        audit = AuditTrail(in_thread(AuditLog, self.profile.rms.state_directory))
+        return RestApplication(give_way, self.profile.rms.rest.names, self.access, audit)
+
     def _today(self) -> float:
         """The time of day, in seconds since 1970."""
         return self.clock.time_of_day(self.clock())
@@ -250,9 +261,17 @@ class RouteManagementServer(PromptApp):
     def _serve_rest(self) -> RestServer:
         host, port = CONFIGURATION.wsapi_host, CONFIGURATION.wsapi_port
         try:
-            return RestServer(self.rest, host, port)
+            server = RestServer(self.rest, host, port, rest_tls(self.profile, RMS_NAME, host))
+        except PkiError as error:
+            sys.exit(f"ryu_pmipls.rms: {error}")
         except OSError as error:
             sys.exit(f"ryu_pmipls.rms: REST cannot be served at {host} port {port}: {error}")
+        directory = self.profile.rms.state_directory
+        try:  # only now: another RMS would have the port
+            self.access.local_token = write_local_token(directory, host, port)
+        except OSError as error:
+            sys.exit(f"ryu_pmipls.rms: {directory}: the token of local operators cannot be written: {error}")
+        return server
 
     # Events of switches.
 

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import logging
-import os
-from contextlib import suppress
 from pathlib import Path
 
 from ryu_pmipls.domain.places import STATE_DIRECTORY
+from ryu_pmipls.state_files import replace_file
 
 LOG = logging.getLogger(__name__)
 
-#: Files with identifiers and prefixes of mobile nodes are nobody else's business.
-_MODE = 0o600
+
+def state_path(name: str, run_directory: Path | None) -> Path:
+    """The directory for the state of the agent of that name."""
+    return STATE_DIRECTORY / name if run_directory is None else run_directory / "agent"
 
 
 def state_directory(name: str, run_directory: Path | None) -> Path:
     """The directory of the agent of that name; created if missing."""
-    directory = STATE_DIRECTORY / name if run_directory is None else run_directory / "agent"
+    directory = state_path(name, run_directory)
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     return directory
 
@@ -40,19 +41,3 @@ def count_restart(directory: Path) -> int:
     except OSError as error:
         LOG.error("%s: %s; peers may not notice the next restart", path, error.strerror)
     return count
-
-
-def replace_file(path: Path, text: str) -> None:
-    """Write a file so that a crash leaves either the old or the new one; ``OSError`` leaves the old one."""
-    new = path.with_suffix(".new")
-    try:
-        with new.open("w", encoding="utf-8") as file:
-            os.fchmod(file.fileno(), _MODE)
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(path)
-    except OSError:
-        with suppress(OSError):
-            new.unlink()
-        raise

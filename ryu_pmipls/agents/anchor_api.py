@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from heapq import nsmallest
 from ipaddress import IPv6Address
+from pathlib import Path
 
 from pydantic import Field
 
-from ryu_pmipls.agents.api import AgentApi, Document
+from ryu_pmipls.agents.api import OPERATE, READ, AgentApi, Document
 from ryu_pmipls.agents.core_routing import CoreRoutingWatch
 from ryu_pmipls.agents.disk_trial import DiskTrial
 from ryu_pmipls.agents.driver import Driver
@@ -37,20 +38,21 @@ class AnchorControl(AgentApi):
         driver: Driver,
         host: HostWatch,
         disk: DiskTrial,
+        state: Path,
         machine: LocalMobilityAnchor,
         routing: CoreRoutingWatch,
         leases: LeaseFile,
     ) -> None:
-        super().__init__(profile, lma, driver, host, disk)
+        super().__init__(profile, lma, driver, host, disk, state)
         self._machine = machine
         self._routing = routing
         self._leases = leases
-        self._add_resource("bindings", Pages(self.bindings))
-        self._add_resource("routes", Pages(self.routes))
-        self._add_resource("sessions", self.sessions)
-        self._add_command("revoke", self.revoke)
-        self._add_command("drain", self.drain)
-        self._add_command("undrain", self.undrain)
+        self._add_resource("bindings", READ, Pages(self.bindings))
+        self._add_resource("routes", READ, Pages(self.routes))
+        self._add_resource("sessions", READ, self.sessions)
+        self._add_command("revoke", OPERATE, self.revoke)
+        self._add_command("drain", OPERATE, self.drain)
+        self._add_command("undrain", OPERATE, self.undrain)
 
     def bindings(self, limit: int, after: str | None) -> Page:
         return page_of(self._machine.bindings, _session_name, self._binding, limit, after)

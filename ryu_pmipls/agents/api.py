@@ -1,7 +1,7 @@
 """Resources and commands of the agents of MAGs and LMAs: JSON over HTTP.
 
-They are always at a Unix socket that only root may use, and at a TCP port if the profile says so. Times are seconds
-since 1970.
+They are always at a Unix socket, for root and the agent's own user and group, and at a TCP port if the profile says so.
+Times are seconds since 1970.
 """
 
 from __future__ import annotations
@@ -21,6 +21,10 @@ from ryu_pmipls.agents.follow_associations import follow_associations
 from ryu_pmipls.agents.host_watch import HostWatch
 from ryu_pmipls.clock import deviation
 from ryu_pmipls.domain.profile import LinkLayerAddress, Lma, Mag, MobileNode, Profile, format_link_layer
+from ryu_pmipls.http.access.audit_log import AuditLog
+from ryu_pmipls.http.access.audit_trail import AuditTrail
+from ryu_pmipls.http.access.control import server_access
+from ryu_pmipls.http.access.roles import AccessRole
 from ryu_pmipls.http.application import Page, Pages, Resource, RestApplication, RestError
 from ryu_pmipls.http.pages import page_of
 from ryu_pmipls.http.requests import RequestModel, read
@@ -28,8 +32,11 @@ from ryu_pmipls.http.server import HttpServer
 from ryu_pmipls.ipsec.watch import AssociationWatch
 from ryu_pmipls.mobility import BindingUpdateEntry, MobileAccessGateway
 from ryu_pmipls.pki.own_certificate import OwnCertificate
+from ryu_pmipls.pki.rest_tls import rest_tls
 
 Document = dict[str, Any]
+
+READ, OPERATE = AccessRole.READ, AccessRole.OPERATE
 
 
 def socket_path(name: str, run_directory: Path | None) -> Path:
@@ -69,12 +76,14 @@ class DetachRequest(NodeRequest):
 class AgentApi:
     """The resources and commands of an agent; ``driver`` runs the machine behind them.
 
-    ``host`` watches its host, ``disk`` the directory of its state.
+    ``host`` watches its host, ``disk`` the directory ``state`` of its state, where tokens and audit log are, too.
     """
 
     role: str
 
-    def __init__(self, profile: Profile, node: Mag | Lma, driver: Driver, host: HostWatch, disk: DiskTrial) -> None:
+    def __init__(
+        self, profile: Profile, node: Mag | Lma, driver: Driver, host: HostWatch, disk: DiskTrial, state: Path
+    ) -> None:
         self._profile = profile
         self._node = node
         self._driver = driver
@@ -84,30 +93,35 @@ class AgentApi:
         self._certificate = OwnCertificate(profile, node.name)
         self._associations = AssociationWatch(profile, node.name)
         self._index: dict[str, list[str]] = {"resources": [], "commands": []}
-        self.application = RestApplication(names=() if node.api is None else node.api.names)
-        self.application.serve("/v1", self.index)
-        self._add_resource("health", self.health)
-        self._add_resource("tunnels", self.tunnels)
-        self._add_resource("peers", self.peers)
-        self._add_resource("ipsec", self._associations.document)
+        self.application = RestApplication(
+            names=() if node.api is None else node.api.names,
+            access=server_access(profile, node.api, state, driver.counters),
+            audit=AuditTrail(AuditLog(state)),
+        )
+        self.application.serve("/v1", READ, self.index)
+        self._add_resource("health", READ, self.health)
+        self._add_resource("tunnels", READ, self.tunnels)
+        self._add_resource("peers", READ, self.peers)
+        self._add_resource("ipsec", READ, self._associations.document)
 
     def listen(self, path: Path) -> None:
-        """Have the driver serve at the Unix socket ``path``, and where the profile says."""
+        """Have the driver serve at the Unix socket ``path``, and where the profile says; ``PkiError`` if it cannot."""
         if self._associations.needed:
             self._driver.background(lambda: follow_associations(self._associations))
         server = HttpServer(self.application)
         self._driver.background(lambda: server.listen_at_path(path))
         api = self._node.api
         if api is not None:
-            self._driver.background(lambda: server.listen_at_port(api.host, api.port))
+            tls = rest_tls(self._profile, self._node.name, api.host)
+            self._driver.background(lambda: server.listen_at_port(api.host, api.port, tls))
 
-    def _add_resource(self, name: str, resource: Resource | Pages) -> None:
+    def _add_resource(self, name: str, role: AccessRole, resource: Resource | Pages) -> None:
         self._index["resources"].append(f"/v1/{name}")
-        self.application.serve(f"/v1/{name}", resource)
+        self.application.serve(f"/v1/{name}", role, resource)
 
-    def _add_command(self, name: str, command: Callable[[Document], Any]) -> None:
+    def _add_command(self, name: str, role: AccessRole, command: Callable[[Document], Any]) -> None:
         self._index["commands"].append(f"/v1/{name}")
-        self.application.obey(f"/v1/{name}", command)
+        self.application.obey(f"/v1/{name}", role, command)
 
     def _name(self, address: IPv6Address) -> str:
         return self._names.get(address, str(address))
@@ -191,21 +205,22 @@ class GatewayControl(AgentApi):
         driver: Driver,
         host: HostWatch,
         disk: DiskTrial,
+        state: Path,
         machine: MobileAccessGateway,
         access: AccessNetwork,
         attached: Callable[[bytes, int], None],
     ) -> None:
-        super().__init__(profile, mag, driver, host, disk)
+        super().__init__(profile, mag, driver, host, disk, state)
         self._mag = mag
         self._machine = machine
         self._access = access
         self._attached = attached
-        self._add_resource("bindings", Pages(self.bindings))
-        self._add_resource("uplinks", self.uplinks)
-        self._add_resource("access-ports", self.access_ports)
-        self._add_resource("contested-ports", self.contested_ports)
-        self._add_command("attach", self.attach)
-        self._add_command("detach", self.detach)
+        self._add_resource("bindings", READ, Pages(self.bindings))
+        self._add_resource("uplinks", READ, self.uplinks)
+        self._add_resource("access-ports", READ, self.access_ports)
+        self._add_resource("contested-ports", READ, self.contested_ports)
+        self._add_command("attach", OPERATE, self.attach)
+        self._add_command("detach", OPERATE, self.detach)
 
     def bindings(self, limit: int, after: str | None) -> Page:
         def name(entry: BindingUpdateEntry) -> str:

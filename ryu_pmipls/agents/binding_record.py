@@ -13,10 +13,10 @@ from ipaddress import IPv6Address, IPv6Network
 from pathlib import Path
 from typing import Any, TextIO
 
-from ryu_pmipls.agents.agent_state import replace_file
 from ryu_pmipls.domain.profile import format_link_layer
 from ryu_pmipls.mobility import EraseBinding, RecordBinding
 from ryu_pmipls.rate_limiter import RateLimiter
+from ryu_pmipls.state_files import replace_file
 
 LOG = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from ryu_pmipls.agents.agent_state import replace_file
+from ryu_pmipls.state_files import replace_file
 
 #: Seconds between two trials, and octets written in one: those of a block of most file systems.
 _INTERVAL = 10.0

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from ipaddress import IPv6Address
 from pathlib import Path
 
-from ryu_pmipls.agents.agent_state import replace_file
+from ryu_pmipls.state_files import replace_file
 from ryu_pmipls.wire.grants import KEY_OCTETS, derived_key
 
 LOG = logging.getLogger(__name__)

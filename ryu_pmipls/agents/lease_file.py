@@ -11,8 +11,8 @@ from contextlib import suppress
 from ipaddress import IPv6Network
 from pathlib import Path
 
-from ryu_pmipls.agents.agent_state import replace_file
 from ryu_pmipls.mobility import Lease
+from ryu_pmipls.state_files import replace_file
 from ryu_pmipls.wire import BindingAcknowledgement, HomeNetworkPrefix, Message
 from ryu_pmipls.wire.codepoints import BindingStatus
 

@@ -65,7 +65,7 @@ async def serve(
     reporter = LoadReporter(profile, ovs, cpu, clock, endpoint, lambda: _news(keys, gateway, routing))
     host = HostWatch(ovs, profile, lma)
     disk = DiskTrial(state)
-    AnchorControl(profile, lma, driver, host, disk, machine, routing, leases).listen(control)
+    AnchorControl(profile, lma, driver, host, disk, state, machine, routing, leases).listen(control)
     driver.dispatch(machine.start)
     driver.background(gateway.watch)
     driver.background(reporter.run)

@@ -110,6 +110,7 @@ class MagAgent:
         self._undeliverable = Undeliverable(ovs, mtu, gateway_source, counters, self._buffer.serve, ingress)
         self._host = HostWatch(ovs, profile, mag)
         self._disk = DiskTrial(state)
+        self._state = state
 
     def _tunnel_ends(self, encapsulation: str) -> TunnelEnds:
         peers = {lma.address: lma.name for lma in self._profile.lmas}
@@ -129,9 +130,10 @@ class MagAgent:
     async def run(self, control: Path) -> None:
         """Serve until SIGTERM, controlled by the Unix socket ``control``."""
         driver = self._driver
-        GatewayControl(
-            self._profile, self._mag, driver, self._host, self._disk, self._machine, self._access, self._attached
-        ).listen(control)
+        host = self._host, self._disk, self._state
+        GatewayControl(self._profile, self._mag, driver, *host, self._machine, self._access, self._attached).listen(
+            control
+        )
         driver.dispatch(self._machine.start)
         for work in (
             self._access.watch,

@@ -45,13 +45,14 @@ def _system_error(error: OSError) -> str:
 def _domain_error(error: BaseException) -> click.ClickException | None:
     from ovs_setup import OvsSetupError
     from ryu_pmipls.domain.profile import ProfileError
+    from ryu_pmipls.http.access.tokens import TokenError, TokenInputError
     from ryu_pmipls.http.client import ClientError, WrongRequestError
     from ryu_pmipls.ipsec.errors import IpsecError
     from ryu_pmipls.lab.lab_error import LabError, LabInputError
     from ryu_pmipls.pki.errors import PkiError, PkiInputError
 
-    if isinstance(error, ProfileError | WrongRequestError | LabInputError | PkiInputError):
+    if isinstance(error, ProfileError | WrongRequestError | LabInputError | PkiInputError | TokenInputError):
         return InputError(str(error))
-    if isinstance(error, ClientError | IpsecError | LabError | OvsSetupError | PkiError):
+    if isinstance(error, ClientError | IpsecError | LabError | OvsSetupError | PkiError | TokenError):
         return StateError(str(error))
     return None

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
-from ryu_pmipls.cli.parameter_types import LabPrefix, ProfileName, RmsUrl
+from ryu_pmipls.cli.failures import InputError
+from ryu_pmipls.cli.parameter_types import LabPrefix, NodeName, ProfileName, RmsUrl
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -51,9 +53,64 @@ def lab_profile_option(fallback: str) -> Callable[[F], F]:
 
 
 def rms_options(command: F) -> F:
-    """``--profile`` and ``--url``: the arguments ``profile`` and ``url`` of ``ryu_pmipls.http.client.where``."""
-    url = click.option("--url", type=RmsUrl(), metavar="URL", help="Address of the RMS, in place of the profile's.")
-    return profile_option("$PMIPLS_PROFILE, else /etc/pmipls/domain.yaml, else http://127.0.0.1:8080")(url(command))
+    """Options by which a command finds the RMS, and what to show it: the argument ``rms``, for ``client.where``."""
+
+    @wraps(command)
+    def with_options(
+        *arguments: Any, profile: str | None, url: str | None, token_file: Path | None, ca: Path | None, **named: Any
+    ) -> Any:
+        from ryu_pmipls.http.client import RmsOptions
+
+        return command(*arguments, rms=RmsOptions(profile, url, token_file, ca), **named)
+
+    function = cast(F, with_options)
+    for option in (
+        click.option(
+            "--ca",
+            type=click.Path(dir_okay=False, exists=True, path_type=Path),
+            metavar="FILE",
+            help="Authority that has certified the RMS, in PEM.  [default: $PMIPLS_CA, else of ~/.config/pmipls, else "
+            "of the profile]",
+        ),
+        click.option(
+            "--token-file",
+            type=click.Path(dir_okay=False, exists=True, path_type=Path),
+            metavar="FILE",
+            help="File with a token.  [default: $PMIPLS_TOKEN, else of ~/.config/pmipls, else of the RMS's state "
+            "directory]",
+        ),
+        click.option("--url", type=RmsUrl(), metavar="URL", help="Address of the RMS, in place of the profile's."),
+        profile_option("$PMIPLS_PROFILE, else /etc/pmipls/domain.yaml, else http://127.0.0.1:8080"),
+    ):
+        function = option(function)
+    return function
+
+
+def node_options(command: F) -> F:
+    """``--profile``, ``--node`` and ``--run-directory``: the RMS or an agent on this host, by ``state_path``."""
+    node = click.option(
+        "--node",
+        type=NodeName("mags", "lmas", others=("rms",)),
+        metavar="NODE",
+        default="rms",
+        show_default=True,
+        help="The RMS, or a MAG or an LMA on this host.",
+    )
+    return profile_option()(node(run_directory_option(command)))
+
+
+def state_path(profile: str | None, node: str, run_directory: Path | None) -> Path:
+    """The directory where a process on this host keeps its state; ``InputError`` when there is no such node."""
+    from ryu_pmipls.agents.agent_state import state_path
+    from ryu_pmipls.domain.profile import RMS_NAME, load_profile
+
+    domain = load_profile(profile)
+    if node == RMS_NAME:
+        return domain.rms.state_directory
+    names = [each.name for each in (*domain.mags, *domain.lmas)]
+    if node not in names:
+        raise InputError(f"--node: no node is called {node!r}; there are: {', '.join((RMS_NAME, *names))}")
+    return state_path(node, run_directory)
 
 
 def output_option(default: str | None = None) -> Callable[[F], F]:

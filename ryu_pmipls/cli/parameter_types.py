@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
+import time
 from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import click
 from click.shell_completion import CompletionItem
@@ -94,6 +97,24 @@ class RmsUrl(StringParamType):
             return base_url_from(value)
         except ValueError as error:
             self.fail(str(error), param, context)
+
+
+class Moment(StringParamType):
+    """A moment in the past: a span such as 10m, 2h or 7d ago, or a local date and time; in seconds since 1970."""
+
+    name = "moment"
+    _UNITS: ClassVar = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> Any:
+        if isinstance(value, float):
+            return value
+        span = re.fullmatch(r"([0-9]{1,9})([smhd])", value)
+        if span is not None:
+            return time.time() - int(span[1]) * self._UNITS[span[2]]
+        try:
+            return datetime.fromisoformat(value).timestamp()
+        except (ValueError, OverflowError, OSError):
+            self.fail(f"{value!r} is neither a span such as 10m, 2h or 7d nor a time such as 2026-12-01T14:30.")
 
 
 class FiniteRange(click.FloatRange):

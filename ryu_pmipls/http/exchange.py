@@ -13,7 +13,8 @@ from urllib.parse import unquote_to_bytes
 import h11
 from webob import Request, Response
 
-from ryu_pmipls.http.application import RestApplication, error
+from ryu_pmipls.http.access.roles import Client
+from ryu_pmipls.http.application import CLIENT, RestApplication, error
 
 #: Seconds that a client has for its request, and for receiving the answer.
 TIMEOUT = 5.0
@@ -30,8 +31,9 @@ CHUNK = 2048
 class Exchange:
     """Parses a request as it comes; :attr:`complete` when it can be answered."""
 
-    def __init__(self, application: RestApplication) -> None:
+    def __init__(self, application: RestApplication, client: Client) -> None:
         self._application = application
+        self._client = client
         self._connection = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD)
         self._head: h11.Request | None = None
         self._body = b""
@@ -54,7 +56,7 @@ class Exchange:
         if self._refusal is not None:
             response = self._refusal
         elif self._head is not None:
-            response = Request(_environ(self._head, self._body)).get_response(self._application)
+            response = Request(_environ(self._head, self._body, self._client)).get_response(self._application)
         else:
             return b""
         connection = self._connection
@@ -106,7 +108,7 @@ class Exchange:
         self.complete = True
 
 
-def _environ(head: h11.Request, body: bytes) -> dict[str, Any]:
+def _environ(head: h11.Request, body: bytes, client: Client) -> dict[str, Any]:
     """Convert a request to WSGI's environment (PEP 3333)."""
     path, _, query = head.target.decode("ascii").partition("?")
     environ = {
@@ -119,12 +121,14 @@ def _environ(head: h11.Request, body: bytes) -> dict[str, Any]:
         "SERVER_PROTOCOL": f"HTTP/{head.http_version.decode('ascii')}",
         "CONTENT_LENGTH": str(len(body)),
         "wsgi.version": (1, 0),
-        "wsgi.url_scheme": "http",
+        "wsgi.url_scheme": "https" if client.tls else "http",
         "wsgi.input": BytesIO(body),
         "wsgi.errors": sys.stderr,
         "wsgi.multithread": False,
         "wsgi.multiprocess": False,
         "wsgi.run_once": False,
+        "REMOTE_ADDR": client.place,
+        CLIENT: client,
     }
     for name, value in head.headers:
         key = name.decode("ascii").upper().replace("-", "_")

@@ -12,7 +12,10 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from ssl import SSLContext, SSLObject
 
+from ryu_pmipls.http.access.peers import certificate_names, unix_user
+from ryu_pmipls.http.access.roles import Client
 from ryu_pmipls.http.application import RestApplication
 from ryu_pmipls.http.connection_places import ConnectionPlaces
 from ryu_pmipls.http.exchange import CHUNK, LINGER, MAX_CONNECTIONS, TIMEOUT, Exchange
@@ -27,17 +30,22 @@ class HttpServer:
         self._application = application
 
     async def listen_at_path(self, path: Path) -> None:
-        """Serve until cancelled at a Unix socket that only this user may use."""
+        """Serve until cancelled at a Unix socket, which is for this user and this group; the application admits."""
         path.unlink(missing_ok=True)
         listener = socket.socket(socket.AF_UNIX)
         listener.bind(str(path))
-        path.chmod(0o600)  # before anybody can connect
+        path.chmod(0o660)  # before anybody can connect
         server = await asyncio.start_unix_server(self._server(), sock=listener)
         await _until_cancelled(server)
 
-    async def listen_at_port(self, host: str, port: int) -> None:
-        """Serve until cancelled at a TCP port; ``OSError`` when it is taken."""
-        server = await asyncio.start_server(self._server(), host, port)
+    async def listen_at_port(self, host: str, port: int, tls: Callable[[], SSLContext] | None = None) -> None:
+        """Serve until cancelled at a TCP port; ``OSError`` when it is taken.
+
+        ``tls`` gives the context of each connection; None: plain.
+        """
+        context = None if tls is None else _of_each_connection(tls)
+        timeout = None if tls is None else TIMEOUT
+        server = await asyncio.start_server(self._server(), host, port, ssl=context, ssl_handshake_timeout=timeout)
         LOG.info("REST at %s port %d", host, port)
         await _until_cancelled(server)
 
@@ -59,7 +67,7 @@ class HttpServer:
     async def _exchange(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answering: Callable[[], None]
     ) -> None:
-        exchange = Exchange(self._application)
+        exchange = Exchange(self._application, _client(writer))
         await asyncio.wait_for(_receive(exchange, reader, writer), TIMEOUT)
         answering()
         writer.write(exchange.answer())
@@ -67,6 +75,25 @@ class HttpServer:
         if exchange.refused:
             with suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(_discard(reader, writer), LINGER)
+
+
+def _of_each_connection(tls: Callable[[], SSLContext]) -> SSLContext:
+    """A context that gives way to the present one in each handshake: asyncio takes one for good."""
+
+    def replace(connection: SSLObject, name: str | None, context: SSLContext) -> None:
+        connection.context = tls()
+
+    first = tls()
+    first.sni_callback = replace
+    return first
+
+
+def _client(writer: asyncio.StreamWriter) -> Client:
+    connection = writer.get_extra_info("socket")
+    if connection.family == socket.AF_UNIX:
+        return Client(user=unix_user(connection))
+    tls = writer.get_extra_info("ssl_object")
+    return Client(writer.get_extra_info("peername")[0], certificate=certificate_names(tls), tls=tls is not None)
 
 
 async def _receive(exchange: Exchange, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -19,11 +19,12 @@ from pyroute2 import IPRoute
 from ovs_setup.cgroup import CpuGroup
 from ovs_setup.ipsec.set_up import tear_down
 from ovs_setup.vswitch import OpenVSwitch
+from ryu_pmipls.domain.places import LAB_DIRECTORY
 from ryu_pmipls.lab import namespaces, processes
 from ryu_pmipls.lab.lab_error import LabError
 
 #: Parent of the directories of all labs, each named after the lab's prefix.
-STATE = Path("/run/pmipls")
+STATE = LAB_DIRECTORY
 _RECORD = "lab.json"
 
 Progress = Callable[[str], None]

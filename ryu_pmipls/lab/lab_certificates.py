@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from ryu_pmipls.domain.profile import Certificates, Profile
+from ryu_pmipls.domain.profile import Certificates, Profile, is_beyond_loopback
 from ryu_pmipls.lab.lab_error import LabError
 from ryu_pmipls.pki.errors import PkiError
 from ryu_pmipls.pki.folder import Folder
@@ -28,10 +28,16 @@ def with_folder(profile: Profile, directory: Path) -> Profile:
     That is the profile's own if it is there, else one in the lab's ``directory``.
     """
     folder, signalling = profile.certificates.folder, profile.signalling
-    needed = profile.rms.openflow.tls or (signalling.ipsec and signalling.ipsec_keys is None)
+    by_ipsec = signalling.ipsec and signalling.ipsec_keys is None
+    needed = profile.rms.openflow.tls or by_ipsec or _serves_rest_with_tls(profile)
     if not needed or (folder is not None and folder.exists()):
         return profile
     return profile.model_copy(update={"certificates": Certificates(folder=directory / FOLDER)})
+
+
+def _serves_rest_with_tls(profile: Profile) -> bool:
+    apis = [node.api.host for node in (*profile.lmas, *profile.mags) if node.api is not None]
+    return any(map(is_beyond_loopback, (profile.rms.rest.host, *apis)))
 
 
 def write_profile(profile: Profile, source: Path, copy: Path) -> None:

@@ -16,9 +16,9 @@ RATE, SECONDS = 5000, 10
 AT_MOST = {0.5: 2, 0.99: 3}
 _LISTER = """
 import sys
-from ryu_pmipls.http.client import fetch
+from ryu_pmipls.http.client import RmsOptions, fetch, where
 while True:
-    print(len(fetch(sys.argv[1], "bindings")), flush=True)
+    print(len(fetch(where(RmsOptions(url=sys.argv[1])), "bindings")), flush=True)
 """
 
 

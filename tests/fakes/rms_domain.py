@@ -13,10 +13,12 @@ import logging
 import socket
 import struct
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from ipaddress import IPv6Address, IPv6Network
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
@@ -29,13 +31,14 @@ from webob import Request
 from ryu_pmipls.controller.ryu import CONFIGURATION, hub, ofproto_v1_3_parser
 from ryu_pmipls.controller.ryu.connection import Connection
 from ryu_pmipls.controller.ryu.readable import Readable
-from ryu_pmipls.controller.store import MemoryStore, Store, StoreError
+from ryu_pmipls.controller.store import MemoryStore, Store, StoreError, open_store
 from ryu_pmipls.controller.switches import decoding as decode
 from ryu_pmipls.controller.switches.cookies import MARK, MARK_MASK
 from ryu_pmipls.controller.switches.flow import FlowEntry
 from ryu_pmipls.controller.switches.lma import LMA, LmaRule
 from ryu_pmipls.controller.switches.mag_rules import MAG
 from ryu_pmipls.controller.switches.ports import tunnel_port
+from ryu_pmipls.domain.places import LAB_DIRECTORY
 from ryu_pmipls.domain.profile import SHIPPED_PROFILES, Lma, Mag, Profile
 from ryu_pmipls.signalling import Endpoint, Role
 from ryu_pmipls.wire import (
@@ -201,7 +204,7 @@ class RmsDomain:
         self.agents: dict[str, FakeAgent] = {}
         self._patch = patch
         patch.setattr(rms, "PROFILE", profile)
-        patch.setattr(rms, "in_thread", lambda make, *arguments: self.store)
+        patch.setattr(rms, "in_thread", self._in_thread)
         lmas, mags = [lma.name for lma in profile.lmas], [mag.name for mag in profile.mags]
         for mag in profile.mags:
             names = [*mag.access_ports, *map(tunnel_port, lmas), "icmp-1400"]
@@ -210,6 +213,9 @@ class RmsDomain:
             self._add_switch(lma, [lma.core.port, *map(tunnel_port, mags), "icmp-1400"])
         self.rms: rms.RouteManagementServer
         self.mags = frozenset(mags)
+
+    def _in_thread(self, make: Callable[..., Any], *arguments: Any) -> Any:
+        return self.store if make is open_store else make(*arguments)
 
     def _add_switch(self, node: Mag | Lma, ports: list[str]) -> None:
         numbers = {name: number for number, name in enumerate(ports, 1)}
@@ -300,8 +306,9 @@ class RmsDomain:
         return document
 
     def ask(self, path: str, document: Any = None, *, method: str | None = None, **more: Any) -> tuple[int, Any]:
-        """Status and document of GET, or of POST if there is a ``document``."""
+        """Status and document of GET, or of POST if there is a ``document``, for a local operator."""
         arguments: dict[str, Any] = {"method": method or ("GET" if document is None else "POST"), **more}
+        arguments["headers"] = {"Authorization": f"Bearer {self.rms.access.local_token}", **more.get("headers", {})}
         if document is not None:
             arguments |= {"body": json.dumps(document).encode(), "content_type": "application/json"} | more
         response = Request.blank(path, **arguments).get_response(self.rms.rest)
@@ -458,6 +465,10 @@ def rms_domain(profile: Profile, store: Store | None = None) -> Iterator[RmsDoma
     patch = pytest.MonkeyPatch()
     for costly in ("collect", "freeze"):
         patch.setattr(gc, costly, lambda: 0)
+    state = tempfile.TemporaryDirectory()
+    if profile.rms.state_directory.is_relative_to(LAB_DIRECTORY):  # that of a lab, which may be up
+        settings = profile.rms.model_copy(update={"state_directory": Path(state.name)})
+        profile = profile.model_copy(update={"rms": settings})
     for name, value in _SET.items():
         CONFIGURATION.set_override(name, value)
     logger = logging.getLogger()
@@ -482,4 +493,5 @@ def rms_domain(profile: Profile, store: Store | None = None) -> Iterator[RmsDoma
             sys.setswitchinterval(interval)
             gc.set_threshold(*thresholds)
     domain.underlay.close()
+    state.cleanup()
     assert domain.log.faults == []

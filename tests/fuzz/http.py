@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
+from ryu_pmipls.http.access.control import AccessControl, Rules
+from ryu_pmipls.http.access.roles import AccessRole, Client
+from ryu_pmipls.http.access.tokens import TokenFile
 from ryu_pmipls.http.application import Page, Pages, RestApplication
 from ryu_pmipls.http.exchange import MAX_BODY, MAX_HEAD, Exchange
 from ryu_pmipls.http.pages import page_of
@@ -29,17 +33,18 @@ def _page(limit: int, after: str | None) -> Page:
     return page_of(range(5), str, str, limit, after)
 
 
-APPLICATION = RestApplication(names=["a"])
-APPLICATION.serve("/v1", dict)
-APPLICATION.serve("/v1/named/{name}", lambda name: {"name": name})
-APPLICATION.serve("/v1/list", Pages(_page))
-APPLICATION.obey("/v1/named/{name}", _command)
+ACCESS = AccessControl(Rules(unauthenticated=AccessRole.OPERATE), TokenFile(Path("/nonexistent")))
+APPLICATION = RestApplication(names=["a"], access=ACCESS)
+APPLICATION.serve("/v1", AccessRole.READ, dict)
+APPLICATION.serve("/v1/named/{name}", AccessRole.READ, lambda name: {"name": name})
+APPLICATION.serve("/v1/list", AccessRole.READ, Pages(_page))
+APPLICATION.obey("/v1/named/{name}", AccessRole.OPERATE, _command)
 
 
 def execute(data: bytes) -> None:
     """Receive until the request is complete, or there is no more; the answer is JSON, and no fault of ours."""
     size, octets = PIECES[data[0] % len(PIECES)] if data else 1, data[1:]
-    exchange = Exchange(APPLICATION)
+    exchange = Exchange(APPLICATION, Client("::1"))
     received = 0
     for piece in (*_cut(octets, size), b""):
         exchange.receive(piece)

@@ -23,7 +23,7 @@ import pytest
 
 from ovs_setup.tunnel import add_tunnel, remove_tunnel
 from ryu_pmipls.controller.switches.mag_groups import tunnel_group
-from ryu_pmipls.http.client import base_url, fetch, send
+from ryu_pmipls.http.client import base_url, fetch, rms_of, send
 from ryu_pmipls.lab import namespaces
 from ryu_pmipls.lab.lab import Lab
 from ryu_pmipls.lab.lab_error import LabError
@@ -122,7 +122,7 @@ def peers(lab: Lab) -> Iterator[Peers]:
 
 
 def rest(lab: Lab, path: str) -> Any:
-    return fetch(base_url(lab.profile), path)
+    return fetch(rms_of(lab.profile), path)
 
 
 def build_tunnels(lab: Lab, at_lmas: bool) -> None:
@@ -528,15 +528,17 @@ def test_what_mags_offer_an_lma_that_is_full_is_counted_by_their_groups(lab: Lab
 
 
 def tell(lab: Lab, command: str, document: dict[str, Any] | None = None) -> Any:
-    return send(base_url(lab.profile), command, document or {})
+    return send(rms_of(lab.profile), command, document or {})
 
 
 def refusal(lab: Lab, command: str, document: dict[str, Any]) -> tuple[int, str]:
     """With which status and why the RMS refuses a command."""
     body = json.dumps(document).encode()
-    request = urllib.request.Request(
-        f"{base_url(lab.profile)}/v1/{command}", body, {"Content-Type": "application/json"}
-    )
+    headers = {
+        "Content-Type": "application/json",
+        "Authorization": f"Bearer {rms_of(lab.profile).credentials.token()}",
+    }
+    request = urllib.request.Request(f"{base_url(lab.profile)}/v1/{command}", body, headers)
     with pytest.raises(urllib.error.HTTPError) as refused, urllib.request.urlopen(request, timeout=PATIENCE):
         pass
     with refused.value as answer:

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from ryu_pmipls.domain.profile import Profile, load_profile
-from ryu_pmipls.http.client import ClientError, base_url, fetch
+from ryu_pmipls.http.client import ClientError, fetch, rms_of
 from tests.fakes.openflow_switch import OpenFlowSwitch
 from tests.unit.ryu import openflow_octets as openflow
 from tests.waiting import PATIENCE, eventually
@@ -56,7 +56,7 @@ class StartedRms:
         """The health document; None while there is no answer."""
         assert self.process.poll() is None, self.said()
         with suppress(ClientError):
-            return fetch(base_url(self.profile), "health")
+            return fetch(rms_of(self.profile), "health")
 
     def connect(self, port: int | None = None) -> socket.socket:
         host = "127.0.0.1" if port == self.profile.rms.rest.port else "::1"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ovs_setup.node import SERVICE_BRIDGE
-from ryu_pmipls.http.client import base_url, fetch
+from ryu_pmipls.http.client import fetch, rms_of
 from ryu_pmipls.lab.lab import Lab
 from tests.labs import lab_of
 from tests.waiting import eventually
@@ -24,11 +24,11 @@ def lab(derive_profile: Callable[..., Path]) -> Iterator[Lab]:
 
 
 def ready(lab: Lab) -> bool:
-    return {*fetch(base_url(lab.profile), "health")["switches"].values()} == {"ready"}
+    return {*fetch(rms_of(lab.profile), "health")["switches"].values()} == {"ready"}
 
 
 def refused(lab: Lab) -> dict[str, int]:
-    counted: dict[str, int] = fetch(base_url(lab.profile), "health")["refused"]
+    counted: dict[str, int] = fetch(rms_of(lab.profile), "health")["refused"]
     return counted
 
 
@@ -42,7 +42,7 @@ def test_entries_for_the_controller_made_by_hand_do_not_end_the_connection(lab: 
     switch.ofctl("del-flows", SERVICE_BRIDGE, "cookie=7/-1")
     flows = switch.ofctl("dump-flows", SERVICE_BRIDGE)
     assert "n_packets=10," in next(line for line in flows.splitlines() if "0x88b5" in line)
-    health = fetch(base_url(lab.profile), "health")
+    health = fetch(rms_of(lab.profile), "health")
     assert {*health["switches"].values()} == {"ready"} and health["refused"] == {}
 
 

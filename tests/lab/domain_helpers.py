@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ovs_setup.tunnel import encapsulation, inner_mtu
-from ryu_pmipls.http.client import base_url, fetch
+from ryu_pmipls.http.client import fetch, rms_of
 from ryu_pmipls.lab.lab import Lab
 from tests.waiting import PATIENCE, eventually
 
@@ -18,7 +18,7 @@ BRIDGE = "br-pm"
 
 
 def rest(lab: Lab, path: str) -> Any:
-    return fetch(base_url(lab.profile), path)
+    return fetch(rms_of(lab.profile), path)
 
 
 def tunnels_up(lab: Lab) -> int:

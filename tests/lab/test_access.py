@@ -23,6 +23,8 @@ import pytest
 from domain_helpers import await_tunnels, binding, ping, place, tunnel_mtu
 
 from ryu_pmipls.agents.api_client import request
+from ryu_pmipls.http.access.roles import AccessRole
+from ryu_pmipls.http.access.tokens import TokenFile
 from ryu_pmipls.lab import namespaces
 from ryu_pmipls.lab.lab import Lab
 from ryu_pmipls.lab.probe import Probe
@@ -230,9 +232,15 @@ def test_rest_shows_what_the_socket_shows(lab: Lab) -> None:
     }
     health = curl(f"{url}/health")
     assert (health["status"], health["name"], health["domain"]) == ("ok", "mag1", lab.profile.domain)
-    hooked = lab.execute("mag1", ["env", f"PMIPLS_AGENT={url[:-3]}", str(HOOK), "acc1", "AP-STA-CONNECTED", "02"])
+    station = (str(HOOK), "acc1", "AP-STA-CONNECTED", "02")
+    hooked = lab.execute("mag1", ["env", f"PMIPLS_AGENT={url[:-3]}", *station])
+    assert hooked.returncode == 1 and "this needs a token" in hooked.stderr
+    token = lab.directory / "mag1" / "token"
+    token.write_text(TokenFile(lab.directory / "mag1" / "agent").create("ap", AccessRole.OPERATE, 1, time.time()))
+    hooked = lab.execute("mag1", ["env", f"PMIPLS_AGENT={url[:-3]}", f"PMIPLS_TOKEN_FILE={token}", *station])
     assert hooked.returncode == 1 and "link_layer_address: must be a link-layer address" in hooked.stderr
-    refusal = curl("--json", '{"access_port": "acc1", "identifier": "nobody"}', f"{url}/attach")
+    authorized = ("-H", f"Authorization: Bearer {token.read_text()}")
+    refusal = curl(*authorized, "--json", '{"access_port": "acc1", "identifier": "nobody"}', f"{url}/attach")
     assert refusal["error"] == {"status": 400, "message": "identifier: no mobile node of the profile is 'nobody'"}
     assert b"Traceback" not in lab.log("mag1").read_bytes()
 

@@ -12,7 +12,7 @@ import psutil
 import pytest
 from domain_helpers import kill, routing_sessions, same_sessions
 
-from ryu_pmipls.http.client import base_url, fetch
+from ryu_pmipls.http.client import fetch, rms_of
 from ryu_pmipls.lab import namespaces
 from ryu_pmipls.lab import traffic_generator as traffic
 from ryu_pmipls.lab.probe import Probe
@@ -30,10 +30,10 @@ class Domain:
     def __init__(self, lab):
         self.profile = lab.profile
         self.lab = lab
-        self.url = base_url(self.profile)
+        self.rms = rms_of(self.profile)
 
     def get(self, resource):
-        return fetch(self.url, resource)
+        return fetch(self.rms, resource)
 
     def bindings(self):
         """In the order of their prefixes; a restarted RMS has another than before."""

@@ -11,7 +11,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PURE = {"wire", "mobility", "loadsharing", "controller.bindings"}
 #: What any process may use.
-SHARED = {"wire", "domain", "signalling", "http", "pki", "ipsec", "clock", "descriptors", "log_format", "rate_limiter"}
+SHARED = {
+    *("wire", "domain", "signalling", "http", "pki", "ipsec"),
+    *("clock", "descriptors", "log_format", "rate_limiter", "state_files"),
+}
 CONTROLLER = {f"controller.{part}" for part in ("bindings", "fast", "ryu", "store", "switches")}
 #: Layer -> the layers of the project that it may import. A layer is a folder or a module of ryu_pmipls, a folder of its
 #: controller, or ovs_setup.
@@ -20,12 +23,13 @@ ALLOWED: dict[str, set[str]] = {
     "descriptors": set(),
     "startup": set(),
     "rate_limiter": set(),
+    "state_files": set(),
     "log_format": set(),
     "wire": set(),
     "mobility": {"wire"},
     "loadsharing": {"wire"},
     "domain": {"loadsharing"},
-    "http": {"domain"},
+    "http": {"domain", "pki", "rate_limiter", "state_files"},
     "pki": {"domain"},
     "signalling": {"wire", "domain", "clock", "rate_limiter"},
     "ipsec": {"domain", "signalling", "pki"},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,6 +14,9 @@ from ryu_pmipls.cli.failures import InputError, StateError
 from ryu_pmipls.cli.options import json_option, rms_options
 from ryu_pmipls.cli.sections import INSPECT
 from ryu_pmipls.cli.tables import print_document, printable
+
+if TYPE_CHECKING:
+    from ryu_pmipls.http.client import RmsOptions
 
 #: Decisions that a message names, the latest ones.
 _SHOWN_IDS = 10
@@ -31,7 +34,7 @@ _SHOWN_IDS = 10
 )
 @rms_options
 @json_option
-def explain(decision: str, path: Path | None, profile: str | None, url: str | None, as_json: bool) -> None:
+def explain(decision: str, path: Path | None, rms: RmsOptions, as_json: bool) -> None:
     """Show why a decision was made, and what became of it.
 
     The decision is made again from the same inputs, and the result compared. DECISION is the decision's id or the
@@ -39,7 +42,7 @@ def explain(decision: str, path: Path | None, profile: str | None, url: str | No
     """
     from ryu_pmipls import loadsharing
 
-    document = _of_rms(decision, profile, url) if path is None else chosen(_in_file(path), decision)
+    document = _of_rms(decision, rms) if path is None else chosen(_in_file(path), decision)
     try:
         replay = loadsharing.explain(document)
         lines = [*replay.lines()]
@@ -55,11 +58,11 @@ def explain(decision: str, path: Path | None, profile: str | None, url: str | No
     rms_tables.LOAD_LIST.print(snapshot)
 
 
-def _of_rms(decision: str, profile: str | None, url: str | None) -> Mapping[str, Any]:
+def _of_rms(decision: str, rms: RmsOptions) -> Mapping[str, Any]:
     """The document of a decision that the RMS has, with its inputs."""
     from ryu_pmipls.http.client import fetch, path_of, understanding, where
 
-    base = where(profile, url)
+    base = where(rms)
     with understanding(base):
         wanted = chosen(fetch(base, "decisions"), decision)["id"]
         return {**fetch(base, path_of("decisions", wanted))}

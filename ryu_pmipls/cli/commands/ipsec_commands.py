@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +13,9 @@ from ryu_pmipls.cli.options import json_option, rms_options, run_directory_optio
 from ryu_pmipls.cli.parameter_types import NodeName
 from ryu_pmipls.cli.sections import SECURITY, StatedGroup
 from ryu_pmipls.cli.tables import print_document, print_table
+
+if TYPE_CHECKING:
+    from ryu_pmipls.http.client import RmsOptions
 
 _HEADINGS = ("peer", "address", "state", "established (s)", "octets received", "octets sent")
 _KEYS = ("peer", "address", "state", "established", "octets_received", "octets_sent")
@@ -34,13 +37,13 @@ SECURITY.add(ipsec)
 @rms_options
 @run_directory_option
 @json_option
-def status(node: str | None, profile: str | None, url: str | None, run_directory: Path | None, as_json: bool) -> None:
+def status(node: str | None, rms: RmsOptions, run_directory: Path | None, as_json: bool) -> None:
     """Show the security associations of the RMS, or of NODE.
 
     NODE is a MAG or an LMA on this host. The last line counts packets of signalling that were dropped because they were
     not protected.
     """
-    document = _of_rms(profile, url) if node in (None, "rms") else _of_agent(str(node), run_directory)
+    document = _of_rms(rms) if node in (None, "rms") else _of_agent(str(node), run_directory)
     found = document["associations"]
     if as_json:
         print_document(document)
@@ -56,10 +59,10 @@ def status(node: str | None, profile: str | None, url: str | None, run_directory
         raise click.exceptions.Exit(1)
 
 
-def _of_rms(profile: str | None, url: str | None) -> Mapping[str, Any]:
+def _of_rms(rms: RmsOptions) -> Mapping[str, Any]:
     from ryu_pmipls.http.client import fetch, understanding, where
 
-    base = where(profile, url)
+    base = where(rms)
     document: Mapping[str, Any] = fetch(base, "ipsec")
     with understanding(base):
         return {key: document[key] for key in ("associations", "clear_packets_dropped")}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +13,9 @@ from ryu_pmipls.cli.options import json_option, rms_options
 from ryu_pmipls.cli.parameter_types import FiniteRange, NodeName
 from ryu_pmipls.cli.sections import OPERATE
 from ryu_pmipls.cli.tables import print_document
+
+if TYPE_CHECKING:
+    from ryu_pmipls.http.client import RmsOptions
 
 #: Seconds between queries if an LMA can be stopped.
 _INTERVAL = 1.0
@@ -27,7 +30,7 @@ _INTERVAL = 1.0
 )
 @rms_options
 @json_option
-def drain(lma: str, wait: float | None, profile: str | None, url: str | None, as_json: bool) -> None:
+def drain(lma: str, wait: float | None, rms: RmsOptions, as_json: bool) -> None:
     """Free an LMA of sessions and traffic, without loss.
 
     The command shows whether LMA is safe to stop, and if not, what that waits for. LMA stays drained, over restarts of
@@ -35,7 +38,7 @@ def drain(lma: str, wait: float | None, profile: str | None, url: str | None, as
     """
     from ryu_pmipls.http.client import fetch, path_of, send, understanding, where
 
-    base = where(profile, url)
+    base = where(rms)
     deadline = time.monotonic() + (wait or 0)
     document = send(base, path_of("lmas", lma, "drain"), {})
     with understanding(base):
@@ -65,14 +68,14 @@ def _drained(lma: Any, *, quiet: bool) -> bool:
 @click.argument("lma", type=NodeName("lmas"))
 @rms_options
 @json_option
-def undrain(lma: str, profile: str | None, url: str | None, as_json: bool) -> None:
+def undrain(lma: str, rms: RmsOptions, as_json: bool) -> None:
     """Let a drained LMA take part again.
 
     LMA gets new sessions at once, and uplinks when the load calls for it.
     """
     from ryu_pmipls.http.client import path_of, send, where
 
-    document = send(where(profile, url), path_of("lmas", lma, "undrain"), {})
+    document = send(where(rms), path_of("lmas", lma, "undrain"), {})
     if as_json:
         print_document(document)
     else:
@@ -84,14 +87,14 @@ def undrain(lma: str, profile: str | None, url: str | None, as_json: bool) -> No
 @click.argument("lma", type=NodeName("lmas"))
 @rms_options
 @json_option
-def adjust(mag: str, lma: str, profile: str | None, url: str | None, as_json: bool) -> None:
+def adjust(mag: str, lma: str, rms: RmsOptions, as_json: bool) -> None:
     """Move all uplinks of MAG to LMA.
 
     The policy leaves them there for the cool-down.
     """
     from ryu_pmipls.http.client import path_of, send, understanding, where
 
-    base = where(profile, url)
+    base = where(rms)
     decisions = send(base, path_of("mags", mag, "adjust"), {"lma": lma})
     if as_json:
         print_document(decisions)
@@ -112,11 +115,11 @@ def adjust(mag: str, lma: str, profile: str | None, url: str | None, as_json: bo
 )
 @rms_options
 @json_option
-def dry_run(policy: str | None, drained: tuple[str, ...], profile: str | None, url: str | None, as_json: bool) -> None:
+def dry_run(policy: str | None, drained: tuple[str, ...], rms: RmsOptions, as_json: bool) -> None:
     """Show what would be decided now, and why; nothing is done."""
     from ryu_pmipls.http.client import send, understanding, where
 
-    base = where(profile, url)
+    base = where(rms)
     outcome = send(base, "dry-run", {"policy": policy, "drain": drained})
     if as_json:
         print_document(outcome)
@@ -145,7 +148,7 @@ def _show_outcome(outcome: Any) -> None:
 @click.option("--of-the-profile", is_flag=True, help="Go back to the policy of the profile.")
 @rms_options
 @json_option
-def policy(name: str | None, of_the_profile: bool, profile: str | None, url: str | None, as_json: bool) -> None:
+def policy(name: str | None, of_the_profile: bool, rms: RmsOptions, as_json: bool) -> None:
     """Show the policy of load sharing, or change it.
 
     The RMS decides by the policy NAME from now on, over restarts of its own.
@@ -154,7 +157,7 @@ def policy(name: str | None, of_the_profile: bool, profile: str | None, url: str
 
     if name is not None and of_the_profile:
         raise InputError(f"{name} and --of-the-profile: only one of them can be the policy")
-    base = where(profile, url)
+    base = where(rms)
     change = name is not None or of_the_profile
     document = send(base, "policy", {"policy": name}) if change else fetch(base, "policy")
     if as_json:

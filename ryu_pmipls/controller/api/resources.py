@@ -19,12 +19,15 @@ from ryu_pmipls.controller.store import StoreError
 from ryu_pmipls.controller.switches.ports import tunnel_port
 from ryu_pmipls.controller.switches.switch import Switch
 from ryu_pmipls.domain.profile import format_link_layer
+from ryu_pmipls.http.access.roles import AccessRole
 from ryu_pmipls.http.application import Command, Page, Pages, Resource, RestApplication, RestError
 from ryu_pmipls.http.requests import Nothing, RequestModel, read
 from ryu_pmipls.ipsec.watch import AssociationWatch
 from ryu_pmipls.loadsharing import POLICIES, Incident, PolicyName, Record, weights
 
 Document = dict[str, Any]
+
+READ, OPERATE = AccessRole.READ, AccessRole.OPERATE
 
 
 class Adjust(RequestModel):
@@ -58,43 +61,43 @@ class Resources:
     associations: AssociationWatch
     refused: Mapping[str, int]  # datagrams and messages that were dropped, by reason
 
-    def resources(self) -> dict[str, Resource | Pages]:
-        """Resources to GET, by their path below ``/v1``."""
+    def resources(self) -> dict[str, tuple[AccessRole, Resource | Pages]]:
+        """Resources to GET, by their path below ``/v1``, each with the role that it needs."""
         return {
-            "health": self.health,
-            "load-list": self.loads,
-            "lmas": Pages(self.lmas),
-            "lmas/{name}": self.lma,
-            "mags": Pages(self.mags),
-            "mags/{name}": Pages(self.mag),
-            "tunnels": Pages(self.tunnels),
-            "bindings": Pages(self.all_bindings),
-            "bindings/{prefix}": self.binding,
-            "decisions": Pages(self.decisions),
-            "decisions/{id}": self.decision,
-            "incidents": Pages(self.all_incidents),
-            "policy": self.policy,
-            "ipsec": self.associations.document,
+            "health": (READ, self.health),
+            "load-list": (READ, self.loads),
+            "lmas": (READ, Pages(self.lmas)),
+            "lmas/{name}": (READ, self.lma),
+            "mags": (READ, Pages(self.mags)),
+            "mags/{name}": (READ, Pages(self.mag)),
+            "tunnels": (READ, Pages(self.tunnels)),
+            "bindings": (READ, Pages(self.all_bindings)),
+            "bindings/{prefix}": (READ, self.binding),
+            "bindings/{prefix}/64": (READ, self.binding),  # the length is a part of the path
+            "decisions": (READ, Pages(self.decisions)),
+            "decisions/{id}": (READ, self.decision),
+            "incidents": (READ, Pages(self.all_incidents)),
+            "policy": (READ, self.policy),
+            "ipsec": (READ, self.associations.document),
         }
 
-    def commands(self) -> dict[str, Command]:
-        """Resources to POST, by their path below ``/v1``."""
+    def commands(self) -> dict[str, tuple[AccessRole, Command]]:
+        """Resources to POST, by their path below ``/v1``; a command that changes nothing needs the role to read."""
         return {
-            "lmas/{name}/drain": self.drain,
-            "lmas/{name}/undrain": self.undrain,
-            "mags/{name}/adjust": self.adjust,
-            "dry-run": self.dry_run,
-            "policy": self.choose_policy,
+            "lmas/{name}/drain": (OPERATE, self.drain),
+            "lmas/{name}/undrain": (OPERATE, self.undrain),
+            "mags/{name}/adjust": (OPERATE, self.adjust),
+            "dry-run": (READ, self.dry_run),
+            "policy": (OPERATE, self.choose_policy),
         }
 
     def register(self, application: RestApplication) -> None:
         """Put every resource and every command at its path."""
-        application.serve("/v1", self.index)
-        for path, resource in self.resources().items():
-            application.serve(f"/v1/{path}", resource)
-        application.serve("/v1/bindings/{prefix}/64", self.binding)  # the length is a part of the path
-        for path, command in self.commands().items():
-            application.obey(f"/v1/{path}", command)
+        application.serve("/v1", READ, self.index)
+        for path, (role, resource) in self.resources().items():
+            application.serve(f"/v1/{path}", role, resource)
+        for path, (role, command) in self.commands().items():
+            application.obey(f"/v1/{path}", role, command)
 
     def index(self) -> Document:
         return {

@@ -41,6 +41,7 @@ from ryu_pmipls.domain.profile.nodes import (
     RestEndpoint,
     Rms,
     SwitchNode,
+    is_beyond_loopback,
 )
 from ryu_pmipls.domain.profile.profile import Profile
 from ryu_pmipls.domain.profile.signalling_settings import InnerTypes, Signalling
@@ -88,6 +89,7 @@ __all__ = [
     "find_file",
     "find_profile",
     "format_link_layer",
+    "is_beyond_loopback",
     "load_document",
     "load_profile",
     "warning_lines",

@@ -8,8 +8,8 @@ from itertools import chain
 from typing import Any
 
 from ryu_pmipls.domain.profile.faults import Fault, Place
-from ryu_pmipls.domain.profile.nodes import RMS_NAME
-from ryu_pmipls.domain.profile.sound_parts import values
+from ryu_pmipls.domain.profile.nodes import RMS_NAME, is_beyond_loopback
+from ryu_pmipls.domain.profile.sound_parts import UNSOUND, values
 from ryu_pmipls.domain.profile.values import format_link_layer
 
 _Placed = Iterable[tuple[Place, Any]]
@@ -29,6 +29,7 @@ def inconsistencies(sound: Any) -> Iterator[Fault]:
     yield from _certificate_faults(sound)
     yield from _protection_faults(sound)
     yield from _lab_faults(sound)
+    yield from _rest_faults(sound)
 
 
 def _unique(sound: Any) -> Iterator[_Placed]:
@@ -133,6 +134,23 @@ def _ipsec_has_identities(sound: Any) -> bool:
     """True unless the nodes have nothing by which to know each other; a faulty value counts as one."""
     found = (*values(sound, "certificates.folder"), *values(sound, "signalling.ipsec_keys"))
     return len(found) < 2 or any(value is not None for _, value in found)
+
+
+def _rest_faults(sound: Any) -> Iterator[Fault]:
+    folders = [folder for _, folder in values(sound, "certificates.folder")]
+    lacks_certificates = folders == [None] and sound.lab is None
+    for path in ("rms.rest", "lmas.*.api", "mags.*.api"):
+        for place, endpoint in values(sound, path):
+            host = getattr(endpoint, "host", UNSOUND)
+            if not isinstance(host, str) or not is_beyond_loopback(host):
+                continue
+            if lacks_certificates:
+                message = f"at {host}, beyond loopback, REST needs TLS, and so certificates.folder; without it: ::1"
+                yield Fault((*place, "host"), message)
+            allowed = getattr(endpoint, "unauthenticated", UNSOUND)
+            if allowed in ("read", "operate"):
+                message = f"{allowed} is for loopback only, not for {host}; allowed there: nothing"
+                yield Fault((*place, "unauthenticated"), message)
 
 
 def _lab_faults(sound: Any) -> Iterator[Fault]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 from pydantic import Field
 
@@ -37,10 +38,33 @@ class OpenFlowEndpoint(ListenEndpoint):
     tls: bool = False
 
 
+#: What is allowed without a token and a certificate.
+Unauthenticated = Literal["nothing", "read", "operate"]
+
+
 class RestEndpoint(ListenEndpoint):
-    """Address and port where REST is served; ``names`` are those by which clients may ask, besides addresses."""
+    """Address and port where REST is served; ``names`` are those by which clients may ask, besides addresses.
+
+    ``unauthenticated`` is what they may do without a token and a certificate; None: read on loopback, else nothing.
+    """
 
     names: tuple[DomainName, ...] = ()
+    unauthenticated: Unauthenticated | None = None
+
+    @property
+    def unauthenticated_role(self) -> Unauthenticated:
+        """What is allowed without a token and a certificate."""
+        if is_beyond_loopback(self.host):
+            return "nothing"
+        return "read" if self.unauthenticated is None else self.unauthenticated
+
+
+def is_beyond_loopback(host: str) -> bool:
+    """True when a server that listens at this address can be reached from other hosts; there REST needs TLS."""
+    try:
+        return not ip_address(host.partition("%")[0]).is_loopback
+    except ValueError:  # a name, which only options of ryu-manager may have
+        return host != "localhost"
 
 
 #: Name of the RMS, which has none in the profile, beside those of the other nodes.

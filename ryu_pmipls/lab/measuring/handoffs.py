@@ -13,7 +13,7 @@ import yaml
 
 from ovs_setup.tunnel import add_tunnel, encapsulation, remove_tunnel
 from ryu_pmipls.domain.profile import SwitchNode, load_profile
-from ryu_pmipls.http.client import base_url, fetch
+from ryu_pmipls.http.client import fetch, rms_of
 from ryu_pmipls.lab.lab import Lab
 from ryu_pmipls.lab.measuring.handoff_series import PROBE_RATE, MeasuredHandoff, series
 from ryu_pmipls.lab.measuring.handoff_ways import STANDARD, Way
@@ -50,7 +50,7 @@ def measure(profile: Path, way: Way, number: int, interval: float) -> list[Measu
         try:
             lab.up()
             expect(
-                lambda: all(tunnel["up"] for tunnel in fetch(base_url(lab.profile), "tunnels")),
+                lambda: all(tunnel["up"] for tunnel in fetch(rms_of(lab.profile), "tunnels")),
                 _TUNNELS_TIMEOUT,
                 f"not all tunnels are up within {_TUNNELS_TIMEOUT:.0f} s",
             )

@@ -9,7 +9,7 @@ from typing import Any
 
 from ovs_setup import OvsSetupError
 from ryu_pmipls.domain.profile import format_link_layer
-from ryu_pmipls.http.client import ClientError, base_url, fetch
+from ryu_pmipls.http.client import ClientError, fetch, rms_of
 from ryu_pmipls.http.wording import reason_lines
 from ryu_pmipls.lab.agent_resources import ask
 from ryu_pmipls.lab.lab import Lab
@@ -44,15 +44,15 @@ class Agreement:
             return [str(error)]
 
     def _differences(self) -> Iterator[str]:
-        url = base_url(self._lab.profile)
-        yield from (f"health: {line}" for line in reason_lines(fetch(url, "health")))
-        for tunnel in fetch(url, "tunnels"):
+        rms = rms_of(self._lab.profile)
+        yield from (f"health: {line}" for line in reason_lines(fetch(rms, "health")))
+        for tunnel in fetch(rms, "tunnels"):
             if not tunnel["up"]:
                 yield f"the tunnel of {tunnel['mag']} and {tunnel['lma']} is not up"
-        drained = [lma["name"] for lma in fetch(url, "lmas") if lma["drain"] is not None]
+        drained = [lma["name"] for lma in fetch(rms, "lmas") if lma["drain"] is not None]
         yield from (f"{lma} is drained" for lma in drained)
         places: dict[str, NodePlace] = {}
-        yield from self._places(fetch(url, "bindings"), places)
+        yield from self._places(fetch(rms, "bindings"), places)
         for name in self._lab.plan.switches:
             yield from (f"{name}: {reason}" for reason in ask(self._lab, name, "health")["reasons"])
         for mag in self._lab.profile.mags:

@@ -13,7 +13,7 @@ from typing import Any
 
 from pyroute2 import NetlinkError
 
-from ryu_pmipls.http.client import ClientError, base_url, path_of, send
+from ryu_pmipls.http.client import ClientError, path_of, rms_of, send
 from ryu_pmipls.lab.clock_steps import ClockSteps
 from ryu_pmipls.lab.lab import Lab
 from ryu_pmipls.lab.lab_error import LabError
@@ -133,7 +133,7 @@ class Strikes:
         ends = time.monotonic() + _OPERATOR_PATIENCE
         while True:
             try:
-                send(base_url(self._lab.profile), path_of("lmas", lma, command), {})
+                send(rms_of(self._lab.profile), path_of("lmas", lma, command), {})
             except ClientError as error:
                 if command == "drain" and "cannot be drained" in str(error):
                     return _REFUSED

@@ -19,6 +19,8 @@ from ryu_pmipls.agents.anchor_api import AnchorControl
 from ryu_pmipls.agents.api import AgentApi, GatewayControl
 from ryu_pmipls.agents.configuration import anchor_config, gateway_config
 from ryu_pmipls.domain.profile import Certificates, Profile, load_profile
+from ryu_pmipls.http.access.roles import Client, UnixUser
+from ryu_pmipls.http.application import CLIENT
 from ryu_pmipls.mobility import LocalMobilityAnchor, MobileAccessGateway, Send
 from ryu_pmipls.mobility.machine import Machine
 from ryu_pmipls.pki.authority import Authority, establish
@@ -59,6 +61,10 @@ class FakeDriver:
         self.effects += self.machine.effects()
 
 
+#: Who may command an agent at its Unix socket.
+ROOT = Client(user=UnixUser(0))
+
+
 @dataclass
 class Port:
     number: int
@@ -88,6 +94,7 @@ class Agent:
             body = json.dumps(document).encode()
         method = "GET" if body is None else "POST"
         request = Request.blank(f"/v1{path}", method=method, body=body or b"", content_type="application/json")
+        request.environ[CLIENT] = ROOT
         response = request.get_response(self.control.application)
         return response.status_int, json.loads(response.body)
 
@@ -102,16 +109,16 @@ def untouched() -> Any:
 
 
 @pytest.fixture
-def mag() -> Agent:
-    return new_mag(PROFILE)
+def mag(tmp_path: Path) -> Agent:
+    return new_mag(PROFILE, tmp_path)
 
 
 @pytest.fixture
-def lma() -> Agent:
-    return new_lma(PROFILE)
+def lma(tmp_path: Path) -> Agent:
+    return new_lma(PROFILE, tmp_path)
 
 
-def new_mag(profile: Profile) -> Agent:
+def new_mag(profile: Profile, state: Path) -> Agent:
     machine = MobileAccessGateway(gateway_config(PROFILE, MAG, Encapsulation.GRE))
     driver: Any = FakeDriver(machine)
     access: Any = FakeAccess()
@@ -120,17 +127,21 @@ def new_mag(profile: Profile) -> Agent:
         driver.dispatch(machine.attach, link_layer_address, port)
 
     host = untouched()
-    return Agent(GatewayControl(profile, MAG, driver, host, host.disk, machine, access, attached), driver, host)
+    return Agent(GatewayControl(profile, MAG, driver, host, host.disk, state, machine, access, attached), driver, host)
 
 
-def new_lma(profile: Profile) -> Agent:
+def new_lma(profile: Profile, state: Path) -> Agent:
     machine = LocalMobilityAnchor(anchor_config(PROFILE, LMA, Encapsulation.GRE))
     driver: Any = FakeDriver(machine)
     routing: Any = SimpleNamespace(status=None, cause="")
     leases: Any = SimpleNamespace(fault=None)
     host = untouched()
     return Agent(
-        AnchorControl(profile, LMA, driver, host, host.disk, machine, routing, leases), driver, host, routing, leases
+        AnchorControl(profile, LMA, driver, host, host.disk, state, machine, routing, leases),
+        driver,
+        host,
+        routing,
+        leases,
     )
 
 
@@ -209,7 +220,7 @@ class TestBoth:
         authority = Authority.open(folder, folder.authority_key, PROFILE.domain, node_names(PROFILE), began)
         for node in (MAG, LMA):
             authority.issue(node.name)
-        mag, lma = new_mag(profile), new_lma(profile)
+        mag, lma = new_mag(profile, tmp_path), new_lma(profile, tmp_path)
         for agent, node in ((mag, MAG), (lma, LMA)):
             assert [reason for reason in agent.ask("/health")[1]["reasons"] if "certificate" in reason] == []
             agent.driver.clock.now += 366 * 86400
@@ -295,6 +306,7 @@ class TestBoth:
 
     def test_what_any_web_page_could_send_is_refused(self, lma: Agent) -> None:
         request = Request.blank("/v1/drain", method="POST", body=b"{}", content_type="text/plain")
+        request.environ[CLIENT] = ROOT
         response = request.get_response(lma.control.application)
         assert response.status_int == 415
         assert lma.ask("/sessions")[1]["draining"] is False

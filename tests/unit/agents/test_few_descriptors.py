@@ -14,13 +14,14 @@ PROGRAM = """
 import asyncio, resource, sys
 from pathlib import Path
 from ryu_pmipls.agents.api_client import request
+from ryu_pmipls.http.access.roles import AccessRole
 from ryu_pmipls.http.application import RestApplication
 from ryu_pmipls.http.server import HttpServer
 
 resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
 path = Path(sys.argv[1])
 rest = RestApplication()
-rest.serve("/v1", dict)
+rest.serve("/v1", AccessRole.READ, dict)
 
 async def main():
     server = asyncio.ensure_future(HttpServer(rest).listen_at_path(path))

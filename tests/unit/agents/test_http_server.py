@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from ryu_pmipls.agents.api_client import request
 from ryu_pmipls.cli import main
 from ryu_pmipls.http import server as http_server
+from ryu_pmipls.http.access.roles import AccessRole
 from ryu_pmipls.http.application import RestApplication
 from ryu_pmipls.http.exchange import MAX_BODY, MAX_CONNECTIONS
 from ryu_pmipls.http.server import HttpServer
@@ -30,9 +31,9 @@ JSON = b"Content-Type: application/json\r\n"
 
 def application() -> RestApplication:
     rest = RestApplication()
-    rest.serve("/v1/health", lambda: {"status": "ok"})
-    rest.serve("/v1/named/{name}", lambda name: {"name": name})
-    rest.obey("/v1/echo", lambda document: document)
+    rest.serve("/v1/health", AccessRole.READ, lambda: {"status": "ok"})
+    rest.serve("/v1/named/{name}", AccessRole.READ, lambda name: {"name": name})
+    rest.obey("/v1/echo", AccessRole.OPERATE, lambda document: document)
     return rest
 
 
@@ -180,6 +181,8 @@ def test_whatever_is_wrong_gets_a_json_error(path: Path, sent: bytes, status: by
     | st.binary(max_size=100).map(lambda tail: b"POST /v1/echo HTTP/1.1\r\nHost: localhost\r\n" + JSON + tail)
 )
 def test_no_octets_get_an_exception_out_of_it(data: bytes) -> None:
+    here, there = socket.socketpair()
+
     class Writer:
         written = b""
 
@@ -191,6 +194,9 @@ def test_no_octets_get_an_exception_out_of_it(data: bytes) -> None:
         def can_write_eof(self) -> bool:
             return False
 
+        def get_extra_info(self, name: str) -> Any:
+            return {"socket": here}[name]
+
     async def exchange() -> bytes:
         reader, writer = asyncio.StreamReader(), Writer()
         reader.feed_data(data)
@@ -198,7 +204,8 @@ def test_no_octets_get_an_exception_out_of_it(data: bytes) -> None:
         await HttpServer(application())._exchange(reader, writer, lambda: None)  # type: ignore[arg-type]
         return writer.written
 
-    answer = asyncio.run(exchange())
+    with here, there:
+        answer = asyncio.run(exchange())
     assert answer == b"" or answer.startswith(b"HTTP/1.1 ")
 
 
@@ -256,14 +263,14 @@ def test_a_refusal_arrives_although_more_of_the_request_comes(path: Path) -> Non
     assert parts(say(path, head, *[b" " * 100_000] * 10))[0].split()[1] == b"413"
 
 
-def test_only_its_user_may_use_the_socket_and_an_old_one_does_not_disturb(path: Path) -> None:
+def test_only_its_user_and_group_may_use_the_socket_and_an_old_one_does_not_disturb(path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as old:
         old.bind(str(path))
 
     async def look() -> int:
         return stat.S_IMODE(path.stat().st_mode)
 
-    assert serve(path, look) == 0o600
+    assert serve(path, look) == 0o660
 
 
 def test_tcp() -> None:
@@ -349,9 +356,9 @@ def test_tell_knows_how_many_words_a_command_has(tmp_path: Path, words: list[str
 
 def test_tell(tmp_path: Path) -> None:
     rest = RestApplication()
-    rest.serve("/v1", lambda: {"role": "mag"})
-    rest.serve("/v1/bindings", list)
-    rest.obey("/v1/attach", lambda document: document)
+    rest.serve("/v1", AccessRole.READ, lambda: {"role": "mag"})
+    rest.serve("/v1/bindings", AccessRole.READ, list)
+    rest.obey("/v1/attach", AccessRole.OPERATE, lambda document: document)
 
     async def run() -> list[tuple[int, str]]:
         server = asyncio.ensure_future(HttpServer(rest).listen_at_path(tmp_path / "control.sock"))
@@ -375,9 +382,9 @@ EXPIRES = 1_700_000_000.25  # s since 1970
 def test_tell_shows_documents_as_tables(tmp_path: Path) -> None:
     binding = {"identifier": "[/b]@example.net", "prefixes": ["2001:db8::/64"], "lma": None, "draining": False}
     rest = RestApplication()
-    rest.serve("/v1/bindings", lambda: [binding | {"expires": EXPIRES}])
-    rest.serve("/v1/health", lambda: {"status": "degraded", "reasons": [], "counters": {"refused": 1}})
-    rest.serve("/v1/uplinks", dict)
+    rest.serve("/v1/bindings", AccessRole.READ, lambda: [binding | {"expires": EXPIRES}])
+    rest.serve("/v1/health", AccessRole.READ, lambda: {"status": "degraded", "reasons": [], "counters": {"refused": 1}})
+    rest.serve("/v1/uplinks", AccessRole.READ, dict)
 
     async def run() -> list[tuple[int, str]]:
         server = asyncio.ensure_future(HttpServer(rest).listen_at_path(tmp_path / "control.sock"))

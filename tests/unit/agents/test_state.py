@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 from full_disk import disk_with_room_for
 
-from ryu_pmipls.agents.agent_state import count_restart, replace_file, state_directory
+from ryu_pmipls.agents.agent_state import count_restart, state_directory
 from ryu_pmipls.agents.disk_trial import DiskTrial
 from ryu_pmipls.agents.lease_file import LeaseFile
+from ryu_pmipls.state_files import replace_file
 
 
 def test_restarts_are_counted(tmp_path: Path) -> None:

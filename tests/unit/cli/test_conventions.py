@@ -24,6 +24,7 @@ SHOW_NOTHING = {
     ("completion",),
     *(("lab", *words.split()) for words in ("up", "down", "attach", "detach", "handoff", "exec")),
     *(("pki", word) for word in ("init", "issue", "renew", "revoke")),
+    *(("token", word) for word in ("create", "revoke")),
     *(("lab", "rms", word) for word in ("start", "stop")),
     *(("lab", "switch", word) for word in ("start", "stop")),
 }

@@ -4,6 +4,7 @@ import logging
 import pytest
 from webob import Request
 
+from ryu_pmipls.http.access.roles import AccessRole
 from ryu_pmipls.http.application import RestApplication, RestError
 
 
@@ -26,11 +27,11 @@ def drain(document, name):
 @pytest.fixture
 def application():
     rest = RestApplication()
-    rest.serve("/v1/health", lambda: {"status": "ok"})
-    rest.serve("/v1/lmas/{name}", named)
-    rest.serve("/v1/broken", broken)
-    rest.obey("/v1/lmas/{name}/drain", drain)
-    rest.obey("/v1/health", lambda document: document)
+    rest.serve("/v1/health", AccessRole.READ, lambda: {"status": "ok"})
+    rest.serve("/v1/lmas/{name}", AccessRole.READ, named)
+    rest.serve("/v1/broken", AccessRole.READ, broken)
+    rest.obey("/v1/lmas/{name}/drain", AccessRole.OPERATE, drain)
+    rest.obey("/v1/health", AccessRole.OPERATE, lambda document: document)
     return rest
 
 

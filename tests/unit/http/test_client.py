@@ -9,7 +9,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from ryu_pmipls.http.client import ClientError, fetch, send, where
+from ryu_pmipls.http.client import ClientError, Rms, RmsOptions, fetch, send, where
+from ryu_pmipls.http.credentials import Credentials
 
 #: Lists whose next page is none: the same again, that of another server, a file, and no list.
 NEXT_PAGES = {
@@ -61,23 +62,27 @@ class Answers(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+def rms_at(url: str) -> Rms:
+    return Rms(url, Credentials(url, of_user=False))
+
+
 @pytest.fixture
-def base() -> Iterator[str]:
+def rms() -> Iterator[Rms]:
     with HTTPServer(("127.0.0.1", 0), Answers) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield rms_at(f"http://127.0.0.1:{server.server_port}")
         server.shutdown()
         thread.join()
 
 
-def test_it_fetches_and_sends(base: str) -> None:
-    assert fetch(base, "lmas/lma1") == {"path": "/v1/lmas/lma1", "document": None}
-    assert send(base, "policy", {"policy": "draft"}) == {"path": "/v1/policy", "document": {"policy": "draft"}}
+def test_it_fetches_and_sends(rms: Rms) -> None:
+    assert fetch(rms, "lmas/lma1") == {"path": "/v1/lmas/lma1", "document": None}
+    assert send(rms, "policy", {"policy": "draft"}) == {"path": "/v1/policy", "document": {"policy": "draft"}}
 
 
-def test_it_fetches_all_pages_of_a_list(base: str) -> None:
-    assert fetch(base, "bindings") == [0, 1, 2]
+def test_it_fetches_all_pages_of_a_list(rms: Rms) -> None:
+    assert fetch(rms, "bindings") == [0, 1, 2]
 
 
 @pytest.mark.parametrize(
@@ -89,30 +94,30 @@ def test_it_fetches_all_pages_of_a_list(base: str) -> None:
         ("no-list", r"/v1/lmas: not a page of a list"),
     ],
 )
-def test_a_next_page_that_is_none_is_told(resource: str, told: str, base: str) -> None:
+def test_a_next_page_that_is_none_is_told(resource: str, told: str, rms: Rms) -> None:
     with pytest.raises(ClientError, match=told):
-        fetch(base, resource)
+        fetch(rms, resource)
 
 
-def test_an_answer_too_deep_to_read_is_told(base: str) -> None:
+def test_an_answer_too_deep_to_read_is_told(rms: Rms) -> None:
     with pytest.raises(ClientError, match="the answer is not JSON"):
-        fetch(base, "deep")
+        fetch(rms, "deep")
 
 
-def test_it_goes_by_no_proxy(base: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_goes_by_no_proxy(rms: Rms, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
-    assert fetch(base, "lmas")["path"] == "/v1/lmas"
+    assert fetch(rms, "lmas")["path"] == "/v1/lmas"
 
 
-def test_a_refusal_has_the_words_of_the_rms(base: str) -> None:
+def test_a_refusal_has_the_words_of_the_rms(rms: Rms) -> None:
     with pytest.raises(ClientError, match=r"/v1/wrong: there is no such thing$"):
-        fetch(base, "wrong")
+        fetch(rms, "wrong")
 
 
 def test_no_answer_is_told_with_what_to_do() -> None:
     with pytest.raises(ClientError, match=r"no answer .*; is the RMS running"):
-        fetch("http://127.0.0.1:1", "health")
+        fetch(rms_at("http://127.0.0.1:1"), "health")
 
 
 def test_a_url_wins_over_the_profile() -> None:
-    assert where("no such profile", "http://127.0.0.1:9999") == "http://127.0.0.1:9999"
+    assert str(where(RmsOptions("no such profile", "http://127.0.0.1:9999"))) == "http://127.0.0.1:9999"

@@ -7,6 +7,7 @@ import json
 import pytest
 from webob import Request
 
+from ryu_pmipls.http.access.roles import AccessRole, Client
 from ryu_pmipls.http.application import RestApplication
 from ryu_pmipls.http.exchange import Exchange
 
@@ -21,8 +22,8 @@ def obeyed() -> list[object]:
 @pytest.fixture
 def application(obeyed: list[object]) -> RestApplication:
     rest = RestApplication(names=[NAME])
-    rest.serve("/v1/health", lambda: {"status": "ok"})
-    rest.obey("/v1/drain", lambda document: obeyed.append(document))
+    rest.serve("/v1/health", AccessRole.READ, lambda: {"status": "ok"})
+    rest.obey("/v1/drain", AccessRole.OPERATE, lambda document: obeyed.append(document))
     return rest
 
 
@@ -133,7 +134,7 @@ def test_a_page_of_its_own_may(application: RestApplication, obeyed: list[object
     ],
 )
 def test_what_comes_over_a_connection(application: RestApplication, head: bytes, status: int) -> None:
-    exchange = Exchange(application)
+    exchange = Exchange(application, Client("::1"))
     exchange.receive(head + b"\r\n")
     assert exchange.complete
     answer_head, _, body = exchange.answer().partition(b"\r\n\r\n")

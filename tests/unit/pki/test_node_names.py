@@ -32,6 +32,7 @@ def profile_with(
 ) -> Profile:
     """The default profile with servers that listen at these addresses, and names for those of RMS and MAG."""
     document: dict[str, Any] = yaml.safe_load(DOCUMENT)
+    document["certificates"] = {"folder": "/etc/pmipls/pki"}
     document["rms"] |= {
         "openflow": {"host": openflow, "port": 6653},
         "rest": {"host": rest, "port": 8080, "names": rms_names},

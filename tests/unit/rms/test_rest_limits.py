@@ -86,7 +86,7 @@ def pages(domain: RmsDomain, path: str) -> Iterator[Any]:
         (b"GET /" + b"x" * (MAX_HEAD + 1), 414),
         (b"GET /v1 HTTP/1.1\r\n" + b"a: b\r\n" * MAX_HEAD, 431),
         (b"GET /v1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: x\r\n\r\n", 400),
-        (b"POST /v1/policy HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}", 415),
+        (b"POST /v1/dry-run HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}", 415),
         (POST + b"Content-Length: 2000000\r\n\r\n" + b" " * 2_000_000, 413),
         (
             POST

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ryu_pmipls.doctor.printing import lines
-from ryu_pmipls.http.client import ClientError, base_url, fetch
+from ryu_pmipls.http.client import ClientError, fetch, rms_of
 from ryu_pmipls.http.wording import reason_lines
 from ryu_pmipls.lab.examination import examine_lab
 from ryu_pmipls.lab.lab import Lab, LabStatus
@@ -26,7 +26,7 @@ def diagnose(lab: Lab) -> Iterator[str]:
         yield f"the machine is busy: load average {load:.1f} on {cores} cores"
     yield from (f"not running: {name}" for name in stopped(lab.status()))
     try:
-        yield from (f"health: {line}" for line in reason_lines(fetch(base_url(lab.profile), "health")))
+        yield from (f"health: {line}" for line in reason_lines(fetch(rms_of(lab.profile), "health")))
     except ClientError as error:
         yield f"health: {error}"
     yield from lines(finding for finding in examine_lab(lab.profile, lab.plan) if finding.fault)

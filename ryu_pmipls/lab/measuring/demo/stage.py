@@ -12,7 +12,7 @@ from rich.markup import escape
 
 from ryu_pmipls import __version__
 from ryu_pmipls.domain.profile import Profile
-from ryu_pmipls.http.client import base_url, fetch
+from ryu_pmipls.http.client import fetch, rms_of
 from ryu_pmipls.lab.lab import Lab
 from ryu_pmipls.lab.lab_error import LabError
 from ryu_pmipls.lab.measuring.demo.demo_report import DemoReport, Effect, PictureMark, Sample
@@ -37,7 +37,7 @@ class Stage:
         self.report = DemoReport(domain=lab.profile.domain, start=time.time(), versions={"ryu_pmipls": __version__})
         self.flows: list[Flow] = []
         self._console = console
-        self._url = base_url(lab.profile)
+        self._rms = rms_of(lab.profile)
 
     def perform(self, steps: Sequence[DemoStep]) -> None:
         """Play all steps in order, each under its title; ``LabError`` when one cannot go on."""
@@ -85,7 +85,7 @@ class Stage:
 
     def fetch(self, resource: str) -> Any:
         """Resource of the RMS's REST interface."""
-        return fetch(self._url, resource)
+        return fetch(self._rms, resource)
 
     def sample(self) -> bool:
         """Record the load list; true when an LMA is overloaded."""

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from ovs_setup.cgroup import CpuGroup
 from ryu_pmipls.domain.profile import Profile
-from ryu_pmipls.http.client import base_url, fetch, send
+from ryu_pmipls.http.client import fetch, rms_of, send
 from ryu_pmipls.lab.lab import Lab
 from ryu_pmipls.lab.lab_layout import cpu_group
 from ryu_pmipls.lab.waiting import expect
@@ -29,15 +29,15 @@ class Testbed:
         self.lab = lab
         self.profile: Profile = lab.profile
         self._console = console
-        self._url = base_url(lab.profile)
+        self._rms = rms_of(lab.profile)
 
     def fetch(self, resource: str) -> Any:
         """Resource of the RMS's REST interface."""
-        return fetch(self._url, resource)
+        return fetch(self._rms, resource)
 
     def send(self, resource: str, document: Mapping[str, Any]) -> Any:
         """Send the RMS a command; returns its answer."""
-        return send(self._url, resource, document)
+        return send(self._rms, resource, document)
 
     def show(self, figures: Figures) -> None:
         """Show intermediate figures."""

@@ -127,7 +127,9 @@ def _http_garbage(lab: Lab, target: str, random: Random) -> None:
     sayings = [octets(random, 1, 3000) for _ in range(10)]
     for path in ("lmas/lma1/drain", "mags/mag1/adjust", "policy", "dry-run", "attach", "detach", "revoke"):
         body = random.choice(wrong)
-        sayings.append(_request(f"POST /v1/{path} HTTP/1.1", kind, f"Content-Length: {len(body)}", body=body))
+        guess = random.choice([(), (f"Authorization: Bearer {random.getrandbits(256):x}",)])
+        length = f"Content-Length: {len(body)}"
+        sayings.append(_request(f"POST /v1/{path} HTTP/1.1", kind, length, *guess, body=body))
     sayings += _foreign_commands(random.choice([lma.name for lma in lab.profile.lmas]))
     large = b'{"drain": [' + b"0," * 30_000 + b"0]}"
     sayings.append(_request("POST /v1/dry-run HTTP/1.1", kind, f"Content-Length: {len(large)}", body=large))
