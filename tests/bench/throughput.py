@@ -47,14 +47,18 @@ def _with(lmas: int, effort: Effort) -> Iterator[Comparison]:
         round_ = (there + back) * (handoffs // (2 * nodes))
         raw = max(handoffs * lmas / writer.write(round_) for _ in range(rounds))
         writer.close()
-        rms = arena.start_rms()
-        ours = _rate(arena, Job(handoffs, nodes, window), rounds) * lmas
-        arena.end(rms)
+        profiles = {"TCP": arena.profile_path, "TLS": arena.tls_profile}
+        best = dict.fromkeys(profiles, 0.0)
+        for _ in range(rounds):  # by turns, for the machine is not the same all the time
+            for way, profile in profiles.items():
+                rms = arena.start_rms(**{PROFILE_VARIABLE: str(profile)})
+                best[way] = max(best[way], _rate(arena, Job(handoffs, nodes, window)) * lmas)
+                arena.end(rms)
+        ours = best["TCP"]
         yield Comparison(f"flow-mods of handoffs, {lmas} LMA", ours, "raw writer", raw, AT_LEAST[lmas])
-        rms = arena.start_rms(**{PROFILE_VARIABLE: str(arena.tls_profile)})
-        by_tls = _rate(arena, Job(handoffs, nodes, window), rounds) * lmas
-        arena.end(rms)
-        yield Comparison(f"flow-mods of handoffs by TLS, {lmas} LMA", by_tls, "the RMS by TCP", ours, AT_LEAST_TLS)
+        yield Comparison(
+            f"flow-mods of handoffs by TLS, {lmas} LMA", best["TLS"], "the same by TCP", ours, AT_LEAST_TLS
+        )
         for stored, all_handoffs in ORDINARY.items():
             process = arena.start_ordinary(stored=stored)
             some = effort.of(all_handoffs)
@@ -66,9 +70,9 @@ def _with(lmas: int, effort: Effort) -> Iterator[Comparison]:
             yield Comparison(f"flow-mods of handoffs, {lmas} LMA", ours, name, theirs, at_least)
 
 
-def _rate(arena: Arena, job: Job, rounds: int = 1, *, ordinary: bool = False) -> float:
-    """Handoffs per second, the best of some rounds; a first one is for the nodes to come."""
+def _rate(arena: Arena, job: Job, *, ordinary: bool = False) -> float:
+    """Handoffs per second; others come first, for the nodes to come."""
     profile = arena.ordinary_profile if ordinary else None
     arena.generate(Job(job.nodes, job.nodes, job.window), profile)
-    outcomes = [arena.generate(job, profile) for _ in range(rounds)]
-    return max(len(outcome.latencies) / outcome.seconds for outcome in outcomes)
+    outcome = arena.generate(job, profile)
+    return len(outcome.latencies) / outcome.seconds

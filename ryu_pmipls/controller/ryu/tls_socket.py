@@ -10,6 +10,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import count
 from socket import SHUT_WR
 from typing import Any, TypeVar
 
@@ -23,6 +24,8 @@ T = TypeVar("T")
 _MOST = 2**16
 #: The first octet of every connection: a record of the handshake (RFC 8446, section 5.1).
 _HANDSHAKE = 22
+#: Reads after which others have their turn: what comes may be records of no use, without end.
+_TURN = 16
 #: Encrypted octets that may wait while others are read: OpenSSL answers what a client can send without end.
 _MOST_UNSENT = 2**18
 
@@ -84,17 +87,20 @@ class TlsChannel:
 
     def _decrypted(self, step: Callable[[], T]) -> T:
         """The outcome of a step of OpenSSL that needs input, as soon as there is enough of it."""
-        while True:
+        for turn in count():
             try:
                 return step()
             except ssl.SSLWantReadError:
                 self._flush_some()
                 if len(self._unsent) > _MOST_UNSENT:
                     raise ConnectionAbortedError("the other end asks without end, and does not read") from None
-                self._receive()
+                if turn == _TURN:
+                    raise BlockingIOError from None
             except ssl.SSLError:
                 self._flush_some()
                 raise
+            self._receive()
+        raise AssertionError
 
     def _receive(self) -> None:
         octets = self._plain.recv(_MOST)

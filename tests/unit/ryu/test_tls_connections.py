@@ -279,6 +279,30 @@ def test_a_thousand_half_handshakes_keep_no_switch_out_and_leave_nothing(
     assert {*refused} <= {"openflow: no datapath id", "openflow: failed TLS handshake"}
 
 
+def test_records_of_no_use_without_end_keep_nobody_waiting(
+    server: Server, refused: Counter[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection_module, "HANDSHAKE_TIMEOUT", 0.5)
+    admitted = server.switch("lma1")
+    stranger = server.reach()
+    stranger.sendall(client_hello(server.context("lma2")))
+    assert stranger.recv(1)
+
+    def talk() -> None:
+        with suppress(OSError):
+            while True:
+                stranger.sendall(b"\x14\x03\x03\x00\x01\x01" * 2**16)  # change_cipher_spec: RFC 8446, appendix D.4
+
+    talker = hub.spawn(talk)
+    for _ in range(10):
+        echo(admitted)
+        hub.sleep(0)
+    with eventlet.Timeout(PATIENCE):
+        talker.wait()
+    until(lambda: sum(refused.values()) == 1)
+    assert {*refused} <= {"openflow: no datapath id", "openflow: failed TLS handshake"}
+
+
 # Changes while switches are connected.
 
 
