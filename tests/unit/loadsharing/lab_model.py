@@ -62,14 +62,20 @@ class Counter:
 class Lab:
     """The lab under ``balance``, which begins at 0 s; all uplinks lead to the first LMA. Times are seconds."""
 
-    def __init__(self, ratio: float, seed: int, slots: bool = True, one_anchor: bool = False) -> None:
+    def __init__(
+        self, ratio: float, seed: int, slots: bool = True, one_anchor: bool = False, lumps: bool = True
+    ) -> None:
         self.random = random.Random(seed)
         self.slots = slots
         total = 4 * CAPACITY * ratio
         udp = (total - 4 * CAPACITY * TCP * 4) / len(NODES) / FLOWS
         nodes = [(mag, "lma1") for mag, _ in NODES] if one_anchor else NODES
+        # Open vSwitch's hash does not take the ports of UDP into account.
+        hashed = [[self.random.randrange(SLOTS) for _ in range(1 if lumps else FLOWS)] for _ in nodes]
         self.flows = [
-            Flow(mag, anchor, self.random.randrange(SLOTS), udp) for mag, anchor in nodes for _ in range(FLOWS)
+            Flow(mag, anchor, slots[number % len(slots)], udp)
+            for (mag, anchor), slots in zip(nodes, hashed, strict=True)
+            for number in range(FLOWS)
         ]
         first = dict(reversed(nodes))
         self.flows += [

@@ -1,4 +1,4 @@
-"""``balance`` in a model of the lab of ``pmipls measure goodput``, over many seeds: what that measurement wants to see."""
+"""``balance`` in a model of the lab of ``pmipls measure goodput``, over many seeds: what that measurement wants."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from lab_model import Lab
 SEEDS = range(12)
 
 
+@pytest.mark.parametrize("lumps", [True, False], ids=["a slot for a node", "a slot for a flow"])
 @pytest.mark.parametrize("ratio", [0.7, 1.0, 1.5])
-def test_what_the_measurement_of_goodput_wants(ratio: float) -> None:
-    for lab in (Lab(ratio, seed).run() for seed in SEEDS):
+def test_what_the_measurement_of_goodput_wants(ratio: float, lumps: bool) -> None:
+    for lab in (Lab(ratio, seed, lumps=lumps).run() for seed in SEEDS):
         assert lab.goodput >= 0.97 * min(1.0, ratio)
         assert len(lab.decided) <= 12
         assert all(decision.time <= 30 for decision in lab.decided)
@@ -20,7 +21,7 @@ def test_what_the_measurement_of_goodput_wants(ratio: float) -> None:
 @pytest.mark.parametrize("ratio", [1.0, 1.5])
 def test_the_same_where_uplinks_must_be_divided(ratio: float) -> None:
     """All mobile nodes have one anchor, and how flows hash is not known before their uplink has been divided."""
-    labs = [Lab(ratio, seed, one_anchor=True).run() for seed in SEEDS]
+    labs = [Lab(ratio, seed, one_anchor=True, lumps=False).run() for seed in SEEDS]
     assert sum(lab.goodput for lab in labs) / len(labs) >= 0.97
     for lab in labs:
         assert lab.goodput >= 0.95
@@ -30,5 +31,7 @@ def test_the_same_where_uplinks_must_be_divided(ratio: float) -> None:
 
 
 def test_without_rates_of_slots_divided_uplinks_lose_more() -> None:
-    seen, blind = ([Lab(1.0, seed, slots, one_anchor=True).run() for seed in range(6)] for slots in (True, False))
+    seen, blind = (
+        [Lab(1.0, seed, slots, one_anchor=True, lumps=False).run() for seed in range(6)] for slots in (True, False)
+    )
     assert sum(lab.goodput for lab in seen) > sum(lab.goodput for lab in blind) + 6 * 0.01

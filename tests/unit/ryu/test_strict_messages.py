@@ -155,6 +155,28 @@ def test_a_group_comes_with_its_actions() -> None:
     assert [[action.port for action in each.actions] for each in found.buckets] == [[7], []]
 
 
+def group_statistics(packets: int, *buckets: int, length: int | None = None) -> bytes:
+    size = 40 + 16 * len(buckets) if length is None else length
+    head = struct.pack("!H2xII4xQQII", size, 7, 1, packets, 0, 0, 0)
+    return head + b"".join(struct.pack("!QQ", each, 0) for each in buckets)
+
+
+def test_statistics_of_groups_have_the_packets_of_each_bucket() -> None:
+    octets = group_statistics(5, 2, 3) + group_statistics(4, 4) + group_statistics(0)
+    found = parsed(multipart(openflow.GROUP, octets)).body  # type: ignore[attr-defined]
+    assert [(each.group_id, each.packet_count, each.buckets) for each in found] == [
+        (7, 5, (2, 3)),
+        (7, 4, (4,)),
+        (7, 0, ()),
+    ]
+
+
+@pytest.mark.parametrize("length", [0, 8, 39, 41, 55, 64, 72, 0xFFFF])
+def test_statistics_of_a_group_with_another_length_are_malformed(length: int) -> None:
+    with pytest.raises(MalformedError):
+        parsed(multipart(openflow.GROUP, group_statistics(5, 2, length=length)))
+
+
 def test_a_group_of_foreign_actions_is_like_none_of_ours() -> None:
     foreign = struct.pack("!HHIH6x", 0xFFFF, 16, 0x2320, 16)  # Nicira's learn
     (found,) = parsed(multipart(openflow.GROUP_DESCRIPTION, group(bucket(foreign)))).body  # type: ignore[attr-defined]
