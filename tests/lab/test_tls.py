@@ -16,6 +16,7 @@ import pytest
 from domain_helpers import await_tunnels, kill, ping, place, rest
 
 from ovs_setup.node import SERVICE_BRIDGE
+from ryu_pmipls.lab.examination import examine_lab
 from ryu_pmipls.lab.lab import Lab
 from ryu_pmipls.pki.authority import Authority
 from ryu_pmipls.pki.files import locked
@@ -79,6 +80,8 @@ def test_a_lab_whose_profile_wants_tls_makes_its_certificates_and_works(lab: Lab
     assert lab.profile.certificates.folder == lab.directory / "pki"
     assert targets(lab) == {f"ssl:[{lab.profile.rms.address}]:{lab.profile.rms.openflow.port}"}
     eventually(lambda: ready(lab), "switches that are ready")
+    found = [finding for finding in examine_lab(lab.profile, lab.plan) if finding.check in ("TLS", "controller")]
+    assert len(found) == 2 * len(lab.plan.switches) and [finding for finding in found if finding.fault] == []
     assert ping(lab, "mn1") > 0
     place(lab, "mn1", "mag2")
     assert ping(lab, "mn1") > 0

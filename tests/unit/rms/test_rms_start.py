@@ -76,6 +76,34 @@ def test_no_privilege_where_it_is_needed_ends_it_with_a_message() -> None:
         domain.start_rms()
 
 
+def test_certificates_that_cannot_be_used_end_it_with_a_message(tmp_path: Path) -> None:
+    tls = {"rms": {"openflow": {"host": "::", "port": 6653, "tls": True}}}
+    with (
+        rms_domain(profile_with(tls)) as domain,
+        pytest.raises(SystemExit, match=r"^ryu_pmipls.rms: rms.openflow.tls needs certificates.folder in the profile$"),
+    ):
+        domain.start_rms()
+    with (
+        rms_domain(profile_with({**tls, "certificates": {"folder": str(tmp_path)}})) as domain,
+        pytest.raises(SystemExit, match=rf"^ryu_pmipls.rms: rms.openflow.tls: {tmp_path}/ca.pem: there is no"),
+    ):
+        domain.start_rms()
+
+
+def test_ryus_own_options_for_tls_end_it_with_a_message(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PMIPLS_PROFILE", "two-lma")
+    CONFIGURATION.set_override("ctl_cert", "/etc/cert.pem")
+    try:
+        with pytest.raises(SystemExit) as end:
+            rms._configure()
+    finally:
+        CONFIGURATION.clear_override("ctl_cert")
+    assert end.value.code == 2
+    assert "rms.openflow.tls in the profile" in capsys.readouterr().err
+
+
 def test_a_key_file_that_cannot_be_used_ends_it_with_a_message(tmp_path: Path) -> None:
     keys = str(tmp_path / "none")
     with (
