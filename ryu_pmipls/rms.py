@@ -187,7 +187,7 @@ class RouteManagementServer(PromptApp):
     def start(self) -> None:
         super().start()
         nodes = len(self.profile.lmas) + len(self.profile.mags)
-        descriptors.provide(nodes + MAX_UNIDENTIFIED + MAX_CONNECTIONS + _OTHER_FILES)
+        descriptors.provide(2 * nodes + MAX_UNIDENTIFIED + MAX_CONNECTIONS + _OTHER_FILES)
         for loop in self._loops():
             self.threads.append(hub.spawn(vital(loop)))
         self.recovery.request_reports(self.retransmission, self._today())

@@ -19,7 +19,8 @@ from ryu_pmipls.rate_limiter import RateLimiter
 
 LOG = logging.getLogger(__name__)
 
-#: Connections without a datapath id at a time. A switch needs some milliseconds to tell its own.
+#: Connections without a datapath id at a time, besides one from each node's address. A switch needs some milliseconds
+#: to tell its own; but after a restart of the RMS all of them come at once.
 MAX_UNIDENTIFIED = 32
 #: Seconds that a connection has for the handshake.
 HANDSHAKE_TIMEOUT = 2.0
@@ -55,13 +56,23 @@ class Admission:
     def __init__(self, addresses: Mapping[int, IPv6Address], refused: Counter[str]) -> None:
         self._addresses = addresses
         self._refused = refused
-        self._unidentified: dict[Admissible, None] = {}  # the oldest first
+        self._nodes = frozenset(addresses.values())
+        self._newest: dict[IPv6Address | IPv4Address | None, Admissible] = {}  # unidentified, from a node's address
+        self._unidentified: dict[Admissible, None] = {}  # all others, the oldest first
         self._identified: dict[int, Admissible] = {}
         self._limiter = RateLimiter()
 
     def enter(self, connection: Admissible) -> None:
-        """Admit a new connection; the oldest of too many unidentified ones gives way."""
-        self._unidentified[connection] = None
+        """Admit a new connection; the oldest of too many unidentified ones gives way.
+
+        The newest one from a node's address does not count among these, and gives way to none.
+        """
+        address = host(connection.address)
+        other: Admissible | None = connection
+        if address in self._nodes:
+            other, self._newest[address] = self._newest.get(address), connection
+        if other is not None:
+            self._unidentified[other] = None
         if len(self._unidentified) > MAX_UNIDENTIFIED:
             oldest = next(iter(self._unidentified))
             del self._unidentified[oldest]
@@ -69,7 +80,7 @@ class Admission:
 
     def leave(self, connection: Admissible) -> None:
         """Forget a connection that has ended, or is about to."""
-        self._unidentified.pop(connection, None)
+        self._settle(connection)
         if self._identified.get(datapath_id := connection.claimed_id) is connection:
             del self._identified[datapath_id]
 
@@ -90,9 +101,15 @@ class Admission:
                 raise DuplicateError(f"the switch of datapath id {datapath_id:016x} answers by another connection")
             self.leave(older)
             older.abort(DuplicateError(f"a connection from {address} takes the place of a silent or foreign one"))
-        self._unidentified.pop(connection, None)
+        self._settle(connection)
         self._identified[datapath_id] = connection
         connection.claimed_id = datapath_id
+
+    def _settle(self, connection: Admissible) -> None:
+        """Count a connection no more among the unidentified ones."""
+        self._unidentified.pop(connection, None)
+        if self._newest.get(address := host(connection.address)) is connection:
+            del self._newest[address]
 
     def review(self) -> None:
         """End the connections of switches that would not be admitted any more."""

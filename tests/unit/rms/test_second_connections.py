@@ -107,6 +107,24 @@ def test_those_that_say_nothing_more_than_echoes_are_ended_in_time(domain: RmsDo
     assert {*domain.get("/v1/health")["switches"].values()} == {"ready"}
 
 
+def test_one_from_a_nodes_address_gives_way_to_no_crowd_but_an_older_one_from_there_does(domain: RmsDomain) -> None:
+    domain.switches["mag2"].disconnect()
+    domain.until(lambda: domain.state("mag2") == "disconnected")
+    older = OpenFlowSwitch(0x22, {}, domain.clock.monotonic)
+    for slow in (older, domain.switches["mag2"]):
+        slow.hang = True
+        domain.connect_from(domain.address("mag2"), slow)
+        domain.run(0.1)
+    for _ in range(3 * MAX_UNIDENTIFIED):
+        silent = OpenFlowSwitch(0x11, {}, domain.clock.monotonic)
+        silent.hang = True
+        domain.connect_from(ELSEWHERE, silent)
+    domain.run(0.1)
+    assert not older.connected
+    domain.switches["mag2"].catch_up()
+    domain.until_ready("mag2")
+
+
 def test_a_switch_comes_through_a_crowd_of_others(domain: RmsDomain) -> None:
     domain.switches["mag2"].disconnect()
     domain.until(lambda: domain.state("mag2") == "disconnected")

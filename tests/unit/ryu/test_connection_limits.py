@@ -17,9 +17,9 @@ import pytest
 
 from ryu_pmipls.controller.ryu import connection as connection_module
 from ryu_pmipls.controller.ryu import hub
-from ryu_pmipls.controller.ryu.admission import Admission, host
+from ryu_pmipls.controller.ryu.admission import MAX_UNIDENTIFIED, Admission, host
 from ryu_pmipls.controller.ryu.connection import Connection
-from ryu_pmipls.controller.ryu.connection_errors import DuplicateError
+from ryu_pmipls.controller.ryu.connection_errors import DuplicateError, RefusalError
 from ryu_pmipls.controller.ryu.listener import Listener
 from tests.unit.ryu import openflow_octets as openflow
 from tests.unit.ryu.connection_helpers import Switch, Told, application, until
@@ -237,6 +237,43 @@ def test_who_does_not_read_echo_replies_holds_up_no_other_sender(switch: Switch)
 )
 def test_the_host_of_a_socket_address(address: Any, expected: Any) -> None:
     assert str(host(address)) == str(expected)
+
+
+class Comer:
+    """A connection that says nothing."""
+
+    def __init__(self, address: str) -> None:
+        self.address = (address, 1)
+        self.claimed_id = -1
+        self.ended = False
+
+    def abort(self, why: RefusalError) -> None:
+        self.ended = True
+
+    def answers(self, within: float) -> bool:
+        return False
+
+    def objection(self) -> RefusalError | None:
+        return None
+
+
+def test_all_switches_of_a_large_domain_may_come_at_once_whoever_else_comes() -> None:
+    nodes = {number: IPv6Address(number) for number in range(0x1001, 0x1101)}
+    admission = Admission(nodes, Counter())
+    switches, strangers = [Comer(str(address)) for address in nodes.values()], [Comer("::bad") for _ in range(300)]
+    for number, comer in enumerate([*strangers[:100], *switches, *strangers[100:]]):
+        admission.enter(comer)
+        assert len(admission._unidentified) <= MAX_UNIDENTIFIED, number
+    assert not any(comer.ended for comer in switches)
+    assert [comer.ended for comer in strangers] == [True] * (300 - MAX_UNIDENTIFIED) + [False] * MAX_UNIDENTIFIED
+    again = [Comer(str(nodes[0x1001])) for _ in range(MAX_UNIDENTIFIED + 1)]
+    for comer in again:
+        admission.enter(comer)
+    assert switches[0].ended
+    assert not again[-1].ended
+    for comer in (*switches, *strangers, *again):
+        admission.leave(comer)
+    assert not admission._unidentified and not admission._newest
 
 
 # Accepting.
