@@ -89,7 +89,8 @@ class Demand:
         if self.measured.any():
             offered = self.rates.sum(axis=1)
             totals = np.where(self.measured, offered, totals)
-            self.demand = np.where(self.measured, idle + (1 - idle) * offered / self._forwardable(), self.demand)
+            forwardable = self._forwardable(np.where(self.measured, offered, np.nan))
+            self.demand = np.where(self.measured, idle + (1 - idle) * offered / forwardable, self.demand)
         with np.errstate(invalid="ignore", divide="ignore"):
             work = ((self.demand - idle) * plan.capacity / totals)[:, None] * self.rates
         self.work: Floats = np.nan_to_num(work, nan=0.0, posinf=0.0)
@@ -130,19 +131,22 @@ class Demand:
         losses[self._unreported()] = np.nan
         return losses
 
-    def _forwardable(self) -> Floats:
-        """Packets per second that each LMA can forward, by what full ones do; NaN where none shows it.
+    def _forwardable(self, offered: Floats) -> Floats:
+        """Packets per second that each LMA can forward, by what full ones do; ``offered`` is NaN where it is unknown.
 
         What they show is unsteady, and settles only slowly after a move, and so it is taken to be the same for all of
-        a capacity, unless an LMA that has been left alone shows otherwise.
+        a capacity, unless an LMA that has been left alone shows otherwise. An LMA that is far too full tells nothing
+        for a while: then it is no more than what the one is offered that is offered the least. NaN if none is full.
         """
         plan, loads = self._plan, self._plan.snapshot.lmas
-        shown = np.array([np.nan if load.forwarded is None else load.forwarded for load in loads])
-        shown[shown <= 0] = np.nan
+        shown = np.array([load.forwarded or np.nan for load in loads])
         alone = ~self._unreported()
         certain = np.isfinite(shown) & (alone if (np.isfinite(shown) & alone).any() else True)
         if not certain.any():
-            return np.full(len(loads), np.nan)
+            full = np.isfinite(offered) & (offered > 0) & (plan.cpu >= SATURATED)
+            most = float((offered / plan.capacity)[full].min()) if full.any() else np.nan
+            common: Floats = plan.capacity * most
+            return common
         common = plan.capacity * float(shown[certain].sum() / plan.capacity[certain].sum())
         other = certain & alone & self._unmeasurable() & (np.abs(np.log(shown / common)) > _OTHERWISE)
         return np.where(other, shown, common)
@@ -157,7 +161,8 @@ class Demand:
         self.rates = np.where(known, rates, self.rates)
         with np.errstate(invalid="ignore", divide="ignore"):
             most = np.where(known, self.rates, 0.0).sum(axis=1) >= _MOSTLY * self.rates.sum(axis=1)
-        result: Flags = most & known.any(axis=1) & np.isfinite(self._forwardable())
+        result: Flags = most & known.any(axis=1)
+        result &= np.isfinite(self._forwardable(np.where(result, self.rates.sum(axis=1), np.nan)))
         for move in self._plan.recent(self._plan.snapshot.window):
             if move.evacuation and move.old_lma in self._plan.row:
                 result[self._plan.row[move.old_lma]] = False

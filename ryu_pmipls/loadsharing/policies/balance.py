@@ -158,9 +158,7 @@ class _Board:
         level, own, demand = self.demand.level, self.own, self.demand.demand
         far = np.clip(self.settings.rule.cpu_threshold - demand - self._rise(), 0.0, None)
         rounds = np.array([self.rest.rounds[name] for name in self.plan.names])
-        limits: Floats = np.maximum(
-            own.balance_above, level * (1 + own.tolerance * np.maximum(1, rounds) + _EASE * far)
-        )
+        limits: Floats = np.maximum(own.balance_above, level * (1 + own.tolerance + _EASE * far))
         if level >= _NEARLY_FULL:
             kept = 1 - loss_at(level) - _LOSS_TOLERANCE * (1 + rounds)
             seen = np.where(kept > 0, 1 / np.maximum(kept, 1e-9), math.inf)
