@@ -177,7 +177,7 @@ def rms_of(profile: Profile) -> Rms:
 def base_url(profile: Profile) -> str:
     """The base URL at which the RMS of a domain serves REST."""
     rest = profile.rms.rest
-    return url_of(str(profile.rms.address) if rest.host == "::" else rest.host, rest.port)
+    return url_of(rest.host, rest.port, str(profile.rms.address) if rest.host == "::" else None)
 
 
 def base_url_from(text: str) -> str:
