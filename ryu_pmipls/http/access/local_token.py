@@ -46,7 +46,7 @@ def read_local_token(directories: Iterable[Path], url: str | None) -> str | None
 
 
 def url_of(host: str, port: int, asked_at: str | None = None) -> str:
-    """The base URL of a server of REST that listens at ``host``, beyond loopback by TLS, and is asked there or elsewhere."""
+    """The base URL of a server of REST that listens at ``host``, beyond loopback by TLS; it may be asked elsewhere."""
     asked = asked_at or host
     written = f"[{asked}]" if ":" in asked else asked
     return f"{'https' if is_beyond_loopback(host) else 'http'}://{written}:{port}"

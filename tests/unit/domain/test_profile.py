@@ -132,6 +132,32 @@ def test_tunnels_that_nobody_watches_are_no_sign_of_death(tmp_path: Path) -> Non
     assert fault.startswith("failure.dead_when[1]: nobody watches tunnels") and "allowed: switch, agent" in fault
 
 
+@pytest.mark.parametrize(
+    ("place", "name"), [(("rms", "rest"), "rms.rest"), (("lmas", 1, "api"), "lmas[1] (lma2): api")], ids=["rms", "lma2"]
+)
+def test_rest_beyond_loopback_needs_certificates_and_tokens(
+    tmp_path: Path, place: tuple[str | int, ...], name: str
+) -> None:
+    for host in ("127.0.0.1", "127.9.9.9", "::1"):
+        document = changed(*place, to={"host": host, "port": 8081, "unauthenticated": "operate"})
+        del document["lab"]
+        Profile.model_validate(document)
+    for host in ("::", "0.0.0.0", "2001:db8::1", "192.0.2.1"):
+        document = changed(*place, to={"host": host, "port": 8081})
+        assert Profile.model_validate(document)  # a lab makes certificates
+        del document["lab"]
+        (fault,) = faults(tmp_path, yaml.safe_dump(document))
+        assert fault.startswith(f"{name}.host: at {host}, beyond loopback, REST needs TLS, and so certificates.folder")
+        document["certificates"] = {"folder": "/etc/pmipls/pki"}
+        assert Profile.model_validate(document)
+        document = changed(*place, to={"host": host, "port": 8081, "unauthenticated": "read"})
+        document["certificates"] = {"folder": "/etc/pmipls/pki"}
+        (fault,) = faults(tmp_path, yaml.safe_dump(document))
+        assert fault.startswith(
+            f"{name}.unauthenticated: read is for loopback only, not for {host}; allowed there: nothing"
+        )
+
+
 def test_tls_needs_the_folder_of_certificates_outside_of_labs(tmp_path: Path) -> None:
     document = changed("rms", "openflow", to={"host": "::", "port": 6653, "tls": True})
     assert Profile.model_validate(document).rms.openflow.tls

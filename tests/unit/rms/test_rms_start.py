@@ -76,6 +76,33 @@ def test_no_privilege_where_it_is_needed_ends_it_with_a_message() -> None:
         domain.start_rms()
 
 
+def test_rest_beyond_loopback_without_certificates_ends_it_with_a_message(tmp_path: Path) -> None:
+    with rms_domain(profile_with()) as domain:
+        CONFIGURATION.set_override("wsapi_host", "::")
+        with pytest.raises(SystemExit, match=r"^ryu_pmipls.rms: REST needs TLS at ::, beyond loopback: set cert"):
+            domain.start_rms()
+    with rms_domain(profile_with({"certificates": {"folder": str(tmp_path)}})) as domain:
+        CONFIGURATION.set_override("wsapi_host", "::")
+        with pytest.raises(SystemExit, match=rf"^ryu_pmipls.rms: {tmp_path}"):
+            domain.start_rms()
+
+
+def test_each_start_makes_another_token_for_local_operators(tmp_path: Path) -> None:
+    profile = profile_with({"rms": {"state_directory": str(tmp_path)}})
+    found = []
+    for _ in range(2):
+        with running(profile) as domain:
+            secret = domain.rms.access.local_token
+            assert (tmp_path / "operator-token").read_text() == f"http://127.0.0.1:0 {secret}\n"
+            found.append(secret)
+    assert len({*found}) == 2
+    (tmp_path / "operator-token").unlink()
+    (tmp_path / "operator-token").mkdir()
+    unwritten = pytest.raises(SystemExit, match="the token of local operators cannot be written")
+    with rms_domain(profile) as domain, unwritten:
+        domain.start_rms()
+
+
 def test_certificates_that_cannot_be_used_end_it_with_a_message(tmp_path: Path) -> None:
     tls = {"rms": {"openflow": {"host": "::", "port": 6653, "tls": True}}}
     with (
