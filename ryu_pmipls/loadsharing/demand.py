@@ -25,7 +25,7 @@ _UNMEASURED = 1.5
 #: Part of the packets per second at an LMA that must be those of measured slots.
 _MOSTLY = 0.9
 #: Logarithm of the ratio to the others from which on an LMA is taken to forward less or more than they do.
-_OTHERWISE = 0.3
+_OTHERWISE = 0.4
 #: Ratio of the packets of the busiest LMA to those of the lightest from which on the two tell what an idle LMA uses.
 _TELLING = 4.0
 

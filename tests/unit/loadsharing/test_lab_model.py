@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from lab_model import Lab
 
 SEEDS = range(12)
@@ -35,3 +37,11 @@ def test_without_rates_of_slots_divided_uplinks_lose_more() -> None:
         [Lab(1.0, seed, slots, one_anchor=True, lumps=False).run() for seed in range(6)] for slots in (True, False)
     )
     assert sum(lab.goodput for lab in seen) > sum(lab.goodput for lab in blind) + 6 * 0.01
+
+
+@settings(max_examples=12, deadline=None)
+@given(ratio=st.floats(0.3, 3.0), seed=st.integers(0, 2**16), one_anchor=st.booleans(), lumps=st.booleans())
+def test_moves_come_to_an_end_whatever_is_offered(ratio: float, seed: int, one_anchor: bool, lumps: bool) -> None:
+    lab = Lab(ratio, seed, one_anchor=one_anchor, lumps=lumps).run(100)
+    assert len(lab.decided) <= 16
+    assert sum(decision.time > 60 for decision in lab.decided) <= 1
