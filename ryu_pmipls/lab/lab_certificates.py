@@ -43,12 +43,13 @@ def _serves_rest_with_tls(profile: Profile) -> bool:
 def write_profile(profile: Profile, source: Path, copy: Path) -> None:
     """Copy the file of a profile for the processes of a lab, with the folder of certificates that ``profile`` has."""
     text = source.read_text(encoding="utf-8-sig")
-    document = yaml.load(text, yaml.CSafeLoader)
-    section = document.get("certificates", {})
     folder = profile.certificates.folder
-    if folder is not None and section.get("folder") != str(folder):
-        document["certificates"] = {**section, "folder": str(folder)}
-        text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
+    if folder is not None:
+        document = yaml.safe_load(text)
+        section = document.get("certificates", {})
+        if section.get("folder") != str(folder):
+            document["certificates"] = {**section, "folder": str(folder)}
+            text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
     copy.write_text(text, encoding="utf-8")
 
 
