@@ -28,9 +28,7 @@ def test_they_are_those_of_the_node_and_none_without_tls(tmp_path: Path) -> None
 def test_a_profile_without_a_folder_and_a_file_that_is_missing_are_told(tmp_path: Path) -> None:
     with pytest.raises(OvsSetupError, match=r"needs certificates\.folder"):
         wanted_files(secured(None), "mag1")
-    with pytest.raises(
-        OvsSetupError, match=r"^mag1: .*/nodes/mag1/key\.pem cannot be read: No such file or dir"
-    ):
+    with pytest.raises(OvsSetupError, match=r"^mag1: .*/nodes/mag1/key\.pem cannot be read: No such file or dir"):
         readable_files(secured(tmp_path), "mag1")
     own = tmp_path / "nodes" / "mag1"
     own.mkdir(parents=True)
