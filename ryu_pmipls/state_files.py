@@ -19,7 +19,7 @@ def replace_file(path: Path, text: str) -> None:
     try:
         new.unlink(missing_ok=True)  # another user may have it open
         with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, MODE), "w", encoding="utf-8") as file:
-            give_to_owner(file.fileno(), path.parent)
+            _give_to_owner(file.fileno(), path.parent)
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
@@ -30,8 +30,19 @@ def replace_file(path: Path, text: str) -> None:
         raise
 
 
-def give_to_owner(descriptor: int, directory: Path) -> None:
-    """Set the mode of an open file, and when root has made it, its owner: that of ``directory``."""
+def open_appending(path: Path) -> int:
+    """A descriptor to read and append to a file, which is made if need be; raises ``OSError``."""
+    flags = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW  # root may write where another user could have put a link
+    try:
+        descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL, MODE)
+    except FileExistsError:
+        return os.open(path, flags)
+    _give_to_owner(descriptor, path.parent)
+    return descriptor
+
+
+def _give_to_owner(descriptor: int, directory: Path) -> None:
+    """Set the mode of a file that was just made, and when root has made it, its owner: that of ``directory``."""
     os.fchmod(descriptor, MODE)
     owner = directory.stat()
     if os.geteuid() == 0 and owner.st_uid != 0:

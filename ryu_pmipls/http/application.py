@@ -178,10 +178,7 @@ class RestApplication:
 
     def _record_refusal(self, request: Request, refusal: AccessRefusedError) -> None:
         if self._audit is not None:
-            stranger = refusal.status != 403 or refusal.who == "a web page"
-            self._audit.refuse(
-                refusal.who, _client(request), *_words(request), refusal.status, str(refusal), stranger=stranger
-            )
+            self._audit.refuse(refusal.who, _client(request), *_words(request), refusal.status, str(refusal))
 
     def _answer_recorded(
         self, request: Request, caller: Caller, method: Method, parts: dict[str, str], audit: AuditTrail

@@ -10,10 +10,10 @@ class ConnectionPlaces:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._requesting: dict[object, Callable[[], None]] = {}  # what ends each connection, the oldest first
+        self._requesting: dict[object, Callable[[], object]] = {}  # what ends each connection, the oldest first
         self._answered: set[object] = set()
 
-    def take(self, connection: object, end: Callable[[], None]) -> bool:
+    def take(self, connection: object, end: Callable[[], object]) -> bool:
         """Take a place for a connection, which ``end`` ends; false when all others are being answered."""
         if len(self._requesting) + len(self._answered) >= self._limit:
             if not self._requesting:

@@ -12,13 +12,14 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from ssl import SSLContext, SSLObject
+from ssl import SSLContext
 
 from ryu_pmipls.http.access.peers import certificate_names, unix_user
 from ryu_pmipls.http.access.roles import Client
 from ryu_pmipls.http.application import RestApplication
 from ryu_pmipls.http.connection_places import ConnectionPlaces
 from ryu_pmipls.http.exchange import CHUNK, LINGER, MAX_CONNECTIONS, TIMEOUT, Exchange
+from ryu_pmipls.http.tls_listener import TlsListener
 
 LOG = logging.getLogger(__name__)
 
@@ -43,9 +44,11 @@ class HttpServer:
 
         ``tls`` gives the context of each connection; None: plain.
         """
-        context = None if tls is None else _of_each_connection(tls)
-        timeout = None if tls is None else TIMEOUT
-        server = await asyncio.start_server(self._server(), host, port, ssl=context, ssl_handshake_timeout=timeout)
+        if tls is not None:
+            listener = TlsListener(host, port, tls, self._exchange)
+            LOG.info("REST by TLS at %s port %d", host, port)
+            await listener.serve_until_cancelled()
+        server = await asyncio.start_server(self._server(), host, port)
         LOG.info("REST at %s port %d", host, port)
         await _until_cancelled(server)
 
@@ -75,17 +78,6 @@ class HttpServer:
         if exchange.refused:
             with suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(_discard(reader, writer), LINGER)
-
-
-def _of_each_connection(tls: Callable[[], SSLContext]) -> SSLContext:
-    """A context that gives way to the present one in each handshake: asyncio takes one for good."""
-
-    def replace(connection: SSLObject, name: str | None, context: SSLContext) -> None:
-        connection.context = tls()
-
-    first = tls()
-    first.sni_callback = replace
-    return first
 
 
 def _client(writer: asyncio.StreamWriter) -> Client:

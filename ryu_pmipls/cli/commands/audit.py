@@ -36,7 +36,7 @@ def audit(since: float | None, profile: str | None, node: str, run_directory: Pa
     print_table(_COLUMNS, map(_row, records), prose=("document", "outcome"))
     lost = sum(int(record.get("unrecorded_before", 0)) for record in records)
     if lost:
-        click.echo(f"{lost} more commands of strangers were refused; no more than 60 a minute are recorded.")
+        click.echo(f"{lost} more commands were refused; of a caller no more than 60 a minute are recorded.")
 
 
 def _row(record: dict[str, Any]) -> list[str]:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ryu_pmipls.state_files import MODE, give_to_owner, sync_directory
+from ryu_pmipls.state_files import open_appending, sync_directory
 
 FILE_NAME = "audit.jsonl"
 #: Octets of a file after which the next one begins, and old files that are kept: some 100 000 commands in all.
@@ -61,8 +61,7 @@ class AuditLog:
         if self._descriptor is None:
             directory = self._path.parent
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, MODE)
-            give_to_owner(descriptor, directory)
+            descriptor = open_appending(self._path)
             sync_directory(directory)
             self._size = os.fstat(descriptor).st_size
             self._torn = self._size > 0 and os.pread(descriptor, 1, self._size - 1) != b"\n"

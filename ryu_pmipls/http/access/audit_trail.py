@@ -15,8 +15,9 @@ LOG = logging.getLogger(__name__)
 
 #: Characters of a path and of a document that are kept.
 _PATH, _BODY = 300, 500
-#: Refused commands of strangers that are recorded in a minute; more are counted: they could push all else out.
-_STRANGERS = 60
+#: Commands that are not admitted and recorded in a minute, of each caller and of all strangers; more are counted: they
+#: could push all else out.
+_REFUSED = 60
 _MINUTE = 60.0
 
 
@@ -35,7 +36,7 @@ class AuditTrail:
     ) -> None:
         self._log = log
         self._wall = wall
-        self._strangers = RateLimiter(burst=_STRANGERS, interval=_MINUTE, clock=clock)
+        self._refused = RateLimiter(burst=_REFUSED, interval=_MINUTE, clock=clock)
         self._limiter = RateLimiter(clock=clock)
         self._unrecorded = 0
 
@@ -47,23 +48,20 @@ class AuditTrail:
 
     def end(self, key: str, status: int, outcome: str) -> None:
         """Record what came of a command, on the disk."""
-        self._append({"id": key, "time": self._wall(), "status": status, "outcome": outcome}, stranger=False)
+        self._append({"id": key, "time": self._wall(), "status": status, "outcome": outcome})
 
-    def refuse(
-        self, who: str, client: Client, method: str, path: str, body: bytes, status: int, outcome: str, stranger: bool
-    ) -> None:
-        """Record, on the disk, a command that was not admitted; not all of ``strangers``, whom nobody has let in."""
+    def refuse(self, who: str, client: Client, method: str, path: str, body: bytes, status: int, outcome: str) -> None:
+        """Record, on the disk, a command that was not admitted, if ``who`` has not had too many of them recorded."""
+        if not self._refused.passes(who):
+            self._unrecorded += 1
+            return
         record = self._command(who, client, method, path, body) | {"status": status, "outcome": outcome}
-        self._append(record, stranger)
+        if self._unrecorded:
+            record["unrecorded_before"] = self._unrecorded
+            self._unrecorded = 0
+        self._append(record)
 
-    def _append(self, record: dict[str, Any], stranger: bool) -> None:
-        if stranger:
-            if not self._strangers.passes("strangers"):
-                self._unrecorded += 1
-                return
-            if self._unrecorded:
-                record["unrecorded_before"] = self._unrecorded
-                self._unrecorded = 0
+    def _append(self, record: dict[str, Any]) -> None:
         try:
             self._log.append(record, True)
         except OSError as error:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ryu_pmipls.http.access.roles import AccessRole
-from ryu_pmipls.state_files import MODE, give_to_owner, replace_file, sync_directory
+from ryu_pmipls.state_files import replace_file
 
 FILE_NAME = "tokens.json"
 _OCTETS = 32
@@ -124,15 +124,17 @@ class TokenFile:
     @contextmanager
     def _changing(self) -> Iterator[list[Token]]:
         """The list of tokens, which is written if no exception is raised; no other process writes meanwhile."""
-        lock = self.path.with_suffix(".lock")
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with os.fdopen(os.open(lock, os.O_RDWR | os.O_CREAT, MODE), "rb") as file:
-            give_to_owner(file.fileno(), lock.parent)
-            fcntl.flock(file, fcntl.LOCK_EX)
+        directory = self.path.parent
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
             tokens = list(self.tokens())
             yield tokens
             replace_file(self.path, _written(tokens))
-            sync_directory(self.path.parent)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _written(tokens: Iterable[Token]) -> str:

@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
-from ryu_pmipls.http import server as http_server
+from ryu_pmipls.http import tls_listener
 from ryu_pmipls.http.access.control import AccessControl, Rules
 from ryu_pmipls.http.access.roles import AccessRole
 from ryu_pmipls.http.access.tokens import TokenFile
 from ryu_pmipls.http.application import RestApplication
+from ryu_pmipls.http.exchange import MAX_CONNECTIONS
 from ryu_pmipls.http.server import HttpServer
 from ryu_pmipls.pki.errors import PkiError
 from ryu_pmipls.pki.folder import Folder
@@ -143,7 +144,7 @@ def test_another_authority_and_plain_http_are_refused(folder: Folder, tmp_path: 
 
 
 def test_who_begins_no_handshake_is_cut_off(folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_server, "TIMEOUT", 0.05)
+    monkeypatch.setattr(tls_listener, "TIMEOUT", 0.05)
 
     async def story() -> bytes:
         async with Agent(folder, tmp_path) as agent:
@@ -153,6 +154,22 @@ def test_who_begins_no_handshake_is_cut_off(folder: Folder, tmp_path: Path, monk
             return octets
 
     assert asyncio.run(story()) == b""
+
+
+def test_a_crowd_that_begins_no_handshake_keeps_nobody_out_and_is_limited(folder: Folder, tmp_path: Path) -> None:
+    async def story() -> None:
+        async with Agent(folder, tmp_path) as agent:
+            crowd = [await asyncio.open_connection("::1", agent.port) for _ in range(3 * MAX_CONNECTIONS)]
+            assert await agent.ask("rms") == 200
+            ended = [asyncio.ensure_future(reader.read()) for reader, _ in crowd]
+            await asyncio.wait(ended, timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.sleep(0.1)
+            assert sum(each.done() for each in ended) >= 2 * MAX_CONNECTIONS
+            for _, writer in crowd:
+                writer.close()
+            await asyncio.gather(*ended, return_exceptions=True)
+
+    asyncio.run(story())
 
 
 def test_without_certificates_there_is_no_server_beyond_loopback(tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ def test_the_audit_log_is_shown_since_a_moment(state: Path) -> None:
     trail = AuditTrail(AuditLog(state), lambda: now[0], lambda: 0.0)
     trail.end(trail.begin("token alice", CLIENT, "POST", "/v1/policy", b'{"policy": "best"}'), 400, "no such policy")
     for _ in range(61):
-        trail.refuse("nobody", CLIENT, "POST", "/v1/policy", b"{}", 401, "no such token", stranger=True)
+        trail.refuse("nobody", CLIENT, "POST", "/v1/policy", b"{}", 401, "no such token")
     trail.begin("local operator", CLIENT, "POST", "/v1/lmas/lma1/drain", b"{}")
     shown = pmipls("audit").stdout
     assert re.search(r'token alice +2001:db8::1 +POST /v1/policy +\{"policy": "best"\} +400 +no such policy', shown)
