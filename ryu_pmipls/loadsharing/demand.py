@@ -24,6 +24,8 @@ _MOST_OFFERED = 10.0
 _UNMEASURED = 1.5
 #: Part of the packets per second at an LMA that must be those of measured slots.
 _MOSTLY = 0.9
+#: Least ratio of what measured slots offer to what arrives.
+_BELIEVED = 0.3
 #: Logarithm of the ratio to the others from which on an LMA is taken to forward less or more than they do.
 _OTHERWISE = 0.4
 #: Ratio of the packets of the busiest LMA to those of the lightest from which on the two tell what an idle LMA uses.
@@ -154,15 +156,16 @@ class Demand:
     def _measured(self) -> Flags:
         """The LMAs to which known rates of slots lead, where it is known what LMAs can forward.
 
-        Known rates take the place of others.
+        There they take the place of others, unless much more arrives than they say.
         """
-        rates = self._plan.measured()
+        rates, arriving = self._plan.measured(), self.rates.sum(axis=1)
         known = np.isfinite(rates)
-        self.rates = np.where(known, rates, self.rates)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            most = np.where(known, self.rates, 0.0).sum(axis=1) >= _MOSTLY * self.rates.sum(axis=1)
-        result: Flags = most & known.any(axis=1)
-        result &= np.isfinite(self._forwardable(np.where(result, self.rates.sum(axis=1), np.nan)))
+        rates = np.where(known, rates, self.rates)
+        offered = rates.sum(axis=1)
+        result: Flags = known.any(axis=1) & (offered >= _BELIEVED * arriving)
+        result &= np.where(known, rates, 0.0).sum(axis=1) >= _MOSTLY * offered
+        result &= np.isfinite(self._forwardable(np.where(result, offered, np.nan)))
+        self.rates = np.where(result[:, None], rates, self.rates)
         for move in self._plan.recent(self._plan.snapshot.window):
             if move.evacuation and move.old_lma in self._plan.row:
                 result[self._plan.row[move.old_lma]] = False

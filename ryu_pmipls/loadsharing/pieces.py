@@ -50,8 +50,9 @@ def chosen(uplinks: Iterable[Uplink], wanted: float, slack: float, dividing: boo
     return {anchor: tuple(sorted(numbers)) for anchor, numbers in found.items()}
 
 
-def smallest(uplinks: Iterable[Uplink]) -> dict[str, tuple[int, ...]]:
-    """Choose the one slot that has the least work, of those that have any."""
-    slots = [(work, uplink.anchor, number) for uplink in uplinks for number, work in uplink.slots.items() if work > 0]
+def smallest(uplinks: Iterable[Uplink], above: float = 0.0) -> dict[str, tuple[int, ...]]:
+    """Choose the one slot that has the least work, of those that have more than that."""
+    slots = [(work, uplink.anchor, number) for uplink in uplinks for number, work in uplink.slots.items()]
+    slots = [slot for slot in slots if slot[0] > above]
     least = min(slots, key=lambda slot: slot[0], default=None)
     return {} if least is None else {least[1]: (least[2],)}

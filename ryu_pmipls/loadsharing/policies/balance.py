@@ -247,6 +247,8 @@ class _Board:
         most = wanted + self._slack(source)
         small = [column for column in columns if work[column] <= most]
         large = sorted((column for column in columns if work[column] > most), key=lambda column: work[column])
+        # A slot that is known to carry more than is wanted may still help more than those that fit.
+        above = wanted if self.demand.measured[source] else 0.0
         best = next((piece for column in small if (piece := self._piece(source, column)).work > 0), _NOTHING)
         finest = _NOTHING
         # A MAG that need not divide an uplink for it comes first.
@@ -256,13 +258,17 @@ class _Board:
                 best = max(best, part, key=lambda piece: piece.work)
                 if best.work >= _WHOLE_SUFFICES * wanted:
                     break
-                slot = self._as_piece(source, column, smallest(self._movable(source, column))) if dividing else _NOTHING
+                least = smallest(self._movable(source, column), above) if dividing else {}
+                slot = self._as_piece(source, column, least)
                 if slot.slots and (not finest.slots or slot.work < finest.work):
                     finest = slot
             if best.work >= _WHOLE_SUFFICES * wanted:
                 break
         # When every slot is too big to stay below the level, the smallest goes, if that helps at all.
-        return next((piece for piece in (best, finest) if self._worthwhile(source, target, piece)), None)
+        worthwhile = [piece for piece in (best, finest) if self._worthwhile(source, target, piece)]
+        if not self.demand.measured[source]:
+            return next(iter(worthwhile), None)
+        return max(worthwhile, key=lambda piece: self.demand.promise(source, target, piece.work).demand, default=None)
 
     def _slack(self, source: int) -> float:
         """Work beyond the level that spares the division of an uplink, where it is known how much that carries."""

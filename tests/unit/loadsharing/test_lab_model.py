@@ -20,6 +20,14 @@ def test_what_the_measurement_of_goodput_wants(ratio: float, lumps: bool) -> Non
         assert max(lab.lost.values()) <= lab.lost["mag1"] + 0.05
 
 
+@pytest.mark.parametrize("ratio", [0.7, 1.0, 1.5])
+def test_the_same_where_all_have_one_anchor_and_each_node_a_slot(ratio: float) -> None:
+    for lab in (Lab(ratio, seed, one_anchor=True).run() for seed in SEEDS):
+        assert lab.goodput >= 0.97 * min(1.0, ratio)
+        assert len(lab.decided) <= 12
+        assert max(lab.lost.values()) <= lab.lost["mag1"] + 0.05
+
+
 @pytest.mark.parametrize("ratio", [1.0, 1.5])
 def test_the_same_where_uplinks_must_be_divided(ratio: float) -> None:
     """All mobile nodes have one anchor, and how flows hash is not known before their uplink has been divided."""

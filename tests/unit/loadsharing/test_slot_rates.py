@@ -126,6 +126,22 @@ def test_balance_moves_the_slots_that_fit() -> None:
     assert [(decision.slots, decision.rate) for decision in decided] == [({"lma1": (1, 2)}, pytest.approx(600.0))]
 
 
+def test_a_slot_that_is_too_big_goes_where_that_helps_more_than_what_fits() -> None:
+    shot = snapshot(full(1000.0, {"mag1": 10000}), load("lma2", LIGHT, 0.0, {}))  # type: ignore[arg-type]
+    rates = {"mag1": {"lma1": tuple(map(float, slots(900, 900, 80)))}}
+    uplinks = {"mag1": {"lma1": ("lma1",) * 31 + ("lma2",)}}
+    inputs = Inputs(BALANCE, shot, uplinks, Memory(), {"mag1": {"lma1": 1}}, rates)
+    (decision, *_) = decide(inputs).decisions
+    assert decision.rate == pytest.approx(900.0, abs=81)
+
+
+def test_rates_that_are_much_less_than_what_arrives_are_not_believed() -> None:
+    shot = snapshot(full(1000.0, {"mag1": 10000}), load("lma2", LIGHT, 0.0, {}))  # type: ignore[arg-type]
+    sessions = {"mag1": {"lma1": 1}}
+    without = Inputs(BALANCE, shot, {}, Memory(), sessions)
+    assert decide(replace(without, slot_rates={"mag1": {"lma1": (0.0,)}})).decisions == decide(without).decisions != ()
+
+
 def test_balance_waits_until_the_slots_of_a_divided_uplink_have_been_measured() -> None:
     shot = snapshot(full(1000.0, {"mag1": 10000}), load("lma2", LIGHT, 0.5, {}))  # type: ignore[arg-type]
     rates = {"mag1": {"lma1": (2000.0,)}}
