@@ -43,6 +43,12 @@ def test_the_profile_has_the_settings_of_every_policy_and_hands_them_on() -> Non
     assert POLICIES["balance"].own(settings).model_dump() == {"tolerance": 0.2, "balance_above": 0.6}
 
 
+def test_a_policy_that_the_operator_chooses_has_its_own_rest_and_uplinks_stay_as_they_began() -> None:
+    chosen = LoadSharingSettings(policy="draft", window=10, report_interval=1).settings_with("balance")
+    assert (chosen.policy, chosen.cool_down, chosen.spread_uplinks) == ("balance", 120.0, False)
+    assert LoadSharingSettings(cool_down=7).settings_with("balance").cool_down == 7
+
+
 def test_settings_as_a_document_are_those_of_earlier_versions() -> None:
     shown = (
         '{"policy": "draft", "rule": {"cpu_threshold": 0.8, "packet_threshold": 60000, "combine": "and", '
