@@ -14,6 +14,7 @@ from ryu_pmipls.http.access.local_token import read_local_token
 from ryu_pmipls.pki.folder import Folder
 
 TOKEN_VARIABLE, CA_VARIABLE = "PMIPLS_TOKEN", "PMIPLS_CA"
+_REVOCATIONS = "crl.pem"
 _LARGEST = 4096
 
 
@@ -46,12 +47,11 @@ class Credentials:
         return token
 
     def context(self) -> ssl.SSLContext:
-        """TLS by which the RMS is known, with the certificate of a node of this host, if its key can be read."""
-        ca = self._ca()
-        try:
-            context = ssl.create_default_context(cafile=ca)
-        except OSError as error:
-            raise CredentialsError(f"{ca}: is no file of certificates in PEM: {error}") from None
+        """TLS by which the RMS is known, with the certificate of a node of this host, if its key can be read.
+
+        A revocation list counts that is beside the CA's file, as in a folder of certificates.
+        """
+        context = _trusting(self._ca())
         folder = self._folder()
         if folder is not None:
             _show_certificate(context, folder)
@@ -102,6 +102,18 @@ class Credentials:
         parts = urlsplit(self.url)
         above = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "pmipls"
         return [above / parts.netloc, above / (parts.hostname or "")]
+
+
+def _trusting(ca: Path | None) -> ssl.SSLContext:
+    revocations = None if ca is None else ca.with_name(_REVOCATIONS)
+    try:
+        context = ssl.create_default_context(cafile=ca)
+        if revocations is not None and revocations.is_file():
+            context.load_verify_locations(revocations)
+            context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
+    except OSError as error:
+        raise CredentialsError(f"{ca}: is no file of certificates in PEM, or not so {_REVOCATIONS}: {error}") from None
+    return context
 
 
 def _show_certificate(context: ssl.SSLContext, folder: Folder) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ssl
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,9 @@ from ryu_pmipls.http import client
 from ryu_pmipls.http.access.local_token import write_local_token
 from ryu_pmipls.http.client import RmsOptions, base_url, rms_of, where
 from ryu_pmipls.http.credentials import Credentials, CredentialsError
+from ryu_pmipls.pki.folder import Folder
+from ryu_pmipls.pki.tls_contexts import ServerContexts
+from tests.unit.pki.authorities import PROFILE, established, opened
 
 URL = "https://rms.example.net:8443"
 
@@ -109,3 +114,37 @@ def test_an_authority_that_is_none_is_told(user: Path, tmp_path: Path, monkeypat
     monkeypatch.setenv("PMIPLS_CA", "/nowhere")
     with pytest.raises(CredentialsError, match="/nowhere: "):
         Credentials(URL).context()
+
+
+def meets(folder: Folder, credentials: Credentials) -> bool:
+    """True when a client with these credentials makes a handshake with the RMS of a folder of certificates."""
+    there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
+    server = ServerContexts(folder, "rms", ssl.CERT_OPTIONAL).current().wrap_bio(there, back, server_side=True)
+    client = credentials.context().wrap_bio(back, there, server_hostname=credentials.server_name or "rms.example.net")
+    try:
+        for _ in range(4):
+            for end in (client, server):
+                with suppress(ssl.SSLWantReadError):
+                    end.do_handshake()
+        server.write(b"done")
+        return client.read(4) == b"done"
+    except ssl.SSLError:
+        return False
+
+
+def test_the_rms_is_known_by_its_name_in_the_domain_until_its_certificate_is_revoked(
+    user: Path, tmp_path: Path
+) -> None:
+    folder = established(tmp_path / "pki")
+    opened(folder).issue("rms")
+    certificates = PROFILE.certificates.model_copy(update={"folder": folder.path})
+    profile = profile_at("::", tmp_path).model_copy(update={"certificates": certificates})
+    known, unknown = rms_of(profile).credentials, Credentials(URL, ca=folder.authority)
+    assert meets(folder, known)
+    assert not meets(folder, unknown)  # by the name in the URL, which its certificate has not
+    assert not meets(folder, Credentials("https://[fd00:5213::99]:8080", ca=established(tmp_path / "other").authority))
+    opened(folder).revoke("rms")
+    assert not meets(folder, known)
+    put(tmp_path / "pki" / "crl.pem", "x")
+    with pytest.raises(CredentialsError, match=r"or not so crl\.pem"):
+        known.context()
