@@ -19,6 +19,7 @@ from ryu_pmipls.http.access.audit_trail import AuditTrail
 from ryu_pmipls.http.access.control import ANONYMOUS, AccessControl, AccessRefusedError
 from ryu_pmipls.http.access.roles import AccessRole, Caller, Client
 from ryu_pmipls.http.origins import Origins
+from ryu_pmipls.rate_limiter import RateLimiter
 
 LOG = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ MAX_ITEMS = 1000
 #: Fragments of JSON, or items of lists, that are encoded in one turn, in about a millisecond.
 _FRAGMENTS, _ITEMS = 2048, 128
 #: Statuses of what is not admitted, which is logged at a limited rate where that is decided.
-_NOT_ADMITTED = (401, 403, 429)
+_NOT_ADMITTED = (401, 403, 421, 429)
 _ENCODER = json.JSONEncoder(indent=2)
 
 
@@ -91,6 +92,7 @@ class RestApplication:
         self._origins = Origins(names)
         self._access = access
         self._audit = audit
+        self._limiter = RateLimiter()
         self._paths: dict[str, tuple[re.Pattern[str], dict[str, Method]]] = {}
 
     def serve(self, path: str, role: AccessRole, resource: Resource | Pages) -> None:
@@ -166,10 +168,16 @@ class RestApplication:
 
     def _refuse_stranger(self, host: str | None, origin: str | None) -> None:
         if not self._origins.is_known(host):
-            message = "this server has no such name: ask it by its address, or have the profile name it"
-            raise AccessRefusedError(421, message, "a web page", {})
-        if not self._origins.may_ask(origin, host):
-            raise AccessRefusedError(403, "a web page of another site asks", "a web page", {})
+            status, message = 421, "this server has no such name: ask it by its address, or have the profile name it"
+        elif not self._origins.may_ask(origin, host):
+            status, message = 403, "a web page of another site asks"
+        else:
+            return
+        if self._limiter.passes(status):
+            LOG.warning(
+                "a web page is refused (Host %s, Origin %s): %s", quote(host or ""), quote(origin or ""), message
+            )
+        raise AccessRefusedError(status, message, "a web page", {})
 
     def _admit(self, request: Request, role: AccessRole) -> Caller:
         if self._access is None:

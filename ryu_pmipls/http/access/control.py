@@ -106,8 +106,8 @@ class AccessControl:
         token = self._find(secret)
         if token is not None and token.is_valid(self.wall()):
             return Caller(f"token {token.name}", token.role)
-        self._failures.add(client.address)
         if token is None:
+            self._failures.add(client.address)
             raise self._refusal(401, "unknown token", "no such token", client, error='error="invalid_token"')
         who = f"token {token.name}"
         raise self._refusal(401, "expired token", f"the {who} has expired", client, who, 'error="invalid_token"')
