@@ -57,12 +57,18 @@ def _output(node: Associations, esp: Esp) -> Iterator[str]:
 
 def esp_of(listing: str, node: Associations) -> Esp | None:
     """Who encrypts, by the rules in the output of ``nft -n list table``; None when any rule is missing there."""
-    there = {_COUNTER.sub("counter drop", line.strip()) for line in listing.splitlines()}
+    there = {_as_listed(_COUNTER.sub("counter drop", line.strip())) for line in listing.splitlines()}
+    hooks = {f"type filter hook {hook} priority {_PRIORITY}; policy accept;" for hook in ("input", "output")}
     for esp in Esp:
-        hooks = {f"type filter hook {hook} priority {_PRIORITY}; policy accept;" for hook in ("input", "output")}
-        if {*hooks, *_input(node, esp), *_output(node, esp)} <= there:
+        wanted = {*hooks, *_input(node, esp), *_output(node, esp)}
+        if {_as_listed(rule) for rule in wanted} <= there:
             return esp
     return None
+
+
+def _as_listed(rule: str) -> str:
+    """A rule as ``nft -n`` lists it: it has a name and a number of its own for what is not protected."""
+    return rule.replace("meta secpath ", "meta ipsec ").replace("ipsec missing", "ipsec 0")
 
 
 def dropped(listing: str) -> dict[str, int]:

@@ -6,6 +6,7 @@ import json
 import warnings
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -15,6 +16,7 @@ from ryu_pmipls.lab.measuring.demo.demo_report import DemoReport, Effect, Sample
 from ryu_pmipls.lab.measuring.demo.diagnosis import complaints, stopped
 from ryu_pmipls.lab.measuring.demo.flow_shares import FlowShare, continuity, measure
 from ryu_pmipls.lab.measuring.demo.performance import summary
+from ryu_pmipls.lab.measuring.demo.signalling_capture import judge_headers, judge_protected
 from ryu_pmipls.lab.traffic_generator import FlowResult, Interval
 
 REPORT = DemoReport(domain="two-lma", start=100.0, versions={})
@@ -31,6 +33,40 @@ def shares(before: float, after: float, alone: float) -> dict[str, list[FlowShar
         "after": [share("mn1 udp up", 130.0), share("mn3 tcp up", after)],
         "alone": [share("mn3 tcp up", alone)],
     }
+
+
+class Seen:
+    """A stage on which only effects are seen."""
+
+    def __init__(self) -> None:
+        self.report = replace(REPORT, figures={}, effects=[])
+
+    def saw(self, name: str, seen: bool, measured: str, wanted: str) -> None:
+        self.report.effects.append(Effect(name, seen, measured, wanted))
+
+
+@pytest.mark.parametrize(
+    ("frames", "seen"),
+    [
+        (["udp:udpencap:esp", "esp", "udp:isakmp", "udp:udpencap:isakmp", "udp:udpencap"], True),
+        (["udp:udpencap:esp", "mipv6"], False),
+        (["udp:udpencap:esp", "udp:data"], False),
+        (["udp:isakmp"], False),
+        ([], False),
+    ],
+)
+def test_with_ipsec_no_frame_may_be_in_the_clear(frames: list[str], seen: bool) -> None:
+    stage: Any = Seen()
+    judge_protected(stage, [[f"eth:ethertype:ipv6:{frame}"] for frame in frames])
+    (effect,) = stage.report.effects
+    assert effect.seen is seen
+
+
+def test_without_ipsec_all_frames_have_to_be_mobility_headers_without_a_fault() -> None:
+    for last, seen in ((["11", "", ""], True), (["11", "1", ""], False), (["", "", ""], False)):
+        stage: Any = Seen()
+        judge_headers(stage, [["5", "", ""], ["6", "", ""], ["11", "", ""], last])
+        assert stage.report.effects[0].seen is seen
 
 
 def test_flows_that_carry_something_in_each_part_went_on() -> None:
