@@ -252,14 +252,15 @@ class _Board:
         best = next((piece for column in small if (piece := self._piece(source, column)).work > 0), _NOTHING)
         finest = _NOTHING
         # A MAG that need not divide an uplink for it comes first.
-        for dividing in (False, True) if best.work < _WHOLE_SUFFICES * wanted else ():
+        ways = (False, True) if self._may_divide(source) else (False,)
+        for dividing in ways if best.work < _WHOLE_SUFFICES * wanted else ():
             for column in large:
                 part = self._piece(source, column, wanted=wanted, dividing=dividing)
                 best = max(best, part, key=lambda piece: piece.work)
                 if best.work >= _WHOLE_SUFFICES * wanted:
                     break
-                least = smallest(self._movable(source, column), above) if dividing else {}
-                slot = self._as_piece(source, column, least)
+                movable = [uplink for uplink in self._movable(source, column) if dividing or not uplink.whole]
+                slot = self._as_piece(source, column, smallest(movable, above))
                 if slot.slots and (not finest.slots or slot.work < finest.work):
                     finest = slot
             if best.work >= _WHOLE_SUFFICES * wanted:
@@ -269,6 +270,15 @@ class _Board:
         if not self.demand.measured[source]:
             return next(iter(worthwhile), None)
         return max(worthwhile, key=lambda piece: self.demand.promise(source, target, piece.work).demand, default=None)
+
+    def _may_divide(self, source: int) -> bool:
+        """True when a whole uplink may be divided at an LMA.
+
+        It is not known what its slots carry, and often few carry all. Where all else is measured, that is for an LMA
+        that is far above the level.
+        """
+        excess = self.demand.demand[source] / self.demand.level - 1
+        return not self.demand.measured[source] or bool(excess > _URGENT * self.own.tolerance)
 
     def _slack(self, source: int) -> float:
         """Work beyond the level that spares the division of an uplink, where it is known how much that carries."""

@@ -113,11 +113,12 @@ def goodput_of(rate: float) -> dict[str, Any]:
         "seconds": 60.0,
         "broken": [],
         "tcp_mbit_s": 12.0,
+        "even_mbit_s": 100.0,
         "lost_by_mag": {"mag1": {"offered_mbit_s": 50.0, "lost": 0.0}},
         "goodput": [(0.0, 50.0), (1.0, rate)],
     }
     runs = [run | {"policy": "draft", "mbit_s": 80.0}, run | {"policy": "balance", "mbit_s": rate}]
-    return {"capacity_mbit_s": 100.0, "runs": runs, "wanted": goodput.wanted(runs, 100.0)}
+    return {"capacity_mbit_s": 100.0, "runs": runs, "wanted": goodput.wanted(runs)}
 
 
 # demo

@@ -7,14 +7,14 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from ryu_pmipls.lab.measuring.sharing.goodput import QUIET
+from ryu_pmipls.lab.measuring.sharing.goodput import QUIET, carried
 
 _COLOURS = {"draft": "#d95f02", "balance": "#1f6fb4"}
 
 HEADINGS = (
     "offered",
     "policy",
-    "goodput, of the capacity",
+    "goodput, of evenly divided",
     "Mbit/s",
     "lost, most and least of a MAG",
     "TCP Mbit/s",
@@ -28,9 +28,7 @@ def rows(measurements: Sequence[Mapping[str, Any]]) -> list[list[str]]:
     found: dict[tuple[float, str], list[Mapping[str, Any]]] = {}
     for each in measurements:
         for run in each["runs"]:
-            found.setdefault((run["ratio"], run["policy"]), []).append(
-                {**run, "part": run["mbit_s"] / each["capacity_mbit_s"]}
-            )
+            found.setdefault((run["ratio"], run["policy"]), []).append(run)
     return [[f"{ratio:g}", policy, *_cells(runs)] for (ratio, policy), runs in found.items()]
 
 
@@ -86,7 +84,7 @@ def _cells(runs: Sequence[Mapping[str, Any]]) -> list[str]:
 
     lost = [[each["lost"] for each in run["lost_by_mag"].values()] for run in runs]
     return [
-        spread(lambda run: run["part"], ".2f"),
+        spread(carried, ".2f"),
         spread(lambda run: run["mbit_s"], ".0f"),
         f"{median(max(each) for each in lost):.1%}, {median(min(each) for each in lost):.1%}",
         spread(lambda run: run["tcp_mbit_s"], ".1f"),
