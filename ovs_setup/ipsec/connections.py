@@ -10,8 +10,9 @@ from collections.abc import Iterator, Mapping
 
 from ryu_pmipls.ipsec.clear_filter import Esp
 from ryu_pmipls.ipsec.pairs import MOBILITY, Associations, IpsecNode
-from ryu_pmipls.pki.folder import Folder
 
+#: Name of the files with certificate, key, authority and revocation list in the folders of swanctl(8).
+CERTIFICATE = "pmipls.pem"
 #: Seconds without a sign of life after which a peer is asked for one (RFC 7296, section 2.4).
 DEAD_PEER_DELAY = 3
 #: Seconds for keys: of IKE, and of the packets. Rekeying may lose packets in user space.
@@ -61,24 +62,24 @@ _SECRET = """\
 """
 
 
-def configuration(node: Associations, esp: Esp, identities: Folder | Mapping[str, bytes]) -> str:
-    """The connections of a node, authenticated by the certificates of a folder, or by a pre-shared key for each peer.
+def configuration(node: Associations, esp: Esp, keys: Mapping[str, bytes] | None) -> str:
+    """The connections of a node, authenticated by certificates, or by a pre-shared key for each peer.
 
     It contains the keys.
     """
     lines = [f"# Made by `python -m ovs_setup.ipsec {node.own.name}`, which writes it anew.", "connections {"]
-    lines += [_connection(node, peer, esp, identities) for peer in node.peers]
+    lines += [_connection(node, peer, esp, by_keys=keys is not None) for peer in node.peers]
     lines += ["}", ""]
-    if not isinstance(identities, Folder):
-        lines += ["secrets {", *_secrets(node, identities), "}", ""]
+    if keys is not None:
+        lines += ["secrets {", *_secrets(node, keys), "}", ""]
     return "\n".join(lines)
 
 
-def _connection(node: Associations, peer: IpsecNode, esp: Esp, identities: Folder | Mapping[str, bytes]) -> str:
+def _connection(node: Associations, peer: IpsecNode, esp: Esp, *, by_keys: bool) -> str:
     local, remote = ["auth = psk"], ["auth = psk"]
-    if isinstance(identities, Folder):
-        local = ["auth = pubkey", f"certs = {identities.certificate(node.own.name)}"]
-        remote = ["auth = pubkey", f"cacerts = {identities.authority}", "revocation = strict"]
+    if not by_keys:
+        local = ["auth = pubkey", f"certs = {CERTIFICATE}"]
+        remote = ["auth = pubkey", f"cacerts = {CERTIFICATE}", "revocation = strict"]
     indent = "\n" + 12 * " "
     return _CONNECTION.format(
         own=node.own,

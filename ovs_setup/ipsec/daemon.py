@@ -46,7 +46,7 @@ charon-systemd {{
         }}
     }}
     start-scripts {{
-        pmipls = {start}
+        pmipls = sh {start}
     }}
 }}
 """
@@ -60,7 +60,7 @@ charon {{
 }}
 charon-systemd {{
     start-scripts {{
-        pmipls = {start}
+        pmipls = sh {start}
     }}
 }}
 """

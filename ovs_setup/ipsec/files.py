@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ovs_setup.ipsec.connections import CERTIFICATE
 from ryu_pmipls.ipsec.charon import vici_socket
 from ryu_pmipls.pki.folder import Folder
 
 _NAME = "pmipls"
-_PUBLIC, _SECRET, _PROGRAM = 0o644, 0o600, 0o755
+_PUBLIC, _SECRET = 0o644, 0o600
 
 
 @dataclass(frozen=True)
@@ -52,33 +53,36 @@ class DaemonFiles:
         anew = not self.daemon.exists() or self.daemon.read_text(encoding="utf-8") != daemon
         for path, text, mode in (
             (self.connections, connections, _SECRET),
-            (self.start, start, _PROGRAM),
+            (self.start, start, _PUBLIC),
             (self.daemon, daemon, _PUBLIC),
         ):
             path.parent.mkdir(parents=True, exist_ok=True)
             write(path, text, mode)
         return anew
 
-    def link(self, folder: Folder, node: str) -> None:
-        """Have swanctl(8) find a node's key, the authority and the revocation list of a folder of certificates."""
-        for link, target in self._links(folder, node):
-            link.parent.mkdir(parents=True, exist_ok=True)
-            link.unlink(missing_ok=True)
-            link.symlink_to(target)
+    def copy(self, folder: Folder, node: str) -> None:
+        """Give swanctl(8) a node's key and certificate, the authority and the revocation list of a folder.
+
+        AppArmor may let it read nothing but its own folders.
+        """
+        for path, source, mode in self._certificates(folder, node):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write(path, source.read_text(encoding="ascii"), mode)
 
     def remove(self) -> None:
         """Remove what was written."""
-        links = (link for link, _ in self._links(Folder(Path()), ""))
-        for path in (self.connections, self.start, self.daemon, *links):
+        copies = (path for path, _, _ in self._certificates(Folder(Path()), ""))
+        for path in (self.connections, self.start, self.daemon, *copies):
             path.unlink(missing_ok=True)
 
-    def _links(self, folder: Folder, node: str) -> Iterator[tuple[Path, Path]]:
-        for kind, target in (
-            ("private", folder.key(node)),
-            ("x509ca", folder.authority),
-            ("x509crl", folder.revocations),
+    def _certificates(self, folder: Folder, node: str) -> Iterator[tuple[Path, Path, int]]:
+        for kind, source, mode in (
+            ("private", folder.key(node), _SECRET),
+            ("x509", folder.certificate(node), _PUBLIC),
+            ("x509ca", folder.authority, _PUBLIC),
+            ("x509crl", folder.revocations, _PUBLIC),
         ):
-            yield self.swanctl / kind / f"{_NAME}.pem", target
+            yield self.swanctl / kind / CERTIFICATE, source, mode
 
 
 def write(path: Path, text: str, mode: int = _PUBLIC) -> None:

@@ -27,6 +27,8 @@ PACKAGES = ("charon-systemd", "strongswan-swanctl", "libcharon-extra-plugins", "
 _PROGRAMS = ("charon-systemd", "swanctl", "nft")
 _RENEWED = f"add table ip6 {TABLE}\ndelete table ip6 {TABLE}\n"  # also when it does not exist
 
+_APPARMOR = Path("/sys/module/apparmor/parameters/enabled")
+
 Identities = Folder | Mapping[str, bytes]
 
 
@@ -46,11 +48,12 @@ def set_up(place: OpenVSwitch, profile: Profile, name: str, files: DaemonFiles, 
     if esp is Esp.USER:
         place.execute("sh", "-ec", "\n".join(map(shlex.join, steering.commands(node))))
     if isinstance(identities, Folder):
-        files.link(identities, name)
+        files.copy(identities, name)
     if private:
         files.prepare()
     texts = daemon.private(esp, files.socket, files.start) if private else daemon.of_a_host(esp, files.start)
-    return files.write(texts, configuration(node, esp, identities), _start_script(node, esp, files, private))
+    keys = None if isinstance(identities, Folder) else identities
+    return files.write(texts, configuration(node, esp, keys), _start_script(node, esp, files, private))
 
 
 def tear_down(place: OpenVSwitch, own: IPv6Address, files: DaemonFiles | None) -> None:
@@ -70,15 +73,19 @@ def load(place: OpenVSwitch, files: DaemonFiles) -> None:
 
 
 def _load_command(files: DaemonFiles) -> list[str]:
-    return [
-        "env",
-        f"SWANCTL_DIR={files.swanctl}",
-        "swanctl",
-        "--load-all",
-        "--noprompt",
-        "--uri",
-        f"unix://{files.socket}",
-    ]
+    words = ["swanctl", "--load-all", "--noprompt", "--uri", f"unix://{files.socket}"]
+    if files == DaemonFiles.of_host():
+        return words
+    return ["env", f"SWANCTL_DIR={files.swanctl}", *unconfined(), *words]
+
+
+def unconfined() -> tuple[str, ...]:
+    """What goes before a command with files that AppArmor's profiles for strongSwan do not know; often nothing."""
+    try:
+        enabled = _APPARMOR.read_text(encoding="ascii").startswith("Y")
+    except OSError:
+        enabled = False
+    return ("aa-exec", "-p", "unconfined", "--") if enabled and shutil.which("aa-exec") else ()
 
 
 def _require_programs() -> None:

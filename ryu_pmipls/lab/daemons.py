@@ -16,6 +16,7 @@ import psutil
 
 from ovs_setup.bird import core_configuration, lma_configuration
 from ovs_setup.ipsec.files import DaemonFiles
+from ovs_setup.ipsec.set_up import unconfined
 from ovs_setup.node import hasten_reconnection
 from ovs_setup.vswitch import OpenVSwitch
 from ryu_pmipls.domain.profile import PROFILE_VARIABLE, Lma, Mag, Profile
@@ -204,7 +205,7 @@ class Daemons:
         files = DaemonFiles.private(self._directory / node)
         namespace = None if node == RMS else self._plan.namespace(node)
         places = {"STRONGSWAN_CONF": str(files.daemon), "SWANCTL_DIR": str(files.swanctl)}
-        self._launch(f"{CHARON}{node}", ["charon-systemd"], namespace, places)
+        self._launch(f"{CHARON}{node}", [*unconfined(), "charon-systemd"], namespace, places)
 
     # Starting.
 

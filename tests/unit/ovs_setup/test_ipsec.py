@@ -19,12 +19,11 @@ from ryu_pmipls.pki.folder import Folder
 
 PROFILE = load_profile("two-lma")
 MAG = associations(PROFILE, "mag1")
-FOLDER = Folder(Path("/etc/pmipls/pki"))
 KEYS = {peer.name: bytes([number]) * 16 for number, peer in enumerate(MAG.peers)}
 
 
 def test_a_connection_for_each_peer_by_certificates() -> None:
-    text = configuration(MAG, Esp.USER, FOLDER)
+    text = configuration(MAG, Esp.USER, None)
     assert [
         line.split()[0] for line in text.splitlines() if line.startswith("    ") and line[4] != " " and "{" in line
     ] == [
@@ -32,8 +31,8 @@ def test_a_connection_for_each_peer_by_certificates() -> None:
         "lma1",
         "lma2",
     ]
-    assert "certs = /etc/pmipls/pki/nodes/mag1/certificate.pem" in text
-    assert text.count("revocation = strict") == text.count("cacerts = /etc/pmipls/pki/ca.pem") == 3
+    assert text.count("            certs = pmipls.pem\n") == 3
+    assert text.count("revocation = strict") == text.count("cacerts = pmipls.pem") == 3
     assert "id = lma2.two-lma" in text and "secret" not in text
 
 
@@ -45,14 +44,14 @@ def test_a_connection_for_each_peer_by_keys() -> None:
 
 
 def test_the_kernel_protects_signalling_alone_in_transport_mode() -> None:
-    text = configuration(MAG, Esp.KERNEL, FOLDER)
+    text = configuration(MAG, Esp.KERNEL, None)
     assert text.count("mode = transport") == 3
     assert "remote_ts = fd00:5213::11/128[135], fd00:5213::11/128[udp/5436]" in text
     assert text.count("start_action = trap|start") == 3
 
 
 def test_user_space_tunnels_between_two_hosts() -> None:
-    text = configuration(MAG, Esp.USER, FOLDER)
+    text = configuration(MAG, Esp.USER, None)
     assert text.count("mode = tunnel") == 3
     assert "local_ts = fd00:5213::21/128\n" in text and "remote_ts = fd00:5213::11/128\n" in text
 
@@ -61,7 +60,7 @@ def test_braces_of_all_texts_match() -> None:
     files = DaemonFiles.private(Path("/run/x"))
     for esp in Esp:
         for text in (
-            configuration(MAG, esp, FOLDER),
+            configuration(MAG, esp, None),
             configuration(MAG, esp, KEYS),
             daemon.private(esp, files.socket, files.start),
             daemon.of_a_host(esp, files.start),
@@ -98,17 +97,22 @@ def test_undoing_takes_our_own_rules_only() -> None:
 
 
 def test_files_are_written_for_their_readers_only_and_removed(tmp_path: Path) -> None:
-    files = DaemonFiles.private(tmp_path)
+    files, folder = DaemonFiles.private(tmp_path / "mag1"), Folder(tmp_path / "pki")
     files.prepare()
-    files.link(FOLDER, "mag1")
+    for path in (folder.key("mag1"), folder.certificate("mag1"), folder.authority, folder.revocations):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(path.name)
+    files.copy(folder, "mag1")
     assert files.write("daemon", "secret", "#!/bin/sh")
     assert not files.write("daemon", "secret 2", "#!/bin/sh")
     assert files.write("daemon 2", "secret 2", "#!/bin/sh")
     modes = [stat.S_IMODE(path.stat().st_mode) for path in (files.connections, files.start, files.daemon)]
-    assert modes == [0o600, 0o755, 0o644]
-    assert (files.swanctl / "private" / "pmipls.pem").readlink() == FOLDER.key("mag1")
+    assert modes == [0o600, 0o644, 0o644]
+    copied = [files.swanctl / kind / "pmipls.pem" for kind in ("private", "x509", "x509ca", "x509crl")]
+    assert [path.read_text() for path in copied] == ["key.pem", "certificate.pem", "ca.pem", "crl.pem"]
+    assert [stat.S_IMODE(path.stat().st_mode) for path in copied] == [0o600, 0o644, 0o644, 0o644]
     files.remove()
-    left = [path.name for path in tmp_path.rglob("*") if not path.is_dir()]
+    left = [path.name for path in (tmp_path / "mag1").rglob("*") if not path.is_dir()]
     assert left == ["swanctl.conf"]
 
 
