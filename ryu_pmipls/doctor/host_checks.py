@@ -106,6 +106,15 @@ def _keys(facts: HostFacts) -> Verdict:
     return ok(f"{path}: a key for each peer" if path else "not used: signalling.keys is null")
 
 
+def _ipsec(facts: HostFacts) -> Verdict:
+    node, fault = facts.purpose.ipsec_node, facts.purpose.ipsec_fault
+    if fault and not facts.root:
+        return unknown("only root can look", AS_ROOT)
+    if fault:
+        return wrong(fault, f"python -m ovs_setup.ipsec {node}")
+    return ok("signalling goes by it, and no other way" if node else "not used: signalling.protection does not name it")
+
+
 def _firewall(facts: HostFacts) -> Verdict:
     if facts.firewall is None:
         return unknown("the rules cannot be listed", AS_ROOT)
@@ -215,6 +224,14 @@ HOST_CHECKS: tuple[Check[HostFacts], ...] = (
         "With a key missing the nodes do not understand each other; a process refuses a faulty file.",
         "`pmipls keys`, and `chmod o=` for the file",
         _keys,
+    ),
+    Check(
+        "IPsec",
+        _DAEMONS,
+        "rules that drop clear signalling, and strongSwan with a connection for each peer, if the profile wants IPsec",
+        "RMS and agents do not start without.",
+        "`python -m ovs_setup.ipsec NODE`",
+        _ipsec,
     ),
     Check(
         "firewall",

@@ -40,6 +40,8 @@ class Purpose:
     subnet: str = ""  # IPv6 prefix that a lab will use on this host
     keys: str = ""  # the key file, if messages are authenticated
     keys_fault: str = ""  # its first fault, "" when there is none
+    ipsec_node: str = ""  # name of the host's node, if signalling goes by IPsec
+    ipsec_fault: str = ""  # what is missing for that, "" when all is there
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from ryu_pmipls.doctor.host_facts import ListeningPort, Purpose
 from ryu_pmipls.doctor.node_facts import Remedies, WantedLink, WantedNode, WantedSwitch
 from ryu_pmipls.domain.places import STATE_DIRECTORY
 from ryu_pmipls.domain.profile import Lma, Mag, Profile
+from ryu_pmipls.ipsec.protection import protection_fault
 from ryu_pmipls.signalling.keys import KeyFileError, load_keys
 
 #: Name of the RMS among nodes.
@@ -53,6 +54,8 @@ def host_purpose(profile: Profile, node: Node | None) -> Purpose:
         raw_signalling=transport == "raw",
         cpu_quotas=False,
         nodes=len(profile.mags) + len(profile.lmas),
+        ipsec_node=(RMS if node is None else node.name) if profile.signalling.ipsec else "",
+        ipsec_fault=protection_fault(profile, RMS if node is None else node.name),
         keys=str(profile.signalling.keys or ""),
         keys_fault=_keys_fault(profile.signalling.keys, profile, address),
     )

@@ -9,7 +9,7 @@ from ryu_pmipls.domain.profile import Profile
 from ryu_pmipls.ipsec.charon import Charon, vici_socket
 from ryu_pmipls.ipsec.clear_filter import TABLE, esp_of
 from ryu_pmipls.ipsec.errors import IpsecError
-from ryu_pmipls.ipsec.pairs import Associations, associations
+from ryu_pmipls.ipsec.pairs import associations
 
 _TIMEOUT = 15  # seconds for nft(8)
 _SBIN = "/usr/local/sbin:/usr/sbin:/sbin"  # not in the PATH of everybody
@@ -17,18 +17,18 @@ _SBIN = "/usr/local/sbin:/usr/sbin:/sbin"  # not in the PATH of everybody
 
 def require_protection(profile: Profile, node: str) -> None:
     """Do nothing unless the profile wants IPsec; ``IpsecError`` if this host's signalling is not protected then."""
-    if not profile.signalling.ipsec:
-        return
-    wanted = associations(profile, node)
-    fault = _fault(wanted)
+    fault = protection_fault(profile, node)
     if fault:
         raise IpsecError(
             f"signalling.protection is ipsec, but {fault}; 'python -m ovs_setup.ipsec {node}' sets up this host"
         )
 
 
-def _fault(wanted: Associations) -> str:
-    """What is missing for the protection; empty when all is there."""
+def protection_fault(profile: Profile, node: str) -> str:
+    """What is missing on this host for the protection that the profile wants; empty when nothing is."""
+    if not profile.signalling.ipsec:
+        return ""
+    wanted = associations(profile, node)
     try:
         if esp_of(clear_filter_listing(), wanted) is None:
             return f"the rules that drop clear signalling are missing (nftables, table ip6 {TABLE})"
@@ -46,4 +46,6 @@ def clear_filter_listing() -> str:
         done = subprocess.run(argv, capture_output=True, text=True, env=environment, timeout=_TIMEOUT, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise IpsecError(f"the rules of nftables cannot be listed: {error}") from None
+    if "not permitted" in done.stderr:
+        raise IpsecError("this user may not list the rules of nftables: CAP_NET_ADMIN is needed")
     return done.stdout

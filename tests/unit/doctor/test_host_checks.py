@@ -88,6 +88,16 @@ CASES: list[tuple[str, dict[str, Any], Level, str, str]] = [
     ("open files", {"open_files": 256, "purpose": Purpose(nodes=10)}, WARNING, "256 files; 296", "ulimit -n 296"),
     ("keys", {"purpose": Purpose(keys="/k", keys_fault="/k: no key of lma1")}, WRONG, "no key of lma1", "keys > /k"),
     ("keys", {"purpose": Purpose(keys="/k")}, OK, "/k: a key for each peer", ""),
+    ("IPsec", {}, OK, "not used", ""),
+    ("IPsec", {"purpose": Purpose(ipsec_node="mag1")}, OK, "and no other way", ""),
+    (
+        "IPsec",
+        {"purpose": Purpose(ipsec_node="mag1", ipsec_fault="no rules")},
+        WRONG,
+        "no rules",
+        "ovs_setup.ipsec mag1",
+    ),
+    ("IPsec", {"root": False, "purpose": Purpose(ipsec_fault="no rules")}, UNKNOWN, "only root", "sudo"),
     ("firewall", {"firewall": None}, UNKNOWN, "cannot be listed", "sudo"),
     ("firewall", {"firewall": ("inet filter input",)}, WARNING, "inet filter input", "protocol 135"),
     (
