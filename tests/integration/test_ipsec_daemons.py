@@ -40,7 +40,8 @@ if shutil.which("charon-systemd") is None or shutil.which("swanctl") is None:
 PROFILE = load_profile("two-lma")
 NODES = {"lma1": "fd00:5213::11", "mag1": "fd00:5213::21"}
 PEERS = {"lma1": "mag1", "mag1": "lma1"}
-HEADER = "3b010500" + 24 * "0"
+#: A PBU, as far as tshark looks.
+HEADER = "3b010500" + "00000001" + "82000384" + "01020000"
 SEND = """
 import socket, sys, time
 own, peer, number, rate = sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4])
@@ -201,6 +202,56 @@ def test_rekeying_under_load_loses_little(pair: Pair) -> None:
     print(f"rekeyed {sum(rekeyed)} times: of 2000 messages {failed} not sent, {2000 - failed - received} lost")
     assert all(rekeyed) and received > 1800
     assert pair.exchange(5) == [0, 5]
+
+
+def test_on_the_wire_is_nothing_in_the_clear_and_tshark_decrypts_it_with_the_keys(pair: Pair) -> None:
+    """The keys are those that strongSwan logs when it is told to."""
+    daemon = pair.files["mag1"].daemon
+    daemon.write_text(daemon.read_text().replace("default = 1", "default = 1\n            chd = 4"))
+    pair.swanctl("mag1", "--reload-settings")
+    assert "rekey completed" in pair.swanctl("mag1", "--rekey", "--child", "lma1")
+    keys = eventually(lambda: esp_keys(pair.log("mag1").read_text(errors="replace")), "keys of an association")
+    capture = pair.directory / "wire.pcap"
+    argv = ["nsenter", "--net=/run/netns/pip-lma1", "tcpdump", "-Z", "root", "-U", "-n", "-i", "u0", "-w", str(capture)]
+    with subprocess.Popen(argv, stderr=subprocess.PIPE, text=True) as tcpdump:
+        assert tcpdump.stderr is not None and "listening" in tcpdump.stderr.readline()
+        assert pair.exchange(5) == [0, 5]
+        eventually(lambda: len(frames_in(capture, "-Y", "esp")) >= 5, "captured frames")
+        tcpdump.terminate()
+    assert frames_in(capture, "-Y", "mip6.mhtype") == []
+    options = ["-o", "esp.enable_encryption_decode:TRUE"]
+    for spi, key in keys.items():
+        words = ("IPv6", "*", "*", spi, "AES-GCM with 16 octet ICV [RFC4106]", key, "NULL", "")
+        options += ["-o", "uat:esp_sa:" + ",".join(f'"{word}"' for word in words)]
+    fields = ["-Y", "mip6.mhtype", "-T", "fields", "-e", "ipv6.src", "-e", "mip6.mhtype", "-e", "_ws.malformed"]
+    seen = [line.split("\t") for line in frames_in(capture, *options, *fields)]
+    assert [line[1:] for line in seen] == [["5", ""]] * 5
+    assert {line[0].split(",")[-1] for line in seen} == {NODES["mag1"]}
+
+
+def esp_keys(log: str) -> dict[str, str]:
+    """Security parameter index -> key of the newest associations in a log with all that charon says of children."""
+    found = {}
+    keys: dict[str, str] = {}
+    for line in log.splitlines():
+        named = re.search(r"\[CHD\]\s+encryption (initiator|responder) key => \d+ bytes", line)
+        octets = re.search(r"\[CHD\]\s+\d+: ((?:[0-9A-F]{2} )+)", line)
+        if named:
+            current = named[1]
+            keys[current] = ""
+        elif octets and keys:
+            keys[current] += octets[1].replace(" ", "")
+        spis = re.search(r"CHILD_SA \S+ established with SPIs (\w+)_i (\w+)_o", line)
+        if spis and len(keys) == 2:
+            found |= {f"0x{spis[1]}": f"0x{keys['responder']}", f"0x{spis[2]}": f"0x{keys['initiator']}"}
+            keys = {}
+    return found
+
+
+def frames_in(capture: Path, *words: str) -> list[str]:
+    """What tshark prints of the frames of a capture."""
+    argv = ["tshark", "-n", "-r", str(capture), *words]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False).stdout.splitlines()
 
 
 # Identities that must be refused.
