@@ -8,8 +8,8 @@
 # knows a station whatever link-layer address that has given itself. Otherwise it knows it by that address. What goes
 # wrong is said on stderr and in the system's log.
 #
-#   PMIPLS_AGENT        the agent's Unix socket (default: the only /run/pmipls-*.sock), or the address of its REST, if
-#                       it is on another host: https://192.0.2.21:8081
+#   PMIPLS_AGENT        the agent's Unix socket (default: the only /run/pmipls-*/control.sock), or the address of its
+#                       REST, if it is on another host: https://192.0.2.21:8081
 #   PMIPLS_TOKEN_FILE   a file with a token of the agent, for its address (pmipls token create NAME --role operate
 #                       --node MAG, on the agent's host)
 #   PMIPLS_CA           the file of the authority that has certified the agent, for https (default: the host's own)
@@ -35,7 +35,7 @@ esac
 
 agent=${PMIPLS_AGENT:-}
 if [ -z "$agent" ]; then
-    set -- /run/pmipls-*.sock
+    set -- /run/pmipls-*/control.sock
     [ $# -eq 1 ] && [ -S "$1" ] || fail "$event: not just one agent runs here; PMIPLS_AGENT has to say where it is"
     agent=$1
 fi

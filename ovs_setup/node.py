@@ -18,7 +18,9 @@ from typing import Any, Literal
 from ovs_setup import OvsSetupError, former_state, ingress_filter, interfaces, offloads, tls
 from ovs_setup.former_state import FormerState
 from ovs_setup.packet_sockets import enlarge_receive_buffers
+from ovs_setup.service import sockets
 from ovs_setup.vswitch import OpenVSwitch, OvsError
+from ryu_pmipls.domain.privileges import user_of
 from ryu_pmipls.domain.profile import Lma, Mag, Profile
 from ryu_pmipls.domain.tunnel_kinds import possible_kinds
 
@@ -95,6 +97,7 @@ def set_up(ovs: OpenVSwitch, profile: Profile, node: Node, datapath: Datapath, u
         _configure_host(ovs, node, before, addresses, ports)
         anew = before.underlay_port is not None and not _has_address(links, node)
         _set_controller(ovs, profile, files, before, anew)
+        sockets.open_to(ovs, user_of(node), sockets.switch_sockets(ovs, SERVICE_BRIDGE))
     except OvsSetupError:
         if known is None:
             tear_down(ovs, profile, node)

@@ -140,8 +140,16 @@ class OpenVSwitch:
         return self._run("ovs-ofctl", "-O", "OpenFlow13", f"--timeout={_TIMEOUT}", *args)
 
     def appctl(self, *args: str) -> str:
-        """Run ``ovs-appctl`` on ovs-vswitchd."""
-        return self._run("ovs-appctl", f"--timeout={_TIMEOUT}", *args)
+        """Run ``ovs-appctl`` on ovs-vswitchd.
+
+        By its socket, whose name has the process id: by itself the program opens the pid file for writing, which is not
+        everybody's.
+        """
+        pid = self.vswitchd_process()
+        if pid is None:
+            raise OvsError(f"ovs-appctl {' '.join(args)}", str(self._not_running(_SWITCH)))
+        target = self.run_directory / f"{_SWITCH}.{pid}.ctl"
+        return self._run("ovs-appctl", f"--timeout={_TIMEOUT}", f"--target={target}", *args)
 
     def execute(self, *argv: str) -> str:
         """Run any command in the switch's network namespace."""

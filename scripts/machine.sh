@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 
 tested="Debian 12, Debian 13 and Ubuntu 24.04"
-packages=(bird2 ca-certificates curl ethtool iperf3 iproute2 iputils-ping nftables openssl openvswitch-switch procps python3 python3-venv tcpdump tshark)
+packages=(acl bird2 ca-certificates curl ethtool iperf3 iproute2 iputils-ping nftables openssl openvswitch-switch procps python3 python3-venv tcpdump tshark)
 # What IPsec needs besides.
 ipsec_packages=(charon-systemd libcharon-extra-plugins libstrongswan-standard-plugins strongswan-swanctl)
 policy=/usr/sbin/policy-rc.d

@@ -41,7 +41,7 @@ READ, OPERATE = AccessRole.READ, AccessRole.OPERATE
 
 def socket_path(name: str, run_directory: Path | None) -> Path:
     """The Unix socket of the agent of that name."""
-    return Path(f"/run/pmipls-{name}.sock") if run_directory is None else run_directory / "control.sock"
+    return Path(f"/run/pmipls-{name}/control.sock") if run_directory is None else run_directory / "control.sock"
 
 
 # Requests

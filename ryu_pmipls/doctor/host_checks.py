@@ -115,6 +115,20 @@ def _ipsec(facts: HostFacts) -> Verdict:
     return ok("signalling goes by it, and no other way" if node else "not used: signalling.protection does not name it")
 
 
+def _service(facts: HostFacts) -> Verdict:
+    service = facts.purpose.service
+    if service is None:
+        return ok("not needed")
+    set_up = f"python -m ovs_setup.service {service.node}"
+    if not service.there:
+        return warning(f"there is no user {service.user}: {service.node} has the rights of whoever starts it", set_up)
+    if not facts.root:
+        return unknown("only root can look", AS_ROOT)
+    if service.faults:
+        return wrong("; ".join(service.faults), set_up)
+    return ok(f"{service.node} runs as {service.user}")
+
+
 def _firewall(facts: HostFacts) -> Verdict:
     if facts.firewall is None:
         return unknown("the rules cannot be listed", AS_ROOT)
@@ -232,6 +246,15 @@ HOST_CHECKS: tuple[Check[HostFacts], ...] = (
         "RMS and agents do not start without.",
         "`python -m ovs_setup.ipsec NODE`",
         _ipsec,
+    ),
+    Check(
+        "service",
+        _DAEMONS,
+        "user and unit of the node's process, owner and mode of its state, keys and certificate, and whether it may "
+        "use the sockets of Open vSwitch and strongSwan",
+        "As root a process that is taken over has the host; as a service it has what its unit says.",
+        "`python -m ovs_setup.service NODE`",
+        _service,
     ),
     Check(
         "firewall",

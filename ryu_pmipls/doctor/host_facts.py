@@ -23,6 +23,16 @@ class ListeningPort:
 
 
 @dataclass(frozen=True)
+class Service:
+    """The process of a node as a service of the host: its ``user``, whether that is ``there``, and what is wrong."""
+
+    node: str
+    user: str
+    there: bool
+    faults: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Purpose:
     """Purpose of a host, and its needs for that; without a profile that of the default lab."""
 
@@ -42,6 +52,7 @@ class Purpose:
     keys_fault: str = ""  # its first fault, "" when there is none
     ipsec_node: str = ""  # name of the host's node, if signalling goes by IPsec
     ipsec_fault: str = ""  # what is missing for that, "" when all is there
+    service: Service | None = None  # None: that of a lab, which has none
 
 
 @dataclass(frozen=True)

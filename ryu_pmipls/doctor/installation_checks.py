@@ -25,6 +25,7 @@ PROGRAMS: Mapping[str, tuple[str, frozenset[HostRole]]] = {
     "ethtool": ("ethtool", _SWITCH_OR_LAB),
     "nft": ("nftables", _SWITCH_OR_LAB),
     "ping": ("iputils-ping", _SWITCH_OR_LAB),
+    "setfacl": ("acl", SWITCHES),
     "nsenter": ("util-linux", _LAB),
     "ovsdb-server": ("openvswitch-switch", _SWITCH_OR_LAB),
     "ovs-vswitchd": ("openvswitch-switch", _SWITCH_OR_LAB),

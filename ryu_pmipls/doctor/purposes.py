@@ -15,11 +15,16 @@ from ovs_setup.node import (
     least_mtu,
     service_ports,
 )
+from ovs_setup.service.accounts import ids
+from ovs_setup.service.set_up import faults
+from ovs_setup.service.units import name_of
 from ovs_setup.tls import wanted_files
+from ovs_setup.vswitch import OpenVSwitch
 from ryu_pmipls.doctor.check import HostRole
-from ryu_pmipls.doctor.host_facts import ListeningPort, Purpose
+from ryu_pmipls.doctor.host_facts import ListeningPort, Purpose, Service
 from ryu_pmipls.doctor.node_facts import Remedies, WantedLink, WantedNode, WantedSwitch
 from ryu_pmipls.domain.places import STATE_DIRECTORY
+from ryu_pmipls.domain.privileges import user_of
 from ryu_pmipls.domain.profile import Lma, Mag, Profile
 from ryu_pmipls.ipsec.protection import protection_fault
 from ryu_pmipls.signalling.keys import KeyFileError, load_keys
@@ -58,6 +63,7 @@ def host_purpose(profile: Profile, node: Node | None) -> Purpose:
         ipsec_fault=protection_fault(profile, RMS if node is None else node.name),
         keys=str(profile.signalling.keys or ""),
         keys_fault=_keys_fault(profile.signalling.keys, profile, address),
+        service=_service(profile, node),
     )
 
 
@@ -71,6 +77,13 @@ def rms_ports(profile: Profile) -> tuple[ListeningPort, ...]:
         ListeningPort(place, endpoint.host, endpoint.port)
         for place, endpoint in (("rms.openflow", profile.rms.openflow), ("rms.rest", profile.rms.rest))
     )
+
+
+def _service(profile: Profile, node: Node | None) -> Service:
+    process = node or profile.rms
+    user = user_of(process)
+    there = ids(user) is not None
+    return Service(name_of(process), user, there, tuple(faults(OpenVSwitch(), profile, process)) if there else ())
 
 
 def _keys_fault(path: Path | None, profile: Profile, address: IPv6Address) -> str:

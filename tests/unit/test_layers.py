@@ -19,6 +19,7 @@ CONTROLLER = {f"controller.{part}" for part in ("bindings", "fast", "ryu", "stor
 #: Layer -> the layers of the project that it may import. A layer is a folder or a module of ryu_pmipls, a folder of its
 #: controller, or ovs_setup.
 ALLOWED: dict[str, set[str]] = {
+    "capabilities": set(),
     "clock": set(),
     "descriptors": set(),
     "startup": set(),
@@ -49,7 +50,7 @@ ALLOWED: dict[str, set[str]] = {
     "rms": {*SHARED, *CONTROLLER, "controller", "controller.api"},
     # What starts processes, and asks them.
     "lab": {*SHARED, "ovs_setup", "doctor", "loadsharing", "agents", "controller.switches"},
-    "cli": {*SHARED, "ovs_setup", "doctor", "loadsharing", "agents", "lab", "simulator"},
+    "cli": {*SHARED, "capabilities", "ovs_setup", "doctor", "loadsharing", "agents", "lab", "simulator"},
 }
 #: What pure code must not touch: sockets, clocks, processes, and Ryu's world.
 IMPURE = {"asyncio", "eventlet", "os", "random", "ryu", "select", "socket", "subprocess", "threading", "time"}

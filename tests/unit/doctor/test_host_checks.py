@@ -10,13 +10,27 @@ import pytest
 
 from ryu_pmipls.doctor.check import HOSTS, HostRole, Level, examine
 from ryu_pmipls.doctor.host_checks import HOST_CHECKS
-from ryu_pmipls.doctor.host_facts import Directory, HostClock, ListeningPort, ProfileFacts, Program, Purpose, TakenPort
+from ryu_pmipls.doctor.host_facts import (
+    Directory,
+    HostClock,
+    ListeningPort,
+    ProfileFacts,
+    Program,
+    Purpose,
+    Service,
+    TakenPort,
+)
 from tests.unit.doctor.made_up_facts import HOST, host_verdict
 
 OK, UNKNOWN, WARNING, WRONG = Level.OK, Level.UNKNOWN, Level.WARNING, Level.WRONG
 REST = ListeningPort("rms.rest", "127.0.0.1", 8080)
 WITHOUT = {"ovs-vswitchd": Program(), "bird": Program(), "ip": Program(path="/bin/ip")}
 HIDDEN = {"ovs-vswitchd": Program(elsewhere="/usr/sbin"), "bird": Program(elsewhere="/usr/sbin")}
+
+
+def service(*faults: str, there: bool = True) -> Purpose:
+    return Purpose(HostRole.MAG, service=Service("mag1", "pmipls-mag", there, faults))
+
 
 #: Check, what differs from a host with which nothing is wrong, level, found, what to do.
 CASES: list[tuple[str, dict[str, Any], Level, str, str]] = [
@@ -98,6 +112,10 @@ CASES: list[tuple[str, dict[str, Any], Level, str, str]] = [
         "ovs_setup.ipsec mag1",
     ),
     ("IPsec", {"root": False, "purpose": Purpose(ipsec_fault="no rules")}, UNKNOWN, "only root", "sudo"),
+    ("service", {"purpose": service(there=False)}, WARNING, "no user pmipls-mag: mag1 has", "ovs_setup.service mag1"),
+    ("service", {"purpose": service(), "root": False}, UNKNOWN, "only root", "sudo"),
+    ("service", {"purpose": service("/k: has the mode 0644, not 0640", "b")}, WRONG, "/k: .*0640; b", "service mag1"),
+    ("service", {"purpose": service()}, OK, "mag1 runs as pmipls-mag", ""),
     ("firewall", {"firewall": None}, UNKNOWN, "cannot be listed", "sudo"),
     ("firewall", {"firewall": ("inet filter input",)}, WARNING, "inet filter input", "protocol 135"),
     (
