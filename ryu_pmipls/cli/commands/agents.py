@@ -86,7 +86,7 @@ def _control(name: str, run_directory: Path | None) -> Path:
     from ryu_pmipls.agents.api import socket_path
 
     path = socket_path(name, run_directory)
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     return path
 
 
