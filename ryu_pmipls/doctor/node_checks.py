@@ -104,9 +104,16 @@ def _settings(facts: NodeFacts) -> Verdict:
     there = facts.settings
     other = {path: value for path, value in facts.wanted.settings.items() if there.get(path) not in (value, None)}
     if other:
+        # What is written for `all` interfaces is written for each.
+        of_all = {path.rpartition("/")[2] for path in other if "/all/" in path}
+        written = {
+            path: value
+            for path, value in facts.wanted.settings.items()
+            if path in other or path.rpartition("/")[2] in of_all
+        }
         return wrong(
             "; ".join(f"{path} is {there[path]}, must be {value}" for path, value in other.items()),
-            _on(facts, f"sysctl -w {' '.join(f'{path}={value}' for path, value in other.items())}"),
+            _on(facts, f"sysctl -w {' '.join(f'{path}={value}' for path, value in written.items())}"),
         )
     count = len(facts.wanted.settings)
     return ok(f"{count} as set-up makes them" if count else "none is needed")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def host(places: Places) -> Place:
 
     Access port and core port were something else before, too, with addresses and routes.
     """
-    place = places("pos-h")
+    place = places(f"pos-h-{os.environ.get('PYTEST_XDIST_WORKER', '')}")
     for port in ("acc1", "acc2", "acc3", "core", "eth0"):
         place.ip(f"link add {port} type veth peer name {port}-x")
         place.ip(f"link set {port}-x up")

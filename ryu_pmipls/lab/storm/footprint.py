@@ -22,6 +22,8 @@ from ryu_pmipls.lab.storm.supervision import Supervisor
 _MIB = 1 << 20
 #: What a process may have more than before: caches, pools of threads, connections that are about to be closed.
 _MORE_MEMORY, _MORE_DESCRIPTORS, _MORE_THREADS = 32 * _MIB, 16, 8
+#: The file that comes with the first command, and has bounds of its own.
+_FIRST_COMMAND = "audit.jsonl"
 #: Octets that a file may grow by, and a second of the storm by which it may grow: logs, databases, records of events.
 _MORE_FILE, _FILE_RATE = 2 * _MIB, 10_000
 #: Looks at processes and files, of which each must see what is to count, and seconds between them.
@@ -107,7 +109,7 @@ def _grown(before: Footprint, after: Footprint, seconds: float) -> Iterator[str]
         old_size = before.files.get(path, 0)
         if size > old_size + _MORE_FILE + _FILE_RATE * seconds:
             yield f"{path}: {old_size / _MIB:.1f} -> {size / _MIB:.1f} MiB"
-    new_files = sorted(after.files.keys() - before.files.keys())
+    new_files = sorted(path for path in after.files.keys() - before.files.keys() if Path(path).name != _FIRST_COMMAND)
     if new_files:
         yield f"new files: {', '.join(new_files)}"
 
