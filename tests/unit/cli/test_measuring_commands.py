@@ -118,7 +118,7 @@ def goodput_of(rate: float) -> dict[str, Any]:
         "goodput": [(0.0, 50.0), (1.0, rate)],
     }
     runs = [run | {"policy": "draft", "mbit_s": 80.0}, run | {"policy": "balance", "mbit_s": rate}]
-    return {"capacity_mbit_s": 100.0, "runs": runs, "wanted": goodput.wanted(runs)}
+    return {"capacity_mbit_s": 100.0, "runs": runs, "wanted": goodput.wanted(runs, 100.0)}
 
 
 # demo

@@ -29,13 +29,19 @@ def run(policy: str, ratio: float, rate: float, moves: tuple[float, ...] = (), *
 
 def shown(draft: dict[str, Any], balance: dict[str, Any]) -> list[str]:
     """What two runs at the same offer do not show."""
-    return [name for name, is_so in wanted([draft, balance]).items() if not is_so]
+    return [name for name, is_so in wanted([draft, balance], EVEN).items() if not is_so]
 
 
 def test_what_load_sharing_must_show() -> None:
     assert shown(run("draft", 1.0, 80.0), run("balance", 1.0, 97.0, (2.0, 12.0))) == []
     assert shown(run("draft", 1.0, 99.0), run("balance", 1.0, 98.0)) == ["at 1: as much as draft"]
-    assert shown(run("draft", 1.5, 80.0), run("balance", 1.5, 96.0)) == ["at 1.5: 0.97 of evenly divided uplinks"]
+    assert shown(run("draft", 1.5, 80.0), run("balance", 1.5, 96.0)) == [
+        "at 1.5: 0.97 of the capacity",
+        "at 1.5: 0.97 of evenly divided uplinks",
+    ]
+    assert shown(run("draft", 1.0, 80.0), run("balance", 1.0, 96.0) | {"even_mbit_s": 90.0}) == [
+        "at 1: 0.97 of the capacity"
+    ]
     assert shown(run("draft", 0.7, 60.0), run("balance", 0.7, 69.0)) == []  # nothing is full
     assert shown(run("draft", 1.0, 80.0), run("balance", 1.0, 97.0, (2.0,) * 13)) == ["at 1: at most 12 moves"]
     assert shown(run("draft", 1.0, 80.0) | {"broken": ["mn1: reset"]}, run("balance", 1.0, 97.0)) == [
@@ -53,7 +59,7 @@ def test_who_offers_little_must_lose_no_more_but_for_what_cannot_be_measured() -
 
 def measurement(rate: float) -> dict[str, Any]:
     runs = [run(policy, ratio, rate * min(1.0, ratio), (3.0, 45.0)) for ratio in RATIOS for policy in POLICIES]
-    return {"capacity_mbit_s": EVEN, "runs": runs, "wanted": wanted(runs)}
+    return {"capacity_mbit_s": EVEN, "runs": runs, "wanted": wanted(runs, EVEN)}
 
 
 def test_the_table_has_the_median_of_several_measurements_and_their_spread() -> None:
@@ -67,6 +73,7 @@ def test_the_table_has_the_median_of_several_measurements_and_their_spread() -> 
 
 def test_the_summary_counts_the_measurements_that_show_it() -> None:
     summary = goodput_report.summary([measurement(rate) for rate in (90.0, 99.0, 98.0)])
+    assert "2 of 3  at 1: 0.97 of the capacity" in summary
     assert "2 of 3  at 1: 0.97 of evenly divided uplinks" in summary
     assert "0 of 3  at 1: none in the last 30 s" in summary
 

@@ -56,8 +56,9 @@ def attach(stage: Stage) -> None:
     }
     stage.saw(
         "attachment",
-        all(reached.values()),  # the first answer may come before the route is in force
-        f"{sum(map(bool, reached.values()))} of {len(places)} mobile nodes reach the correspondent node",
+        all(answered == 3 for answered in reached.values()),
+        f"{sum(answered == 3 for answered in reached.values())} of {len(places)} mobile nodes reach the "
+        "correspondent node",
         "every mobile node forms an address and reaches the correspondent node",
     )
 
